@@ -1,0 +1,130 @@
+# Katha: every command of daily work. Only relative paths, so that the folder may have spaces in its name.
+#
+# What is installed is remembered by empty files inside .venv, so a second run skips it, removing .venv
+# forgets it, and an installation that was interrupted starts again from nothing.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run test check lock explorer clean FORCE
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 2
+ARGS ?=
+
+VENV := .venv/bin/python
+export UV_LINK_MODE := copy
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+help: ## Say what there is.
+	@echo "Katha. Commands:"
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+	@echo "With DATABASE_URL set, run and test use that PostgreSQL (16 to 18) instead of the embedded one."
+
+run: .venv/ready-run explorer-if-possible ## Set everything up and serve with demo data (HOST, PORT, WORKERS).
+	@exec $(VENV) manage.py serve --migrate --demo --host "$(HOST)" --port "$(PORT)" --workers "$(WORKERS)"
+
+test: .venv/ready-dev explorer-if-possible ## Set everything up and run the tests (ARGS="-k follow -x").
+	@exec $(VENV) -m pytest $(ARGS)
+
+check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules.
+	@echo "▸ Formatting and lint"
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m ruff check .
+	@echo "▸ Types"
+	@$(VENV) -m mypy
+	@echo "▸ Import direction"
+	@PYTHONPATH=. $(VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
+	@echo "▸ The printed contract"
+	@$(VENV) manage.py export_schema --check
+	@echo "▸ Migrations"
+	@$(VENV) manage.py makemigrations --check --dry-run
+	@$(VENV) manage.py lintmigrations
+	@echo "▸ House rules"
+	@$(VENV) -m pytest -q tests/test_house.py
+
+lock: .venv/ready ## Pin the requirements again, with hashes and without addresses (ARGS=--upgrade).
+	@for name in uv run dev; do \
+	    echo "▸ Pinning requirements/$$name.txt"; \
+	    $(VENV) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	        --custom-compile-command "make lock" --python-version 3.11 $(ARGS) \
+	        "requirements/$$name.in" -o "requirements/$$name.txt" || exit; \
+	done
+
+explorer: schema/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
+
+clean: ## Remove what was installed and fetched; the data in .katha stays.
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf schema/explorer/node_modules schema/explorer/vendor
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- The environment -------------------------------------------------------------------------------------
+
+# Made again when its Python has gone or when an installation into it did not come to its end.
+ifneq ($(shell test ! -e .venv/unfinished && $(VENV) -c 'print("sound")' 2>/dev/null),sound)
+.venv/ready: FORCE
+endif
+
+.venv/ready: requirements/uv.txt
+	@rm -rf .venv
+	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "Katha needs Python 3.11 or newer with its venv module; \"$(PYTHON)\" is not that." >&2; \
+	    echo "Install one, or name one: make PYTHON=/path/to/python3.12 …" >&2; exit 1; \
+	fi; \
+	echo "▸ Making a virtual environment in .venv with $$("$$found" --version)"; \
+	"$$found" -m venv .venv
+	@touch .venv/unfinished
+	@echo "▸ Installing the installer"
+	@$(VENV) -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@rm .venv/unfinished
+	@touch $@
+
+# uv is quick; where it cannot reach the packages (it does not read pip's settings), pip does the same slowly.
+define install
+	@touch .venv/unfinished
+	@[ -w "$$HOME" ] || export UV_NO_CACHE=1; \
+	$(VENV) -m uv pip install --python $(VENV) --require-hashes -r $(1) || { \
+	    echo "▸ uv could not; pip tries the same"; \
+	    $(VENV) -m pip install --require-hashes -r $(1); }
+	@rm .venv/unfinished
+endef
+
+.venv/ready-run: .venv/ready requirements/run.txt
+	@echo "▸ Installing what serving needs"
+	$(call install,requirements/run.txt)
+	@touch $@
+
+# The tests' pins hold all of the server's, so both are done.
+.venv/ready-dev: .venv/ready requirements/run.txt requirements/dev.txt
+	@echo "▸ Installing what serving and testing need"
+	$(call install,requirements/dev.txt)
+	@touch .venv/ready-run $@
+
+# --- The explorer ----------------------------------------------------------------------------------------
+
+NPM := npm --no-fund --no-audit --no-update-notifier --loglevel=error \
+    --fetch-timeout=15000 --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=2000
+
+schema/explorer/vendor/.ready: schema/explorer/package-lock.json schema/explorer/package.json
+	@echo "▸ Fetching the explorer's files with npm"
+	@cd schema/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
+	@touch $@
+
+# Not reachable is not fatal: the page then takes the same files from a CDN.
+BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 90)
+.PHONY: explorer-if-possible
+explorer-if-possible:
+	@if [ ! -e schema/explorer/package.json ] || $(MAKE) -q explorer 2>/dev/null; then :; \
+	elif ! command -v npm >/dev/null 2>&1; then \
+	    echo "▸ Note: npm is not here, so GraphiQL takes its files from a CDN."; \
+	elif ! $(MAKE) explorer 2>/dev/null; then \
+	    echo "▸ Note: npm could not fetch GraphiQL's files, so the page takes them from a CDN. Later: make explorer"; \
+	fi
