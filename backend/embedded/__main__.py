@@ -1,0 +1,90 @@
+"""The supervisor: runs PostgreSQL on a data folder and stops it when nobody uses it any more.
+
+Started by `backend.embedded.users` and by nobody else: python -m backend.embedded DATA LOCK [durable]
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from fcntl import LOCK_UN, flock
+from pathlib import Path
+from typing import NoReturn
+
+from backend.embedded.cluster import Cluster, Process
+from backend.embedded.place import EmbeddedError, Place, alone, open_lock
+
+LINGER = 1.0  # seconds that a server waits for the next command, which would have to start it again
+TICK = 0.2
+LOG_LIMIT = 10_000_000  # bytes
+
+
+def wait_until_unused(postgres: Process, users: int) -> None:
+    """Return when no user has come for a while, holding their lock, or when PostgreSQL has ended."""
+    last_used = time.monotonic()
+    while postgres.poll() is None:
+        if not alone(users):
+            last_used = time.monotonic()
+        elif time.monotonic() - last_used > LINGER:
+            return
+        else:
+            flock(users, LOCK_UN)
+        shorten_log()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            postgres.wait(TICK)
+
+
+def shorten_log() -> None:
+    """Empty the log, which is our own output, when it has grown too long."""
+    if os.fstat(sys.stdout.fileno()).st_size > LOG_LIMIT:
+        os.ftruncate(sys.stdout.fileno(), 0)
+
+
+def stop(postgres: Process) -> None:
+    """End PostgreSQL: politely to its data, and less so when that takes too long."""
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.SIG_IGN)
+    for ending, patience in ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+        if postgres.poll() is None:
+            postgres.send_signal(ending)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                postgres.wait(patience)
+
+
+def leave(_signal: int, _frame: object) -> NoReturn:
+    """Turn a signal into an exit that runs the clean-up."""
+    sys.exit(0)
+
+
+def supervise(place: Place, server_lock: int, *, durable: bool) -> None:
+    """Serve until nobody uses the server, it ends by itself, or somebody asks for its end."""
+    users = open_lock(place.users_lock)
+    cluster = Cluster(place, server_lock, durable=durable)
+    postgres = cluster.serve()
+    try:
+        wait_until_unused(postgres, users)
+    finally:
+        stop(postgres)
+        with contextlib.suppress(OSError):
+            cluster.sockets.rmdir()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Detach from the user who started us, then supervise."""
+    data, server_lock, *durable = arguments
+    if os.fork():
+        os._exit(0)
+    os.umask(0o077)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, leave)
+    try:
+        supervise(Place(Path(data)), int(server_lock), durable=bool(durable))
+    except (EmbeddedError, OSError, subprocess.SubprocessError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

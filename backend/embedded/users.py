@@ -1,0 +1,144 @@
+"""Using the embedded PostgreSQL: join the server that runs, or start the one that all will join."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from backend.embedded.place import (
+    DATABASE,
+    MAJOR,
+    ROLE,
+    WAY_OUT,
+    EmbeddedError,
+    Place,
+    alone,
+    binaries,
+    claim_socket_folder,
+    open_lock,
+    socket_folder,
+)
+
+PATIENCE = 120.0  # seconds; a start takes about one, but recovery after a crash takes what it takes
+PAUSE = 0.05
+
+_held: set[int] = set()
+
+
+def _let_go_in_a_fork() -> None:
+    """Close what a forked child inherited: the server is kept by its users, not by what they leave behind."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_a_fork)
+
+
+@contextmanager
+def running(data: Path, *, durable: bool, report: Callable[[str], None] | None = None) -> Iterator[Path]:
+    """Keep a PostgreSQL on this data folder running while the block runs; gives its socket folder.
+
+    `durable=False` trades safety for speed: an acknowledged write may be lost when the machine goes down.
+    """
+    place = Place(data.resolve())
+    folder = socket_folder(place.data)
+    with _as_user(place):
+        try:
+            _join(place, folder, durable=durable, report=report or _silent)
+        except OSError as error:
+            raise EmbeddedError(f"PostgreSQL cannot run in {place.data}: {error}. {WAY_OUT}") from error
+        yield folder
+
+
+def _silent(_: str) -> None:
+    """Report to nobody."""
+
+
+@contextmanager
+def _as_user(place: Place) -> Iterator[None]:
+    """Hold the lock of the users; waits while a supervisor stops the server that was."""
+    try:
+        place.data.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = open_lock(place.users_lock)
+    except OSError as error:
+        raise EmbeddedError(f"PostgreSQL's folder cannot be used: {error}. {WAY_OUT}") from error
+    _held.add(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        if descriptor in _held:  # not in a fork, where it is closed already
+            _held.remove(descriptor)
+            os.close(descriptor)
+
+
+def _join(place: Place, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
+    """Wait until the server answers, starting it where nobody has."""
+    deadline = time.monotonic() + PATIENCE
+    started = False
+    while (version := _version(place, folder, durable=durable)) is None:
+        descriptor = open_lock(place.server_lock)
+        try:
+            if alone(descriptor):
+                if started:
+                    raise EmbeddedError(f"PostgreSQL did not start. {_last_words(place)}")
+                _start(place, descriptor, durable=durable, report=report)
+                started = True
+        finally:
+            os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"PostgreSQL does not answer on {folder}. {_last_words(place)}")
+        time.sleep(PAUSE)
+    report(f"PostgreSQL {version} is ready" if started else f"PostgreSQL {version} is running already")
+
+
+def _version(place: Place, folder: Path, *, durable: bool) -> str | None:
+    """The version of the server that answers on the socket, or None as long as none does."""
+    claim_socket_folder(folder)
+    try:
+        with psycopg.connect(
+            host=str(folder), port=5432, user=ROLE, dbname=DATABASE, connect_timeout=10
+        ) as connection:
+            row = connection.execute(
+                "SELECT current_setting('server_version'), current_setting('fsync')"
+            ).fetchone()
+    except psycopg.OperationalError:
+        return None
+    if row is None or (durable and row[1] != "on"):
+        raise EmbeddedError(f"The PostgreSQL that runs in {place.data} is not durable. End its users first.")
+    return str(row[0])
+
+
+def _start(place: Place, descriptor: int, *, durable: bool, report: Callable[[str], None]) -> None:
+    """Start a supervisor and hand it the lock; it goes on by itself when this returns."""
+    binaries()
+    if not place.exists:
+        report(f"Preparing a new PostgreSQL {MAJOR} in {place.data}")
+    command = [sys.executable, "-m", "backend.embedded", str(place.data), str(descriptor)]
+    with os.fdopen(os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+        log.truncate(0)
+        done = subprocess.run(
+            command + ["durable"] * durable,
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[descriptor],
+            start_new_session=True,
+            check=False,
+        )
+    if done.returncode:
+        raise EmbeddedError(f"PostgreSQL's supervisor did not start. {_last_words(place)}")
+
+
+def _last_words(place: Place) -> str:
+    """The end of the log, which says what went wrong, and the way out."""
+    lines = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
+    return "\n  ".join([f"The end of {place.log}:", *lines[-15:]]) + f"\n{WAY_OUT}"
