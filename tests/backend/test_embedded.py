@@ -297,6 +297,26 @@ def test_a_killed_server_is_started_again_for_the_next_user(data: Path) -> None:
         assert_remembered(data)
 
 
+def test_a_new_server_waits_for_the_last_process_of_the_old_one(data: Path, start: Start) -> None:
+    """Two servers on the same files would destroy them, and nothing but the lock tells of this process."""
+    with running(data, durable=True):
+        remember(data)
+        with psycopg.connect(host=str(socket_folder(data)), user=ROLE, dbname=DATABASE) as connection:
+            last = connection.info.backend_pid
+            os.kill(last, signal.SIGSTOP)
+            for pid in (parent(postmaster(data)), postmaster(data)):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: family(data) == {last})
+        newcomer = start(data)
+        lock = place.open_lock(place.Place(data).server_lock)
+        assert not place.alone(lock)
+        os.close(lock)
+        assert family(data) == {last}
+        os.kill(last, signal.SIGKILL)
+        newcomer.ready().leave()
+    assert_remembered(data)
+
+
 def test_data_survive_when_everything_is_killed_at_once(data: Path, start: Start) -> None:
     user = start(data).ready()
     remember(data)
