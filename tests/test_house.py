@@ -1,0 +1,202 @@
+"""The house rules that no tool knows, each also shown to fail on a sample that breaks it."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+from backend.engine.guard import VersionGuard
+
+ROOT = Path(__file__).parents[1]
+HOUSE = ("backend", "resolvers", "schema")
+OUTSIDE_THE_HOUSE = ("tests", "docs", "requirements", ".ci")
+NOT_OURS = {"node_modules", "vendor", "__pycache__", "migrations"}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 50
+
+Complaints = Iterator[str]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+MODELS = {model.__name__: model for model in apps.get_models()}
+VERSIONED = {
+    name
+    for name, model in MODELS.items()
+    if any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints)
+}
+# An instance does not show whose it is, so these need the name of a model that is not versioned.
+WRITES_OF_UNVERSIONED = {
+    *("save", "delete", "bulk_update", "update_or_create", "get_or_create"),
+    *("asave", "adelete", "abulk_update", "aupdate_or_create", "aget_or_create"),
+}
+# These are words of dictionaries and hashes as well, so they are looked at only behind a model's manager.
+WRITES_BEHIND_A_MANAGER = {"update", "aupdate"}
+
+
+# --- The rules: each says what is wrong, by line ------------------------------------------------------------
+
+
+def unconditioned_writes(text: str) -> Complaints:
+    """Versioned rows are written by the engine alone; anything else can lose a write."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            verb, (owner, *path) = node.func.attr, chain(node.func.value)
+            if (verb in WRITES_OF_UNVERSIONED and owner not in MODELS.keys() - VERSIONED) or (
+                verb in WRITES_BEHIND_A_MANAGER and owner in VERSIONED and "objects" in path
+            ):
+                yield f"line {node.lineno}: {owner or '…'} is written by .{verb}(), past the engine"
+
+
+def hidden_imports(text: str) -> Complaints:
+    """What a module needs stands at its top; an import inside a function hides a cycle."""
+    for function in functions(text):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield f"line {node.lineno}: an import inside {function.name}()"
+
+
+def missing_docstring(text: str) -> Complaints:
+    """Every file opens with the one sentence that says its job."""
+    if ast.get_docstring(ast.parse(text)) is None:
+        yield "line 1: no docstring"
+
+
+def too_long(text: str) -> Complaints:
+    """Long files and functions do more than one thing."""
+    if (lines := len(text.splitlines())) > LONGEST_FILE:
+        yield f"line {lines}: the file is longer than {LONGEST_FILE} lines"
+    for function in functions(text):
+        if (function.end_lineno or 0) - function.lineno >= LONGEST_FUNCTION:
+            yield f"line {function.lineno}: {function.name}() is longer than {LONGEST_FUNCTION} lines"
+
+
+def machine_paths(text: str) -> Complaints:
+    """Nothing is tied to the machine where it was written."""
+    yield from matches(r"(?<![\w.$}/])/(?:home|root|Users|work|mnt)/\w+", text)
+
+
+def registries(text: str) -> Complaints:
+    """Packages are pinned by hash and come from wherever their user fetches packages."""
+    hosts = r"pypi\.org|pythonhosted\.org|registry\.npmjs|registry\.yarnpkg"
+    yield from matches(hosts + r"|\"resolved\"\s*:|--(?:extra-)?index-url\b|--find-link[s]\b", text)
+
+
+# --- What they look at --------------------------------------------------------------------------------------
+
+
+def chain(node: ast.expr) -> list[str]:
+    """The names along `Model.objects.filter(…)`, the owner first; an unknown owner is empty."""
+    match node:
+        case ast.Attribute(value=value, attr=attr):
+            return [*chain(value), attr]
+        case ast.Call(func=inner) | ast.Subscript(value=inner):
+            return chain(inner)
+        case ast.Name(id=name):
+            return [name]
+    return [""]
+
+
+def functions(text: str) -> Iterator[Function]:
+    yield from (node for node in ast.walk(ast.parse(text)) if isinstance(node, Function))
+
+
+def matches(pattern: str, text: str) -> Complaints:
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.search(pattern, line):
+            yield f"line {number}: {found[0]}"
+
+
+def modules(*folders: str) -> Iterator[Path]:
+    return (path for folder in folders for path in files(ROOT / folder) if path.suffix == ".py")
+
+
+def outside_the_engine() -> Iterator[Path]:
+    return (path for path in modules(*HOUSE) if ROOT / "backend" / "engine" not in path.parents)
+
+
+def everything() -> Iterator[Path]:
+    yield from (path for path in ROOT.iterdir() if path.is_file())
+    for folder in (*HOUSE, *OUTSIDE_THE_HOUSE):
+        yield from files(ROOT / folder)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not NOT_OURS & set(path.relative_to(ROOT).parts):
+            yield path
+
+
+# --- The tests ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "where"),
+    [
+        (unconditioned_writes, outside_the_engine),
+        (hidden_imports, lambda: modules(*HOUSE)),
+        (missing_docstring, lambda: [ROOT / "manage.py", *modules(*HOUSE, "tests")]),
+        (too_long, lambda: modules(*HOUSE)),
+        (machine_paths, everything),
+        (registries, everything),
+    ],
+    ids=lambda value: value.__name__ if value.__name__ != "<lambda>" else "",
+)
+def test_the_house_keeps_its_rules(
+    rule: Callable[[str], Complaints], where: Callable[[], Iterator[Path]]
+) -> None:
+    looked_at = list(where())
+    broken = [
+        f"{path.relative_to(ROOT)}, {complaint}"
+        for path in looked_at
+        for complaint in rule(path.read_text(errors="ignore"))
+    ]
+    assert looked_at
+    assert not broken, rule.__doc__
+
+
+HOME = "/".join(["", "home", "asha", "katha"])
+HOST = ".".join(["registry", "npmjs", "org"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "sample"),
+    [
+        (unconditioned_writes, "story.save()"),
+        (unconditioned_writes, "Story.objects.get(pk=1).delete()"),
+        (unconditioned_writes, "find(story)[0].delete()"),
+        (unconditioned_writes, "Story.objects.filter(pk=1).update(title='x')"),
+        (unconditioned_writes, "Story.objects.bulk_update(stories, ['title'])"),
+        (unconditioned_writes, "Person.objects.update_or_create(handle='asha')"),
+        (unconditioned_writes, "async def f():\n    await story.asave()"),
+        (hidden_imports, "def f():\n    import json"),
+        (
+            hidden_imports,
+            "class A:\n    async def f(self):\n        if self:\n            from json import loads",
+        ),
+        (missing_docstring, ""),
+        (missing_docstring, "import json\n'''too late'''"),
+        (too_long, "\n" * (LONGEST_FILE + 1)),
+        (too_long, "def f():\n" + "    f()\n" * LONGEST_FUNCTION),
+        (machine_paths, f"DATA = '{HOME}'"),
+        (registries, f"see {HOST}/graphiql"),
+        (registries, "--" + "index-url somewhere"),
+    ],
+)
+def test_a_rule_sees_what_breaks_it(rule: Callable[[str], Complaints], sample: str) -> None:
+    assert len(list(rule(sample))) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "sample"),
+    [
+        (unconditioned_writes, "AccessToken.objects.filter(pk=1).delete()"),
+        (unconditioned_writes, "settings.update(title='x'); Story.by_id.update({})"),
+        (hidden_imports, "import json\ndef f():\n    return json"),
+        (missing_docstring, "'''Says its job.'''"),
+        (too_long, "def f():\n" + "    f()\n" * (LONGEST_FUNCTION - 1)),
+        (machine_paths, "url = 'https://example.org/home/asha'; up = '../root/x'"),
+        (registries, "make lock --no-emit-index-url"),
+    ],
+)
+def test_a_rule_leaves_good_code_alone(rule: Callable[[str], Complaints], sample: str) -> None:
+    assert not list(rule(sample))
