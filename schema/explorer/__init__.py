@@ -1,0 +1,1 @@
+"""The two pages for people: the start page and GraphiQL with its prepared tabs."""
