@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
 
 from resolvers.people import DEMO_PASSWORD, demo_people
 from schema.explorer.assets import CDN, assets, vendored
@@ -28,9 +28,9 @@ def home(request: HttpRequest) -> HttpResponse:
     return page
 
 
+@ensure_csrf_cookie  # the page sends its value back with every request
 def explorer(request: HttpRequest) -> HttpResponse:
     """GraphiQL with the prepared tabs and a bar to choose who is signed in."""
-    get_token(request)  # sets the cookie whose value the page sends back with every request
     people = demo_people()
     page = render(
         request,
