@@ -1,0 +1,1 @@
+"""The rules, the rows and the engine: everything that would stay if GraphQL went away."""

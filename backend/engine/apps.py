@@ -1,0 +1,10 @@
+"""Makes the engine an app of Django, for its one table."""
+
+from django.apps import AppConfig
+
+
+class EngineConfig(AppConfig):
+    """The engine: optimistic locking, units of work, idempotency keys, tallies."""
+
+    name = "backend.engine"
+    label = "engine"

@@ -1,0 +1,146 @@
+"""Every refusal that a unit of work can end in. A refusal has written nothing.
+
+Refusal
+├── Conflict          somebody else wrote first
+├── NotFound          there is no such thing, or none that this person may see
+├── Unauthenticated   nobody is signed in, or the credentials are wrong
+├── Forbidden         signed in, and not allowed
+├── Invalid           the arguments do not make sense
+├── KeyReused         the idempotency key belongs to another request
+├── Busy              the database could not serve the write now
+└── OutcomeUnknown    the connection broke at COMMIT: nobody can tell
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class RetryKind(enum.Enum):
+    """What sense it makes to try again."""
+
+    NEVER = "NEVER"
+    SAME_REQUEST = "SAME_REQUEST"
+    REBASE = "REBASE"
+
+
+@dataclass(frozen=True)
+class FieldConflict:
+    """One field that two writers set: what it was, what I want, what they made of it. `base` is None if unknown."""
+
+    path: str
+    base: Any
+    mine: Any
+    theirs: Any
+
+
+@dataclass(frozen=True)
+class InvalidField:
+    """One argument that is wrong: its path (`input.chapters.0.title`) and why."""
+
+    path: str
+    message: str
+
+
+class Refusal(Exception):
+    """A unit of work that did not happen. `message` is written for the person who called."""
+
+    code: str
+    retry_kind: RetryKind = RetryKind.NEVER
+
+    def __init__(self, message: str, *, after_ms: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.after_ms = after_ms
+
+
+class Conflict(Refusal):
+    """Somebody else wrote first. `current` is the thing as it is now, as the caller may see it."""
+
+    code = "CONFLICT"
+    retry_kind = RetryKind.REBASE
+
+    def __init__(self, current: Any, *, expected: int, after_ms: int, overlaps: Sequence[FieldConflict] = ()) -> None:
+        super().__init__(
+            "Somebody else changed this since you last saw it. Nothing was written. Look at `current`, "
+            "redo your change on top of it and send it with its version.",
+            after_ms=after_ms,
+        )
+        self.current = current
+        self.expected = expected
+        self.overlaps = tuple(overlaps)
+
+
+class NotFound(Refusal):
+    """There is no such thing, or none that this person may see: the two look alike on purpose."""
+
+    code = "NOT_FOUND"
+
+
+class Unauthenticated(Refusal):
+    """Nobody is signed in, or the credentials are wrong."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, message: str = "Sign in first: this needs a signed-in person.") -> None:
+        super().__init__(message)
+
+
+class Forbidden(Refusal):
+    """Signed in, and not allowed."""
+
+    code = "FORBIDDEN"
+
+
+class Invalid(Refusal):
+    """The arguments do not make sense; `fields` names each one that is wrong."""
+
+    code = "INVALID"
+
+    def __init__(self, *fields: InvalidField) -> None:
+        super().__init__("; ".join(f"{field.path}: {field.message}" for field in fields))
+        self.fields = fields
+
+    @classmethod
+    def one(cls, path: str, message: str) -> "Invalid":
+        """The refusal of a single argument."""
+        return cls(InvalidField(path, message))
+
+
+class KeyReused(Refusal):
+    """The idempotency key was used before, with other arguments."""
+
+    code = "KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This key was used before for another request. Make a new key for each thing the person means to do."
+        )
+
+
+class Busy(Refusal):
+    """The database could not serve the write now; nothing was written."""
+
+    code = "BUSY"
+    retry_kind = RetryKind.SAME_REQUEST
+
+    def __init__(self, *, after_ms: int) -> None:
+        super().__init__(
+            "The database could not serve this just now. Nothing was written. Send the same request again.",
+            after_ms=after_ms,
+        )
+
+
+class OutcomeUnknown(Refusal):
+    """The connection broke at COMMIT: the write may or may not have happened."""
+
+    code = "OUTCOME_UNKNOWN"
+    retry_kind = RetryKind.SAME_REQUEST
+
+    def __init__(self, *, after_ms: int) -> None:
+        super().__init__(
+            "The connection to the database broke while the write was being committed, so nobody can tell whether "
+            "it happened. Send the same request with the same key: it gives the first reply if there was one.",
+            after_ms=after_ms,
+        )

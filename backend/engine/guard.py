@@ -1,0 +1,104 @@
+"""A guard below the ORM: the trigger that refuses a write which forgot its version."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import BaseConstraint, Model
+
+Groups = Mapping[str, Sequence[str]]
+"""Field groups: what can change independently, and the fields that each group holds (none for a list of children)."""
+
+REFUSE = """
+CREATE OR REPLACE FUNCTION katha_refuse_unversioned_write() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+        MESSAGE = 'a write to "' || TG_TABLE_NAME || '" must raise its version by one and stamp each group it changes';
+END
+$body$
+"""
+
+
+class VersionGuard(BaseConstraint):
+    """Declares the field groups of a versioned model, and guards them with a trigger.
+
+    `sides` maps a prefix to the groups of that side. Most rows have one side, "", with the columns `version`,
+    `updated_at` and `<group>_changed`; a row that two people see has two, each with its own prefix. `fixed` names
+    the fields that never change. The trigger refuses any UPDATE, from psql too, that changes a row unless
+
+    - each version stays or rises by exactly one, and at least one of them rises;
+    - a group whose fields change carries the new version as its stamp, and no other group's stamp moves.
+
+    Being a Django constraint it is created, altered and dropped by migrations like any other.
+    """
+
+    def __init__(self, *, name: str, sides: Mapping[str, Groups], fixed: Sequence[str] = ()) -> None:
+        super().__init__(name=name)
+        self.sides = {side: {group: tuple(of) for group, of in groups.items()} for side, groups in sides.items()}
+        self.fixed = tuple(fixed)
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """The function, which all guards share, and this table's trigger."""
+        assert model is not None and schema_editor is not None
+        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        return (
+            f"{REFUSE}; CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({self._refused(model)}) "
+            "EXECUTE FUNCTION katha_refuse_unversioned_write()"
+        )
+
+    def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """Drop this table's trigger."""
+        assert model is not None and schema_editor is not None
+        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        return f"DROP TRIGGER IF EXISTS {name} ON {table}"
+
+    def constraint_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """Nothing inside CREATE TABLE; the trigger is made after it."""
+        assert schema_editor is not None
+        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
+
+    def validate(self, *_args: Any, **_kwargs: Any) -> None:
+        """Nothing to say about a single instance: only an UPDATE can break the rule."""
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """As migrations write it down."""
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "sides": self.sides, "fixed": self.fixed}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VersionGuard) and self.deconstruct() == other.deconstruct()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _refused(self, model: type[Model]) -> str:
+        """SQL: whether the trigger has to refuse the change from OLD to NEW."""
+        versions = [f"{side}version" for side in self.sides]
+        none_rises = " AND ".join(f"NEW.{version} = OLD.{version}" for version in versions)
+        refused = [f"(OLD.* IS DISTINCT FROM NEW.* AND {none_rises})"]
+        refused += [f"NEW.{version} NOT IN (OLD.{version}, OLD.{version} + 1)" for version in versions]
+        for side, groups in self.sides.items():
+            for group, names in groups.items():
+                refused.append(_group_refused(f"{side}version", f"{side}{group}_changed", _columns(model, names)))
+        return " OR ".join(refused)
+
+
+def _group_refused(version: str, stamp: str, columns: Sequence[str]) -> str:
+    forged = f"(NEW.{stamp} <> OLD.{stamp} AND (NEW.{stamp} <> NEW.{version} OR NEW.{version} = OLD.{version}))"
+    if not columns:
+        return forged
+    new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD"))
+    forgotten = f"(ROW({new}) IS DISTINCT FROM ROW({old}) AND NEW.{stamp} <> OLD.{version} + 1)"
+    return f"{forged} OR {forgotten}"
+
+
+def _columns(model: type[Model], names: Sequence[str]) -> list[str]:
+    return [str(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
+
+
+def guard_of(model: type[Model]) -> VersionGuard:
+    """The guard that `model` declares; raises LookupError where it declares none."""
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, VersionGuard):
+            return constraint
+    raise LookupError(f"{model.__name__} is not a versioned model: it declares no VersionGuard.")

@@ -1,0 +1,22 @@
+"""The engine's own table: idempotency keys."""
+
+from django.db import models
+
+
+class IdempotencyKey(models.Model):
+    """One thing that a person meant to do, what it was, and the reply that it got."""
+
+    pk = models.CompositePrimaryKey("person", "key")
+    person = models.ForeignKey("people.Person", on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.UUIDField()
+    fingerprint = models.BinaryField(max_length=32)
+    """SHA-256 of the operation and its arguments."""
+    reply = models.JSONField(null=True)
+    """Null only inside the transaction that is doing the work."""
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=["created_at"], name="idempotencykey_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.key}"

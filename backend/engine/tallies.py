@@ -1,0 +1,53 @@
+"""Slotted tallies: totals that many people raise at once without waiting for each other.
+
+A subject has up to `SLOTS` rows for each kind of total; a write raises one of them at random, and the total is
+their sum. It is raised in the same transaction as the row that it counts, so sum and rows agree in every snapshot.
+"""
+
+import random
+import uuid
+from collections.abc import Iterable, Mapping
+
+from django.db import connection, models
+
+from backend.engine.versions import require_transaction
+
+SLOTS = 16
+
+Raise = tuple[uuid.UUID, str, int]
+"""Subject, kind of total, and by how much (negative to lower it)."""
+
+
+class Tally(models.Model):
+    """One slot of one total of one subject. A concrete tally adds the foreign key `subject`."""
+
+    kind = models.CharField(max_length=16)
+    slot = models.SmallIntegerField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+def add(model: type[Tally], raises: Iterable[Raise]) -> None:
+    """Raise totals, all in one statement, in the order of subject and kind, so that two writers cannot deadlock."""
+    require_transaction()
+    rows = sorted((subject, kind, random.randrange(SLOTS), by) for subject, kind, by in raises if by)
+    if not rows:
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} AS tally (subject_id, kind, slot, count) VALUES {values} "
+            "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count",
+            [value for row in rows for value in row],
+        )
+
+
+def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
+    """The total of `kind` for each of `subjects`, 0 for those without one, in one query."""
+    subjects = list(subjects)
+    rows = model._default_manager.filter(subject_id__in=subjects, kind=kind).values_list("subject_id")
+    sums = dict(rows.annotate(total=models.Sum("count")))
+    return {subject: int(sums.get(subject, 0)) for subject in subjects}

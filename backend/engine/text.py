@@ -1,0 +1,76 @@
+"""The gate through which all text comes in: what can never be stored is refused, the rest is normalised."""
+
+import unicodedata
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from backend.engine.errors import Invalid, InvalidField
+
+MOST_CHARACTERS = 500_000
+"""No text that Katha stores is longer, whatever field it is meant for."""
+
+
+def gate(value: Any, path: str = "") -> Any:
+    """`value` with each string in it (in lists, dicts and input objects too) normalised to NFC.
+
+    Raises `Invalid`, naming the path, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for
+    text that is too long for any field.
+    """
+    if isinstance(value, str):
+        return _gate_text(value, path)
+    if isinstance(value, list):
+        return [gate(item, _join(path, index)) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: gate(item, _join(path, name)) for name, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: getattr(value, f.name) for f in fields(value)}
+        return replace(value, **{name: gate(item, _join(path, name)) for name, item in own.items()})
+    return value
+
+
+def _gate_text(text: str, path: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise Invalid.one(path, f"is too long: {len(text)} characters, at most {MOST_CHARACTERS}.")
+    if "\0" in text:
+        raise Invalid.one(path, "holds a NUL character, which cannot be stored.")
+    if any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False:
+        raise Invalid.one(path, "holds half of a surrogate pair, which is not a character.")
+    return unicodedata.normalize("NFC", text)
+
+
+def _join(path: str, name: str | int) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
+@dataclass
+class Checker:
+    """Collects what is wrong with the arguments, so that a client hears of all of it at once."""
+
+    problems: list[InvalidField] = field(default_factory=list)
+
+    def line(self, path: str, text: str | None, *, most: int, blank: bool = False) -> str:
+        """One line of text such as a title or a name: trimmed, no control characters."""
+        text = self.text(path, text.strip() if text else text, most=most, blank=blank)
+        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+            self.wrong(path, "must be one line, without control characters.")
+        return text
+
+    def text(self, path: str, text: str | None, *, most: int, blank: bool = False) -> str:
+        """Text of any number of lines, at most `most` characters."""
+        if text is None:
+            self.wrong(path, "must not be null.")
+            return ""
+        if not blank and not text.strip():
+            self.wrong(path, "must not be empty or blank.")
+        if len(text) > most:
+            self.wrong(path, f"is too long: {len(text)} characters, at most {most}.")
+        return text
+
+    def wrong(self, path: str, message: str) -> None:
+        """Remember that the argument at `path` is wrong."""
+        self.problems.append(InvalidField(path, message))
+
+    def done(self) -> None:
+        """Raise `Invalid` if anything was wrong."""
+        if self.problems:
+            raise Invalid(*self.problems)

@@ -1,0 +1,135 @@
+"""The unit of work that every mutation is, and the snapshot that every query reads.
+
+Rules
+- The outermost call opens one durable transaction; inner code refuses to run without one.
+- It is run again only when PostgreSQL itself broke it off: deadlock or serialization failure. A conflict is never
+  run again here; that is the client's decision.
+- An error from COMMIT means that the outcome is unknown, unless PostgreSQL says that it rolled back.
+- Errors become answers outside the transaction, so a refusal has rolled everything back.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from psycopg import IsolationLevel
+
+from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+
+ResultT = TypeVar("ResultT")
+
+MOST_ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.01
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK = "40P01"
+RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK})
+
+SERVED_LATER = ("08", "25P03", "25P04", "40", "53", "55P03", "57")
+"""SQLSTATEs (PostgreSQL manual, appendix A) of a database that cannot serve now: connection exceptions, time-outs of
+a transaction, rollbacks, lack of resources, a lock not had in time, a statement cancelled or the server going down."""
+
+ROLLED_BACK_AT_COMMIT = ("23", "40")
+"""SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure."""
+
+LOCK_ORDER = (
+    "engine_idempotencykey",
+    "people_person",
+    "people_account",
+    "people_accesstoken",
+    "stories_shelf",
+    "stories_story",
+    "stories_chapter",
+    "reading_reading",
+    "reading_view",
+    "social_relationship",
+    "people_persontally",
+    "stories_storytally",
+)
+"""The order in which a unit of work locks rows of different tables; within a table, by primary key. Tests assert it."""
+
+
+def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | None = None) -> ResultT:
+    """Run `work` in one durable transaction and return what it returned, once that is committed.
+
+    `isolation` asks for more than READ COMMITTED where a rule spans rows. Raises whatever refusal `work` raised;
+    `Busy` if the database could not serve it; `OutcomeUnknown` if the connection broke at COMMIT.
+    """
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        committing = False
+        try:
+            with _transaction(isolation):
+                result = work()
+                committing = True
+            return result
+        except (DatabaseError, InterfaceError) as error:
+            state = sqlstate(error)
+            if state in RUN_AGAIN and attempt < MOST_ATTEMPTS:
+                _pause(attempt)
+                continue
+            drop_broken_connection()
+            refusal = _refusal(error, committing=committing)
+            if refusal is None:
+                raise
+            raise refusal from error
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All reads inside see one moment: REPEATABLE READ, READ ONLY. Nothing is sent before the first read."""
+    try:
+        with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
+            yield
+    except (DatabaseError, InterfaceError) as error:
+        drop_broken_connection()
+        refusal = _refusal(error, committing=False)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+@contextmanager
+def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
+    """One durable transaction. psycopg puts isolation and mode into its BEGIN, so neither costs a round trip."""
+    connection.ensure_connection()
+    raw = connection.connection
+    if isolation is not None:
+        raw.isolation_level, raw.read_only = isolation, read_only
+    try:
+        with transaction.atomic(durable=True):
+            yield
+    finally:
+        if isolation is not None and not raw.closed:
+            raw.isolation_level = raw.read_only = None
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE behind a Django database error, or None if the server did not send one."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def drop_broken_connection() -> None:
+    """Close a connection that no longer works, so that this thread's next request opens a new one."""
+    if connection.connection is not None and connection.connection.closed:
+        connection.close()
+
+
+def _refusal(error: Exception, *, committing: bool) -> Refusal | None:
+    """What to tell the client, or None where it is a fault of ours that must be seen as one."""
+    state = sqlstate(error)
+    if committing and not (state or "").startswith(ROLLED_BACK_AT_COMMIT):
+        return OutcomeUnknown(after_ms=after_busy_ms())
+    lost = state is None and isinstance(error, OperationalError | InterfaceError)
+    if committing or lost or (state or "").startswith(SERVED_LATER):
+        return Busy(after_ms=after_busy_ms())
+    return None
+
+
+def _pause(attempt: int) -> None:
+    """Wait with full jitter, so that those who collided do not collide again."""
+    time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))

@@ -1,0 +1,106 @@
+"""Keyset pages: a cursor is a place in the order, so pages stay put while rows are inserted, and none costs more than the first."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from backend.engine.errors import Invalid
+
+DEFAULT_SIZE = 20
+MOST_SIZE = 100
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+RowT = TypeVar("RowT")
+Place = tuple[datetime, uuid.UUID]
+"""Where a row stands in its list: by time, then by id."""
+
+
+def to_cursor(place: Place) -> str:
+    """The opaque text that names a place: 8 bytes of microseconds and the 16 of the id, in URL-safe base64."""
+    at, id_ = place
+    return base64.urlsafe_b64encode(((at - EPOCH) // MICROSECOND).to_bytes(8, "big", signed=True) + id_.bytes).decode()
+
+
+def from_cursor(cursor: str, path: str) -> Place:
+    """The place that a cursor names. Raises `Invalid` for text that `to_cursor` did not make."""
+    try:
+        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        if len(raw) != 24:
+            raise ValueError(cursor)
+        at = EPOCH + MICROSECOND * int.from_bytes(raw[:8], "big", signed=True)
+    except (ValueError, binascii.Error, OverflowError):
+        raise Invalid.one(path, "is not a cursor that this server handed out.") from None
+    return at, uuid.UUID(bytes=raw[8:])
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of a list, newest first, is asked for: the first or last `size` rows after and before a place."""
+
+    size: int = DEFAULT_SIZE
+    backward: bool = False
+    after: Place | None = None
+    before: Place | None = None
+
+    @classmethod
+    def of(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> "Window":
+        """The window that Relay's four arguments name. Raises `Invalid` where they make no sense."""
+        if first is not None and last is not None:
+            raise Invalid.one("last", "cannot go together with first.")
+        name, size = ("last", last) if last is not None else ("first", first)
+        if size is None:
+            size = DEFAULT_SIZE
+        if not 0 <= size <= MOST_SIZE:
+            raise Invalid.one(name, f"must be from 0 to {MOST_SIZE}.")
+        return cls(
+            size=size,
+            backward=last is not None,
+            after=None if after is None else from_cursor(after, "after"),
+            before=None if before is None else from_cursor(before, "before"),
+        )
+
+    def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
+        """SQL and its parameters: the rows between the two places, by row values, which an index can answer."""
+        sql, parameters = "", []
+        if self.after is not None:
+            sql, parameters = f" AND ({at}, {id_}) < (%s, %s)", [*self.after]
+        if self.before is not None:
+            sql, parameters = f"{sql} AND ({at}, {id_}) > (%s, %s)", [*parameters, *self.before]
+        return sql, parameters
+
+    def order(self, at: str, id_: str) -> str:
+        """SQL: from which end, and how many; one more than asked for tells whether there are more."""
+        direction = "ASC" if self.backward else "DESC"
+        return f"ORDER BY {at} {direction}, {id_} {direction} LIMIT {self.size + 1}"
+
+
+@dataclass(frozen=True)
+class Page(Generic[RowT]):
+    """Part of a list, newest first. Each row carries its place as `place_at` and its id."""
+
+    rows: Sequence[RowT]
+    has_next: bool = False
+    has_previous: bool = False
+
+    @classmethod
+    def of(cls, rows: Iterable[RowT], window: Window) -> "Page[RowT]":
+        """A page from the rows that `Window.order` brought, which may be one too many."""
+        found = list(rows)
+        more, found = len(found) > window.size, found[: window.size]
+        if window.backward:
+            return cls(found[::-1], has_next=window.before is not None, has_previous=more)
+        return cls(found, has_next=more, has_previous=window.after is not None)
+
+
+def pages_by_owner(rows: Iterable[Any], owners: Iterable[uuid.UUID], window: Window) -> dict[uuid.UUID, Page[Any]]:
+    """A page for each of `owners`, from rows that carry `owner_id` and come in the window's order."""
+    by_owner: dict[uuid.UUID, list[Any]] = {owner: [] for owner in owners}
+    for row in rows:
+        by_owner[row.owner_id].append(row)
+    return {owner: Page.of(found, window) for owner, found in by_owner.items()}

@@ -1,0 +1,1 @@
+"""People: their profiles, their accounts, and the tokens that they sign in with."""

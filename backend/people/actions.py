@@ -1,0 +1,144 @@
+"""Writes to people: signing up, signing in and out, and the profile."""
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db.models import Q
+from django.utils import timezone
+
+from backend.engine.errors import FieldConflict, Invalid, Unauthenticated
+from backend.engine.idempotency import Applied
+from backend.engine.text import Checker
+from backend.engine.versions import Expected, conflict, every_group, is_unchanged, stamped, unchanged, write
+from backend.people.models import BIO_CHARACTERS, HANDLE_CHARACTERS, NAME_CHARACTERS, AccessToken, Account, Person
+from backend.stories.models import Shelf
+
+HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
+PASSWORD_CHARACTERS = 1_000
+
+
+def sign_up(*, handle: str, name: str, password: str) -> Account:
+    """A new person with an account and an empty shelf. Raises `Invalid` for bad values or a handle that is taken."""
+    account = _checked_account(handle, name, password)
+    account.set_password(password)  # slow on purpose, so before the first lock
+    try:
+        Person.objects.bulk_create([account.person])
+    except IntegrityError as error:
+        if "person_handle_unique" not in str(error):
+            raise
+        raise Invalid.one("handle", "is taken.") from None
+    Account.objects.bulk_create([account])
+    Shelf.objects.bulk_create([Shelf(author=account.person)])
+    return account
+
+
+def _checked_account(handle: str, name: str, password: str) -> Account:
+    check = Checker()
+    if not HANDLE.fullmatch(handle):
+        check.wrong(
+            "handle",
+            f"must be 1 to {HANDLE_CHARACTERS} letters A–Z, digits, dots, hyphens or underscores, and begin with a "
+            "letter or a digit.",
+        )
+    person = Person(handle=handle, name=check.line("name", name, most=NAME_CHARACTERS))
+    account = Account(person=person, login=handle.lower())
+    try:
+        validate_password(password[:PASSWORD_CHARACTERS], account)
+    except ValidationError as error:
+        check.wrong("password", " ".join(error.messages))
+    if len(password) > PASSWORD_CHARACTERS:
+        check.wrong("password", f"is too long: at most {PASSWORD_CHARACTERS} characters.")
+    check.done()
+    return account
+
+
+def sign_in(*, handle: str, password: str) -> Account:
+    """The account that these credentials open. Raises `Unauthenticated`, in the same words and time whatever is wrong.
+
+    Django's backend hashes the password for an unknown account too, so that time tells nothing.
+    """
+    account = authenticate(username=handle.lower(), password=password[:PASSWORD_CHARACTERS])
+    if not isinstance(account, Account):
+        raise Unauthenticated("There is no account with this handle and password.")
+    return account
+
+
+def new_token(account: Account) -> str:
+    """A new bearer token for the account. Only its digest is stored: this is the one time that it can be read."""
+    token = secrets.token_urlsafe(32)
+    remember_token(account, token)
+    return token
+
+
+def remember_token(account: Account, token: str) -> None:
+    """Let `token` sign the account in until it expires."""
+    expires_at = timezone.now() + timedelta(days=settings.TOKEN_DAYS)
+    AccessToken.objects.update_or_create(
+        digest=digest(token), defaults={"account": account, "expires_at": expires_at}
+    )
+
+
+def revoke_token(token: str) -> None:
+    """Make the token sign nobody in any more."""
+    AccessToken.objects.filter(digest=digest(token)).delete()
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token. It is random, so one round of SHA-256 is enough."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def update_profile(
+    person_id: uuid.UUID, patch: Mapping[str, str | None], seen: Expected, *, merge: bool
+) -> tuple[Person, Applied]:
+    """Set the fields that `patch` names, if they (with `merge`) or all fields (without) are as they were at `seen`.
+
+    Raises `Conflict`, `Invalid`.
+    """
+    values = _checked_patch(patch)
+    reads = tuple(values) if merge else every_group(Person)
+    changed = ~Q(**values)
+    rows = write(
+        Person.objects.filter(changed, pk=person_id, **unchanged(Person, seen, reads)),
+        **values,
+        **stamped(Person, values),
+    )
+    if rows:
+        merged = merge and seen.version is not None and rows[0].version > seen.version + 1
+        return rows[0], Applied.MERGED if merged else Applied.WRITTEN
+    return _explain(person_id, values, seen, reads), Applied.NOOP
+
+
+def _checked_patch(patch: Mapping[str, str | None]) -> dict[str, str]:
+    check = Checker()
+    values = {}
+    if "name" in patch:
+        values["name"] = check.line("patch.name", patch["name"], most=NAME_CHARACTERS)
+    if "bio" in patch:
+        values["bio"] = check.text("patch.bio", patch["bio"], most=BIO_CHARACTERS, blank=True)
+    if not values:
+        check.wrong("patch", "must name at least one field.")
+    check.done()
+    return values
+
+
+def _explain(person_id: uuid.UUID, values: Mapping[str, str], seen: Expected, reads: tuple[str, ...]) -> Person:
+    """Why the write found no row: raises `Conflict`; else the profile already says so."""
+    person = Person.objects.get(pk=person_id)
+    if is_unchanged(person, seen, reads):
+        return person
+    overlaps = [
+        FieldConflict(name, base=None, mine=mine, theirs=getattr(person, name))
+        for name, mine in values.items()
+        if getattr(person, f"{name}_changed") > (seen.version or 0)
+    ]
+    raise conflict(person, seen=seen, thing=("person", person_id), overlaps=overlaps)

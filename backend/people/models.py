@@ -1,0 +1,93 @@
+"""The rows of people: the public profile, the account behind it, its tokens, and the totals about a person."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+from backend.engine.guard import VersionGuard
+from backend.engine.ids import uuid7
+from backend.engine.tallies import Tally
+
+HANDLE_CHARACTERS = 50
+NAME_CHARACTERS = 100
+BIO_CHARACTERS = 2_000
+
+
+class Person(models.Model):
+    """The public profile of somebody. Versioned; name and bio can change independently, the handle never does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    handle = models.CharField(max_length=HANDLE_CHARACTERS)
+    name = models.CharField(max_length=NAME_CHARACTERS)
+    bio = models.CharField(max_length=BIO_CHARACTERS, default="", blank=True)
+    joined_at = models.DateTimeField(db_default=Now())
+    version = models.BigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+    name_changed = models.BigIntegerField(default=1)
+    bio_changed = models.BigIntegerField(default=1)
+
+    class Meta:
+        verbose_name_plural = "people"
+        constraints = (
+            models.UniqueConstraint(Lower("handle"), name="person_handle_unique"),
+            VersionGuard(
+                name="person_version_guard",
+                sides={"": {"name": ["name"], "bio": ["bio"]}},
+                fixed=["id", "handle", "joined_at"],
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"@{self.handle}"
+
+
+class PersonTally(Tally):
+    """Totals about a person: `followers`, `following`, and `stories` (the published ones)."""
+
+    pk = models.CompositePrimaryKey("subject", "kind", "slot")
+    subject = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+
+
+class AccountManager(BaseUserManager["Account"]):
+    """Finds accounts by login, which is the handle in lower case."""
+
+    def get_by_natural_key(self, username: str | None) -> "Account":
+        """The account with this login, however it is capitalised."""
+        return self.get(login=(username or "").lower())
+
+
+class Account(AbstractBaseUser, PermissionsMixin):
+    """How a person signs in. Apart from the profile, so that no password hash is read along with a name."""
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="account")
+    login = models.CharField(max_length=HANDLE_CHARACTERS, unique=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("moderator", default=False, help_text="May moderate, and may use this admin.")
+
+    USERNAME_FIELD = "login"
+    objects = AccountManager()
+
+    def __str__(self) -> str:
+        return self.login
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Moderators may look at everything; what may be changed, each admin page says for itself."""
+        return self.is_active and (self.is_staff or super().has_perm(perm, obj))
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """As `has_perm`, for a whole app."""
+        return self.is_active and (self.is_staff or super().has_module_perms(app_label))
+
+
+class AccessToken(models.Model):
+    """A bearer token. Opaque and random; only its SHA-256 is kept, so a copy of the database signs nobody in."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"token of {self.account_id}"

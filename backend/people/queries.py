@@ -1,0 +1,55 @@
+"""Reads of people. `viewer` is the id of who asks, or None when signed out; who blocks the viewer is not found."""
+
+import uuid
+from collections.abc import Iterable
+
+from backend.people.models import Person
+from backend.social.visibility import blocks
+
+BY_HANDLE = f"""
+SELECT person.* FROM people_person AS person
+WHERE lower(person.handle) = lower(%(handle)s) AND NOT {blocks("person.id", "%(viewer)s::uuid")}
+"""
+
+BY_IDS = f"""
+SELECT person.* FROM people_person AS person
+WHERE person.id = ANY(%(ids)s) AND NOT {blocks("person.id", "%(viewer)s::uuid")}
+"""
+
+BY_TOKEN = """
+SELECT person.* FROM people_accesstoken AS token
+JOIN people_account AS account ON account.person_id = token.account_id AND account.is_active
+JOIN people_person AS person ON person.id = account.person_id
+WHERE token.digest = %(digest)s AND token.expires_at > now()
+"""
+
+
+def by_handle(handle: str, *, viewer: uuid.UUID | None) -> Person | None:
+    """The person with this handle, however it is capitalised."""
+    return next(iter(Person.objects.raw(BY_HANDLE, {"handle": handle, "viewer": viewer})), None)
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Person]:
+    """Those of these people that the viewer can find, in one query."""
+    return {row.id: row for row in Person.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
+
+
+def by_token(digest: bytes) -> Person | None:
+    """Whom the token with this SHA-256 signs in."""
+    return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
+
+
+def named(person_id: uuid.UUID) -> Person:
+    """The person with this id, for somebody who has named them already: no block hides them here."""
+    return Person.objects.get(pk=person_id)
+
+
+def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
+    """All of these people, who are known to be visible: the authors of stories that the viewer has found."""
+    return Person.objects.in_bulk(list(ids))
+
+
+def names(handles: Iterable[str]) -> list[tuple[str, str]]:
+    """Handle and name of those of these people who exist, in the order given."""
+    found = dict(Person.objects.filter(handle__in=handles).values_list("handle", "name"))
+    return [(handle, found[handle]) for handle in handles if handle in found]

@@ -1,0 +1,1 @@
+"""Readers' places in stories, and the views that they count."""

@@ -1,0 +1,48 @@
+"""The rows of reading: where a reader stands in a story, and the views that count."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from backend.engine.guard import VersionGuard
+from backend.engine.ids import uuid7
+from backend.people.models import Person
+from backend.stories.models import Chapter, Story
+
+
+class Reading(models.Model):
+    """Where one reader stands in one story. Versioned, because people read on two devices."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="readings", db_index=False)
+    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="readings")
+    chapter = models.ForeignKey(Chapter, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    offset = models.PositiveIntegerField(default=0)
+    """Characters into the chapter's body."""
+    version = models.BigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+    place_changed = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["story", "reader"], name="reading_one_per_reader"),
+            VersionGuard(
+                name="reading_version_guard",
+                sides={"": {"place": ["chapter", "offset"]}},
+                fixed=["id", "story", "reader"],
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.reader_id} in {self.story_id}"
+
+
+class View(models.Model):
+    """That a reader looked at a story on a day (UTC): the row that a view count counts."""
+
+    pk = models.CompositePrimaryKey("story", "reader", "day")
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="views", db_index=False)
+    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.reader_id} saw {self.story_id} on {self.day}"

@@ -1,0 +1,135 @@
+"""Every setting of Katha, with what the environment may say about it.
+
+DATABASE_URL   an external PostgreSQL (16 to 18); without it an embedded one keeps its data under .katha/
+KATHA_DATA     where the embedded PostgreSQL and the collected static files are kept, instead of .katha/
+SECRET_KEY     signs cookies; without it the well-known demo key is used
+DEBUG          "1" shows Django's error pages; never on the internet
+ALLOWED_HOSTS  comma-separated host names that the server answers to
+"""
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+from backend.embedded import socket_folder
+
+BASE = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
+
+DEMO_SECRET = "demo-secret-that-everybody-knows-set-SECRET_KEY-instead"
+SECRET_KEY = os.environ.get("SECRET_KEY") or DEMO_SECRET
+DEBUG = os.environ.get("DEBUG") == "1"
+ALLOWED_HOSTS = (os.environ.get("ALLOWED_HOSTS") or "*").split(",")
+
+ROOT_URLCONF = "schema.urls"
+WSGI_APPLICATION = "backend.wsgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_migration_linter",
+    "backend",
+    "backend.engine",
+    "backend.people",
+    "backend.social",
+    "backend.stories",
+    "backend.reading",
+    "schema",
+    "schema.explorer",
+]
+
+# Few, because every request walks through them. CSRF is checked where a cookie is what signs somebody in: by the
+# admin's own views, and by the GraphQL view when a request comes without a bearer token.
+MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database ---------------------------------------------------------------------------------------------------
+
+EMBEDDED = None if os.environ.get("DATABASE_URL") else DATA / "postgres"
+"""Where the embedded PostgreSQL keeps its data; None where DATABASE_URL names another one."""
+
+if EMBEDDED is None:
+    _database = dj_database_url.parse(os.environ["DATABASE_URL"])
+else:
+    _database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": str(socket_folder(EMBEDDED)),
+        "NAME": "katha",
+        "USER": "katha",
+    }
+
+_database["CONN_MAX_AGE"] = None
+_database["OPTIONS"] = {
+    **_database.get("OPTIONS", {}),
+    "server_side_binding": True,
+    "prepare_threshold": 2,
+    "connect_timeout": 5,
+    # A lock or a statement that takes longer ends as BUSY: nothing is written and the client may try again.
+    "options": "-c statement_timeout=15s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
+}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People -----------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "people.Account"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+     "OPTIONS": {"user_attributes": ("login",)}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+TOKEN_DAYS = 90
+"""How long a bearer token signs somebody in."""
+
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- Requests ---------------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+"""The largest request body, in bytes; a larger one is answered 413."""
+
+IDEMPOTENCY_KEY_DAYS = 7
+"""How long a key is remembered: `manage.py expire_keys` forgets older ones."""
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}

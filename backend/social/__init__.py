@@ -1,0 +1,1 @@
+"""What stands between two people: following and blocking."""

@@ -1,0 +1,139 @@
+"""Following and blocking: each is one conditioned write to the row of the pair, from one side of it.
+
+Groups of a side: `following` (whom I follow), `followed` (who follows me), `blocking` (whom I block). A write names
+the groups of my side that it reads or sets, and stamps on the other side what that side can see change. All raise
+`Conflict` if a group that they read has changed since `seen`; what is already so is left alone (NOOP).
+"""
+
+import uuid
+
+from django.db.models.functions import Now
+
+from backend.engine import tallies
+from backend.engine.errors import Forbidden
+from backend.engine.idempotency import Applied
+from backend.engine.versions import Expected
+from backend.people.models import PersonTally
+from backend.social.models import Relationship
+from backend.social.pairs import Pair, explain, find, find_or_insert, write_pair
+
+Written = tuple[Relationship, Applied]
+Follow = tuple[uuid.UUID, uuid.UUID]
+"""Follower and followed."""
+
+
+def follow(pair: Pair, seen: Expected) -> Written:
+    """Follow them, if neither blocks the other. Commutes with their following me.
+
+    Raises `NotFound` if they block me or do not exist, `Forbidden` if I block them.
+    """
+    find_or_insert(pair)
+    row = write_pair(
+        pair,
+        seen,
+        reads=["following", "blocking"],
+        only_if={
+            f"{pair.mine}follows_at__isnull": True,
+            f"{pair.mine}blocks_at__isnull": True,
+            f"{pair.theirs}blocks_at__isnull": True,
+        },
+        sets={f"{pair.mine}follows_at": Now()},
+        stamps=["following"],
+        their_stamps=["followed"],
+    )
+    if row is not None:
+        _count((pair.me, pair.them), by=1)
+        return row, Applied.WRITTEN
+    row = explain(pair, seen, reads=["following", "blocking"], path="following", mine=True)
+    if getattr(row, f"{pair.mine}blocks_at") is not None:
+        raise Forbidden("You block this person. Unblock them before you follow them.")
+    return row, Applied.NOOP
+
+
+def unfollow(pair: Pair, seen: Expected) -> Written:
+    """Stop following them. Raises `NotFound`."""
+    find(pair)
+    row = write_pair(
+        pair,
+        seen,
+        reads=["following"],
+        only_if={f"{pair.mine}follows_at__isnull": False},
+        sets={f"{pair.mine}follows_at": None},
+        stamps=["following"],
+        their_stamps=["followed"],
+    )
+    if row is None:
+        return explain(pair, seen, reads=["following"], path="following", mine=False), Applied.NOOP
+    _count((pair.me, pair.them), by=-1)
+    return row, Applied.WRITTEN
+
+
+def remove_follower(pair: Pair, seen: Expected) -> Written:
+    """Make them stop following me. Raises `NotFound`."""
+    find(pair)
+    row = write_pair(
+        pair,
+        seen,
+        reads=["followed"],
+        only_if={f"{pair.theirs}follows_at__isnull": False},
+        sets={f"{pair.theirs}follows_at": None},
+        stamps=["followed"],
+        their_stamps=["following"],
+    )
+    if row is None:
+        return explain(pair, seen, reads=["followed"], path="followedBy", mine=False), Applied.NOOP
+    _count((pair.them, pair.me), by=-1)
+    return row, Applied.WRITTEN
+
+
+def block(pair: Pair, seen: Expected) -> Written:
+    """Block them, which ends both follows. With `seen` anything, it stands whatever else happens at the same moment.
+
+    Works towards somebody who blocks me too, so that two people who block each other at once both succeed. Raises
+    `NotFound` if they do not exist.
+    """
+    find_or_insert(pair, hidden_too=True)
+    # Locked first, because what the block ends must be what is there when it is written; so with `seen` anything the
+    # conditioned write cannot miss, and needs no repeating.
+    before = Relationship.objects.select_for_update().get(**pair.key)
+    mine_ends, theirs_ends = (getattr(before, f"{side}follows_at") is not None for side in (pair.mine, pair.theirs))
+    row = write_pair(
+        pair,
+        seen,
+        reads=["following", "followed", "blocking"],
+        only_if={f"{pair.mine}blocks_at__isnull": True},
+        sets={f"{pair.mine}blocks_at": Now(), f"{pair.mine}follows_at": None, f"{pair.theirs}follows_at": None},
+        stamps=["blocking"] + ["following"] * mine_ends + ["followed"] * theirs_ends,
+        their_stamps=["followed"] * mine_ends + ["following"] * theirs_ends,
+    )
+    if row is None:
+        reads = ["following", "followed", "blocking"]
+        return explain(pair, seen, reads=reads, path="blocking", mine=True), Applied.NOOP
+    _count(*[(pair.me, pair.them)] * mine_ends, *[(pair.them, pair.me)] * theirs_ends, by=-1)
+    return row, Applied.WRITTEN
+
+
+def unblock(pair: Pair, seen: Expected) -> Written:
+    """Stop blocking them. Raises `NotFound` for somebody whom I cannot find and do not block."""
+    row = write_pair(
+        pair,
+        seen,
+        reads=["blocking"],
+        only_if={f"{pair.mine}blocks_at__isnull": False},
+        sets={f"{pair.mine}blocks_at": None},
+        stamps=["blocking"],
+    )
+    if row is not None:
+        return row, Applied.WRITTEN
+    blocked = pair.row()
+    if blocked is None or getattr(blocked, f"{pair.mine}blocks_at") is None:
+        find(pair)
+    return explain(pair, seen, reads=["blocking"], path="blocking", mine=False), Applied.NOOP
+
+
+def _count(*follows: Follow, by: int) -> None:
+    """Raise or lower the totals of those who follow and of those who are followed."""
+    raises: list[tallies.Raise] = []
+    for follower, followee in follows:
+        raises += [(follower, "following", by), (followee, "followers", by)]
+    tallies.add(PersonTally, raises)

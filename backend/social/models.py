@@ -1,0 +1,108 @@
+"""One row for each pair of people, which holds both sides of what stands between them.
+
+Two tables, one of follows and one of blocks, would lose the race between following and blocking: neither write sees
+the other. In one row they are two conditioned writes to the same thing, and a CHECK forbids what must not be.
+Lists and counts read the views `follow` and `block`, which show the row as plain edges.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from backend.engine.guard import VersionGuard
+from backend.engine.ids import uuid7
+from backend.people.models import Person
+
+LOW, HIGH = "low_", "high_"
+"""The two sides of a pair: the person with the lower id, and the other. Also the prefixes of their columns."""
+
+
+def _side_groups(mine: str, theirs: str) -> dict[str, list[str]]:
+    """What a person sees of the pair: whom I follow, who follows me, whom I block. Never who blocks me."""
+    return {
+        "following": [f"{mine}follows_at"],
+        "followed": [f"{theirs}follows_at"],
+        "blocking": [f"{mine}blocks_at"],
+    }
+
+
+class Relationship(models.Model):
+    """A pair of people, lower id first. Each side has its own version, which moves only with what that side sees."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    low = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    high = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+
+    low_follows_at = models.DateTimeField(null=True)
+    low_blocks_at = models.DateTimeField(null=True)
+    low_version = models.BigIntegerField(default=0)
+    low_updated_at = models.DateTimeField(db_default=Now())
+    low_following_changed = models.BigIntegerField(default=0)
+    low_followed_changed = models.BigIntegerField(default=0)
+    low_blocking_changed = models.BigIntegerField(default=0)
+
+    high_follows_at = models.DateTimeField(null=True)
+    high_blocks_at = models.DateTimeField(null=True)
+    high_version = models.BigIntegerField(default=0)
+    high_updated_at = models.DateTimeField(db_default=Now())
+    high_following_changed = models.BigIntegerField(default=0)
+    high_followed_changed = models.BigIntegerField(default=0)
+    high_blocking_changed = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["low", "high"], name="relationship_one_row_per_pair"),
+            models.CheckConstraint(condition=Q(low__lt=F("high")), name="relationship_low_before_high"),
+            models.CheckConstraint(
+                condition=Q(low_follows_at=None, high_follows_at=None) | Q(low_blocks_at=None, high_blocks_at=None),
+                name="relationship_no_follow_across_block",
+            ),
+            VersionGuard(
+                name="relationship_version_guard",
+                sides={LOW: _side_groups(LOW, HIGH), HIGH: _side_groups(HIGH, LOW)},
+                fixed=["id", "low", "high"],
+            ),
+        )
+        indexes = tuple(
+            models.Index(F(owner), F(f"{side}follows_at").desc(), F(other).desc(),
+                         name=name, condition=Q(**{f"{side}follows_at__isnull": False}))
+            for side, owner, other, name in (
+                (LOW, "low", "high", "relationship_low_following"),
+                (LOW, "high", "low", "relationship_high_followers"),
+                (HIGH, "high", "low", "relationship_high_following"),
+                (HIGH, "low", "high", "relationship_low_followers"),
+            )
+        )
+
+    def __str__(self) -> str:
+        return f"{self.low_id} – {self.high_id}"
+
+    def seen_by(self, viewer_id: uuid.UUID) -> "Standing":
+        """The pair as one of the two sees it."""
+        mine, theirs = (LOW, HIGH) if viewer_id == self.low_id else (HIGH, LOW)
+        return Standing(
+            viewer_id=viewer_id,
+            person_id=self.high_id if mine == LOW else self.low_id,
+            version=getattr(self, f"{mine}version"),
+            updated_at=getattr(self, f"{mine}updated_at"),
+            following=getattr(self, f"{mine}follows_at") is not None,
+            followed_by=getattr(self, f"{theirs}follows_at") is not None,
+            blocking=getattr(self, f"{mine}blocks_at") is not None,
+        )
+
+
+@dataclass(eq=False)
+class Standing:
+    """The viewer's side of what stands between the viewer and a person; version 0 where nothing ever has."""
+
+    viewer_id: uuid.UUID
+    person_id: uuid.UUID
+    version: int = 0
+    updated_at: datetime | None = None
+    following: bool = False
+    followed_by: bool = False
+    blocking: bool = False

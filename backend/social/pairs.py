@@ -1,0 +1,111 @@
+"""The row of a pair, taken from one person's side: finding it, the one conditioned write to it, and explaining a refusal."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from backend.engine.errors import Conflict, FieldConflict, Invalid, NotFound
+from backend.engine.versions import Expected, conflict, is_unchanged, require_transaction, stamped, unchanged, write
+from backend.people.models import Person
+from backend.social.models import HIGH, LOW, Relationship
+
+UNKNOWN_PERSON = "There is no such person."
+"""Also said of a person who blocks the viewer: the two must look alike."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Me and another person. `mine` and `theirs` are the prefixes of our columns."""
+
+    me: uuid.UUID
+    them: uuid.UUID
+    mine: str
+    theirs: str
+
+    @classmethod
+    def of(cls, me: uuid.UUID, them: uuid.UUID) -> "Pair":
+        """The pair of two different people; raises `Invalid` for oneself."""
+        if me == them:
+            raise Invalid.one("person", "is yourself; this needs another person.")
+        return cls(me, them, LOW, HIGH) if me < them else cls(me, them, HIGH, LOW)
+
+    @property
+    def key(self) -> dict[str, uuid.UUID]:
+        """The row's key."""
+        return {"low_id": min(self.me, self.them), "high_id": max(self.me, self.them)}
+
+    def row(self) -> Relationship | None:
+        """The row as it is, if there has been any contact."""
+        return Relationship.objects.filter(**self.key).first()
+
+    def hides(self, row: Relationship) -> bool:
+        """Whether they block me."""
+        return getattr(row, f"{self.theirs}blocks_at") is not None
+
+
+def find(pair: Pair, *, hidden_too: bool = False) -> Relationship | None:
+    """The pair's row, for deciding whether I may see them at all. Raises `NotFound` if not, or if they do not exist."""
+    row = pair.row()
+    if row is None and not Person.objects.filter(pk=pair.them).exists():
+        raise NotFound(UNKNOWN_PERSON)
+    if row is not None and pair.hides(row) and not hidden_too:
+        raise NotFound(UNKNOWN_PERSON)
+    return row
+
+
+def find_or_insert(pair: Pair, *, hidden_too: bool = False) -> None:
+    """As `find`, and make sure that the pair has a row.
+
+    The row that two strangers may insert at once has version 0 on both sides and says nothing, so losing that race
+    costs nothing: the conditioned write that follows decides.
+    """
+    if find(pair, hidden_too=hidden_too) is None:
+        require_transaction()
+        Relationship.objects.bulk_create([Relationship(**pair.key)], ignore_conflicts=True)
+
+
+def write_pair(
+    pair: Pair,
+    seen: Expected,
+    *,
+    reads: Iterable[str],
+    only_if: dict[str, Any],
+    sets: dict[str, Any],
+    stamps: Iterable[str],
+    their_stamps: Iterable[str] = (),
+) -> Relationship | None:
+    """The conditioned write: the groups that it `reads` are as I saw them, and `only_if`. None if it found no such row.
+
+    `stamps` are the groups of my side that change, `their_stamps` those of the other's: their version moves only
+    with what they can see.
+    """
+    theirs = tuple(their_stamps)
+    rows = write(
+        Relationship.objects.filter(**pair.key, **unchanged(Relationship, seen, reads, side=pair.mine), **only_if),
+        **sets,
+        **stamped(Relationship, stamps, side=pair.mine),
+        **(stamped(Relationship, theirs, side=pair.theirs) if theirs else {}),
+    )
+    return rows[0] if rows else None
+
+
+def explain(pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine: bool) -> Relationship:
+    """Why the write found no row: raises `NotFound` or `Conflict`; else it is already so, and the row says how.
+
+    `path` is the field that the write sets and `mine` the value that it wanted.
+    """
+    row = pair.row() or Relationship(**pair.key)
+    if pair.hides(row) and path != "blocking":
+        raise NotFound(UNKNOWN_PERSON)
+    if not is_unchanged(row, seen, reads, side=pair.mine):
+        raise _conflict(pair, row, seen, path=path, mine=mine)
+    return row
+
+
+def _conflict(pair: Pair, row: Relationship, seen: Expected, *, path: str, mine: bool) -> Conflict:
+    standing = row.seen_by(pair.me)
+    theirs = {"following": standing.following, "followedBy": standing.followed_by, "blocking": standing.blocking}[path]
+    base = False if seen.version == 0 else None
+    overlaps = [FieldConflict(path, base=base, mine=mine, theirs=theirs)]
+    return conflict(row, seen=seen, thing=("relationship", pair.me, pair.them), overlaps=overlaps)

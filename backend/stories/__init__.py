@@ -1,0 +1,1 @@
+"""Stories in chapters, and the shelf that an author keeps them on."""

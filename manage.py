@@ -1,0 +1,33 @@
+#!/usr/bin/env python
+"""The command line of Katha: `manage.py help` lists what it can do."""
+
+import os
+import sys
+from contextlib import nullcontext
+
+from django.conf import settings
+from django.core.management import execute_from_command_line
+
+from backend.embedded import EmbeddedError, running
+
+WITHOUT_DATABASE = {"help", "version", "export_schema", "collectstatic", "test"}
+
+
+def main(arguments: list[str]) -> None:
+    """Run a command, with the embedded PostgreSQL running where the command needs it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+    command = next((word for word in arguments[1:] if not word.startswith("-")), "help")
+    needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE
+    try:
+        with running(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
+            execute_from_command_line(arguments)
+    except EmbeddedError as error:
+        sys.exit(f"Katha: {error}")
+
+
+def _report(line: str) -> None:
+    print(f"▸ {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

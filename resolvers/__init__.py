@@ -1,0 +1,1 @@
+"""One unit of work each: who is asking, which rows, one transaction."""

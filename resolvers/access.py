@@ -1,0 +1,89 @@
+"""Who is asking: signing up, in and out, and what the signed-in may do."""
+
+import uuid
+
+from django.contrib.auth import login, logout
+from django.http import HttpRequest
+
+from backend.engine.errors import Invalid, Unauthenticated
+from backend.engine.transactions import unit_of_work
+from backend.engine.versions import Expected
+from backend.people import actions, queries
+from backend.people.models import Account, Person
+from resolvers.batches import gather
+
+
+def bearer_token(request: HttpRequest) -> str | None:
+    """The token of `Authorization: Bearer …`, or None without such a header."""
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def viewer_of(request: HttpRequest) -> Person | None:
+    """Whom the request's token signs in, or else its session cookie. A token that is no good signs nobody in."""
+    token = bearer_token(request)
+    if token is not None:
+        return queries.by_token(actions.digest(token))
+    user = request.user
+    return user.person if isinstance(user, Account) else None
+
+
+def signed_in(viewer: Person | None) -> Person:
+    """The viewer; raises `Unauthenticated` if nobody is signed in."""
+    if viewer is None:
+        raise Unauthenticated
+    return viewer
+
+
+def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> tuple[Person, str]:
+    """A new person, signed in: the person and the bearer token."""
+
+    def work() -> tuple[Account, str]:
+        account = actions.sign_up(handle=handle, name=name, password=password)
+        return account, actions.new_token(account)
+
+    return _signed_in_as(request, *unit_of_work(work))
+
+
+def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person, str]:
+    """The person whose credentials these are, and a new bearer token."""
+    account = actions.sign_in(handle=handle, password=password)
+    return _signed_in_as(request, account, unit_of_work(lambda: actions.new_token(account)))
+
+
+def sign_out(request: HttpRequest) -> bool:
+    """Revoke the request's token, and end its session; whether anybody was signed in."""
+    was_signed_in = viewer_of(request) is not None
+    token = bearer_token(request)
+    if token is not None:
+        unit_of_work(lambda: actions.revoke_token(token))
+    if request.user.is_authenticated:
+        logout(request)
+    return was_signed_in
+
+
+def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[Person, str]:
+    """Sign a browser in by cookie as well: one that loaded our page and proves it with the CSRF token."""
+    if getattr(request, "csrf_passed", False):
+        login(request, account, backend="django.contrib.auth.backends.ModelBackend")
+    person = account.person
+    gather([person], person)
+    return person, token
+
+
+def expected(version: str | None, current: bool | None, *, may_be_anything: bool = False) -> Expected:
+    """What `expect` says. Raises `Invalid` for a version that no thing ever has, or `current` where it is not allowed."""
+    if version is not None:
+        if not (version.isascii() and version.isdigit() and len(version) <= 18):
+            raise Invalid.one("expect.version", "is not a version that this server handed out.")
+        return Expected(int(version))
+    if current is not True:
+        raise Invalid.one("expect.current", "must be true where it is given.")
+    if not may_be_anything:
+        raise Invalid.one("expect.current", "is not allowed here: name the version that you last saw.")
+    return Expected(None)
+
+
+def the_id(person: Person | None) -> uuid.UUID | None:
+    """The viewer's id, or None when signed out."""
+    return None if person is None else person.pk

@@ -1,0 +1,166 @@
+"""People: finding them, what belongs to them, and changing one's own profile."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from backend.engine import tallies
+from backend.engine.idempotency import Outcome, Request, perform
+from backend.engine.versions import Expected
+from backend.pages import Page, Window
+from backend.people import actions, demo, queries
+from backend.people.models import Person, PersonTally
+from backend.social import queries as social
+from backend.social.models import Standing
+from backend.stories import queries as stories
+from backend.stories.models import Shelf, Story
+from resolvers.access import signed_in, the_id, viewer_of
+from resolvers.batches import gather, loaded
+
+DEMO_PASSWORD = demo.PASSWORD
+
+
+def person(handle: str, *, viewer: Person | None) -> Person | None:
+    """The person with this handle, or None if there is none whom the viewer can find."""
+    if not actions.HANDLE.fullmatch(handle):
+        return None
+    found = queries.by_handle(handle, viewer=the_id(viewer))
+    return None if found is None else gather([found], viewer)[0]
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Person]:
+    """Those of these people whom the viewer can find."""
+    found = queries.by_ids(ids, viewer=the_id(viewer))
+    gather(found.values(), viewer)
+    return found
+
+
+def update_profile(
+    viewer: Person | None, *, patch: Mapping[str, str | None], expect: Expected, merge: bool, key: uuid.UUID | None
+) -> Outcome:
+    """Change one's own name or bio."""
+    me = signed_in(viewer)
+
+    def work() -> Outcome:
+        row, applied = actions.update_profile(me.pk, patch, expect, merge=merge)
+        return Outcome(applied, {"person": row})
+
+    return perform(Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge}), work)
+
+
+# --- What belongs to a person, for a whole batch at once ---------------------------------------------------------
+
+
+def follower_count(person: Person) -> int:
+    """How many people follow them."""
+    return _total(person, "followers")
+
+
+def following_count(person: Person) -> int:
+    """How many people they follow."""
+    return _total(person, "following")
+
+
+def story_count(person: Person) -> int:
+    """How many stories they have published."""
+    return _total(person, "stories")
+
+
+def _total(person: Person, kind: str) -> int:
+    return loaded(person, kind, lambda batch: tallies.totals(PersonTally, kind, batch.rows))
+
+
+def relationship(person: Person) -> Standing | None:
+    """The viewer's side towards them; None when signed out, for oneself, and across their block."""
+    viewer = person.batch.viewer  # type: ignore[attr-defined]
+    if viewer is None or viewer.pk == person.pk:
+        return None
+    standing: Standing = loaded(
+        person, "relationship", lambda batch: social.standings(batch.rows, viewer=batch.viewer_id)
+    )
+    return stand(standing, person, viewer)
+
+
+def stand(standing: Standing, person: Person, viewer: Person) -> Standing:
+    """Complete the viewer's side with the person; where nothing has happened, it is as old as the younger of the two."""
+    standing.person = person
+    if standing.updated_at is None:
+        standing.updated_at = max(person.joined_at, viewer.joined_at)
+    return standing
+
+
+def followers(person: Person, window: Window) -> Page[Person]:
+    """Who follows them, newest first."""
+    return _list(person, social.FOLLOWERS, window)
+
+
+def following(person: Person, window: Window) -> Page[Person]:
+    """Whom they follow, newest first."""
+    return _list(person, social.FOLLOWING, window)
+
+
+def list_total(person: Person, kind: tuple[str, str]) -> int:
+    """How many people there are in a list as the viewer may see it."""
+    return loaded(
+        person,
+        ("total", kind),
+        lambda batch: social.list_totals(kind, list(batch.rows), viewer=batch.viewer_id),
+    )
+
+
+def _list(person: Person, kind: tuple[str, str], window: Window) -> Page[Person]:
+    def load(batch: Any) -> Mapping[uuid.UUID, Page[Person]]:
+        pages = social.lists(kind, list(batch.rows), window, viewer=batch.viewer_id)
+        gather((row for page in pages.values() for row in page.rows), batch.viewer)
+        return pages
+
+    return loaded(person, (kind, window), load)
+
+
+def published_stories(person: Person, window: Window) -> Page[Story]:
+    """What they have published, newest first."""
+
+    def load(batch: Any) -> Mapping[uuid.UUID, Page[Story]]:
+        pages = stories.by_authors(list(batch.rows), window, viewer=batch.viewer_id)
+        gather((row for page in pages.values() for row in page.rows), batch.viewer)
+        return pages
+
+    return loaded(person, ("stories", window), load)
+
+
+def shelf(person: Person) -> Shelf | None:
+    """Their list of stories, for themselves alone."""
+    viewer = person.batch.viewer  # type: ignore[attr-defined]
+    if viewer is None or viewer.pk != person.pk:
+        return None
+    found = stories.shelves([person.pk])[person.pk]
+    return gather([found], viewer)[0]
+
+
+def shelf_stories(shelf: Shelf, window: Window) -> Page[Story]:
+    """All stories on one's own shelf, drafts included, newest first."""
+    page = stories.on_shelf(shelf.pk, window)
+    gather(page.rows, shelf.batch.viewer)  # type: ignore[attr-defined]
+    return page
+
+
+# --- Demo people, for the explorer ------------------------------------------------------------------------------
+
+
+def demo_people() -> list[tuple[str, str]]:
+    """Handle and name of the people whom a visitor may play; none unless the demo data is there."""
+    if settings.SECRET_KEY != settings.DEMO_SECRET:
+        return []
+    return queries.names(demo.HANDLES)
+
+
+def signed_in_handle(request: HttpRequest) -> str | None:
+    """The handle of whoever the request's cookie signs in."""
+    viewer = viewer_of(request)
+    return None if viewer is None else viewer.handle
+
+

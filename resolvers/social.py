@@ -1,0 +1,78 @@
+"""Following and blocking, and the viewer's side towards people."""
+
+import uuid
+from collections.abc import Callable, Iterable
+
+from backend.engine.errors import Conflict
+from backend.engine.idempotency import Outcome, Request, perform
+from backend.engine.versions import Expected
+from backend.people import queries as people
+from backend.people.models import Person
+from backend.social import actions, queries
+from backend.social.models import Relationship, Standing
+from backend.social.pairs import Pair
+from resolvers.access import signed_in
+from resolvers.batches import gather
+from resolvers.people import stand
+
+Action = Callable[[Pair, Expected], actions.Written]
+
+
+def follow(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Follow a person."""
+    return _perform("follow", actions.follow, viewer, person, expect, key)
+
+
+def unfollow(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Stop following a person."""
+    return _perform("unfollow", actions.unfollow, viewer, person, expect, key)
+
+
+def remove_follower(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Make a person stop following the viewer."""
+    return _perform("removeFollower", actions.remove_follower, viewer, person, expect, key)
+
+
+def block(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Block a person."""
+    return _perform("block", actions.block, viewer, person, expect, key)
+
+
+def unblock(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Stop blocking a person."""
+    return _perform("unblock", actions.unblock, viewer, person, expect, key)
+
+
+def _perform(
+    operation: str, action: Action, viewer: Person | None, person: uuid.UUID, expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """One unit of work on the pair of the viewer and the person."""
+    me = signed_in(viewer)
+    pair = Pair.of(me.pk, person)
+
+    def work() -> Outcome:
+        row, applied = action(pair, expect)
+        return Outcome(applied, {"relationship": row})
+
+    try:
+        return perform(Request(operation, me.pk, key, {"person": str(person)}), work)
+    except Conflict as conflict:
+        conflict.current = side(conflict.current, me)
+        raise
+
+
+def side(row: Relationship, viewer: Person) -> Standing:
+    """The viewer's side of a pair, with the other person: also one who blocks the viewer, whom the viewer named."""
+    standing = row.seen_by(viewer.pk)
+    found = people.named(standing.person_id)
+    gather([found], viewer)
+    return stand(standing, found, viewer)
+
+
+def relationships(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Standing]:
+    """The viewer's side towards each of these people whom the viewer can find, in two queries; oneself is left out."""
+    me = signed_in(viewer)
+    found = people.by_ids([person for person in ids if person != me.pk], viewer=me.pk)
+    gather(found.values(), me)
+    standings = queries.standings(found, viewer=me.pk)
+    return {person: stand(standings[person], found[person], me) for person in found}

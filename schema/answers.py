@@ -1,0 +1,254 @@
+"""How a mutation answers: what it expects, what was applied, and every refusal as a type of its own."""
+
+import enum
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.scalars import JSON
+
+from backend.engine import errors
+from backend.engine.idempotency import Applied as EngineApplied
+from backend.engine.text import gate
+from backend.engine.versions import Expected
+from resolvers.access import expected
+from schema.nodes import Versioned
+from schema.scalars import Version
+
+# --- What a write is conditioned on -----------------------------------------------------------------------------
+
+
+@strawberry.input(
+    one_of=True, description="What must still be true for the write to happen. Exactly one member."
+)
+class Expect:
+    """The client's expectation."""
+
+    version: Version | None = strawberry.field(
+        default=strawberry.UNSET, description="Write only if the thing is still at this version."
+    )
+    current: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Write whatever the version is now. Only where the mutation's description allows it; counted in "
+        "the metrics.",
+    )
+
+
+@strawberry.enum(description="What to do when somebody else has changed the same thing since the expected version.")
+class OnConflict(enum.Enum):
+    """FAIL or MERGE."""
+
+    FAIL = strawberry.enum_value(
+        "FAIL", description="Refuse if any field that this mutation could set has changed since the expected version."
+    )
+    MERGE = strawberry.enum_value(
+        "MERGE",
+        description="Refuse only if a field that this patch does set has changed since; nobody's value is ever dropped.",
+    )
+
+
+Key = Annotated[
+    uuid.UUID | None,
+    strawberry.argument(
+        description="An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a "
+        "request again with its key gives the first reply again (applied: REPLAYED)."
+    ),
+]
+ExpectArgument = Annotated[
+    Expect, strawberry.argument(description="The version that you last saw of what this writes to.")
+]
+
+
+def what_is_expected(expect: Expect, *, may_be_anything: bool = False) -> Expected:
+    """The engine's form of `expect`."""
+    return expected(expect.version or None, expect.current or None, may_be_anything=may_be_anything)
+
+
+# --- Success ----------------------------------------------------------------------------------------------------
+
+APPLIED = {
+    "WRITTEN": "The write happened as sent.",
+    "MERGED": "The write happened, and others' changes to other fields since the expected version were kept.",
+    "NOOP": "It was so already; nothing was written and the version is unchanged.",
+    "REPLAYED": "The request had been served before; this is the first reply again.",
+}
+Applied = strawberry.enum(EngineApplied, name="Applied", description="What a successful mutation did.")
+
+
+def applied_field() -> Any:
+    """The field `applied` of every success."""
+    return strawberry.field(description="What was done: written, merged with others' changes, nothing to do, or replayed.")
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------
+
+
+@strawberry.enum(description="Why a mutation was refused.")
+class FailureCode(enum.Enum):
+    """One for each kind of refusal."""
+
+    CONFLICT = strawberry.enum_value("CONFLICT", description="Somebody else wrote first.")
+    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such thing, or none that you may see.")
+    UNAUTHENTICATED = strawberry.enum_value("UNAUTHENTICATED", description="Nobody is signed in, or the credentials are wrong.")
+    FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="You are signed in, and may not do this.")
+    INVALID = strawberry.enum_value("INVALID", description="The arguments do not make sense.")
+    OUT_OF_STOCK = strawberry.enum_value("OUT_OF_STOCK", description="Less is left than was asked for.")
+    KEY_REUSED = strawberry.enum_value("KEY_REUSED", description="The idempotency key belongs to another request.")
+    BUSY = strawberry.enum_value("BUSY", description="The database could not serve the write now.")
+    OUTCOME_UNKNOWN = strawberry.enum_value("OUTCOME_UNKNOWN", description="The connection broke at COMMIT.")
+
+
+@strawberry.enum(description="What sense it makes to try again.")
+class RetryKind(enum.Enum):
+    """One for each way of trying again."""
+
+    NEVER = strawberry.enum_value("NEVER", description="Sending it again cannot help.")
+    SAME_REQUEST = strawberry.enum_value(
+        "SAME_REQUEST", description="Send exactly the same request again after afterMs."
+    )
+    REBASE = strawberry.enum_value(
+        "REBASE", description="Look at `current`, redo the change on top of it, send it with its version."
+    )
+
+
+@strawberry.type(description="How to try again well.")
+class Retry:
+    """Advice to a client that had to yield."""
+
+    kind: RetryKind = strawberry.field(description="What to send.")
+    after_ms: int = strawberry.field(
+        description="How many milliseconds to wait first; grows with recent contention on the same thing."
+    )
+
+
+@strawberry.interface(
+    description="Every refusal: nothing was written (OUTCOME_UNKNOWN alone says that nobody can tell)."
+)
+class Failure:
+    """What all refusals have in common."""
+
+    code: FailureCode = strawberry.field(description="Why.")
+    message: str = strawberry.field(description="The reason in words, for developers.")
+    retry: Retry = strawberry.field(description="How to try again.")
+
+
+@strawberry.type(description="A field that this write sets and somebody else changed as well.")
+class FieldConflict:
+    """One collision."""
+
+    path: str = strawberry.field(description="The field's name.")
+    base: JSON | None = strawberry.field(description="Its value at the expected version; null where that is not known.")
+    mine: JSON | None = strawberry.field(description="The value that this write wanted.")
+    theirs: JSON | None = strawberry.field(description="The value that it has now.")
+
+
+@strawberry.type(
+    description="Somebody else wrote first, and this write would have been built on what is no longer so. Nothing was "
+    "written. Look at `current`, redo the change on top of it, and send it with its version."
+)
+class ConflictError(Failure):
+    """The refusal that Katha exists for."""
+
+    current: Versioned = strawberry.field(description="The thing as it is now, as this viewer may see it.")
+    expected: Version = strawberry.field(description="The version that this write expected.")
+    overlaps: list[FieldConflict] = strawberry.field(
+        description="Fields that this write touches and somebody else changed since `expected`; empty where the base is "
+        "no longer known."
+    )
+
+
+@strawberry.type(description="There is no such thing, or none that you may see: the two look alike on purpose.")
+class NotFoundError(Failure):
+    """Missing or hidden."""
+
+
+@strawberry.type(description="UNAUTHENTICATED or FORBIDDEN.")
+class ForbiddenError(Failure):
+    """Not signed in, or not allowed."""
+
+
+@strawberry.type(description="One argument that does not make sense.")
+class InvalidField:
+    """One bad argument."""
+
+    path: str = strawberry.field(description="Which: names and list indexes, joined by dots.")
+    message: str = strawberry.field(description="What is wrong with it.")
+
+
+@strawberry.type(description="The arguments do not make sense; every one that is wrong is listed.")
+class InvalidError(Failure):
+    """Bad arguments."""
+
+    fields: list[InvalidField] = strawberry.field(description="Each argument that is wrong.")
+
+
+@strawberry.type(description="The idempotency key was used before with other arguments.")
+class KeyReusedError(Failure):
+    """A key that belongs to another request."""
+
+
+@strawberry.type(
+    description="BUSY: the database could not serve the write now (deadlock, serialization failure, timeout) and the "
+    "server's own retries are spent. OUTCOME_UNKNOWN: the connection broke at COMMIT; the same request again is safe, "
+    "with its key it gives the first reply."
+)
+class BusyError(Failure):
+    """The database could not serve the write."""
+
+
+def _common(refusal: errors.Refusal) -> dict[str, Any]:
+    retry = Retry(kind=RetryKind[refusal.retry_kind.name], after_ms=refusal.after_ms)
+    return {"code": FailureCode[refusal.code], "message": refusal.message, "retry": retry}
+
+
+def _conflict(refusal: errors.Conflict) -> ConflictError:
+    overlaps = [FieldConflict(path=o.path, base=o.base, mine=o.mine, theirs=o.theirs) for o in refusal.overlaps]
+    expected_version = Version(str(refusal.expected))
+    return ConflictError(
+        **_common(refusal), current=refusal.current, expected=expected_version, overlaps=overlaps
+    )
+
+
+def _invalid(refusal: errors.Invalid) -> InvalidError:
+    fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields]
+    return InvalidError(**_common(refusal), fields=fields)
+
+
+def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
+    return lambda refusal: answer(**_common(refusal))
+
+
+class _Handler:
+    """Turns one kind of refusal, after it has crossed the transaction, into its type of answer."""
+
+    def __init__(self, kinds: tuple[type[errors.Refusal], ...], answer: type, make: Callable[[Any], Any]) -> None:
+        self.exception_type, self.error_type, self.make = kinds, answer, make
+
+    def handle(self, exception: Exception, **_: Any) -> Any:
+        """The answer; strawberry calls this only where the field's union has it."""
+        return self.make(exception)
+
+
+HANDLERS = (
+    _Handler((errors.Conflict,), ConflictError, _conflict),
+    _Handler((errors.Invalid,), InvalidError, _invalid),
+    _Handler((errors.NotFound,), NotFoundError, _plain(NotFoundError)),
+    _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
+    _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
+    _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
+)
+
+
+class _TextGate(FieldExtension):
+    """Takes all text of a root field through the gate, before its resolver sees any of it."""
+
+    def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
+        """Gate the arguments; a bad one is `Invalid`."""
+        return next_(source, info, **gate(kwargs))
+
+
+mutation = partial(strawberry.mutation, extensions=[_TextGate()])
+query = partial(strawberry.field, extensions=[_TextGate()])

@@ -1,0 +1,32 @@
+"""What a field may know about the request: who is asking."""
+
+from functools import cached_property
+
+import strawberry
+from django.http import HttpRequest
+
+from backend.people.models import Person
+from resolvers.access import viewer_of
+from resolvers.batches import gather
+
+
+class Context:
+    """One request."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    @cached_property
+    def viewer(self) -> Person | None:
+        """Who is asking; None when signed out. Looked up when it is first needed."""
+        viewer = viewer_of(self.request)
+        if viewer is not None:
+            gather([viewer], viewer)
+        return viewer
+
+    def forget_viewer(self) -> None:
+        """Look again the next time: somebody has just signed in or out."""
+        self.__dict__.pop("viewer", None)
+
+
+Info = strawberry.Info[Context, None]

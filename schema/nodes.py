@@ -1,0 +1,114 @@
+"""What every thing has in common: an id that finds it again, a version, and a place in a page."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from backend.engine.errors import Invalid
+from backend.pages import MOST_SIZE, Page, Window, to_cursor
+from schema.scalars import Version
+
+
+@strawberry.interface(description="Anything that can be found again by its id.")
+class Node:
+    """Relay's Node: an id that is unique across all types."""
+
+    id: strawberry.ID = strawberry.field(description="Names this thing among all things. Opaque.")
+
+
+@strawberry.interface(description="A thing whose writes are conditioned on the version that the client last saw.")
+class Versioned(Node):
+    """A node with a version."""
+
+    version: Version = strawberry.field(
+        description="Changes with every write. Send it back in `expect` to write only if nobody else has."
+    )
+    updated_at: datetime = strawberry.field(description="When the last write happened.")
+
+
+def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
+    """The global id of a thing: its type and key in base64, as Relay does it. Two keys where a thing belongs to a pair."""
+    return strawberry.ID(base64.b64encode(":".join([type_name, *map(str, keys)]).encode()).decode())
+
+
+def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
+    """The type and key that a global id names, or None for text that `to_id` did not make."""
+    try:
+        type_name, *keys = base64.b64decode(global_id.encode("ascii"), validate=True).decode("ascii").split(":")
+        found = [uuid.UUID(key) for key in keys]
+    except (ValueError, binascii.Error):
+        return None
+    return (type_name, found) if found and to_id(type_name, *found) == global_id else None
+
+
+def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:
+    """The key of a thing that must be of one type. Raises `Invalid` for any other id."""
+    found = from_id(global_id)
+    if found is None:
+        raise Invalid.one(path, "is not an id that this server handed out.")
+    if found[0] != type_name or len(found[1]) != 1:
+        raise Invalid.one(path, f"must be the id of a {type_name}.")
+    return found[1][0]
+
+
+def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
+    """For a list that is only looked up: the key of each thing of the right type, None for any other id."""
+    found = map(from_id, ids)
+    return [one[1][0] if one and one[0] == type_name and len(one[1]) == 1 else None for one in found]
+
+
+def at_most(ids: Sequence[str], path: str) -> Sequence[str]:
+    """`ids`, if there are no more than a page holds; raises `Invalid` otherwise."""
+    if len(ids) > MOST_SIZE:
+        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MOST_SIZE}.")
+    return ids
+
+
+def computed(load: Callable[[Any], Any], description: str) -> Any:
+    """A field that is worked out from its object alone; the type is the annotation's."""
+
+    def resolve(root: Any) -> Any:
+        return load(root)
+
+    return strawberry.field(resolver=resolve, description=description)
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------
+
+First = Annotated[int | None, strawberry.argument(description="The first so many, from 0 to 100; 20 if neither first nor last is given.")]
+After = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
+Last = Annotated[int | None, strawberry.argument(description="The last so many, from 0 to 100. Not together with first.")]
+Before = Annotated[str | None, strawberry.argument(description="Only what comes before this cursor.")]
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    """Relay's PageInfo."""
+
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there is more before this page.")
+    start_cursor: str | None = strawberry.field(description="The first cursor of the page; null if it is empty.")
+    end_cursor: str | None = strawberry.field(description="The last cursor of the page; null if it is empty.")
+
+
+def page_info(page: Page[Any]) -> PageInfo:
+    """A page's PageInfo."""
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=cursor(page.rows[0]) if page.rows else None,
+        end_cursor=cursor(page.rows[-1]) if page.rows else None,
+    )
+
+
+def cursor(row: Any) -> str:
+    """The cursor of a row in its page."""
+    return to_cursor((row.place_at, row.id))
+
+
+window = Window.of

@@ -1,0 +1,234 @@
+"""People in GraphQL: the type Person, lists of people, signing up, in and out, and the profile."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from backend.people import models
+from backend.social.queries import FOLLOWERS, FOLLOWING
+from resolvers import access, people
+from schema.answers import (
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    OnConflict,
+    applied_field,
+    mutation,
+    query,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import After, Before, First, Last, PageInfo, Versioned, computed, cursor, page_info, to_id, window
+
+if TYPE_CHECKING:
+    from schema.social import Relationship
+    from schema.stories import Shelf, StoryConnection
+
+
+@strawberry.type(description="Somebody who reads, writes, follows and is followed.")
+class Person(Versioned):
+    """A person's public profile."""
+
+    id: strawberry.ID = computed(lambda person: to_id("Person", person.pk), "Names this person. Opaque.")
+    handle: str = strawberry.field(description="The unique name that they sign in with; never changes.")
+    name: str = strawberry.field(description="The name that they show.")
+    bio: str = strawberry.field(description="What they say about themselves; may be empty.")
+    joined_at: datetime = strawberry.field(description="When they signed up.")
+    follower_count: int = computed(people.follower_count, "How many people follow them. Exact.")
+    following_count: int = computed(people.following_count, "How many people they follow. Exact.")
+    story_count: int = computed(people.story_count, "How many stories they have published. Exact.")
+    relationship: Annotated["Relationship", strawberry.lazy("schema.social")] | None = computed(
+        people.relationship, "Between the viewer and this person; null when signed out or for oneself."
+    )
+    shelf: Annotated["Shelf", strawberry.lazy("schema.stories")] | None = computed(people.shelf, "Only for oneself.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of people are what this type shows."""
+        return isinstance(value, models.Person)
+
+    @strawberry.field(description="Who follows them, newest first. Nobody across a block from the viewer.")
+    def followers(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> "PersonConnection":
+        """A page of followers."""
+        return PersonConnection.of(self, FOLLOWERS, people.followers(_row(self), window(first, after, last, before)))
+
+    @strawberry.field(description="Whom they follow, newest first. Nobody across a block from the viewer.")
+    def following(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> "PersonConnection":
+        """A page of followed people."""
+        return PersonConnection.of(self, FOLLOWING, people.following(_row(self), window(first, after, last, before)))
+
+    @strawberry.field(description="What they have published, newest first; drafts are on the shelf.")
+    def stories(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["StoryConnection", strawberry.lazy("schema.stories")]:
+        """A page of published stories."""
+        return people.published_stories(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+
+def _row(person: Any) -> models.Person:
+    """What a Person's methods get as `self`: strawberry passes the row itself."""
+    return person
+
+
+@strawberry.type(description="A person in a list, with the place where the list can go on.")
+class PersonEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Where this person stands in the list.")
+    node: Person = strawberry.field(description="The person.")
+
+
+@strawberry.type(description="A page of people.")
+class PersonConnection:
+    """Relay's connection."""
+
+    edges: list[PersonEdge] = strawberry.field(description="The people of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
+    total_count: int = computed(
+        lambda connection: people.list_total(connection.owner, connection.kind),
+        "How many people the whole list holds for you. Exact.",
+    )
+    owner: strawberry.Private[Any]
+    kind: strawberry.Private[Any]
+
+    @classmethod
+    def of(cls, owner: Any, kind: tuple[str, str], page: Any) -> "PersonConnection":
+        """The connection of a page of somebody's list."""
+        edges = [PersonEdge(cursor=cursor(row), node=row) for row in page.rows]
+        return cls(edges=edges, page_info=page_info(page), owner=owner, kind=kind)
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(
+    description="The token goes into `Authorization: Bearer …`; a browser that loaded a page of this server and sends "
+    "its CSRF token is signed in by cookie as well."
+)
+class SignSuccess:
+    """Signed in."""
+
+    person: Person = strawberry.field(description="Who is signed in now.")
+    token: str = strawberry.field(description="The bearer token. It is shown this once.")
+
+
+@strawberry.type(description="The profile as it is after the write.")
+class ProfileSuccess:
+    """A profile was changed."""
+
+    person: Person = strawberry.field(description="The person, with the new version.")
+    applied: Applied = applied_field()
+
+
+SignResult = Annotated[
+    SignSuccess | InvalidError | ForbiddenError | BusyError,
+    strawberry.union("SignResult", description="What signing up or in can answer."),
+]
+UpdateProfileResult = Annotated[
+    ProfileSuccess | ConflictError | InvalidError | ForbiddenError | KeyReusedError | BusyError,
+    strawberry.union("UpdateProfileResult", description="What updateProfile can answer."),
+]
+
+
+@strawberry.input(description="The fields of a profile to set; those left out stay as they are.")
+class ProfilePatch:
+    """A patch."""
+
+    name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The name to show: one line, 1 to 100 characters; not null."
+    )
+    bio: str | None = strawberry.field(
+        default=strawberry.UNSET, description="About oneself: at most 2000 characters, may be empty; not null."
+    )
+
+
+@strawberry.type
+class PeopleQuery:
+    """Reads of people."""
+
+    @query(description="Who is asking; null when signed out.")
+    def viewer(self, info: Info) -> Person | None:
+        """The viewer."""
+        return info.context.viewer  # type: ignore[return-value]
+
+    @query(description="The person with this handle; null if there is none, or they block you.")
+    def person(
+        self, info: Info, handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")]
+    ) -> Person | None:
+        """A person by handle."""
+        return people.person(handle, viewer=info.context.viewer)  # type: ignore[return-value]
+
+
+@strawberry.type
+class PeopleMutation:
+    """Writes to people."""
+
+    @mutation(description="Make an account, and sign it in. A handle that is taken is an InvalidError.")
+    def sign_up(
+        self,
+        info: Info,
+        handle: Annotated[
+            str, strawberry.argument(description="1 to 50 letters A–Z, digits, dots, hyphens, underscores; unique.")
+        ],
+        name: Annotated[str, strawberry.argument(description="The name to show: one line, 1 to 100 characters.")],
+        password: Annotated[
+            str, strawberry.argument(description="At least 8 characters; not a common one, not only digits.")
+        ],
+    ) -> SignResult:
+        """Sign up."""
+        person, token = access.sign_up(info.context.request, handle=handle, name=name, password=password)
+        info.context.forget_viewer()
+        return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
+
+    @mutation(
+        description="Sign in. An unknown handle and a wrong password get the same answer, in the same time: "
+        "ForbiddenError with code UNAUTHENTICATED."
+    )
+    def sign_in(
+        self,
+        info: Info,
+        handle: Annotated[str, strawberry.argument(description="Your handle, in any case.")],
+        password: Annotated[str, strawberry.argument(description="Your password.")],
+    ) -> SignResult:
+        """Sign in."""
+        person, token = access.sign_in(info.context.request, handle=handle, password=password)
+        info.context.forget_viewer()
+        return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
+
+    @mutation(description="Revoke the token of this request and end its session; whether anybody was signed in.")
+    def sign_out(self, info: Info) -> bool:
+        """Sign out."""
+        was_signed_in = access.sign_out(info.context.request)
+        info.context.forget_viewer()
+        return was_signed_in
+
+    @mutation(description="Change your own name or bio.")
+    def update_profile(
+        self,
+        info: Info,
+        patch: Annotated[ProfilePatch, strawberry.argument(description="What to change.")],
+        expect: ExpectArgument,
+        on_conflict: Annotated[
+            OnConflict, strawberry.argument(description="What to do if you changed your profile elsewhere meanwhile.")
+        ] = OnConflict.FAIL,
+        key: Key = None,
+    ) -> UpdateProfileResult:
+        """Update one's profile."""
+        outcome = people.update_profile(
+            info.context.viewer,
+            patch={name: value for name, value in vars(patch).items() if value is not strawberry.UNSET},
+            expect=what_is_expected(expect),
+            merge=on_conflict is OnConflict.MERGE,
+            key=key,
+        )
+        return ProfileSuccess(person=outcome.rows["person"], applied=outcome.applied)  # type: ignore[arg-type]

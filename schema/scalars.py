@@ -1,0 +1,32 @@
+"""The scalars of our own."""
+
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
+
+Version = NewType("Version", str)
+
+
+def _parse(value: Any) -> str:
+    """Text, or the whole number that clients write for 0. What it means is checked where it is used."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
+        return str(value)
+    raise GraphQLError("A Version is a string: the one that was last handed out.")
+
+
+def _parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> str:
+    if isinstance(node, StringValueNode | IntValueNode):
+        return node.value
+    raise GraphQLError("A Version is a string: the one that was last handed out.", node)
+
+
+VERSION = strawberry.scalar(
+    name="Version",
+    description="Opaque. Compare for equality only; send back the one last seen. 0 stands for a thing that does not exist yet.",
+    serialize=str,
+    parse_value=_parse,
+    parse_literal=_parse_literal,
+)

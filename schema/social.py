@@ -1,0 +1,149 @@
+"""Following and blocking in GraphQL."""
+
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import strawberry
+
+from backend.engine.idempotency import Outcome
+from backend.social.models import Standing
+from resolvers import social
+from resolvers.access import signed_in
+from schema.answers import (
+    Applied,
+    BusyError,
+    ConflictError,
+    Expect,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    applied_field,
+    mutation,
+    query,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import Versioned, at_most, computed, key_of, keys_of, to_id
+from schema.people import Person
+
+
+@strawberry.type(
+    description="The viewer's side of what stands between the viewer and another person. Its version changes only with "
+    "what the viewer can see; it is 0 until the first of the two has followed or blocked the other."
+)
+class Relationship(Versioned):
+    """One side of a pair."""
+
+    id: strawberry.ID = computed(
+        lambda standing: to_id("Relationship", standing.viewer_id, standing.person_id),
+        "Names this side of the pair. Opaque; the same before and after the first contact.",
+    )
+    person: Person = strawberry.field(description="The other person.")
+    following: bool = strawberry.field(description="Whether the viewer follows them.")
+    followed_by: bool = strawberry.field(description="Whether they follow the viewer.")
+    blocking: bool = strawberry.field(description="Whether the viewer blocks them.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """One's standing towards a person is what this type shows."""
+        return isinstance(value, Standing)
+
+
+@strawberry.type(description="The relationship as it is after the write.")
+class RelationshipSuccess:
+    """A relationship was written."""
+
+    relationship: Relationship = strawberry.field(description="Your side, with the new version.")
+    applied: Applied = applied_field()
+
+
+_Answer = (
+    RelationshipSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError
+)
+FollowResult = Annotated[_Answer, strawberry.union("FollowResult", description="What follow can answer.")]
+UnfollowResult = Annotated[_Answer, strawberry.union("UnfollowResult", description="What unfollow can answer.")]
+RemoveFollowerResult = Annotated[
+    _Answer, strawberry.union("RemoveFollowerResult", description="What removeFollower can answer.")
+]
+BlockResult = Annotated[_Answer, strawberry.union("BlockResult", description="What block can answer.")]
+UnblockResult = Annotated[_Answer, strawberry.union("UnblockResult", description="What unblock can answer.")]
+
+Whom = Annotated[strawberry.ID, strawberry.argument(description="The id of the other person.")]
+
+
+@strawberry.type
+class SocialQuery:
+    """Reads of relationships."""
+
+    @query(
+        description="The viewer's side towards each of these people, in one go. Null for an id that is not of a person "
+        "whom the viewer can find, and for oneself."
+    )
+    def relationships(
+        self,
+        info: Info,
+        people: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of people, at most 100.")],
+    ) -> list[Relationship | None]:
+        """Relationships by person."""
+        wanted = keys_of(at_most(people, "people"), "Person")
+        found = social.relationships([key for key in wanted if key], viewer=info.context.viewer)
+        return [None if key is None else found.get(key) for key in wanted]  # type: ignore[misc]
+
+
+@strawberry.type
+class SocialMutation:
+    """Writes to relationships."""
+
+    @mutation(
+        description="Follow a person. Refused if you followed, unfollowed, blocked or unblocked them since `expect`; "
+        "their following you does not matter. Somebody who blocks you is not found."
+    )
+    def follow(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> FollowResult:
+        """Follow."""
+        return _answer(social.follow, info, person, expect, key)
+
+    @mutation(description="Stop following a person. Refused if you followed or unfollowed them since `expect`.")
+    def unfollow(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> UnfollowResult:
+        """Unfollow."""
+        return _answer(social.unfollow, info, person, expect, key)
+
+    @mutation(description="Make a person stop following you. Refused if that changed since `expect`.")
+    def remove_follower(
+        self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None
+    ) -> RemoveFollowerResult:
+        """Remove a follower."""
+        return _answer(social.remove_follower, info, person, expect, key)
+
+    @mutation(
+        description="Block a person, which ends both follows. A block is never refused because of a race: expect defaults "
+        "to {current: true}. Naming a version instead makes it conditioned like any other write."
+    )
+    def block(
+        self, info: Info, person: Whom, expect: ExpectArgument = Expect(current=True), key: Key = None
+    ) -> BlockResult:
+        """Block."""
+        return _answer(social.block, info, person, expect, key, may_be_anything=True)
+
+    @mutation(description="Stop blocking a person. Refused if you blocked or unblocked them since `expect`.")
+    def unblock(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> UnblockResult:
+        """Unblock."""
+        return _answer(social.unblock, info, person, expect, key)
+
+
+def _answer(
+    perform: Callable[..., Outcome], info: Info, person: str, expect: Expect, key: uuid.UUID | None, **allowed: bool
+) -> Any:
+    """One of the five writes, from GraphQL's terms to the resolver's and back."""
+    viewer = signed_in(info.context.viewer)
+    outcome = perform(
+        viewer,
+        person=key_of(person, "Person", "person"),
+        expect=what_is_expected(expect, **allowed),
+        key=key,
+    )
+    relationship = social.side(outcome.rows["relationship"], viewer)
+    return RelationshipSuccess(relationship=relationship, applied=outcome.applied)  # type: ignore[arg-type]
