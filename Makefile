@@ -55,11 +55,11 @@ lock: .venv/ready ## Pin the requirements again, with hashes and without address
 	        "requirements/$$name.in" -o "requirements/$$name.txt" || exit; \
 	done
 
-explorer: schema/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
+explorer: schema/explorer/static/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
 
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf schema/explorer/node_modules schema/explorer/vendor
+	rm -rf schema/explorer/node_modules schema/explorer/static/explorer/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The environment -------------------------------------------------------------------------------------
@@ -111,9 +111,9 @@ endef
 # --- The explorer ----------------------------------------------------------------------------------------
 
 NPM := npm --no-fund --no-audit --no-update-notifier --loglevel=error \
-    --fetch-timeout=15000 --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=2000
+    --fetch-timeout=15000 --fetch-retries=0
 
-schema/explorer/vendor/.ready: schema/explorer/package-lock.json schema/explorer/package.json
+schema/explorer/static/explorer/vendor/.ready: schema/explorer/package-lock.json schema/explorer/package.json
 	@echo "▸ Fetching the explorer's files with npm"
 	@cd schema/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
 	@touch $@
