@@ -66,15 +66,18 @@ const FRIEND = `query Friend($handle: String!) { friend: person(handle: $handle)
   stories(first: 1) { edges { toRead: node { id title reading { id version } firstChapter: chapters { id } } } }
 } }`;
 
-// Learns who is signed in, and a friend to follow and to read: the first other demo person.
+// Learns who is signed in, and a friend: the first other demo person who does not block them.
 async function look() {
   memory.forget();
   memory.learn({ demo: { handle: page.handles[0], password: page.password } });
   const mine = await post({ query: VIEWER });
   viewer = mine.data?.viewer ?? null;
-  const handle = page.handles.find((other) => other !== viewer?.handle);
-  memory.learn({ ...mine.data, friend: { handle } });
-  if (handle) memory.learn((await post({ query: FRIEND, variables: { handle } })).data);
+  memory.learn(mine.data);
+  for (const handle of page.handles.filter((other) => other !== viewer?.handle)) {
+    const { data } = await post({ query: FRIEND, variables: { handle } });
+    memory.learn({ friend: { handle, ...data?.friend } });
+    if (data?.friend) break;
+  }
   show();
 }
 
@@ -127,14 +130,9 @@ element("restore").addEventListener("click", () => {
 
 function start() {
   prepareTabs();
-  window.ReactDOM.createRoot(element("graphiql")).render(
-    window.React.createElement(window.GraphiQL, {
-      fetcher,
-      defaultTabs: page.tabs,
-      defaultEditorToolsVisibility: "variables",
-      isHeadersEditorEnabled: true,
-    }),
-  );
+  const editors = { defaultEditorToolsVisibility: "variables", isHeadersEditorEnabled: true };
+  const graphiql = window.React.createElement(window.GraphiQL, { fetcher, defaultTabs: page.tabs, ...editors });
+  window.ReactDOM.createRoot(element("graphiql")).render(graphiql);
 }
 
 // Says what is missing as soon as the browser has given up, and after 8 s of silence; goes on waiting all the same.
