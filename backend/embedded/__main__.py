@@ -63,11 +63,13 @@ def supervise(place: Place, server_lock: int, *, durable: bool) -> None:
     """Serve until nobody uses the server, it ends by itself, or somebody asks for its end."""
     users = open_lock(place.users_lock)
     cluster = Cluster(place, server_lock, durable=durable)
-    postgres = cluster.serve()
     try:
-        wait_until_unused(postgres, users)
+        postgres = cluster.serve()
+        try:
+            wait_until_unused(postgres, users)
+        finally:
+            stop(postgres)
     finally:
-        stop(postgres)
         with contextlib.suppress(OSError):
             cluster.sockets.rmdir()
 

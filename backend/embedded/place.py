@@ -66,20 +66,29 @@ def socket_folder(data: Path) -> Path:
 
 
 def claim_socket_folder(folder: Path) -> None:
-    """Make the folder, or refuse it when anyone else could have put something into it.
-
-    Its parent is open to everybody, so the folder may have been made by someone who wants our passwords.
-    """
+    """Make the folder, or take the one that is there."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
+        is_private(folder)
+
+
+def is_private(folder: Path) -> bool:
+    """Whether the folder is there; refuses one that anyone else could have put something into.
+
+    Its parent is open to everybody, so it may have been made by someone who wants to play our database.
+    """
+    try:
         found = folder.lstat()
-        private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
-        if not private or found.st_uid != os.geteuid():
-            raise EmbeddedError(
-                f"{folder} is needed for PostgreSQL's socket, but it is not a folder that only you can "
-                f"enter. Remove it and try again. {WAY_OUT}"
-            ) from None
+    except FileNotFoundError:
+        return False
+    closed = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
+    if not closed or found.st_uid != os.geteuid():
+        raise EmbeddedError(
+            f"{folder} is needed for PostgreSQL's socket, but it is not a folder that only you can enter. "
+            f"Remove it and try again. {WAY_OUT}"
+        )
+    return True
 
 
 def binaries() -> Path:

@@ -20,7 +20,7 @@ from backend.embedded.place import (
     Place,
     alone,
     binaries,
-    claim_socket_folder,
+    is_private,
     open_lock,
     socket_folder,
 )
@@ -101,7 +101,8 @@ def _join(place: Place, folder: Path, *, durable: bool, report: Callable[[str], 
 
 def _version(place: Place, folder: Path, *, durable: bool) -> str | None:
     """The version of the server that answers on the socket, or None as long as none does."""
-    claim_socket_folder(folder)
+    if not is_private(folder):
+        return None
     try:
         with psycopg.connect(
             host=str(folder), port=5432, user=ROLE, dbname=DATABASE, connect_timeout=10
