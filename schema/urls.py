@@ -1,5 +1,17 @@
 """Every path that the server answers."""
 
-from django.urls import URLPattern, URLResolver
+from django.contrib import admin
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from schema import health, http
+from schema.explorer.views import home
+
+urlpatterns = [
+    path("", home),
+    path("graphql", http.graphql),
+    path("graphql/", http.graphql),
+    path("schema.graphql", health.contract),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+]

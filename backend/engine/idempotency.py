@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -118,3 +119,21 @@ def _row(label: str, values: dict[str, Any]) -> models.Model:
     model = apps.get_model(label)
     names = [f.attname for f in model._meta.concrete_fields]
     return model.from_db(None, names, [f.to_python(values.get(f.attname)) for f in model._meta.concrete_fields])
+
+
+FORGET = """
+DELETE FROM engine_idempotencykey WHERE (person_id, key) IN (
+    SELECT person_id, key FROM engine_idempotencykey WHERE created_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
+    """Forget the keys claimed before a moment, a batch at a time; returns how many. A request in flight keeps its own."""
+    forgotten = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET, [before, batch])
+            forgotten += cursor.rowcount
+            if cursor.rowcount < batch:
+                return forgotten

@@ -29,7 +29,7 @@ SERIALIZATION_FAILURE = "40001"
 DEADLOCK = "40P01"
 RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK})
 
-SERVED_LATER = ("08", "25P03", "25P04", "40", "53", "55P03", "57")
+SERVED_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
 """SQLSTATEs (PostgreSQL manual, appendix A) of a database that cannot serve now: connection exceptions, time-outs of
 a transaction, rollbacks, lack of resources, a lock not had in time, a statement cancelled or the server going down."""
 
@@ -72,7 +72,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
                 _pause(attempt)
                 continue
             drop_broken_connection()
-            refusal = _refusal(error, committing=committing)
+            refusal = refusal_of(error, committing=committing)
             if refusal is None:
                 raise
             raise refusal from error
@@ -87,7 +87,7 @@ def snapshot() -> Iterator[None]:
             yield
     except (DatabaseError, InterfaceError) as error:
         drop_broken_connection()
-        refusal = _refusal(error, committing=False)
+        refusal = refusal_of(error, committing=False)
         if refusal is None:
             raise
         raise refusal from error
@@ -119,7 +119,7 @@ def drop_broken_connection() -> None:
         connection.close()
 
 
-def _refusal(error: Exception, *, committing: bool) -> Refusal | None:
+def refusal_of(error: Exception, *, committing: bool = False) -> Refusal | None:
     """What to tell the client, or None where it is a fault of ours that must be seen as one."""
     state = sqlstate(error)
     if committing and not (state or "").startswith(ROLLED_BACK_AT_COMMIT):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower, Now
 
@@ -58,7 +58,7 @@ class AccountManager(BaseUserManager["Account"]):
         return self.get(login=(username or "").lower())
 
 
-class Account(AbstractBaseUser, PermissionsMixin):
+class Account(AbstractBaseUser):
     """How a person signs in. Apart from the profile, so that no password hash is read along with a name."""
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="account")
@@ -72,13 +72,13 @@ class Account(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.login
 
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
+    def has_perm(self, _perm: str, _obj: Any = None) -> bool:
         """Moderators may look at everything; what may be changed, each admin page says for itself."""
-        return self.is_active and (self.is_staff or super().has_perm(perm, obj))
+        return self.is_active and self.is_staff
 
-    def has_module_perms(self, app_label: str) -> bool:
+    def has_module_perms(self, _app_label: str) -> bool:
         """As `has_perm`, for a whole app."""
-        return self.is_active and (self.is_staff or super().has_module_perms(app_label))
+        return self.is_active and self.is_staff
 
 
 class AccessToken(models.Model):

@@ -41,7 +41,7 @@ class View(models.Model):
 
     pk = models.CompositePrimaryKey("story", "reader", "day")
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="views", db_index=False)
-    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
 
     def __str__(self) -> str:

@@ -1,0 +1,82 @@
+"""Serves Katha with granian, after making sure that it can."""
+
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connections
+from granian import Granian
+from granian.constants import Interfaces
+
+from backend.people import demo
+from backend.people.queries import names
+
+THREADS = 4
+
+
+class Command(BaseCommand):
+    """manage.py serve [--migrate] [--demo] [--host H] [--port P] [--workers N]."""
+
+    help = "Serve GraphQL and the explorer over HTTP."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Where to listen, with how many processes, and what to prepare first."""
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--workers", type=int, default=2, help="Processes; each answers 4 requests at a time.")
+        parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
+        parser.add_argument("--demo", action="store_true", help="Fill an empty database with demo data first.")
+
+    def handle(self, **options: Any) -> None:
+        """Prepare, say what to open, and serve until told to stop."""
+        require_free_port(options["host"], options["port"])
+        if options["migrate"]:
+            self._say("Bringing the database up to date")
+            call_command("migrate", verbosity=0)
+        if options["demo"]:
+            call_command("demo", if_empty=True)
+        self._say("Collecting static files")
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self._welcome(options["host"], options["port"])
+        connections.close_all()
+        Granian(
+            "backend.wsgi:application",
+            address=options["host"],
+            port=options["port"],
+            interface=Interfaces.WSGI,
+            workers=options["workers"],
+            blocking_threads=THREADS,
+            respawn_failed_workers=True,
+            log_enabled=False,
+        ).serve()
+
+    def _welcome(self, host: str, port: int) -> None:
+        base = f"http://{host}:{port}"
+        self.stdout.write(f"\nKatha serves {base}\n  {base}/graphql   the explorer: GraphiQL with prepared examples\n")
+        people = names(demo.HANDLES) if settings.SECRET_KEY == settings.DEMO_SECRET else []
+        if people:
+            self.stdout.write(f"  Demo people sign in with the password {demo.PASSWORD}, or with a token:")
+            for handle, name in people[:3]:
+                self.stdout.write(f"  {handle:8} {name:16} Authorization: Bearer {demo.token(handle)}")
+        self.stdout.write("  Ctrl-C stops it.\n\n")
+        self.stdout.flush()
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"▸ {line}")
+        self.stdout.flush()
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise CommandError if nobody can listen there, before anything slow is done."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}. If another program uses port {port}, choose another: "
+            f"make run PORT={port + 1}"
+        ) from None

@@ -1,0 +1,32 @@
+"""Stories in the admin."""
+
+from django.contrib import admin
+
+from backend.admin import ReadOnly
+from backend.stories.models import Chapter, Shelf, Story
+
+
+@admin.register(Story)
+class StoryAdmin(ReadOnly):
+    """Stories."""
+
+    list_display = ("title", "author", "status", "published_at", "version")
+    list_filter = ("status", "mature")
+    list_select_related = ("author",)
+    search_fields = ("title",)
+
+
+@admin.register(Chapter)
+class ChapterAdmin(ReadOnly):
+    """Chapters."""
+
+    list_display = ("title", "story", "position", "version")
+    list_select_related = ("story",)
+
+
+@admin.register(Shelf)
+class ShelfAdmin(ReadOnly):
+    """Shelves."""
+
+    list_display = ("author", "story_count", "version")
+    list_select_related = ("author",)

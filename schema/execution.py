@@ -1,0 +1,160 @@
+"""Runs one GraphQL operation: prepared once for each document, a query in one snapshot, every error with a code."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from backend.engine.errors import Refusal
+from backend.engine.transactions import refusal_of, snapshot
+from schema.context import Context
+from schema.root import schema
+
+log = logging.getLogger("katha")
+
+GRAPHQL = schema._schema
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+MOST_DOCUMENTS = 1_000
+MOST_ERRORS = 20
+
+FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged."
+
+
+class RequestError(Exception):
+    """The request cannot be executed at all: no data, only errors, each with its code."""
+
+    def __init__(self, errors: list[GraphQLError], code: str) -> None:
+        super().__init__(code)
+        self.errors = [_shown(error, code) for error in errors]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document that has been parsed and validated, with its operations by name."""
+
+    document: DocumentNode
+    operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to run; raises `RequestError` if `name` does not name exactly one."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        if name is None:
+            problem = "The document holds several operations: say which one with operationName."
+        elif name in self.operations:
+            return self.operations[name]
+        else:
+            problem = "The document holds no operation with this operationName."
+        raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
+
+
+@dataclass(frozen=True)
+class _Unfit:
+    """A document that cannot be executed, and why."""
+
+    errors: list[GraphQLError]
+    code: str
+
+
+def prepare(text: str) -> Prepared:
+    """Parse and validate a document, once: the result is remembered. Raises `RequestError`."""
+    prepared = _prepare(text)
+    if isinstance(prepared, _Unfit):
+        raise RequestError(prepared.errors, prepared.code)
+    return prepared
+
+
+@lru_cache(maxsize=MOST_DOCUMENTS)
+def _prepare(text: str) -> Prepared | _Unfit:
+    try:
+        document = parse(text, allow_empty_selection_sets=False)
+        problems = validate(GRAPHQL, document, RULES, max_errors=MOST_ERRORS, hide_suggestions=True)
+    except GraphQLError as error:
+        return _Unfit([error], "GRAPHQL_PARSE_FAILED")
+    except RecursionError:
+        return _Unfit([GraphQLError("The document is nested too deeply.")], "GRAPHQL_PARSE_FAILED")
+    if problems:
+        return _Unfit(problems, "GRAPHQL_VALIDATION_FAILED")
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    return Prepared(document, {node.name.value if node.name else None: node for node in operations})
+
+
+def run(
+    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
+) -> dict[str, Any]:
+    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables."""
+    reads = operation.operation is OperationType.QUERY and _reads_data(operation)
+    try:
+        with snapshot() if reads else nullcontext():
+            result = execute(
+                GRAPHQL,
+                prepared.document,
+                context_value=context,
+                variable_values=variables,
+                operation_name=operation.name.value if operation.name else None,
+                is_awaitable=_never,
+                hide_suggestions=True,
+            )
+    except Refusal as refusal:
+        return {"errors": [_shown(GraphQLError(refusal.message, original_error=refusal), "").formatted], "data": None}
+    assert isinstance(result, ExecutionResult)
+    return _answer(result)
+
+
+def _answer(result: ExecutionResult) -> dict[str, Any]:
+    if not result.errors:
+        return {"data": result.data}
+    if result.data is None and all(error.path is None for error in result.errors):
+        raise RequestError(result.errors, "BAD_USER_INPUT")
+    return {"errors": [_shown(error, "INTERNAL_SERVER_ERROR").formatted for error in result.errors], "data": result.data}
+
+
+def _shown(error: GraphQLError, code: str) -> GraphQLError:
+    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged."""
+    original = error.original_error
+    if isinstance(original, DatabaseError | InterfaceError):
+        original = refusal_of(original) or original
+    if isinstance(original, Refusal):
+        retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
+        return _replaced(error, original.message, {"code": original.code, "retry": retry})
+    if original is not None and not isinstance(original, GraphQLError) and error.path is not None:
+        log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
+        return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
+    return _replaced(error, error.message, {"code": code})
+
+
+def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    # Half of a surrogate pair in a quoted value could not be sent.
+    clean = message.encode("utf-8", "replace").decode()
+    return GraphQLError(clean, error.nodes, error.source, error.positions, error.path, extensions=extensions)
+
+
+def _reads_data(operation: OperationDefinitionNode) -> bool:
+    """Whether it asks for more than the schema itself, and so needs the database."""
+    return not all(
+        isinstance(selection, FieldNode) and selection.name.value.startswith("__")
+        for selection in operation.selection_set.selections
+    )
+
+
+def _never(_value: object) -> Any:
+    """Nothing here is awaitable: execution is synchronous."""
+    return False

@@ -1,0 +1,169 @@
+"""GraphQL over HTTP (the draft specification of graphql.org): from a request to an operation, and its answer back."""
+
+import json
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import parse_header_parameters
+from django.middleware.csrf import CsrfViewMiddleware
+from django.views.decorators.csrf import csrf_exempt
+from graphql import OperationType
+
+from resolvers.access import bearer_token
+from schema.context import Context
+from schema.execution import RequestError, prepare, run
+from schema.explorer.views import explorer
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+HTML = "text/html"
+
+
+class BadRequest(Exception):
+    """The HTTP request is not a GraphQL request: the status, a code, and what is wrong."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@csrf_exempt  # checked below, exactly where a cookie signs somebody in
+def graphql(request: HttpRequest) -> HttpResponse:
+    """Answer a GraphQL request; a browser that opens the page gets the explorer."""
+    accepted = _accepted(request)
+    if request.method == "GET" and accepted == HTML and "query" not in request.GET:
+        return explorer(request)
+    media = accepted if accepted in (JSON, GRAPHQL_RESPONSE) else JSON
+    try:
+        if accepted is None or (accepted == HTML and request.method != "GET"):
+            raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
+        _check_csrf(request)
+        return _with_csrf_cookie(request, _respond(200, media, _execute(request)))
+    except BadRequest as bad:
+        response = _respond(bad.status, media, {"errors": [{"message": bad.message, "extensions": {"code": bad.code}}]})
+        for name, value in bad.headers.items():
+            response[name] = value
+        return response
+    except RequestError as error:
+        # In application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own.
+        status = 400 if media == GRAPHQL_RESPONSE else 200
+        return _respond(status, media, {"errors": [one.formatted for one in error.errors]})
+
+
+def _accepted(request: HttpRequest) -> str | None:
+    """What the client likes best of what there is, or None. Without a preference it is plain JSON."""
+    offers = [JSON, GRAPHQL_RESPONSE, f"{JSON}; charset=utf-8", f"{GRAPHQL_RESPONSE}; charset=utf-8", HTML]
+    preferred = request.get_preferred_type(offers)
+    return preferred.partition(";")[0] if preferred else None
+
+
+def _execute(request: HttpRequest) -> dict[str, Any]:
+    query, variables, operation_name = _parameters(request)
+    prepared = prepare(query)
+    operation = prepared.operation(operation_name)
+    if request.method == "GET" and operation.operation is not OperationType.QUERY:
+        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
+    return run(prepared, operation, variables, Context(request))
+
+
+def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
+    """The document, its variables and the name of the operation to run."""
+    if request.method == "GET":
+        members: Any = dict(request.GET.items())
+        for name in ("variables", "extensions"):
+            if members.get(name):
+                members[name] = _json(members[name].encode("utf-8", "surrogatepass"), name)
+            else:
+                members.pop(name, None)
+    elif request.method == "POST":
+        members = _json(_body(request), "body")
+    else:
+        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow="GET, POST")
+    if isinstance(members, list):
+        raise BadRequest(400, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
+    if not isinstance(members, dict):
+        raise BadRequest(400, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
+    return _checked(members)
+
+
+def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
+    query, name = members.get("query"), members.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise BadRequest(400, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document.")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest(400, "BAD_REQUEST", "The member `operationName` must be a string or null.")
+    for member in ("variables", "extensions"):
+        if not isinstance(members.get(member), dict | None):
+            raise BadRequest(400, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
+    return query, members.get("variables"), name or None
+
+
+def _body(request: HttpRequest) -> bytes:
+    media, options = parse_header_parameters(request.META.get("CONTENT_TYPE", ""))
+    if media.lower() != JSON or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
+    try:
+        return request.body
+    except RequestDataTooBig:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raise BadRequest(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.") from None
+    except OSError:
+        raise BadRequest(400, "BAD_REQUEST", "The body did not arrive whole.") from None
+
+
+def _json(raw: bytes, what: str) -> Any:
+    """Parse JSON. orjson refuses half a surrogate pair, which the text gate can say more about, so json looks again."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest(400, "BAD_REQUEST", f"The {what} is not valid JSON in UTF-8.") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    """Raise where a session cookie signs somebody in and the request does not prove that our own page sent it.
+
+    A request that proves it is marked `csrf_passed`: signing in then sets a cookie as well.
+    """
+    if request.method != "POST" or bearer_token(request) is not None or not request.COOKIES:
+        return
+    check = CsrfViewMiddleware(lambda _request: HttpResponse())
+    check.process_request(request)
+    passed = check.process_view(request, None, (), {}) is None
+    if not passed and settings.SESSION_COOKIE_NAME in request.COOKIES:
+        raise BadRequest(
+            403,
+            "FORBIDDEN",
+            "A request that is signed in by cookie needs the header X-CSRFToken with the value of the cookie "
+            f"{settings.CSRF_COOKIE_NAME}. Apps send Authorization: Bearer … instead.",
+        )
+    request.csrf_passed = passed  # type: ignore[attr-defined]
+
+
+def _with_csrf_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Signing in by cookie rotates the CSRF token: hand out the new one."""
+    if request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        CsrfViewMiddleware(lambda _request: response).process_response(request, response)
+    return response
+
+
+def _respond(status: int, media: str, answer: dict[str, Any]) -> HttpResponse:
+    try:
+        body = orjson.dumps(answer)
+    except TypeError:  # a value that orjson does not write, such as half a surrogate pair
+        body = json.dumps(answer, default=str).encode()
+    response = HttpResponse(body, status=status, content_type=f"{media}; charset=utf-8")
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
