@@ -56,8 +56,8 @@ def hidden_imports(text: str) -> Complaints:
 
 
 def missing_docstring(text: str) -> Complaints:
-    """Every file opens with the one sentence that says its job."""
-    if ast.get_docstring(ast.parse(text)) is None:
+    """Every file opens with the one sentence that says its job; an empty one has none."""
+    if text.strip() and ast.get_docstring(ast.parse(text)) is None:
         yield "line 1: no docstring"
 
 
@@ -173,7 +173,7 @@ HOST = ".".join(["registry", "npmjs", "org"])
             hidden_imports,
             "class A:\n    async def f(self):\n        if self:\n            from json import loads",
         ),
-        (missing_docstring, ""),
+        (missing_docstring, "import json"),
         (missing_docstring, "import json\n'''too late'''"),
         (too_long, "\n" * (LONGEST_FILE + 1)),
         (too_long, "def f():\n" + "    f()\n" * LONGEST_FUNCTION),
@@ -192,6 +192,7 @@ def test_a_rule_sees_what_breaks_it(rule: Callable[[str], Complaints], sample: s
         (unconditioned_writes, "AccessToken.objects.filter(pk=1).delete()"),
         (unconditioned_writes, "settings.update(title='x'); Story.by_id.update({})"),
         (hidden_imports, "import json\ndef f():\n    return json"),
+        (missing_docstring, ""),
         (missing_docstring, "'''Says its job.'''"),
         (too_long, "def f():\n" + "    f()\n" * (LONGEST_FUNCTION - 1)),
         (machine_paths, "url = 'https://example.org/home/asha'; up = '../root/x'"),

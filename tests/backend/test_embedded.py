@@ -233,8 +233,8 @@ def test_the_folder_may_have_any_name(tmp_path: Path, start: Start, name: str) -
 def test_ctrl_c_leaves_the_database_to_a_user_who_says_goodbye(data: Path, start: Start) -> None:
     goodbye = """
     import psycopg
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
         with psycopg.connect(host=str(__import__("backend.embedded").embedded.socket_folder(data)),
