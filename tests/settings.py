@@ -1,0 +1,11 @@
+"""Settings of the tests: a PostgreSQL of their own, which may lose everything, and passwords that are quick to hash."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("KATHA_DATA", str(Path(__file__).resolve().parent.parent / ".katha" / "test"))
+
+from backend.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_USE_FINDERS = True
