@@ -1,4 +1,4 @@
-"""Keyset pages: a cursor is a place in the order, so pages stay put while rows are inserted, and none costs more than the first."""
+"""Keyset pages: a cursor is a place in the order, so pages stay put while rows come, and none costs more than the first."""
 
 import base64
 import binascii

@@ -2,11 +2,9 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 
 from backend.engine import tallies
 from backend.engine.idempotency import Outcome, Request, perform
@@ -18,7 +16,7 @@ from backend.social import queries as social
 from backend.social.models import Standing
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
-from resolvers.access import signed_in, the_id, viewer_of
+from resolvers.access import signed_in, the_id
 from resolvers.batches import gather, loaded
 
 DEMO_PASSWORD = demo.PASSWORD
@@ -40,7 +38,12 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def update_profile(
-    viewer: Person | None, *, patch: Mapping[str, str | None], expect: Expected, merge: bool, key: uuid.UUID | None
+    viewer: Person | None,
+    *,
+    patch: Mapping[str, str | None],
+    expect: Expected,
+    merge: bool,
+    key: uuid.UUID | None,
 ) -> Outcome:
     """Change one's own name or bio."""
     me = signed_in(viewer)
@@ -79,9 +82,7 @@ def relationship(person: Person) -> Standing | None:
     viewer = person.batch.viewer  # type: ignore[attr-defined]
     if viewer is None or viewer.pk == person.pk:
         return None
-    standing: Standing = loaded(
-        person, "relationship", lambda batch: social.standings(batch.rows, viewer=batch.viewer_id)
-    )
+    standing: Standing = loaded(person, "relationship", lambda batch: social.standings(batch.rows, viewer=viewer.pk))
     return stand(standing, person, viewer)
 
 
@@ -156,11 +157,3 @@ def demo_people() -> list[tuple[str, str]]:
     if settings.SECRET_KEY != settings.DEMO_SECRET:
         return []
     return queries.names(demo.HANDLES)
-
-
-def signed_in_handle(request: HttpRequest) -> str | None:
-    """The handle of whoever the request's cookie signs in."""
-    viewer = viewer_of(request)
-    return None if viewer is None else viewer.handle
-
-

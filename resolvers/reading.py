@@ -68,7 +68,5 @@ def chapter(reading: Reading) -> Chapter | None:
 
 def updated_at(reading: Reading) -> datetime:
     """When the place last changed; for a reader who has never opened the story, since when it could be read."""
-    if reading.updated_at is not None:
-        return reading.updated_at
-    of = story(reading)
-    return of.published_at or of.created_at
+    of = None if reading.version else story(reading)
+    return reading.updated_at if of is None else of.published_at or of.created_at

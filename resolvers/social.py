@@ -44,7 +44,12 @@ def unblock(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: 
 
 
 def _perform(
-    operation: str, action: Action, viewer: Person | None, person: uuid.UUID, expect: Expected, key: uuid.UUID | None
+    operation: str,
+    action: Action,
+    viewer: Person | None,
+    person: uuid.UUID,
+    expect: Expected,
+    key: uuid.UUID | None,
 ) -> Outcome:
     """One unit of work on the pair of the viewer and the person."""
     me = signed_in(viewer)

@@ -11,7 +11,7 @@ from strawberry.extensions import FieldExtension
 from strawberry.scalars import JSON
 
 from backend.engine import errors
-from backend.engine.idempotency import Applied as EngineApplied
+from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
 from backend.engine.versions import Expected
 from resolvers.access import expected
@@ -21,9 +21,7 @@ from schema.scalars import Version
 # --- What a write is conditioned on -----------------------------------------------------------------------------
 
 
-@strawberry.input(
-    one_of=True, description="What must still be true for the write to happen. Exactly one member."
-)
+@strawberry.input(one_of=True, description="What must still be true for the write to happen. Exactly one member.")
 class Expect:
     """The client's expectation."""
 
@@ -42,7 +40,8 @@ class OnConflict(enum.Enum):
     """FAIL or MERGE."""
 
     FAIL = strawberry.enum_value(
-        "FAIL", description="Refuse if any field that this mutation could set has changed since the expected version."
+        "FAIL",
+        description="Refuse if any field that this mutation could set has changed since the expected version.",
     )
     MERGE = strawberry.enum_value(
         "MERGE",
@@ -69,18 +68,34 @@ def what_is_expected(expect: Expect, *, may_be_anything: bool = False) -> Expect
 
 # --- Success ----------------------------------------------------------------------------------------------------
 
-APPLIED = {
-    "WRITTEN": "The write happened as sent.",
-    "MERGED": "The write happened, and others' changes to other fields since the expected version were kept.",
-    "NOOP": "It was so already; nothing was written and the version is unchanged.",
-    "REPLAYED": "The request had been served before; this is the first reply again.",
-}
-Applied = strawberry.enum(EngineApplied, name="Applied", description="What a successful mutation did.")
+
+@strawberry.enum(description="What a successful mutation did.")
+class Applied(enum.Enum):
+    """One for each kind of success."""
+
+    WRITTEN = strawberry.enum_value("WRITTEN", description="The write happened as sent.")
+    MERGED = strawberry.enum_value(
+        "MERGED",
+        description="The write happened, and what others changed in other fields since the expected version was kept.",
+    )
+    NOOP = strawberry.enum_value(
+        "NOOP", description="It was so already: nothing was written and the version is unchanged."
+    )
+    REPLAYED = strawberry.enum_value(
+        "REPLAYED", description="The request had been served before: this is its first reply again."
+    )
+
+
+def applied_of(outcome: Outcome) -> Applied:
+    """What an outcome did, in GraphQL's terms."""
+    return Applied[outcome.applied.name]
 
 
 def applied_field() -> Any:
     """The field `applied` of every success."""
-    return strawberry.field(description="What was done: written, merged with others' changes, nothing to do, or replayed.")
+    return strawberry.field(
+        description="What was done: written, merged with others' changes, nothing to do, or replayed."
+    )
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------
@@ -92,7 +107,9 @@ class FailureCode(enum.Enum):
 
     CONFLICT = strawberry.enum_value("CONFLICT", description="Somebody else wrote first.")
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such thing, or none that you may see.")
-    UNAUTHENTICATED = strawberry.enum_value("UNAUTHENTICATED", description="Nobody is signed in, or the credentials are wrong.")
+    UNAUTHENTICATED = strawberry.enum_value(
+        "UNAUTHENTICATED", description="Nobody is signed in, or the credentials are wrong."
+    )
     FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="You are signed in, and may not do this.")
     INVALID = strawberry.enum_value("INVALID", description="The arguments do not make sense.")
     OUT_OF_STOCK = strawberry.enum_value("OUT_OF_STOCK", description="Less is left than was asked for.")
@@ -207,9 +224,7 @@ def _common(refusal: errors.Refusal) -> dict[str, Any]:
 def _conflict(refusal: errors.Conflict) -> ConflictError:
     overlaps = [FieldConflict(path=o.path, base=o.base, mine=o.mine, theirs=o.theirs) for o in refusal.overlaps]
     expected_version = Version(str(refusal.expected))
-    return ConflictError(
-        **_common(refusal), current=refusal.current, expected=expected_version, overlaps=overlaps
-    )
+    return ConflictError(**_common(refusal), current=refusal.current, expected=expected_version, overlaps=overlaps)
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:

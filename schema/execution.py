@@ -1,11 +1,11 @@
 """Runs one GraphQL operation: prepared once for each document, a query in one snapshot, every error with a code."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.db import DatabaseError, InterfaceError
 from graphql import (
@@ -114,7 +114,10 @@ def run(
                 hide_suggestions=True,
             )
     except Refusal as refusal:
-        return {"errors": [_shown(GraphQLError(refusal.message, original_error=refusal), "").formatted], "data": None}
+        return {
+            "errors": [_shown(GraphQLError(refusal.message, original_error=refusal), "").formatted],
+            "data": None,
+        }
     assert isinstance(result, ExecutionResult)
     return _answer(result)
 
@@ -124,7 +127,10 @@ def _answer(result: ExecutionResult) -> dict[str, Any]:
         return {"data": result.data}
     if result.data is None and all(error.path is None for error in result.errors):
         raise RequestError(result.errors, "BAD_USER_INPUT")
-    return {"errors": [_shown(error, "INTERNAL_SERVER_ERROR").formatted for error in result.errors], "data": result.data}
+    return {
+        "errors": [_shown(error, "INTERNAL_SERVER_ERROR").formatted for error in result.errors],
+        "data": result.data,
+    }
 
 
 def _shown(error: GraphQLError, code: str) -> GraphQLError:
@@ -155,6 +161,6 @@ def _reads_data(operation: OperationDefinitionNode) -> bool:
     )
 
 
-def _never(_value: object) -> Any:
+def _never(_value: object) -> TypeGuard[Awaitable[Any]]:
     """Nothing here is awaitable: execution is synchronous."""
     return False

@@ -7,8 +7,8 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.http.multipartparser import parse_header_parameters
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.http import parse_header_parameters
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
@@ -140,7 +140,7 @@ def _check_csrf(request: HttpRequest) -> None:
         return
     check = CsrfViewMiddleware(lambda _request: HttpResponse())
     check.process_request(request)
-    passed = check.process_view(request, None, (), {}) is None
+    passed = check.process_view(request, lambda _request: HttpResponse(), (), {}) is None
     if not passed and settings.SESSION_COOKIE_NAME in request.COOKIES:
         raise BadRequest(
             403,

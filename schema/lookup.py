@@ -57,7 +57,9 @@ class LookupQuery:
 
     @query(description="Anything by its id; null if there is no such thing that you may see.")
     def node(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the thing.")]
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the thing.")],
     ) -> Node | None:
         """One thing."""
         return look_up([id], info.context.viewer)[0]

@@ -80,9 +80,14 @@ def computed(load: Callable[[Any], Any], description: str) -> Any:
 
 # --- Pages ------------------------------------------------------------------------------------------------------
 
-First = Annotated[int | None, strawberry.argument(description="The first so many, from 0 to 100; 20 if neither first nor last is given.")]
+First = Annotated[
+    int | None,
+    strawberry.argument(description="The first so many, from 0 to 100; 20 if neither first nor last is given."),
+]
 After = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
-Last = Annotated[int | None, strawberry.argument(description="The last so many, from 0 to 100. Not together with first.")]
+Last = Annotated[
+    int | None, strawberry.argument(description="The last so many, from 0 to 100. Not together with first.")
+]
 Before = Annotated[str | None, strawberry.argument(description="Only what comes before this cursor.")]
 
 

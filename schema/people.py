@@ -19,12 +19,25 @@ from schema.answers import (
     KeyReusedError,
     OnConflict,
     applied_field,
+    applied_of,
     mutation,
     query,
     what_is_expected,
 )
 from schema.context import Info
-from schema.nodes import After, Before, First, Last, PageInfo, Versioned, computed, cursor, page_info, to_id, window
+from schema.nodes import (
+    After,
+    Before,
+    First,
+    Last,
+    PageInfo,
+    Versioned,
+    computed,
+    cursor,
+    page_info,
+    to_id,
+    window,
+)
 
 if TYPE_CHECKING:
     from schema.social import Relationship
@@ -148,7 +161,8 @@ class ProfilePatch:
         default=strawberry.UNSET, description="The name to show: one line, 1 to 100 characters; not null."
     )
     bio: str | None = strawberry.field(
-        default=strawberry.UNSET, description="About oneself: at most 2000 characters, may be empty; not null."
+        default=strawberry.UNSET,
+        description="About oneself: at most 2000 characters, may be empty; not null.",
     )
 
 
@@ -163,7 +177,9 @@ class PeopleQuery:
 
     @query(description="The person with this handle; null if there is none, or they block you.")
     def person(
-        self, info: Info, handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")]
+        self,
+        info: Info,
+        handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")],
     ) -> Person | None:
         """A person by handle."""
         return people.person(handle, viewer=info.context.viewer)  # type: ignore[return-value]
@@ -178,7 +194,8 @@ class PeopleMutation:
         self,
         info: Info,
         handle: Annotated[
-            str, strawberry.argument(description="1 to 50 letters A–Z, digits, dots, hyphens, underscores; unique.")
+            str,
+            strawberry.argument(description="1 to 50 letters A–Z, digits, dots, hyphens, underscores; unique."),
         ],
         name: Annotated[str, strawberry.argument(description="The name to show: one line, 1 to 100 characters.")],
         password: Annotated[
@@ -219,7 +236,8 @@ class PeopleMutation:
         patch: Annotated[ProfilePatch, strawberry.argument(description="What to change.")],
         expect: ExpectArgument,
         on_conflict: Annotated[
-            OnConflict, strawberry.argument(description="What to do if you changed your profile elsewhere meanwhile.")
+            OnConflict,
+            strawberry.argument(description="What to do if you changed your profile elsewhere meanwhile."),
         ] = OnConflict.FAIL,
         key: Key = None,
     ) -> UpdateProfileResult:
@@ -231,4 +249,4 @@ class PeopleMutation:
             merge=on_conflict is OnConflict.MERGE,
             key=key,
         )
-        return ProfileSuccess(person=outcome.rows["person"], applied=outcome.applied)  # type: ignore[arg-type]
+        return ProfileSuccess(person=outcome.rows["person"], applied=applied_of(outcome))  # type: ignore[arg-type]

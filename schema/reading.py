@@ -20,6 +20,7 @@ from schema.answers import (
     KeyReusedError,
     NotFoundError,
     applied_field,
+    applied_of,
     mutation,
     what_is_expected,
 )
@@ -28,18 +29,19 @@ from schema.nodes import Versioned, computed, key_of, to_id
 from schema.stories import Chapter, Story
 
 
-@strawberry.type(
-    description="Where one reader stands in one story. Its version is 0 until the first recordView."
-)
+@strawberry.type(description="Where one reader stands in one story. Its version is 0 until the first recordView.")
 class Reading(Versioned):
     """A reader's place."""
 
     id: strawberry.ID = computed(
-        lambda row: to_id("Reading", row.reader_id, row.story_id), "Names this reader's place in this story. Opaque."
+        lambda row: to_id("Reading", row.reader_id, row.story_id),
+        "Names this reader's place in this story. Opaque.",
     )
     updated_at: datetime = computed(reading.updated_at, "When the place last changed.")
     story: Story = computed(reading.story, "The story that is read.")
-    chapter: Chapter | None = computed(reading.chapter, "The chapter that the reader has reached; null before the first.")
+    chapter: Chapter | None = computed(
+        reading.chapter, "The chapter that the reader has reached; null before the first."
+    )
     offset: int = strawberry.field(description="Characters into the chapter's body.")
 
     @classmethod
@@ -85,7 +87,8 @@ class ReadingMutation:
         story: Annotated[strawberry.ID, strawberry.argument(description="The id of the story that is read.")],
         expect: ExpectArgument,
         place: Annotated[
-            PlaceInput | None, strawberry.argument(description="Where the reader is; left out, the place stays.")
+            PlaceInput | None,
+            strawberry.argument(description="Where the reader is; left out, the place stays."),
         ] = None,
         key: Key = None,
     ) -> RecordViewResult:
@@ -93,7 +96,11 @@ class ReadingMutation:
         viewer = signed_in(info.context.viewer)
         where = None if place is None else Place(key_of(place.chapter, "Chapter", "place.chapter"), place.offset)
         outcome = reading.record_view(
-            viewer, story=key_of(story, "Story", "story"), place=where, expect=what_is_expected(expect), key=key
+            viewer,
+            story=key_of(story, "Story", "story"),
+            place=where,
+            expect=what_is_expected(expect),
+            key=key,
         )
         row: Any = outcome.rows["reading"]
-        return ReadingSuccess(reading=row, counted=outcome.facts["counted"], applied=outcome.applied)  # type: ignore[arg-type]
+        return ReadingSuccess(reading=row, counted=outcome.facts["counted"], applied=applied_of(outcome))

@@ -17,7 +17,14 @@ Mutation = merge_types(
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=[people.Person, social.Relationship, stories.Story, stories.Chapter, stories.Shelf, reading.Reading],
+    types=[
+        people.Person,
+        social.Relationship,
+        stories.Story,
+        stories.Chapter,
+        stories.Shelf,
+        reading.Reading,
+    ],
     config=StrawberryConfig(scalar_map={Version: VERSION}),
     exception_handlers=HANDLERS,
 )

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from backend.engine.idempotency import Outcome
-from backend.social.models import Standing
+from backend.social import models
 from resolvers import social
 from resolvers.access import signed_in
 from schema.answers import (
@@ -22,6 +22,7 @@ from schema.answers import (
     KeyReusedError,
     NotFoundError,
     applied_field,
+    applied_of,
     mutation,
     query,
     what_is_expected,
@@ -50,7 +51,7 @@ class Relationship(Versioned):
     @classmethod
     def is_type_of(cls, value: object, _info: Any) -> bool:
         """One's standing towards a person is what this type shows."""
-        return isinstance(value, Standing)
+        return isinstance(value, models.Standing)
 
 
 @strawberry.type(description="The relationship as it is after the write.")
@@ -72,6 +73,7 @@ RemoveFollowerResult = Annotated[
 BlockResult = Annotated[_Answer, strawberry.union("BlockResult", description="What block can answer.")]
 UnblockResult = Annotated[_Answer, strawberry.union("UnblockResult", description="What unblock can answer.")]
 
+ANYTHING = Expect(current=True)
 Whom = Annotated[strawberry.ID, strawberry.argument(description="The id of the other person.")]
 
 
@@ -122,9 +124,7 @@ class SocialMutation:
         description="Block a person, which ends both follows. A block is never refused because of a race: expect defaults "
         "to {current: true}. Naming a version instead makes it conditioned like any other write."
     )
-    def block(
-        self, info: Info, person: Whom, expect: ExpectArgument = Expect(current=True), key: Key = None
-    ) -> BlockResult:
+    def block(self, info: Info, person: Whom, expect: ExpectArgument = ANYTHING, key: Key = None) -> BlockResult:
         """Block."""
         return _answer(social.block, info, person, expect, key, may_be_anything=True)
 
@@ -135,7 +135,12 @@ class SocialMutation:
 
 
 def _answer(
-    perform: Callable[..., Outcome], info: Info, person: str, expect: Expect, key: uuid.UUID | None, **allowed: bool
+    perform: Callable[..., Outcome],
+    info: Info,
+    person: str,
+    expect: Expect,
+    key: uuid.UUID | None,
+    **allowed: bool,
 ) -> Any:
     """One of the five writes, from GraphQL's terms to the resolver's and back."""
     viewer = signed_in(info.context.viewer)
@@ -145,5 +150,5 @@ def _answer(
         expect=what_is_expected(expect, **allowed),
         key=key,
     )
-    relationship = social.side(outcome.rows["relationship"], viewer)
-    return RelationshipSuccess(relationship=relationship, applied=outcome.applied)  # type: ignore[arg-type]
+    relationship = social.side(cast(models.Relationship, outcome.rows["relationship"]), viewer)
+    return RelationshipSuccess(relationship=relationship, applied=applied_of(outcome))  # type: ignore[arg-type]

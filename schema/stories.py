@@ -1,5 +1,6 @@
 """Stories in GraphQL: shelf, story and chapter, lists of stories, creating and publishing them."""
 
+import enum
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from schema.answers import (
     KeyReusedError,
     NotFoundError,
     applied_field,
+    applied_of,
     mutation,
     query,
     what_is_expected,
@@ -46,7 +48,13 @@ if TYPE_CHECKING:
     from schema.people import Person
     from schema.reading import Reading
 
-StoryStatus = strawberry.enum(models.StoryStatus, name="StoryStatus", description="Whether others can see a story.")
+
+@strawberry.enum(description="Whether others can see a story.")
+class StoryStatus(enum.Enum):
+    """Draft or published."""
+
+    DRAFT = strawberry.enum_value("DRAFT", description="Visible to its author alone.")
+    PUBLISHED = strawberry.enum_value("PUBLISHED", description="Visible to everybody, except across a block.")
 
 
 @strawberry.type(
@@ -64,12 +72,13 @@ class Story(Versioned):
     author: Annotated["Person", strawberry.lazy("schema.people")] = computed(stories.author, "Who writes it.")
     title: str = strawberry.field(description="Its title: one line.")
     summary: str = strawberry.field(description="What it is about; may be empty.")
-    status: StoryStatus = strawberry.field(description="Whether others can see it.")  # type: ignore[valid-type]
+    status: StoryStatus = strawberry.field(description="Whether others can see it.")
     mature: bool = strawberry.field(description="Whether it is meant for adults only.")
     chapter_count: int = computed(stories.chapter_count, "How many chapters it has.")
     chapters: list["Chapter"] = computed(stories.chapters, "Its chapters, in order.")
     view_count: int = computed(
-        stories.view_count, "How many views it has had: one for each reader and day (UTC), not the author's own. Exact."
+        stories.view_count,
+        "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
     )
     reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = computed(
         stories.place, "The viewer's own place in this story; null when signed out."
@@ -182,7 +191,9 @@ PublishStoryResult = Annotated[
 class StoriesQuery:
     """Reads of stories."""
 
-    @query(description="A story by its id; null if there is none that you may see. Drafts are visible to their author alone.")
+    @query(
+        description="A story by its id; null if there is none that you may see. Drafts are visible to their author alone."
+    )
     def story(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]
     ) -> Story | None:
@@ -226,9 +237,7 @@ class StoriesMutation:
         """Create a story."""
         chapters = [NewChapter(chapter.title, chapter.body) for chapter in input.chapters]
         new = NewStory(input.title, input.summary, input.mature, chapters)
-        return _success(
-            stories.create_story(info.context.viewer, new=new, expect=what_is_expected(expect), key=key)
-        )
+        return _success(stories.create_story(info.context.viewer, new=new, expect=what_is_expected(expect), key=key))
 
     @mutation(
         description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
@@ -250,4 +259,4 @@ class StoriesMutation:
 def _success(outcome: Outcome) -> StorySuccess:
     story: Any = outcome.rows["story"]
     shelf: Any = outcome.rows["shelf"]
-    return StorySuccess(story=story, shelf=shelf, applied=outcome.applied)  # type: ignore[arg-type]
+    return StorySuccess(story=story, shelf=shelf, applied=applied_of(outcome))

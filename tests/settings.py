@@ -5,7 +5,7 @@ from pathlib import Path
 
 os.environ.setdefault("KATHA_DATA", str(Path(__file__).resolve().parent.parent / ".katha" / "test"))
 
-from backend.settings import *  # noqa: E402, F403
+from backend.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True

@@ -141,9 +141,7 @@ def files(folder: Path) -> Iterator[Path]:
     ],
     ids=lambda value: value.__name__ if value.__name__ != "<lambda>" else "",
 )
-def test_the_house_keeps_its_rules(
-    rule: Callable[[str], Complaints], where: Callable[[], Iterator[Path]]
-) -> None:
+def test_the_house_keeps_its_rules(rule: Callable[[str], Complaints], where: Callable[[], Iterator[Path]]) -> None:
     looked_at = list(where())
     broken = [
         f"{path.relative_to(ROOT)}, {complaint}"

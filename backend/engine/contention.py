@@ -1,5 +1,6 @@
 """Says how long a client that lost had better wait: longer, the more others lost on the same thing lately."""
 
+import math
 import random
 import threading
 import time
@@ -28,7 +29,7 @@ class Contention:
         now = time.monotonic() if now is None else now
         with self._lock:
             count, seen = self._recent.pop(thing, (0.0, now))
-            count = count * 0.5 ** ((now - seen) / WINDOW_SECONDS) + 1
+            count = 1.0 + count * math.pow(0.5, (now - seen) / WINDOW_SECONDS)
             self._recent[thing] = (count, now)
             while len(self._recent) > MOST_THINGS:
                 self._recent.popitem(last=False)

@@ -40,7 +40,8 @@ class VersionGuard(BaseConstraint):
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """The function, which all guards share, and this table's trigger."""
-        assert model is not None and schema_editor is not None
+        assert model is not None
+        assert schema_editor is not None
         table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
         return (
             f"{REFUSE}; CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({self._refused(model)}) "
@@ -49,7 +50,8 @@ class VersionGuard(BaseConstraint):
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """Drop this table's trigger."""
-        assert model is not None and schema_editor is not None
+        assert model is not None
+        assert schema_editor is not None
         table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
         return f"DROP TRIGGER IF EXISTS {name} ON {table}"
 

@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.apps import apps
 from django.db import connection, models
 
-from backend.engine.errors import Busy, KeyReused
 from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, KeyReused
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 
@@ -61,15 +61,16 @@ def perform(request: Request, work: Callable[[], Outcome], **options: Any) -> Ou
 
     `options` go to `unit_of_work`. Raises `KeyReused` if the key was used for other arguments.
     """
-    if request.key is None:
+    key = request.key
+    if key is None:
         return unit_of_work(work, **options)
 
     def claim_then_work() -> Outcome:
-        earlier = _claim(request)
+        earlier = _claim(request, key)
         if earlier is not None:
             return earlier
         outcome = work()
-        IdempotencyKey.objects.filter(person_id=request.person_id, key=request.key).update(reply=_dump(outcome))
+        IdempotencyKey.objects.filter(person_id=request.person_id, key=key).update(reply=_dump(outcome))
         return outcome
 
     return unit_of_work(claim_then_work, **options)
@@ -81,7 +82,7 @@ VALUES (%s, %s, %s, statement_timestamp()) ON CONFLICT (person_id, key) DO NOTHI
 """
 
 
-def _claim(request: Request) -> Outcome | None:
+def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
     """Claim the key and return None, or return the outcome that it already has.
 
     INSERT … ON CONFLICT waits for a rival that holds the key: if that one commits we read its reply, if it rolls
@@ -89,15 +90,15 @@ def _claim(request: Request) -> Outcome | None:
     """
     fingerprint = request.fingerprint()
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [request.person_id, request.key, fingerprint])
+        cursor.execute(CLAIM, [request.person_id, key, fingerprint])
         if cursor.rowcount:
             return None
-    found = IdempotencyKey.objects.filter(person_id=request.person_id, key=request.key).first()
+    found = IdempotencyKey.objects.filter(person_id=request.person_id, key=key).first()
     if found is None:  # expired between the two statements
         raise Busy(after_ms=after_busy_ms())
     if bytes(found.fingerprint) != fingerprint:
         raise KeyReused
-    return replace(_load(found.reply), applied=Applied.REPLAYED)
+    return replace(_load(cast(dict[str, Any], found.reply)), applied=Applied.REPLAYED)
 
 
 def _dump(outcome: Outcome) -> dict[str, Any]:
@@ -107,7 +108,9 @@ def _dump(outcome: Outcome) -> dict[str, Any]:
 
 
 def _values(row: models.Model) -> dict[str, Any]:
-    return {f.attname: f.value_to_string(row) for f in row._meta.concrete_fields if f.value_from_object(row) is not None}
+    return {
+        f.attname: f.value_to_string(row) for f in row._meta.concrete_fields if f.value_from_object(row) is not None
+    }
 
 
 def _load(reply: dict[str, Any]) -> Outcome:
@@ -116,7 +119,7 @@ def _load(reply: dict[str, Any]) -> Outcome:
 
 
 def _row(label: str, values: dict[str, Any]) -> models.Model:
-    model = apps.get_model(label)
+    model: type[models.Model] = apps.get_model(label)
     names = [f.attname for f in model._meta.concrete_fields]
     return model.from_db(None, names, [f.to_python(values.get(f.attname)) for f in model._meta.concrete_fields])
 
@@ -134,6 +137,7 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(FORGET, [before, batch])
-            forgotten += cursor.rowcount
-            if cursor.rowcount < batch:
+            found: int = cursor.rowcount
+            forgotten += found
+            if found < batch:
                 return forgotten

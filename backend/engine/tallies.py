@@ -7,6 +7,7 @@ their sum. It is raised in the same transaction as the row that it counts, so su
 import random
 import uuid
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import connection, models
 
@@ -48,6 +49,7 @@ def add(model: type[Tally], raises: Iterable[Raise]) -> None:
 def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
     """The total of `kind` for each of `subjects`, 0 for those without one, in one query."""
     subjects = list(subjects)
-    rows = model._default_manager.filter(subject_id__in=subjects, kind=kind).values_list("subject_id")
-    sums = dict(rows.annotate(total=models.Sum("count")))
+    of_subjects: dict[str, Any] = {"subject_id__in": subjects, "kind": kind}  # `subject` is the concrete tally's
+    rows: Any = model._default_manager.filter(**of_subjects)
+    sums = dict(rows.values_list("subject_id").annotate(total=models.Sum("count")))
     return {subject: int(sums.get(subject, 0)) for subject in subjects}

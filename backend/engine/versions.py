@@ -16,15 +16,15 @@ one statement atomic (PostgreSQL manual, section 13.2.1).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import connection, models
 from django.db.models import F
 from django.db.models.functions import Now
 from django.db.models.sql import UpdateQuery
 
-from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.contention import after_conflict_ms
+from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.guard import guard_of
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -77,10 +77,10 @@ def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
     is certain to be the one that this write made.
     """
     require_transaction()
-    query = rows.query.chain(UpdateQuery)
+    query = cast(UpdateQuery, rows.query.chain(UpdateQuery))
     query.add_update_values(values)
     sql, params = query.get_compiler(using=rows.db).as_sql()
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in rows.model._meta.concrete_fields)
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in rows.model._meta.concrete_fields)
     return list(rows.model._base_manager.raw(f"{sql} RETURNING {columns}", params))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -19,7 +19,14 @@ from backend.engine.errors import FieldConflict, Invalid, Unauthenticated
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, every_group, is_unchanged, stamped, unchanged, write
-from backend.people.models import BIO_CHARACTERS, HANDLE_CHARACTERS, NAME_CHARACTERS, AccessToken, Account, Person
+from backend.people.models import (
+    BIO_CHARACTERS,
+    HANDLE_CHARACTERS,
+    NAME_CHARACTERS,
+    AccessToken,
+    Account,
+    Person,
+)
 from backend.stories.models import Shelf
 
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
@@ -82,8 +89,11 @@ def new_token(account: Account) -> str:
 def remember_token(account: Account, token: str) -> None:
     """Let `token` sign the account in until it expires."""
     expires_at = timezone.now() + timedelta(days=settings.TOKEN_DAYS)
-    AccessToken.objects.update_or_create(
-        digest=digest(token), defaults={"account": account, "expires_at": expires_at}
+    AccessToken.objects.bulk_create(
+        [AccessToken(digest=digest(token), account=account, expires_at=expires_at)],
+        update_conflicts=True,
+        unique_fields=["digest"],
+        update_fields=["account", "expires_at"],
     )
 
 
@@ -131,7 +141,7 @@ def _checked_patch(patch: Mapping[str, str | None]) -> dict[str, str]:
     return values
 
 
-def _explain(person_id: uuid.UUID, values: Mapping[str, str], seen: Expected, reads: tuple[str, ...]) -> Person:
+def _explain(person_id: uuid.UUID, values: Mapping[str, str], seen: Expected, reads: Sequence[str]) -> Person:
     """Why the write found no row: raises `Conflict`; else the profile already says so."""
     person = Person.objects.get(pk=person_id)
     if is_unchanged(person, seen, reads):

@@ -13,4 +13,6 @@ PASSWORD = "katha-demo-people-only"
 
 def token(handle: str) -> str:
     """The bearer token of a demo person: the same at every start, so that examples can be run again."""
-    return "demo-" + handle + "-" + hmac.digest(settings.SECRET_KEY.encode(), handle.encode(), hashlib.sha256).hex()[:20]
+    return (
+        "demo-" + handle + "-" + hmac.digest(settings.SECRET_KEY.encode(), handle.encode(), hashlib.sha256).hex()[:20]
+    )

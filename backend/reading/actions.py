@@ -100,7 +100,7 @@ def _conflict(reading: Reading, values: dict[str, object], seen: Expected) -> Co
     overlaps = [
         FieldConflict(path, base=base.get(name), mine=_json(values[name]), theirs=_json(getattr(reading, name)))
         for name, path in (("chapter_id", "chapter"), ("offset", "offset"))
-        if name in values and values[name] != getattr(reading, name)
+        if name in values
     ]
     return conflict(reading, seen=seen, thing=("reading", reading.story_id, reading.reader_id), overlaps=overlaps)
 

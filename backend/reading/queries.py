@@ -15,4 +15,4 @@ def readings(stories: Iterable[uuid.UUID], *, reader: uuid.UUID) -> dict[uuid.UU
 
 def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
     """The place of a reader who has never opened the story. It is not stored."""
-    return Reading(story_id=story, reader_id=reader, version=0, place_changed=0, updated_at=None)
+    return Reading(story_id=story, reader_id=reader, version=0, place_changed=0, updated_at=None)  # type: ignore[misc]

@@ -102,7 +102,11 @@ def block(pair: Pair, seen: Expected) -> Written:
         seen,
         reads=["following", "followed", "blocking"],
         only_if={f"{pair.mine}blocks_at__isnull": True},
-        sets={f"{pair.mine}blocks_at": Now(), f"{pair.mine}follows_at": None, f"{pair.theirs}follows_at": None},
+        sets={
+            f"{pair.mine}blocks_at": Now(),
+            f"{pair.mine}follows_at": None,
+            f"{pair.theirs}follows_at": None,
+        },
         stamps=["blocking"] + ["following"] * mine_ends + ["followed"] * theirs_ends,
         their_stamps=["followed"] * mine_ends + ["following"] * theirs_ends,
     )

@@ -68,8 +68,13 @@ class Relationship(models.Model):
             ),
         )
         indexes = tuple(
-            models.Index(F(owner), F(f"{side}follows_at").desc(), F(other).desc(),
-                         name=name, condition=Q(**{f"{side}follows_at__isnull": False}))
+            models.Index(
+                F(owner),
+                F(f"{side}follows_at").desc(),
+                F(other).desc(),
+                name=name,
+                condition=Q(**{f"{side}follows_at__isnull": False}),
+            )
             for side, owner, other, name in (
                 (LOW, "low", "high", "relationship_low_following"),
                 (LOW, "high", "low", "relationship_high_followers"),
@@ -81,14 +86,21 @@ class Relationship(models.Model):
     def __str__(self) -> str:
         return f"{self.low_id} – {self.high_id}"
 
+    @classmethod
+    def of_strangers(cls, low_id: uuid.UUID, high_id: uuid.UUID) -> "Relationship":
+        """A pair that has had no contact: a row that is not stored."""
+        return cls(low_id=low_id, high_id=high_id, low_updated_at=None, high_updated_at=None)  # type: ignore[misc]
+
     def seen_by(self, viewer_id: uuid.UUID) -> "Standing":
         """The pair as one of the two sees it."""
         mine, theirs = (LOW, HIGH) if viewer_id == self.low_id else (HIGH, LOW)
+        version = getattr(self, f"{mine}version")
         return Standing(
             viewer_id=viewer_id,
             person_id=self.high_id if mine == LOW else self.low_id,
-            version=getattr(self, f"{mine}version"),
-            updated_at=getattr(self, f"{mine}updated_at"),
+            version=version,
+            # At version 0 the row's date would tell when the other side blocked this one.
+            updated_at=getattr(self, f"{mine}updated_at") if version else None,
             following=getattr(self, f"{mine}follows_at") is not None,
             followed_by=getattr(self, f"{theirs}follows_at") is not None,
             blocking=getattr(self, f"{mine}blocks_at") is not None,
@@ -106,3 +118,5 @@ class Standing:
     following: bool = False
     followed_by: bool = False
     blocking: bool = False
+    person: Person | None = None
+    """The other, once a resolver has found them."""

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.engine.errors import Conflict, FieldConflict, Invalid, NotFound
-from backend.engine.versions import Expected, conflict, is_unchanged, require_transaction, stamped, unchanged, write
+from backend.engine.versions import (
+    Expected,
+    conflict,
+    is_unchanged,
+    require_transaction,
+    stamped,
+    unchanged,
+    write,
+)
 from backend.people.models import Person
 from backend.social.models import HIGH, LOW, Relationship
 
@@ -95,7 +103,7 @@ def explain(pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine
 
     `path` is the field that the write sets and `mine` the value that it wanted.
     """
-    row = pair.row() or Relationship(**pair.key)
+    row = pair.row() or Relationship.of_strangers(**pair.key)
     if pair.hides(row) and path != "blocking":
         raise NotFound(UNKNOWN_PERSON)
     if not is_unchanged(row, seen, reads, side=pair.mine):
@@ -105,7 +113,11 @@ def explain(pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine
 
 def _conflict(pair: Pair, row: Relationship, seen: Expected, *, path: str, mine: bool) -> Conflict:
     standing = row.seen_by(pair.me)
-    theirs = {"following": standing.following, "followedBy": standing.followed_by, "blocking": standing.blocking}[path]
+    theirs = {
+        "following": standing.following,
+        "followedBy": standing.followed_by,
+        "blocking": standing.blocking,
+    }[path]
     base = False if seen.version == 0 else None
     overlaps = [FieldConflict(path, base=base, mine=mine, theirs=theirs)]
     return conflict(row, seen=seen, thing=("relationship", pair.me, pair.them), overlaps=overlaps)

@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.db import connection
 from django.db.models import Q
 
+from backend.engine import tallies
 from backend.pages import Page, Window, pages_by_owner
 from backend.people.models import Person, PersonTally
-from backend.engine import tallies
 from backend.social.models import Relationship, Standing
 from backend.social.visibility import apart
-from django.db import connection
 
 FOLLOWERS = ("followee_id", "follower_id")
 FOLLOWING = ("follower_id", "followee_id")
@@ -32,7 +32,8 @@ ORDER BY owner.id, edge.at {direction}, edge.listed_id {direction}
 HIDDEN_IN_LIST = """
 SELECT owner.id, CASE WHEN {owner_hidden} THEN NULL ELSE (
     SELECT count(*) FROM social_relationship AS hidden
-    JOIN follow ON follow.{owned} = owner.id AND follow.{listed} = CASE hidden.low_id WHEN %s THEN hidden.high_id ELSE hidden.low_id END
+    JOIN follow ON follow.{owned} = owner.id
+        AND follow.{listed} = CASE hidden.low_id WHEN %s THEN hidden.high_id ELSE hidden.low_id END
     WHERE %s IN (hidden.low_id, hidden.high_id) AND (hidden.low_blocks_at IS NOT NULL OR hidden.high_blocks_at IS NOT NULL)
 ) END
 FROM unnest(%s::uuid[]) AS owner (id)

@@ -28,9 +28,7 @@ class Shelf(models.Model):
     class Meta:
         verbose_name_plural = "shelves"
         constraints = (
-            VersionGuard(
-                name="shelf_version_guard", sides={"": {"stories": ["story_count"]}}, fixed=["author"]
-            ),
+            VersionGuard(name="shelf_version_guard", sides={"": {"stories": ["story_count"]}}, fixed=["author"]),
         )
 
     def __str__(self) -> str:
@@ -88,12 +86,17 @@ class Story(models.Model):
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),
             models.Index(
-                F("author"), F("published_at").desc(), F("id").desc(),
-                condition=Q(published_at__isnull=False), name="story_published_by_author",
+                F("author"),
+                F("published_at").desc(),
+                F("id").desc(),
+                condition=Q(published_at__isnull=False),
+                name="story_published_by_author",
             ),
             models.Index(
-                F("published_at").desc(), F("id").desc(),
-                condition=Q(published_at__isnull=False), name="story_published",
+                F("published_at").desc(),
+                F("id").desc(),
+                condition=Q(published_at__isnull=False),
+                name="story_published",
             ),
         )
 
@@ -118,7 +121,9 @@ class Chapter(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["story", "position"], name="chapter_one_per_position", deferrable=models.Deferrable.DEFERRED
+                fields=["story", "position"],
+                name="chapter_one_per_position",
+                deferrable=models.Deferrable.DEFERRED,
             ),
             models.CheckConstraint(condition=Q(position__gte=1), name="chapter_position_from_one"),
             VersionGuard(

@@ -1,7 +1,5 @@
 """Races on one relationship: no interleaving loses a follow or a block."""
 
-from collections.abc import Callable
-
 import pytest
 
 from backend.people.models import PersonTally

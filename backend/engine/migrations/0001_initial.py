@@ -5,26 +5,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
+        ("people", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('pk', models.CompositePrimaryKey('person', 'key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('key', models.UUIDField()),
-                ('fingerprint', models.BinaryField(max_length=32)),
-                ('reply', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('person', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.person')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "person", "key", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.UUIDField()),
+                ("fingerprint", models.BinaryField(max_length=32)),
+                ("reply", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='idempotencykey_by_age')],
+                "indexes": [models.Index(fields=["created_at"], name="idempotencykey_by_age")],
             },
         ),
     ]
