@@ -104,12 +104,8 @@ def _version(place: Place, folder: Path, *, durable: bool) -> str | None:
     if not is_private(folder):
         return None
     try:
-        with psycopg.connect(
-            host=str(folder), port=5432, user=ROLE, dbname=DATABASE, connect_timeout=10
-        ) as connection:
-            row = connection.execute(
-                "SELECT current_setting('server_version'), current_setting('fsync')"
-            ).fetchone()
+        with psycopg.connect(host=str(folder), port=5432, user=ROLE, dbname=DATABASE, connect_timeout=10) as connection:
+            row = connection.execute("SELECT current_setting('server_version'), current_setting('fsync')").fetchone()
     except psycopg.OperationalError:
         return None
     if row is None or (durable and row[1] != "on"):

@@ -452,9 +452,7 @@ def refuse(*_: object) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user needs no other identity")
-def test_root_without_user_namespaces_lends_another_identity(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_without_user_namespaces_lends_another_identity(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data stay where they were asked for, also below a folder that is closed to that identity."""
     monkeypatch.setattr(account, "enter_namespace", refuse)
     data.parent.mkdir(mode=0o700, parents=True)
@@ -482,9 +480,7 @@ def answers(data: Path) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user needs no other identity")
-def test_root_who_may_take_on_no_identity_is_told_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_who_may_take_on_no_identity_is_told_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "enter_namespace", refuse)
     monkeypatch.setattr(account, "turn_into", refuse)
     with pytest.raises(EmbeddedError, match=r"refuses to run as root.*DATABASE_URL"):

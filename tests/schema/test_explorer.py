@@ -134,9 +134,7 @@ def test_a_person_is_chosen_in_the_bar(client: Client, people: list[tuple[str, s
     assert str(page.facts["csrfCookie"]) in response.cookies
 
 
-def test_without_demo_people_there_is_a_form_and_no_password(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_demo_people_there_is_a_form_and_no_password(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a real server nobody is handed a password."""
     monkeypatch.setattr(views, "demo_people", list)
     page = Page(graphiql(client))

@@ -11,9 +11,7 @@ from tests.schema.webdriver import Browser, browser, missing, until
 
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}"),
-    pytest.mark.skipif(
-        not vendored(), reason="GraphiQL's own files are not built: make explorer (needs npm)"
-    ),
+    pytest.mark.skipif(not vendored(), reason="GraphiQL's own files are not built: make explorer (needs npm)"),
 ]
 
 # No name but the server's own resolves, so whatever the page needs must come from there.

@@ -28,9 +28,7 @@ def browser(*arguments: str) -> Iterator["Browser"]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    driver = subprocess.Popen(
-        ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         session = Browser(f"http://127.0.0.1:{port}", [*_ARGUMENTS, *arguments])
         try:
