@@ -43,7 +43,7 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@$(VENV) manage.py export_schema --check
 	@echo "▸ Migrations"
 	@$(VENV) manage.py makemigrations --check --dry-run
-	@$(VENV) manage.py lintmigrations
+	@$(VENV) manage.py lintmigrations --settings=tests.settings
 	@echo "▸ House rules"
 	@$(VENV) -m pytest -q tests/test_house.py
 

@@ -75,6 +75,7 @@ def computed(load: Callable[[Any], Any], description: str) -> Any:
     def resolve(root: Any) -> Any:
         return load(root)
 
+    resolve.load = load  # type: ignore[attr-defined]  # for `light.lighten`
     return strawberry.field(resolver=resolve, description=description)
 
 

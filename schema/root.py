@@ -6,6 +6,7 @@ from strawberry.tools import merge_types
 
 from schema import lookup, people, reading, social, stories
 from schema.answers import HANDLERS
+from schema.light import lighten
 from schema.scalars import VERSION, Version
 
 Query = merge_types("Query", (people.PeopleQuery, lookup.LookupQuery, social.SocialQuery, stories.StoriesQuery))
@@ -28,3 +29,4 @@ schema = strawberry.Schema(
     config=StrawberryConfig(scalar_map={Version: VERSION}),
     exception_handlers=HANDLERS,
 )
+lighten(schema._schema)

@@ -7,5 +7,6 @@ os.environ.setdefault("KATHA_DATA", str(Path(__file__).resolve().parent.parent /
 
 from backend.settings import *  # noqa: F403
 
+INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True

@@ -7,7 +7,6 @@ their sum. It is raised in the same transaction as the row that it counts, so su
 import random
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from django.db import connection, models
 
@@ -49,7 +48,11 @@ def add(model: type[Tally], raises: Iterable[Raise]) -> None:
 def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
     """The total of `kind` for each of `subjects`, 0 for those without one, in one query."""
     subjects = list(subjects)
-    of_subjects: dict[str, Any] = {"subject_id__in": subjects, "kind": kind}  # `subject` is the concrete tally's
-    rows: Any = model._default_manager.filter(**of_subjects)
-    sums = dict(rows.values_list("subject_id").annotate(total=models.Sum("count")))
-    return {subject: int(sums.get(subject, 0)) for subject in subjects}
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT subject_id, sum(count)::bigint FROM {table} WHERE subject_id = ANY(%s) AND kind = %s GROUP BY subject_id",
+            [subjects, kind],
+        )
+        sums = dict(cursor.fetchall())
+    return {subject: sums.get(subject, 0) for subject in subjects}

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
-from django.db.models import Q
 
 from backend.engine import tallies
 from backend.pages import Page, Window, pages_by_owner
@@ -40,10 +39,16 @@ FROM unnest(%s::uuid[]) AS owner (id)
 """
 
 
+STANDINGS = """
+SELECT * FROM social_relationship
+WHERE (low_id = %(viewer)s AND high_id = ANY(%(people)s)) OR (high_id = %(viewer)s AND low_id = ANY(%(people)s))
+"""
+
+
 def standings(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Standing]:
     """The viewer's side towards each of these people, in one query; version 0 where nothing has ever happened."""
     people = list(people)
-    pairs = Relationship.objects.filter(Q(low=viewer, high__in=people) | Q(high=viewer, low__in=people))
+    pairs = Relationship.objects.raw(STANDINGS, {"people": people, "viewer": viewer})
     found = {standing.person_id: standing for standing in (pair.seen_by(viewer) for pair in pairs)}
     return {person: found.get(person) or Standing(viewer, person) for person in people}
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Sequence
 
-from django.db.models import Count
+from django.db import connection
 
 from backend.pages import Page, Window, pages_by_owner
 from backend.social.visibility import apart
@@ -48,6 +48,11 @@ ON_SHELF = """
 SELECT story.*, story.created_at AS place_at FROM stories_story AS story
 WHERE story.author_id = %s{between} {order}
 """
+
+
+CHAPTERS = "SELECT * FROM stories_chapter WHERE story_id = ANY(%s) ORDER BY story_id, position"
+
+CHAPTER_COUNTS = "SELECT story_id, count(*) FROM stories_chapter WHERE story_id = ANY(%s) GROUP BY story_id"
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Story]:
@@ -107,7 +112,7 @@ def on_shelf(author: uuid.UUID, window: Window) -> Page[Story]:
 def chapters(stories: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Chapter]]:
     """The chapters of each of these stories, in order, in one query."""
     by_story: dict[uuid.UUID, list[Chapter]] = {story: [] for story in stories}
-    for chapter in Chapter.objects.filter(story_id__in=list(by_story)).order_by("story_id", "position"):
+    for chapter in Chapter.objects.raw(CHAPTERS, [list(by_story)]):
         by_story[chapter.story_id].append(chapter)
     return by_story
 
@@ -115,6 +120,7 @@ def chapters(stories: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Chapter]]:
 def chapter_counts(stories: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
     """How many chapters each of these stories has, in one query."""
     stories = list(stories)
-    rows = Chapter.objects.filter(story_id__in=stories).values_list("story_id").annotate(count=Count("id"))
-    counts = dict(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(CHAPTER_COUNTS, [stories])
+        counts = dict(cursor.fetchall())
     return {story: counts.get(story, 0) for story in stories}

@@ -1,6 +1,10 @@
 """Serves Katha with granian, after making sure that it can."""
 
+import ctypes
+import os
+import signal
 import socket
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -14,6 +18,7 @@ from backend.people import demo
 from backend.people.queries import names
 
 THREADS = 4
+PR_SET_PDEATHSIG = 1
 
 
 class Command(BaseCommand):
@@ -41,6 +46,7 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
         connections.close_all()
+        os.register_at_fork(after_in_child=_end_with_parent)
         Granian(
             "backend.wsgi:application",
             address=options["host"],
@@ -66,6 +72,12 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(f"▸ {line}")
         self.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """In a worker: end at once when the server that started it is killed, so that nobody is left on the port."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def require_free_port(host: str, port: int) -> None:
