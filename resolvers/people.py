@@ -87,10 +87,8 @@ def relationship(person: Person) -> Standing | None:
 
 
 def stand(standing: Standing, person: Person, viewer: Person) -> Standing:
-    """Complete the viewer's side with the person; where nothing has happened, it is as old as the younger of the two."""
-    standing.person = person
-    if standing.updated_at is None:
-        standing.updated_at = max(person.joined_at, viewer.joined_at)
+    """Complete the viewer's side with the two people."""
+    standing.person, standing.viewer = person, viewer
     return standing
 
 

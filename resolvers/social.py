@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from backend.engine.errors import Conflict
 from backend.engine.idempotency import Outcome, Request, perform
@@ -67,11 +68,26 @@ def _perform(
 
 
 def side(row: Relationship, viewer: Person) -> Standing:
-    """The viewer's side of a pair, with the other person: also one who blocks the viewer, whom the viewer named."""
+    """The viewer's side of a pair. It reads nothing: what was committed can be answered whatever happens next."""
     standing = row.seen_by(viewer.pk)
-    found = people.named(standing.person_id)
-    gather([found], viewer)
-    return stand(standing, found, viewer)
+    standing.viewer = viewer
+    return standing
+
+
+def other(standing: Standing) -> Person:
+    """The other person: also one who blocks the viewer, whom the viewer has named."""
+    if standing.person is None:
+        standing.person = people.named(standing.person_id)
+        gather([standing.person], standing.viewer)
+    return standing.person
+
+
+def updated_at(standing: Standing) -> datetime:
+    """When the viewer's side last changed; where nothing has happened, it is as old as the younger of the two."""
+    if standing.updated_at is not None:
+        return standing.updated_at
+    assert standing.viewer is not None
+    return max(other(standing).joined_at, standing.viewer.joined_at)
 
 
 def relationships(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Standing]:

@@ -5,6 +5,7 @@ from functools import cached_property
 import strawberry
 from django.http import HttpRequest
 
+from backend.engine.transactions import drop_broken_connection
 from backend.people.models import Person
 from resolvers.access import viewer_of
 from resolvers.batches import gather
@@ -19,6 +20,7 @@ class Context:
     @cached_property
     def viewer(self) -> Person | None:
         """Who is asking; None when signed out. Looked up when it is first needed."""
+        drop_broken_connection()
         viewer = viewer_of(self.request)
         if viewer is not None:
             gather([viewer], viewer)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, cast
 
 import strawberry
@@ -43,7 +44,8 @@ class Relationship(Versioned):
         lambda standing: to_id("Relationship", standing.viewer_id, standing.person_id),
         "Names this side of the pair. Opaque; the same before and after the first contact.",
     )
-    person: Person = strawberry.field(description="The other person.")
+    updated_at: datetime = computed(social.updated_at, "When your side last changed.")
+    person: Person = computed(social.other, "The other person.")
     following: bool = strawberry.field(description="Whether the viewer follows them.")
     followed_by: bool = strawberry.field(description="Whether they follow the viewer.")
     blocking: bool = strawberry.field(description="Whether the viewer blocks them.")

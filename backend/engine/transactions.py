@@ -9,6 +9,7 @@ Rules
 """
 
 import random
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ def snapshot() -> Iterator[None]:
 @contextmanager
 def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
     """One durable transaction. psycopg puts isolation and mode into its BEGIN, so neither costs a round trip."""
+    drop_broken_connection()
     connection.ensure_connection()
     raw = connection.connection
     if isolation is not None:
@@ -114,8 +116,14 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def drop_broken_connection() -> None:
-    """Close a connection that no longer works, so that this thread's next request opens a new one."""
-    if connection.connection is not None and connection.connection.closed:
+    """Close a connection that no longer works, so that this thread opens a new one.
+
+    Nothing is sent for it: from an idle connection there is nothing to read, unless the server has closed it.
+    """
+    raw = connection.connection
+    if raw is None or connection.in_atomic_block:
+        return
+    if raw.closed or select.select([raw], [], [], 0)[0]:
         connection.close()
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from backend.reading.models import Reading
 
-
 OF_READER = "SELECT * FROM reading_reading WHERE story_id = ANY(%s) AND reader_id = %s"
 
 

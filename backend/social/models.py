@@ -118,5 +118,6 @@ class Standing:
     following: bool = False
     followed_by: bool = False
     blocking: bool = False
+    viewer: Person | None = None
     person: Person | None = None
-    """The other, once a resolver has found them."""
+    """The two people, once a resolver has found them."""
