@@ -123,8 +123,14 @@ def drop_broken_connection() -> None:
     raw = connection.connection
     if raw is None or connection.in_atomic_block:
         return
-    if raw.closed or select.select([raw], [], [], 0)[0]:
+    if raw.closed or _has_something_to_read(raw.fileno()):
         connection.close()
+
+
+def _has_something_to_read(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def refusal_of(error: Exception, *, committing: bool = False) -> Refusal | None:
