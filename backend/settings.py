@@ -133,4 +133,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
+    # A refused request is no news; a fault is logged where it is masked.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

@@ -115,6 +115,12 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+def broken_rule(error: BaseException) -> str | None:
+    """The name of the constraint that a database error says was violated."""
+    name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+    return name
+
+
 def drop_broken_connection() -> None:
     """Close a connection that no longer works, so that this thread opens a new one.
 
