@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from psycopg import IsolationLevel
+from psycopg.pq import TransactionStatus
 
 from backend.engine.contention import after_busy_ms
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
@@ -34,15 +35,16 @@ SERVED_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
 """SQLSTATEs (PostgreSQL manual, appendix A) of a database that cannot serve now: connection exceptions, time-outs of
 a transaction, rollbacks, lack of resources, a lock not had in time, a statement cancelled or the server going down."""
 
-ROLLED_BACK_AT_COMMIT = ("23", "40")
-"""SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure."""
+ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
+"""SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure. Of class
+40 not 40003, which says that nobody knows."""
 
 LOCK_ORDER = (
     "engine_idempotencykey",
     "people_person",
     "people_account",
-    "people_accesstoken",
     "stories_shelf",
+    "people_accesstoken",
     "stories_story",
     "stories_chapter",
     "reading_reading",
@@ -65,6 +67,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
         try:
             with _transaction(isolation):
                 result = work()
+                _require_committable()
                 committing = True
             return result
         except (DatabaseError, InterfaceError) as error:
@@ -108,6 +111,12 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
     finally:
         if isolation is not None and not raw.closed:
             raw.isolation_level = raw.read_only = None
+
+
+def _require_committable() -> None:
+    """Raise RuntimeError if a database error was swallowed: COMMIT would then roll back without a word."""
+    if connection.needs_rollback or connection.connection.info.transaction_status is TransactionStatus.INERROR:
+        raise RuntimeError("A unit of work must let database errors through: after one, nothing of it can be committed.")
 
 
 def sqlstate(error: BaseException) -> str | None:
