@@ -10,7 +10,8 @@ import uuid
 from django.db.models.functions import Now
 
 from backend.engine import tallies
-from backend.engine.errors import Forbidden
+from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, Forbidden
 from backend.engine.idempotency import Applied
 from backend.engine.versions import Expected
 from backend.people.models import PersonTally
@@ -47,6 +48,8 @@ def follow(pair: Pair, seen: Expected) -> Written:
     row = explain(pair, seen, reads=["following", "blocking"], path="following", mine=True)
     if getattr(row, f"{pair.mine}blocks_at") is not None:
         raise Forbidden("You block this person. Unblock them before you follow them.")
+    if getattr(row, f"{pair.mine}follows_at") is None:  # their block stopped the write, and is gone again already
+        raise Busy(after_ms=after_busy_ms())
     return row, Applied.NOOP
 
 
