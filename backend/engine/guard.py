@@ -28,6 +28,7 @@ class VersionGuard(BaseConstraint):
     the fields that never change. The trigger refuses any UPDATE, from psql too, that changes a row unless
 
     - each version stays or rises by exactly one, and at least one of them rises;
+    - the fixed fields stay;
     - a group whose fields change carries the new version as its stamp, and no other group's stamp moves.
 
     Being a Django constraint it is created, altered and dropped by migrations like any other.
@@ -79,6 +80,8 @@ class VersionGuard(BaseConstraint):
         none_rises = " AND ".join(f"NEW.{version} = OLD.{version}" for version in versions)
         refused = [f"(OLD.* IS DISTINCT FROM NEW.* AND {none_rises})"]
         refused += [f"NEW.{version} NOT IN (OLD.{version}, OLD.{version} + 1)" for version in versions]
+        if self.fixed:
+            refused.append(_differs(_columns(model, self.fixed)))
         for side, groups in self.sides.items():
             for group, names in groups.items():
                 refused.append(_group_refused(f"{side}version", f"{side}{group}_changed", _columns(model, names)))
@@ -89,9 +92,13 @@ def _group_refused(version: str, stamp: str, columns: Sequence[str]) -> str:
     forged = f"(NEW.{stamp} <> OLD.{stamp} AND (NEW.{stamp} <> NEW.{version} OR NEW.{version} = OLD.{version}))"
     if not columns:
         return forged
-    new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD"))
-    forgotten = f"(ROW({new}) IS DISTINCT FROM ROW({old}) AND NEW.{stamp} <> OLD.{version} + 1)"
+    forgotten = f"({_differs(columns)} AND NEW.{stamp} <> OLD.{version} + 1)"
     return f"{forged} OR {forgotten}"
+
+
+def _differs(columns: Sequence[str]) -> str:
+    new, old = (", ".join(f"{row}.{column}" for column in columns) for row in ("NEW", "OLD"))
+    return f"ROW({new}) IS DISTINCT FROM ROW({old})"
 
 
 def _columns(model: type[Model], names: Sequence[str]) -> list[str]:
