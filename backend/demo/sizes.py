@@ -1,0 +1,56 @@
+"""How much demo data: what is asked for, sensible numbers for the rest, and what there cannot be."""
+
+from dataclasses import dataclass
+
+from backend.people.demo import HANDLES
+
+PEOPLE = 1_000
+"""Few enough to be ready in seconds at a first start, and enough to scroll through."""
+
+MOST_CHAPTERS_PER_STORY = 50
+"""On average; it leaves room for chance below the limit of a story."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many of each kind of row."""
+
+    people: int
+    stories: int
+    chapters: int
+    follows: int
+    blocks: int
+    views: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        people: int | None = None,
+        stories: int | None = None,
+        chapters: int | None = None,
+        follows: int | None = None,
+        blocks: int | None = None,
+        views: int | None = None,
+    ) -> "Sizes":
+        """What is asked for, and numbers in proportion for what is not. Raises ValueError for what there cannot be."""
+        people = _within("people", people, PEOPLE, least=len(HANDLES), most=10_000_000)
+        stories = _within("stories", stories, 2 * people, most=10_000_000)
+        pairs = people * (people - 1) // 2
+        among_named = len(HANDLES) * (len(HANDLES) - 1) // 2
+        return cls(
+            people=people,
+            stories=stories,
+            chapters=_within("chapters", chapters, 3 * stories, most=MOST_CHAPTERS_PER_STORY * stories),
+            follows=_within("follows", follows, 20 * people, most=pairs // 2),
+            blocks=_within("blocks", blocks, people // 20, most=(pairs - among_named) // 4),
+            views=_within("views", views, 5 * stories, most=stories * people),
+        )
+
+
+def _within(what: str, asked: int | None, usual: int, *, least: int = 0, most: int) -> int:
+    if asked is None:
+        return min(usual, most)
+    if not least <= asked <= most:
+        raise ValueError(f"--{what} {asked}: with the other numbers as they are, it can be {least} to {most}.")
+    return asked

@@ -1,0 +1,80 @@
+"""The stories of the demo: a few authors write most of them, and each named person has some."""
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from backend.demo.chance import LIVING, Chance
+from backend.demo.people import BILAL, NAMED, Someone
+from backend.demo.sizes import Sizes
+from backend.demo.words import summary, title
+
+LAST = datetime(2025, 12, 1, tzinfo=LIVING.tzinfo)
+"""No story begins later, so that each has days left to be read on."""
+
+LONGEST_DRAFT = timedelta(days=7)
+PUBLISHED = 0.85
+MATURE = 0.08
+AUTHOR_SKEW = 0.6
+FIRST_AUTHORS = (BILAL, BILAL, BILAL, *NAMED)
+"""Who wrote the first stories: these are always published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """A story of the demo. `author` is where the author stands in the list of people."""
+
+    id: uuid.UUID
+    author: int
+    title: str
+    summary: str
+    mature: bool
+    created_at: datetime
+    published_at: datetime | None
+    chapters: tuple[uuid.UUID, ...]
+
+
+def stories(seed: int, sizes: Sizes) -> list[Tale]:
+    """All stories, in the order in which they were begun."""
+    chance = Chance(seed, "stories")
+    authors = chance.ranks(sizes.people, AUTHOR_SKEW)
+    lengths = _lengths(chance, sizes)
+    made = []
+    for number in range(sizes.stories):
+        first = number < len(FIRST_AUTHORS)
+        author = FIRST_AUTHORS[number] if first else next(authors)
+        made.append(_tale(chance, author, lengths[number], published=first or chance.random() < PUBLISHED))
+    return sorted(made, key=lambda tale: tale.id)
+
+
+def favourites(tales: list[Tale], most: int) -> list[int]:
+    """Those who published most: whom to follow for a full feed."""
+    return [author for author, _count in Counter(t.author for t in tales if t.published_at).most_common(most)]
+
+
+def hero(tale: Tale, people: list[Someone]) -> str:
+    """Whom the story is about: some first name, the same in each of its chapters."""
+    return people[tale.id.int % len(people)].name.split()[0]
+
+
+def _lengths(chance: Chance, sizes: Sizes) -> list[int]:
+    """How many chapters each story has: one for each as far as they go, the others by chance."""
+    lengths = [int(number < sizes.chapters) for number in range(sizes.stories)]
+    for number in chance.choices(range(sizes.stories), k=max(0, sizes.chapters - sizes.stories)) if lengths else ():
+        lengths[number] += 1
+    return lengths
+
+
+def _tale(chance: Chance, author: int, length: int, *, published: bool) -> Tale:
+    created_at = chance.moment(LIVING, LAST)
+    return Tale(
+        id=chance.id(created_at),
+        author=author,
+        title=title(chance),
+        summary=summary(chance),
+        mature=chance.random() < MATURE,
+        created_at=created_at,
+        published_at=chance.moment(created_at, created_at + LONGEST_DRAFT) if published else None,
+        chapters=tuple(chance.id(created_at) for _ in range(length)),
+    )

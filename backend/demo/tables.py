@@ -1,0 +1,178 @@
+"""The demo data as rows of tables, with the totals that count them, in an order that no reference is ahead of."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
+from django.db.models import Model
+
+from backend.demo.chance import Chance
+from backend.demo.follows import Met, Side, Ties, met, sides, ties
+from backend.demo.people import ASHA, Someone, people
+from backend.demo.sizes import Sizes
+from backend.demo.stories import Tale, favourites, hero, stories
+from backend.demo.views import Visits, visits
+from backend.demo.words import Prose
+from backend.engine.tallies import SLOTS
+from backend.people.demo import PASSWORD
+from backend.people.models import Account, Person, PersonTally
+from backend.reading.models import Reading, View
+from backend.social.models import HIGH, LOW, Relationship
+from backend.stories.models import Chapter, Shelf, Story, StoryStatus, StoryTally
+
+OFFSETS = 1_000
+"""Readers stand at most so far into a chapter; each is longer."""
+
+Rows = Iterable[tuple[Any, ...]]
+Totals = Sequence[tuple[Any, str, int]]
+"""Subject, kind, how many."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a model: the fields that `rows` give, in their order; all others have the model's defaults."""
+
+    what: str
+    model: type[Model]
+    names: str
+    count: int
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that there is and that has happened; the texts are written when their rows are."""
+
+    seed: int
+    people: list[Someone]
+    stories: list[Tale]
+    ties: Ties
+    visits: Visits
+
+
+def world(seed: int, sizes: Sizes) -> World:
+    """The same for the same seed and sizes."""
+    tales = stories(seed, sizes)
+    made = ties(seed, sizes, favourites(tales, most=50))
+    return World(seed, people(seed, sizes.people), tales, made, visits(seed, sizes, tales, made))
+
+
+def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
+    """Each table with its rows. `open_to_all`: whether everybody may sign in with the well-known password."""
+    pairs = met(of.ties, of.people)
+    about_people, about_stories = _totals_of_people(of), _totals_of_stories(of)
+    chapters = sum(len(tale.chapters) for tale in of.stories)
+    yield Table("people", Person, "id handle name bio joined_at updated_at", len(of.people), _people(of))
+    yield Table("accounts", Account, "person password login is_staff", len(of.people), _accounts(of, open_to_all))
+    yield Table("shelves", Shelf, "author story_count version stories_changed updated_at", len(of.people), _shelves(of))
+    yield Table("stories", Story, _STORY, len(of.stories), _stories(of))
+    yield Table("chapters", Chapter, "id story position title body updated_at", chapters, _chapters(of))
+    yield Table("relationships", Relationship, _RELATIONSHIP, len(pairs), _relationships(of, pairs))
+    yield Table("readings", Reading, _READING, len(of.visits), _readings(of))
+    yield Table("views", View, "story reader day", sum(map(len, of.visits.values())), _views(of))
+    yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
+    yield Table("totals of stories", StoryTally, _TALLY, _slots(about_stories), _tallies(about_stories))
+
+
+def _people(of: World) -> Rows:
+    return ((p.id, p.handle, p.name, p.bio, p.joined_at, p.joined_at) for p in of.people)
+
+
+def _accounts(of: World, open_to_all: bool) -> Rows:
+    # One salt for all, because hashing is slow on purpose and everybody knows this password anyway.
+    password = make_password(PASSWORD, salt="everybodyknows") if open_to_all else f"{UNUSABLE_PASSWORD_PREFIX}demo"
+    for number, person in enumerate(of.people):
+        yield person.id, password, person.handle.lower(), open_to_all and number == ASHA
+
+
+def _shelves(of: World) -> Rows:
+    count = Counter(tale.author for tale in of.stories)
+    changed_at: dict[int, datetime] = {tale.author: tale.created_at for tale in of.stories}
+    for number, person in enumerate(of.people):
+        version = count[number]
+        yield person.id, count[number], version, version, changed_at.get(number, person.joined_at)
+
+
+_STORY = "id author title summary mature status published_at created_at version status_changed updated_at"
+
+
+def _stories(of: World) -> Rows:
+    for tale in of.stories:
+        status = StoryStatus.PUBLISHED if tale.published_at else StoryStatus.DRAFT
+        version = 2 if tale.published_at else 1
+        yield (
+            *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, status.value),
+            *(tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
+        )
+
+
+def _chapters(of: World) -> Rows:
+    prose = Prose(Chance(of.seed, "prose"))
+    for tale in of.stories:
+        name = hero(tale, of.people)
+        for position, chapter in enumerate(tale.chapters, start=1):
+            yield chapter, tale.id, position, prose.title(), prose.body(name), tale.created_at
+
+
+_SIDE = tuple(Side.__dataclass_fields__)
+_RELATIONSHIP = " ".join(("id low high", *(f"{side}{name}" for side in (LOW, HIGH) for name in _SIDE)))
+
+
+def _relationships(of: World, pairs: Met) -> Rows:
+    chance = Chance(of.seed, "pairs")
+    for pair, history in pairs.items():
+        low, high = (of.people[number].id for number in pair)
+        values = (getattr(side, name) for side in sides(pair, history) for name in _SIDE)
+        yield chance.id(history[0][0]), low, high, *values
+
+
+_READING = "id story reader chapter offset version place_changed updated_at"
+
+
+def _readings(of: World) -> Rows:
+    chance = Chance(of.seed, "places")
+    for (number, reader), moments in of.visits.items():
+        tale, version = of.stories[number], len(moments)
+        chapter = chance.choice(tale.chapters) if tale.chapters else None
+        place = (chapter, chance.randrange(OFFSETS) if chapter else 0)
+        yield chance.id(moments[0]), tale.id, of.people[reader].id, *place, version, version, moments[-1]
+
+
+def _views(of: World) -> Rows:
+    for (number, reader), moments in of.visits.items():
+        for at in moments:
+            yield of.stories[number].id, of.people[reader].id, at.date()
+
+
+def _totals_of_people(of: World) -> Totals:
+    totals = {
+        "followers": Counter(followee for _follower, followee in of.ties.follows),
+        "following": Counter(follower for follower, _followee in of.ties.follows),
+        "stories": Counter(tale.author for tale in of.stories if tale.published_at),
+    }
+    return [(of.people[who].id, kind, count) for kind, counter in totals.items() for who, count in counter.items()]
+
+
+def _totals_of_stories(of: World) -> Totals:
+    views: Counter[int] = Counter()
+    for (number, _reader), moments in of.visits.items():
+        views[number] += len(moments)
+    return [(of.stories[number].id, "views", count) for number, count in views.items()]
+
+
+_TALLY = "subject kind slot count"
+
+
+def _slots(totals: Totals) -> int:
+    return sum(min(count, SLOTS) for _subject, _kind, count in totals)
+
+
+def _tallies(totals: Totals) -> Rows:
+    """Each total spread over as many slots as it fills, as evenly as many writes at random would."""
+    for subject, kind, count in totals:
+        each, over = divmod(count, SLOTS)
+        for slot in range(min(count, SLOTS)):
+            yield subject, kind, slot, each + (slot < over)
