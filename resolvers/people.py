@@ -16,7 +16,7 @@ from backend.social import queries as social
 from backend.social.models import Standing
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
-from resolvers.access import signed_in, the_id
+from resolvers.access import the_id
 from resolvers.batches import gather, loaded
 
 DEMO_PASSWORD = demo.PASSWORD
@@ -38,7 +38,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def update_profile(
-    viewer: Person | None,
+    me: Person,
     *,
     patch: Mapping[str, str | None],
     expect: Expected,
@@ -46,7 +46,6 @@ def update_profile(
     key: uuid.UUID | None,
 ) -> Outcome:
     """Change one's own name or bio."""
-    me = signed_in(viewer)
 
     def work() -> Outcome:
         row, applied = actions.update_profile(me.pk, patch, expect, merge=merge)

@@ -13,15 +13,13 @@ from backend.reading.actions import Place
 from backend.reading.models import Reading
 from backend.stories.models import Chapter, Story
 from resolvers import stories
-from resolvers.access import signed_in
 from resolvers.batches import Batch, gather, loaded
 
 
 def record_view(
-    viewer: Person | None, *, story: uuid.UUID, place: Place | None, expect: Expected, key: uuid.UUID | None
+    me: Person, *, story: uuid.UUID, place: Place | None, expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
     """Remember the viewer's place in a story, and count the view."""
-    me = signed_in(viewer)
 
     def work() -> Outcome:
         reading, counted, applied = actions.record_view(me.pk, story, place, expect)

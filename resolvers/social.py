@@ -19,41 +19,40 @@ from resolvers.people import stand
 Action = Callable[[Pair, Expected], actions.Written]
 
 
-def follow(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def follow(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Follow a person."""
-    return _perform("follow", actions.follow, viewer, person, expect, key)
+    return _perform("follow", actions.follow, me, person, expect, key)
 
 
-def unfollow(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def unfollow(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Stop following a person."""
-    return _perform("unfollow", actions.unfollow, viewer, person, expect, key)
+    return _perform("unfollow", actions.unfollow, me, person, expect, key)
 
 
-def remove_follower(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def remove_follower(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Make a person stop following the viewer."""
-    return _perform("removeFollower", actions.remove_follower, viewer, person, expect, key)
+    return _perform("removeFollower", actions.remove_follower, me, person, expect, key)
 
 
-def block(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def block(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Block a person."""
-    return _perform("block", actions.block, viewer, person, expect, key)
+    return _perform("block", actions.block, me, person, expect, key)
 
 
-def unblock(viewer: Person | None, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def unblock(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Stop blocking a person."""
-    return _perform("unblock", actions.unblock, viewer, person, expect, key)
+    return _perform("unblock", actions.unblock, me, person, expect, key)
 
 
 def _perform(
     operation: str,
     action: Action,
-    viewer: Person | None,
+    me: Person,
     person: uuid.UUID,
     expect: Expected,
     key: uuid.UUID | None,
 ) -> Outcome:
     """One unit of work on the pair of the viewer and the person."""
-    me = signed_in(viewer)
     pair = Pair.of(me.pk, person)
 
     def work() -> Outcome:

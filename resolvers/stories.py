@@ -58,9 +58,8 @@ def _gathered(page: Page[Story], viewer: Person | None) -> Page[Story]:
     return page
 
 
-def create_story(viewer: Person | None, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """A draft with its chapters, conditioned on the viewer's shelf."""
-    me = signed_in(viewer)
 
     def work() -> Outcome:
         story, shelf = actions.create_story(me.pk, new, expect)
@@ -69,9 +68,8 @@ def create_story(viewer: Person | None, *, new: NewStory, expect: Expected, key:
     return _performed(Request("createStory", me.pk, key, asdict(new)), work, me)
 
 
-def publish_story(viewer: Person | None, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Let everybody see one's own story, if nothing in it has changed."""
-    me = signed_in(viewer)
 
     def work() -> Outcome:
         row, applied = actions.publish_story(story, me.pk, expect)

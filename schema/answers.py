@@ -63,7 +63,9 @@ ExpectArgument = Annotated[
 
 def what_is_expected(expect: Expect, *, may_be_anything: bool = False) -> Expected:
     """The engine's form of `expect`."""
-    return expected(expect.version or None, expect.current or None, may_be_anything=may_be_anything)
+    version = None if expect.version is strawberry.UNSET else expect.version
+    current = None if expect.current is strawberry.UNSET else expect.current
+    return expected(version, current, may_be_anything=may_be_anything)
 
 
 # --- Success ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from backend.engine.transactions import drop_broken_connection
 from backend.people.models import Person
-from resolvers.access import viewer_of
+from resolvers.access import signed_in, viewer_of
 from resolvers.batches import gather
 
 
@@ -25,6 +25,11 @@ class Context:
         if viewer is not None:
             gather([viewer], viewer)
         return viewer
+
+    @property
+    def me(self) -> Person:
+        """Who is asking; raises `Unauthenticated` when signed out. Every write asks this first."""
+        return signed_in(self.viewer)
 
     def forget_viewer(self) -> None:
         """Look again the next time: somebody has just signed in or out."""

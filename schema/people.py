@@ -243,7 +243,7 @@ class PeopleMutation:
     ) -> UpdateProfileResult:
         """Update one's profile."""
         outcome = people.update_profile(
-            info.context.viewer,
+            info.context.me,
             patch={name: value for name, value in vars(patch).items() if value is not strawberry.UNSET},
             expect=what_is_expected(expect),
             merge=on_conflict is OnConflict.MERGE,

@@ -8,7 +8,6 @@ import strawberry
 from backend.reading import models
 from backend.reading.actions import Place
 from resolvers import reading
-from resolvers.access import signed_in
 from schema.answers import (
     Applied,
     BusyError,
@@ -93,10 +92,10 @@ class ReadingMutation:
         key: Key = None,
     ) -> RecordViewResult:
         """Record a view."""
-        viewer = signed_in(info.context.viewer)
+        me = info.context.me
         where = None if place is None else Place(key_of(place.chapter, "Chapter", "place.chapter"), place.offset)
         outcome = reading.record_view(
-            viewer,
+            me,
             story=key_of(story, "Story", "story"),
             place=where,
             expect=what_is_expected(expect),

@@ -10,7 +10,6 @@ import strawberry
 from backend.engine.idempotency import Outcome
 from backend.social import models
 from resolvers import social
-from resolvers.access import signed_in
 from schema.answers import (
     Applied,
     BusyError,
@@ -145,12 +144,12 @@ def _answer(
     **allowed: bool,
 ) -> Any:
     """One of the five writes, from GraphQL's terms to the resolver's and back."""
-    viewer = signed_in(info.context.viewer)
+    me = info.context.me
     outcome = perform(
-        viewer,
+        me,
         person=key_of(person, "Person", "person"),
         expect=what_is_expected(expect, **allowed),
         key=key,
     )
-    relationship = social.side(cast(models.Relationship, outcome.rows["relationship"]), viewer)
+    relationship = social.side(cast(models.Relationship, outcome.rows["relationship"]), me)
     return RelationshipSuccess(relationship=relationship, applied=applied_of(outcome))  # type: ignore[arg-type]

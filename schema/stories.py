@@ -10,7 +10,6 @@ from backend.engine.idempotency import Outcome
 from backend.stories import models
 from backend.stories.actions import NewChapter, NewStory
 from resolvers import people, stories
-from resolvers.access import signed_in
 from schema.answers import (
     Applied,
     BusyError,
@@ -235,9 +234,10 @@ class StoriesMutation:
         key: Key = None,
     ) -> CreateStoryResult:
         """Create a story."""
+        me = info.context.me
         chapters = [NewChapter(chapter.title, chapter.body) for chapter in input.chapters]
         new = NewStory(input.title, input.summary, input.mature, chapters)
-        return _success(stories.create_story(info.context.viewer, new=new, expect=what_is_expected(expect), key=key))
+        return _success(stories.create_story(me, new=new, expect=what_is_expected(expect), key=key))
 
     @mutation(
         description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
@@ -251,9 +251,9 @@ class StoriesMutation:
         key: Key = None,
     ) -> PublishStoryResult:
         """Publish a story."""
-        viewer = signed_in(info.context.viewer)
+        me = info.context.me
         story = key_of(id, "Story", "id")
-        return _success(stories.publish_story(viewer, story=story, expect=what_is_expected(expect), key=key))
+        return _success(stories.publish_story(me, story=story, expect=what_is_expected(expect), key=key))
 
 
 def _success(outcome: Outcome) -> StorySuccess:
