@@ -33,9 +33,15 @@ log = logging.getLogger("katha")
 GRAPHQL = schema._schema
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MOST_DOCUMENTS = 1_000
+MOST_CHARACTERS_REMEMBERED = 20_000
+"""A longer document is prepared each time, so that nobody can fill the memory with documents."""
 MOST_ERRORS = 20
+MOST_CHARACTERS_SAID = 500
 
 FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged."
+
+TOO_DEEP = "The document is nested too deeply."
+MISFIT = "A value in the request does not fit its type."
 
 
 class RequestError(Exception):
@@ -76,7 +82,8 @@ class _Unfit:
 
 def prepare(text: str) -> Prepared:
     """Parse and validate a document, once: the result is remembered. Raises `RequestError`."""
-    prepared = _prepare(text)
+    remembered = len(text) <= MOST_CHARACTERS_REMEMBERED
+    prepared = _prepare(text) if remembered else _prepare.__wrapped__(text)
     if isinstance(prepared, _Unfit):
         raise RequestError(prepared.errors, prepared.code)
     return prepared
@@ -90,7 +97,7 @@ def _prepare(text: str) -> Prepared | _Unfit:
     except GraphQLError as error:
         return _Unfit([error], "GRAPHQL_PARSE_FAILED")
     except RecursionError:
-        return _Unfit([GraphQLError("The document is nested too deeply.")], "GRAPHQL_PARSE_FAILED")
+        return _Unfit([GraphQLError(TOO_DEEP)], "GRAPHQL_PARSE_FAILED")
     if problems:
         return _Unfit(problems, "GRAPHQL_VALIDATION_FAILED")
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
@@ -141,10 +148,20 @@ def _shown(error: GraphQLError, code: str) -> GraphQLError:
     if isinstance(original, Refusal):
         retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
         return _replaced(error, original.message, {"code": original.code, "retry": retry})
-    if original is not None and not isinstance(original, GraphQLError) and error.path is not None:
-        log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
-        return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
-    return _replaced(error, error.message, {"code": code})
+    if isinstance(original, RecursionError):
+        return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
+    if original is None or isinstance(original, GraphQLError):
+        return _replaced(error, _shortened(error.message), {"code": code})
+    if error.path is None:  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
+        return _replaced(error, MISFIT, {"code": code})
+    log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
+    return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
+
+
+def _shortened(message: str) -> str:
+    """A message without most of the value that it quotes, and without guesses at what was meant."""
+    message = message.partition(" Did you mean")[0]
+    return message if len(message) <= MOST_CHARACTERS_SAID else f"{message[:MOST_CHARACTERS_SAID]} …"
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.utils.http import parse_header_parameters
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
 from resolvers.access import bearer_token
+from schema.accept import preferred
 from schema.context import Context
 from schema.execution import RequestError, prepare, run
 from schema.explorer.views import explorer
@@ -20,6 +20,7 @@ from schema.explorer.views import explorer
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
+METHODS = "GET, HEAD, POST, OPTIONS"
 
 
 class BadRequest(Exception):
@@ -34,55 +35,61 @@ class BadRequest(Exception):
 @csrf_exempt  # checked below, exactly where a cookie signs somebody in
 def graphql(request: HttpRequest) -> HttpResponse:
     """Answer a GraphQL request; a browser that opens the page gets the explorer."""
-    accepted = _accepted(request)
-    if request.method == "GET" and accepted == HTML and "query" not in request.GET:
-        return explorer(request)
-    media = accepted if accepted in (JSON, GRAPHQL_RESPONSE) else JSON
+    accepts = request.META.get("HTTP_ACCEPT", "")
+    media = preferred(accepts, (JSON, GRAPHQL_RESPONSE))
     try:
-        if accepted is None or (accepted == HTML and request.method != "GET"):
+        if _opens_the_page(request) and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML:
+            return explorer(request)
+        if media is None:
             raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
-        _check_csrf(request)
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": METHODS})
         return _with_csrf_cookie(request, _respond(200, media, _execute(request)))
     except BadRequest as bad:
-        response = _respond(bad.status, media, {"errors": [{"message": bad.message, "extensions": {"code": bad.code}}]})
-        for name, value in bad.headers.items():
-            response[name] = value
-        return response
+        return _refuse(bad, media or JSON)
+    except TooManyFieldsSent:
+        return _refuse(BadRequest(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
     except RequestError as error:
         # In application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own.
         status = 400 if media == GRAPHQL_RESPONSE else 200
-        return _respond(status, media, {"errors": [one.formatted for one in error.errors]})
+        return _respond(status, media or JSON, {"errors": [one.formatted for one in error.errors]})
 
 
-def _accepted(request: HttpRequest) -> str | None:
-    """What the client likes best of what there is, or None. Without a preference it is plain JSON."""
-    offers = [JSON, GRAPHQL_RESPONSE, f"{JSON}; charset=utf-8", f"{GRAPHQL_RESPONSE}; charset=utf-8", HTML]
-    preferred = request.get_preferred_type(offers)
-    return preferred.partition(";")[0] if preferred else None
+def _opens_the_page(request: HttpRequest) -> bool:
+    return request.method in ("GET", "HEAD") and "query" not in request.GET
+
+
+def _refuse(bad: BadRequest, media: str) -> HttpResponse:
+    error = {"message": bad.message, "extensions": {"code": bad.code}}
+    response = _respond(bad.status, media, {"errors": [error]})
+    for name, value in bad.headers.items():
+        response[name] = value
+    return response
 
 
 def _execute(request: HttpRequest) -> dict[str, Any]:
     query, variables, operation_name = _parameters(request)
+    _check_csrf(request)
     prepared = prepare(query)
     operation = prepared.operation(operation_name)
-    if request.method == "GET" and operation.operation is not OperationType.QUERY:
+    if request.method != "POST" and operation.operation is not OperationType.QUERY:
         raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
     return run(prepared, operation, variables, Context(request))
 
 
 def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
     """The document, its variables and the name of the operation to run."""
-    if request.method == "GET":
+    if request.method in ("GET", "HEAD"):
         members: Any = dict(request.GET.items())
         for name in ("variables", "extensions"):
             if members.get(name):
-                members[name] = _json(members[name].encode("utf-8", "surrogatepass"), name)
+                members[name] = _json(members[name].encode("utf-8", "surrogatepass"), f"member `{name}`")
             else:
                 members.pop(name, None)
     elif request.method == "POST":
         members = _json(_body(request), "body")
     else:
-        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow="GET, POST")
+        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow=METHODS)
     if isinstance(members, list):
         raise BadRequest(400, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
     if not isinstance(members, dict):
@@ -103,8 +110,8 @@ def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str |
 
 
 def _body(request: HttpRequest) -> bytes:
-    media, options = parse_header_parameters(request.META.get("CONTENT_TYPE", ""))
-    if media.lower() != JSON or options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if request.content_type != JSON or charset.lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
     try:
         return request.body

@@ -1,0 +1,43 @@
+"""Chooses the media type of an answer from what the client accepts (RFC 9110, section 12.5.1)."""
+
+from collections.abc import Iterator, Sequence
+
+
+def preferred(header: str, offers: Sequence[str]) -> str | None:
+    """The offer that the client likes best, None if it accepts none of them. Without a preference, the first.
+
+    The most specific range that matches an offer says how much it is liked. Among equals the more specific range wins,
+    then the one that the client names first.
+    """
+    ranges = list(_ranges(header)) or [("*/*", 1.0)]
+    best, most = None, (0.0, 0, 0)
+    for offer in offers:
+        matches = [(_specificity(one, offer), -place, quality) for place, (one, quality) in enumerate(ranges)]
+        specificity, place, quality = max(matches)
+        if specificity and quality and (best is None or (quality, specificity, place) > most):
+            best, most = offer, (quality, specificity, place)
+    return best
+
+
+def _ranges(header: str) -> Iterator[tuple[str, float]]:
+    """Each media range with its quality. Answers are UTF-8, so another charset is not accepted; other parameters say nothing."""
+    for part in header.split(","):
+        media, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        values = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media:
+            charset = values.get("charset", "utf-8").strip("\"' ")
+            yield media, _quality(values.get("q", "1")) if charset in ("utf-8", "utf8", "*") else 0.0
+
+
+def _quality(text: str) -> float:
+    try:
+        quality = float(text)
+    except ValueError:
+        return 1.0
+    return quality if 0 <= quality <= 1 else 1.0
+
+
+def _specificity(media: str, offer: str) -> int:
+    """3 for the type itself, 2 for `type/*`, 1 for `*/*`, 0 where the range does not match."""
+    kind = offer.partition("/")[0]
+    return {offer: 3, f"{kind}/*": 2, "*/*": 1, "*": 1}.get(media, 0)
