@@ -108,6 +108,7 @@ AUTH_PASSWORD_VALIDATORS = [
 TOKEN_DAYS = 90
 """How long a bearer token signs somebody in."""
 
+SESSION_ENGINE = "backend.people.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 

@@ -1,0 +1,174 @@
+"""How an operation is run: faults are masked, a database that cannot be reached is said to be, documents are prepared once."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from resolvers import people
+from schema import execution
+from schema.execution import MOST_CHARACTERS_REMEMBERED, RequestError, prepare
+from tests.api import Caller
+from tests.schema.wire import post
+
+SECRET = "select password from people_account"
+WITH_FRIEND = "{ viewer { handle followerCount } stories { edges { node { id } } } }"
+
+
+# --- Faults -----------------------------------------------------------------------------------------------------
+
+
+def fail(*_args: object) -> Any:
+    """A fault of ours."""
+    raise LookupError(SECRET)
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that fails."""
+    monkeypatch.setattr(people.tallies, "totals", fail)
+
+
+def test_a_fault_is_masked_and_logged(asha: Caller, fault: None, caplog: pytest.LogCaptureFixture) -> None:
+    """The client hears where it happened and nothing else; the log has the path and the exception."""
+    with caplog.at_level(logging.ERROR, "katha"):
+        answer = asha.post("{ viewer { handle followerCount } }")
+    error = answer["errors"][0]
+    assert answer["data"] == {"viewer": None}
+    assert (error["path"], error["extensions"]) == (["viewer", "followerCount"], {"code": "INTERNAL_SERVER_ERROR"})
+    assert SECRET not in json.dumps(answer)
+    assert "LookupError" not in json.dumps(answer)
+    assert "viewer.followerCount" in caplog.text
+    assert SECRET in caplog.text
+
+
+def test_a_fault_leaves_the_rest_of_the_answer(asha: Caller, fault: None) -> None:
+    """One field that fails is null; its neighbours are there."""
+    answer = asha.post(WITH_FRIEND)
+    assert answer["data"] == {"viewer": None, "stories": {"edges": []}}
+
+
+def test_a_fault_of_a_mutation_says_so(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masked as well, and not taken for a refusal."""
+    monkeypatch.setattr(people.actions, "update_profile", fail)
+    query = 'mutation { updateProfile(patch: {name: "A"}, expect: {version: "1"}) { __typename } }'
+    answer = asha.post(query)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
+    assert SECRET not in json.dumps(answer)
+
+
+def test_an_error_of_the_database_is_masked(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL that cannot be right is a fault of ours: no text of PostgreSQL's is passed on."""
+    monkeypatch.setattr(people.queries, "BY_HANDLE", "SELECT nonsense FROM people_person WHERE %(handle)s = %(viewer)s")
+    answer = asha.post('{ person(handle: "bilal") { id } viewer { handle } }')
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "nonsense" not in json.dumps(answer)
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+# --- A database that is not there -------------------------------------------------------------------------------
+
+
+@contextmanager
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No connection can be made."""
+
+    def refuse(_parameters: object) -> Any:
+        raise OperationalError(f"connection to {SECRET} failed")
+
+    connection.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "get_new_connection", refuse)
+        yield
+    connection.close()
+
+
+def check_busy(error: dict[str, Any]) -> None:
+    """The error says that it is worth to try again, when, and no more."""
+    assert error["extensions"]["code"] == "BUSY"
+    assert error["extensions"]["retry"]["kind"] == "SAME_REQUEST"
+    assert 0 < error["extensions"]["retry"]["afterMs"] < 1_000
+    assert SECRET not in json.dumps(error)
+
+
+def test_a_query_without_a_database_is_busy(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is answered as soon as it is back."""
+    with unreachable(monkeypatch):
+        answer = asha.post("{ viewer { handle } }")
+        assert answer["data"] is None
+        check_busy(answer["errors"][0])
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+def test_a_mutation_without_a_database_is_busy(asha: Caller, bilal: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed where it can be, and afterwards the same request is served."""
+    with unreachable(monkeypatch):
+        answer = asha.post(
+            "mutation ($p: ID!) { block(person: $p) { __typename ... on BusyError { code retry { kind } } } }",
+            p=bilal.id,
+        )
+        if "errors" in answer:
+            check_busy(answer["errors"][0])
+        else:
+            assert answer["data"]["block"]["code"] == "BUSY"
+    assert asha.block(bilal)["applied"] == "WRITTEN"
+
+
+def test_what_needs_no_database_is_served_without(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema, and the process's own health; readiness says what is missing."""
+    with unreachable(monkeypatch):
+        assert post({"query": "{ __schema { queryType { name } } }"}).json()["data"]
+        assert Client().get("/healthz").status_code == 200
+        ready = Client().get("/readyz")
+        assert (ready.status_code, ready.json()["database"]) == (503, "unreachable")
+    assert Client().get("/readyz").json() == {"status": "ok", "database": "ok", "migrations": "ok"}
+
+
+def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> None:
+    """The request that finds it broken is told to try again, and the next one is served."""
+    for _ in range(2):
+        connection.ensure_connection()
+        connection.connection.pgconn.finish()
+        answer = asha.post("{ viewer { handle } }")
+        if "errors" in answer:
+            check_busy(answer["errors"][0])
+            answer = asha.post("{ viewer { handle } }")
+        assert answer == {"data": {"viewer": {"handle": "asha"}}}
+
+
+# --- Preparing documents ----------------------------------------------------------------------------------------
+
+
+def test_a_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its second request finds it ready, and so does one with other variables."""
+    calls = []
+    validate = execution.validate
+    monkeypatch.setattr(execution, "validate", lambda *args, **rest: calls.append(1) or validate(*args, **rest))
+    query = "query Once($n: String!) { __type(name: $n) { name } }"
+    first = prepare(query)
+    for name in ("Story", "Person"):
+        answer = post({"query": query, "variables": {"n": name}, "operationName": "Once"})
+        assert answer.json() == {"data": {"__type": {"name": name}}}
+    assert prepare(query) is first
+    assert len(calls) == 1
+
+
+def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that repeats its mistake costs no more than one that does not."""
+    for _ in range(2):
+        with pytest.raises(RequestError) as wrong:
+            prepare("{ thisIsRemembered }")
+        assert wrong.value.errors[0].extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
+        monkeypatch.setattr(execution, "validate", fail)
+
+
+def test_a_very_long_document_is_not_remembered() -> None:
+    """A thousand of them would fill the memory."""
+    query = "{ __typename " + "#" * MOST_CHARACTERS_REMEMBERED + "\n}"
+    assert prepare(query) is not prepare(query)

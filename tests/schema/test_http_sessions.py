@@ -1,0 +1,219 @@
+"""Who is asking: bearer tokens, and cookies only for a browser that proves that our own page sent the request."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.http import HttpResponse
+from django.test import Client
+
+from backend.people.models import AccessToken
+from tests.api import PASSWORD, Caller
+from tests.schema.wire import JSON, code
+
+SIGN_IN = (
+    "mutation ($h: String!, $p: String!) { signIn(handle: $h, password: $p) { __typename "
+    "... on SignSuccess { token person { handle shelf { storyCount } } } ... on Failure { code message } } }"
+)
+SIGN_UP = (
+    "mutation ($h: String!, $p: String!) { signUp(handle: $h, name: $h, password: $p) { __typename "
+    "... on SignSuccess { token person { handle } } } }"
+)
+WHO = "{ viewer { handle } }"
+MANY = "mutation { signOut }"
+
+
+class Browser:
+    """A browser: it keeps cookies, and sends the CSRF token once it has loaded the page."""
+
+    def __init__(self) -> None:
+        self.client = Client(enforce_csrf_checks=True)
+
+    def load(self) -> "Browser":
+        """Open the explorer, which hands out the CSRF cookie."""
+        assert self.client.get("/graphql", headers={"accept": "text/html"}).status_code == 200
+        return self
+
+    @property
+    def csrf(self) -> str | None:
+        """The CSRF cookie."""
+        return self._cookie("csrftoken")
+
+    @property
+    def session(self) -> str | None:
+        """The session cookie."""
+        return self._cookie("sessionid")
+
+    def _cookie(self, name: str) -> str | None:
+        morsel = self.client.cookies.get(name)
+        return morsel.value or None if morsel else None
+
+    def send(self, query: str, *, proof: bool = True, token: str | None = None, **variables: Any) -> HttpResponse:
+        """POST, with the CSRF token if there is one to prove it by."""
+        headers = {"x-csrftoken": self.csrf} if proof and self.csrf else {}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        body = json.dumps({"query": query, "variables": variables})
+        return self.client.post("/graphql", body, content_type=JSON, headers=headers)
+
+    def ask(self, query: str, **given: Any) -> Any:
+        """The data of the answer."""
+        answer = self.send(query, **given).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def sign_in(self, handle: str) -> Any:
+        """Sign in, as the page does."""
+        return self.ask(SIGN_IN, h=handle, p=PASSWORD)["signIn"]
+
+
+@pytest.fixture
+def browser(asha: Caller) -> Browser:
+    """A browser that has loaded the page and signed in there."""
+    browser = Browser().load()
+    assert browser.sign_in("asha")["__typename"] == "SignSuccess"
+    return browser
+
+
+def test_a_browser_that_loaded_the_page_is_signed_in_by_cookie(browser: Browser) -> None:
+    """The next request needs no token; the cookie cannot be read by scripts and stays on this site."""
+    assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
+    morsel = browser.client.cookies["sessionid"]
+    assert (morsel["httponly"], morsel["samesite"]) == (True, "Lax")
+
+
+def test_an_app_gets_a_token_and_no_cookie(asha: Caller) -> None:
+    """Nothing that proves a page, nothing that a browser would send by itself."""
+    app = Browser()
+    answer = app.sign_in("asha")
+    assert answer["person"] == {"handle": "asha", "shelf": {"storyCount": 0}}
+    assert app.client.cookies == {}
+    assert app.ask(WHO, token=answer["token"]) == {"viewer": {"handle": "asha"}}
+    assert app.ask(WHO) == {"viewer": None}
+
+
+@pytest.mark.parametrize("query", [WHO, MANY, "{ __typename }"])
+def test_a_cookie_alone_does_not_post(browser: Browser, query: str) -> None:
+    """What another site makes the browser send is refused as a whole, and changes nothing."""
+    response = browser.send(query, proof=False)
+    assert (response.status_code, code(response)) == (403, "FORBIDDEN")
+    assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
+
+
+def test_a_token_of_somewhere_else_proves_nothing(browser: Browser) -> None:
+    """The header must go with the cookie."""
+    body = json.dumps({"query": WHO})
+    response = browser.client.post("/graphql", body, content_type=JSON, headers={"x-csrftoken": "x" * 32})
+    assert (response.status_code, code(response)) == (403, "FORBIDDEN")
+
+
+def test_a_cookie_reads_by_get(browser: Browser) -> None:
+    """A read changes nothing, and another site cannot see its answer."""
+    response = browser.client.get("/graphql", {"query": WHO})
+    assert response.json() == {"data": {"viewer": {"handle": "asha"}}}
+
+
+def test_a_bearer_token_makes_cookies_count_for_nothing(browser: Browser, bilal: Caller) -> None:
+    """No proof is needed, since no browser sends a token by itself; a bad one signs nobody in."""
+    assert browser.ask(WHO, proof=False, token=bilal.token) == {"viewer": {"handle": "bilal"}}
+    assert browser.ask(WHO, proof=False, token="nonsense") == {"viewer": None}
+    answer = browser.ask(SIGN_IN, proof=False, token="nonsense", h="bilal", p=PASSWORD)["signIn"]
+    assert answer["__typename"] == "SignSuccess"
+    assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
+
+
+def test_signing_in_changes_both_cookies(asha: Caller, bilal: Caller) -> None:
+    """A session or a CSRF token that somebody planted before is worth nothing afterwards."""
+    browser = Browser().load()
+    planted = browser.csrf
+    browser.sign_in("asha")
+    first = browser.csrf, browser.session
+    assert planted not in first
+    browser.sign_in("bilal")
+    assert browser.session not in (None, first[1])
+    assert browser.csrf not in (None, first[0])
+    assert not Session.objects.filter(session_key=first[1]).exists()
+    assert browser.ask(WHO) == {"viewer": {"handle": "bilal"}}
+
+
+def test_a_failed_sign_in_sets_no_cookie(asha: Caller) -> None:
+    """Nor does it sign anybody out."""
+    browser = Browser().load()
+    assert browser.ask(SIGN_IN, h="asha", p="wrong")["signIn"]["code"] == "UNAUTHENTICATED"
+    assert browser.session is None
+    browser.sign_in("asha")
+    assert browser.ask(SIGN_IN, h="asha", p="wrong")["signIn"]["code"] == "UNAUTHENTICATED"
+    assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
+
+
+def test_signing_up_signs_a_browser_in(nobody: Caller) -> None:
+    """As signing in does."""
+    browser = Browser().load()
+    assert browser.ask(SIGN_UP, h="dora", p=PASSWORD)["signUp"]["person"] == {"handle": "dora"}
+    assert browser.ask(WHO) == {"viewer": {"handle": "dora"}}
+
+
+def test_signing_out_ends_the_session(browser: Browser) -> None:
+    """The old cookie is worth nothing, also for whoever copied it."""
+    copied = browser.session
+    assert browser.ask(MANY) == {"signOut": True}
+    assert browser.session is None
+    browser.client.cookies["sessionid"] = copied or ""
+    assert browser.ask(WHO) == {"viewer": None}
+    assert browser.ask(MANY) == {"signOut": False}
+
+
+def test_signing_out_by_token_ends_the_token_and_the_browser_session(browser: Browser) -> None:
+    """One sign-out ends both ways in which this request could be signed in."""
+    token = browser.sign_in("asha")["token"]
+    assert browser.ask(MANY, token=token) == {"signOut": True}
+    assert browser.ask(WHO, token=token) == {"viewer": None}
+    assert browser.ask(WHO) == {"viewer": None}
+
+
+def test_signing_out_leaves_other_tokens_alone(asha: Caller) -> None:
+    """Somebody is signed in on several devices."""
+    app = Browser()
+    token = app.sign_in("asha")["token"]
+    assert app.ask(MANY, token=token) == {"signOut": True}
+    assert asha.ask(WHO) == {"viewer": {"handle": "asha"}}
+
+
+def test_a_token_is_stored_as_a_digest_and_expires(asha: Caller) -> None:
+    """Who reads the database cannot use what it holds."""
+    stored = AccessToken.objects.get()
+    assert (asha.token or "").encode() not in bytes(stored.digest)
+    AccessToken.objects.update(expires_at="2020-01-01T00:00Z")
+    assert asha.ask(WHO) == {"viewer": None}
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "bearer {}", "BEARER  {} ", "Basic {}", "{}", "Bearer {}x"]
+)
+def test_only_a_bearer_token_that_is_known_signs_in(asha: Caller, header: str) -> None:
+    """The scheme in any case; anything else is as good as no header."""
+    response = Client().post(
+        "/graphql",
+        json.dumps({"query": WHO}),
+        content_type=JSON,
+        headers={"authorization": header.format(asha.token)},
+    )
+    known = header.lower().startswith("bearer") and header.endswith(("{}", "{} "))
+    assert response.json() == {"data": {"viewer": {"handle": "asha"} if known else None}}
+
+
+@pytest.mark.parametrize("value", ['"\\000aaaaaaaaaaaa"', '"\\377aaaaaaaaaaaa"', "ü" * 20, "x" * 4_000, "'; --aaaaaaa"])
+def test_a_session_cookie_of_nonsense_is_no_session(nobody: Caller, value: str) -> None:
+    """Also one with characters that cannot be stored."""
+    response = Client(HTTP_COOKIE=f"sessionid={value}").get("/graphql", {"query": WHO})
+    assert response.json() == {"data": {"viewer": None}}
+
+
+def test_deactivated_people_are_signed_out(browser: Browser, asha: Caller, person: Callable[[str], Caller]) -> None:
+    """Whatever they hold: cookie, token or password."""
+    type(asha.person.account).objects.filter(pk=asha.person.pk).update(is_active=False)
+    assert browser.ask(WHO) == {"viewer": None}
+    assert asha.ask(WHO) == {"viewer": None}
+    assert Browser().sign_in("asha")["code"] == "UNAUTHENTICATED"
