@@ -1,0 +1,33 @@
+"""Verifies that everything holds that Katha promises."""
+
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from backend.monitoring.checks import Result
+from backend.monitoring.verify import results
+
+
+class Command(BaseCommand):
+    """manage.py verify."""
+
+    help = "Check every invariant in one snapshot of the live data; exit with 1 if any is broken."
+
+    def handle(self, **_options: Any) -> None:
+        """Say what was checked and found, one line each, with the rows that break it."""
+        found = []
+        for result in results():
+            self._report(result)
+            found.append(result)
+        broken = [result.check.name for result in found if result.broken]
+        if broken:
+            raise CommandError(f"{len(broken)} of {len(found)} checks found what must not be: {', '.join(broken)}")
+        self.stdout.write(f"All {len(found)} checks hold.")
+
+    def _report(self, result: Result) -> None:
+        check, verdict = result.check, f"BROKEN in {result.broken}" if result.broken else "ok"
+        self.stdout.write(f"{check.name:26} {verdict:>12}  of {result.among:<9} {check.says}")
+        for row in result.rows:
+            self.stdout.write("    " + " ".join(f"{name}={value}" for name, value in row.items()))
+        if result.broken > len(result.rows):
+            self.stdout.write(f"    and {result.broken - len(result.rows)} more")

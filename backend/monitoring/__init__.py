@@ -1,0 +1,1 @@
+"""Watching over a running Katha: what must hold, asked of live data."""

@@ -1,0 +1,228 @@
+"""What must hold of the rows, whatever interleaving of writes has made them."""
+
+from backend.engine.tallies import SLOTS
+from backend.monitoring.checks import Check
+
+
+def _tally(name: str, table: str, kind: str, counted: str) -> Check:
+    """That the slots of a total sum up to the rows that it counts, of which `counted` gives the subject of each."""
+    return Check(
+        name,
+        f"each total of {kind} is the number of rows that it counts",
+        f"({counted})",
+        f"""
+        SELECT subject, coalesce(counted, 0) AS counted, coalesce(tallied, 0) AS tallied
+        FROM (SELECT subject, count(*) AS counted FROM ({counted}) AS rows (subject) GROUP BY subject) AS rows
+        FULL JOIN (
+            SELECT subject_id AS subject, sum(count) AS tallied FROM {table} WHERE kind = '{kind}' GROUP BY subject_id
+        ) AS tallies USING (subject)
+        WHERE coalesce(counted, 0) <> coalesce(tallied, 0)
+        """,
+    )
+
+
+PEOPLE = (
+    Check(
+        "one_person_per_handle",
+        "no two people have the same handle, however it is capitalised",
+        "people_person",
+        "SELECT lower(handle) AS handle, count(*) AS people FROM people_person GROUP BY lower(handle) HAVING count(*) > 1",
+    ),
+    Check(
+        "logins_are_handles",
+        "people sign in with their own handle",
+        "people_account",
+        """
+        SELECT person_id, login, handle FROM people_account JOIN people_person ON id = person_id
+        WHERE login <> lower(handle)
+        """,
+    ),
+    Check(
+        "everybody_has_a_shelf",
+        "every person has a shelf, so every story is on one",
+        "people_person",
+        """
+        SELECT id, handle FROM people_person
+        WHERE NOT EXISTS (SELECT FROM stories_shelf WHERE author_id = people_person.id)
+        """,
+    ),
+)
+
+PAIRS = (
+    Check(
+        "no_follow_across_a_block",
+        "nobody follows somebody across a block",
+        "social_relationship",
+        """
+        SELECT id, low_id, high_id, low_follows_at, high_follows_at, low_blocks_at, high_blocks_at
+        FROM social_relationship
+        WHERE (low_follows_at IS NOT NULL OR high_follows_at IS NOT NULL)
+          AND (low_blocks_at IS NOT NULL OR high_blocks_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        "one_row_per_pair",
+        "two people have one row, whoever met whom",
+        "social_relationship",
+        """
+        SELECT LEAST(low_id, high_id) AS low_id, GREATEST(low_id, high_id) AS high_id, count(*) AS rows
+        FROM social_relationship GROUP BY 1, 2 HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "low_before_high",
+        "a pair is two people, the lower id first",
+        "social_relationship",
+        "SELECT id, low_id, high_id FROM social_relationship WHERE low_id >= high_id",
+    ),
+    Check(
+        "ties_were_written",
+        "each follow is stamped on both sides, each block on its own",
+        "social_relationship",
+        """
+        SELECT id, low_id, high_id FROM social_relationship
+        WHERE (low_follows_at IS NOT NULL AND 0 IN (low_following_changed, high_followed_changed))
+           OR (high_follows_at IS NOT NULL AND 0 IN (high_following_changed, low_followed_changed))
+           OR (low_blocks_at IS NOT NULL AND low_blocking_changed = 0)
+           OR (high_blocks_at IS NOT NULL AND high_blocking_changed = 0)
+        """,
+    ),
+)
+
+TOTALS = (
+    _tally("followers", "people_persontally", "followers", "SELECT followee_id FROM follow"),
+    _tally("following", "people_persontally", "following", "SELECT follower_id FROM follow"),
+    _tally(
+        "stories",
+        "people_persontally",
+        "stories",
+        "SELECT author_id FROM stories_story WHERE published_at IS NOT NULL",
+    ),
+    _tally("views", "stories_storytally", "views", "SELECT story_id FROM reading_view"),
+    Check(
+        "known_totals",
+        "there are no totals of a kind or in a slot that nobody reads",
+        "(SELECT FROM people_persontally UNION ALL SELECT FROM stories_storytally)",
+        f"""
+        SELECT * FROM people_persontally
+        WHERE kind NOT IN ('followers', 'following', 'stories') OR slot NOT BETWEEN 0 AND {SLOTS - 1}
+        UNION ALL
+        SELECT * FROM stories_storytally WHERE kind <> 'views' OR slot NOT BETWEEN 0 AND {SLOTS - 1}
+        """,
+    ),
+    Check(
+        "shelf_counts",
+        "each shelf counts its author's stories, and was written for each of them",
+        "stories_shelf",
+        """
+        SELECT shelf.author_id, shelf.story_count, shelf.version, coalesce(counted, 0) AS counted
+        FROM stories_shelf AS shelf
+        LEFT JOIN (SELECT author_id, count(*) AS counted FROM stories_story GROUP BY author_id) AS stories
+            USING (author_id)
+        WHERE shelf.story_count <> coalesce(counted, 0) OR shelf.version < shelf.story_count
+        """,
+    ),
+)
+
+STORIES = (
+    Check(
+        "chapters_without_gaps",
+        "the chapters of each story are 1, 2, 3 … without gaps",
+        "stories_chapter",
+        """
+        SELECT story_id, count(*) AS chapters, array_agg(position ORDER BY position) AS positions
+        FROM stories_chapter GROUP BY story_id
+        HAVING min(position) <> 1 OR max(position) <> count(*) OR count(DISTINCT position) <> count(*)
+        """,
+    ),
+    Check(
+        "published_has_a_date",
+        "a story has the date of its publication if, and only if, it is published",
+        "stories_story",
+        """
+        SELECT id, status, published_at FROM stories_story
+        WHERE status NOT IN ('DRAFT', 'PUBLISHED') OR (status = 'PUBLISHED') <> (published_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        "publishing_was_written",
+        "each story was created before it was published, which is a write of its own",
+        "stories_story",
+        "SELECT id, version, status_changed FROM stories_story WHERE published_at IS NOT NULL AND status_changed < 2",
+    ),
+)
+
+READING = (
+    Check(
+        "one_view_a_day",
+        "a reader counts once for a story and a day",
+        "reading_view",
+        """
+        SELECT story_id, reader_id, day, count(*) AS views FROM reading_view
+        GROUP BY story_id, reader_id, day HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "no_view_by_the_author",
+        "no author counts as a reader of their own story",
+        "reading_view",
+        """
+        SELECT story_id, reader_id, day FROM reading_view JOIN stories_story ON id = story_id
+        WHERE author_id = reader_id
+        """,
+    ),
+    Check(
+        "no_view_of_a_draft",
+        "no story counts views that has never been published",
+        "reading_view",
+        """
+        SELECT story_id, reader_id, day FROM reading_view JOIN stories_story ON id = story_id
+        WHERE published_at IS NULL AND status_changed = 1
+        """,
+    ),
+    Check(
+        "views_with_a_place",
+        "whoever has viewed a story has a place in it",
+        "reading_view",
+        """
+        SELECT story_id, reader_id, day FROM reading_view AS seen
+        WHERE NOT EXISTS (
+            SELECT FROM reading_reading AS place
+            WHERE place.story_id = seen.story_id AND place.reader_id = seen.reader_id
+        )
+        """,
+    ),
+    Check(
+        "one_place_per_reader",
+        "a reader has one place in a story",
+        "reading_reading",
+        """
+        SELECT story_id, reader_id, count(*) AS places FROM reading_reading
+        GROUP BY story_id, reader_id HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "places_in_their_story",
+        "each place is in a chapter of the story that is read",
+        "reading_reading",
+        """
+        SELECT place.id, place.story_id, place.chapter_id, chapter.story_id AS story_of_chapter
+        FROM reading_reading AS place JOIN stories_chapter AS chapter ON chapter.id = place.chapter_id
+        WHERE place.story_id <> chapter.story_id
+        """,
+    ),
+)
+
+KEYS = (
+    Check(
+        "keys_have_a_reply",
+        "each idempotency key has what it takes to be replayed",
+        "engine_idempotencykey",
+        """
+        SELECT person_id, key, created_at FROM engine_idempotencykey
+        WHERE reply IS NULL OR jsonb_typeof(reply) <> 'object' OR length(fingerprint) <> 32
+        """,
+    ),
+)
+
+INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *READING, *KEYS)
