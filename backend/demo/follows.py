@@ -89,13 +89,14 @@ def _follow(chance: Chance, sizes: Sizes, made: Ties) -> None:
     followers = chance.ranks(sizes.people, FOLLOWING_SKEW)
     followees = chance.ranks(sizes.people, FOLLOWER_SKEW)
     while len(made.follows) < sizes.follows:
-        # The named people follow least, so that their feeds are not everything that there is.
+        # The named people follow least and nobody back, so that their feeds are not everything that there is.
         one, other = (next(followers) + len(NAMED)) % sizes.people, next(followees)
-        if made.may_follow(one, other):
-            made.follows[one, other] = chance.moment(LIVING, END)
-            room = len(made.follows) < sizes.follows
-            if room and made.may_follow(other, one) and chance.random() < MUTUAL:
-                made.follows[other, one] = chance.moment(LIVING, END)
+        if not made.may_follow(one, other):
+            continue
+        made.follows[one, other] = chance.moment(LIVING, END)
+        back = other not in NAMED and made.may_follow(other, one) and chance.random() < MUTUAL
+        if back and len(made.follows) < sizes.follows:
+            made.follows[other, one] = chance.moment(LIVING, END)
 
 
 Met = dict[Pair, list[tuple[datetime, int, bool]]]
