@@ -1,0 +1,68 @@
+"""Looks at the rows that a race has left, below every rule of ours."""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+
+from backend.people.models import Person
+from backend.stories.models import Shelf
+
+WRONG_TALLIES = """
+WITH counted AS (
+    SELECT followee_id AS subject_id, 'followers' AS kind FROM follow
+    UNION ALL SELECT follower_id, 'following' FROM follow
+    UNION ALL SELECT author_id, 'stories' FROM stories_story WHERE published_at IS NOT NULL
+    UNION ALL SELECT story_id, 'views' FROM reading_view
+), tallied AS (
+    SELECT subject_id, kind, count FROM people_persontally UNION ALL SELECT subject_id, kind, count FROM stories_storytally
+)
+SELECT subject_id, kind, sum(seen) AS rows, sum(said) AS tally FROM (
+    SELECT subject_id, kind, 1 AS seen, 0 AS said FROM counted UNION ALL SELECT subject_id, kind, 0, count FROM tallied
+) AS both_sides GROUP BY subject_id, kind HAVING sum(seen) <> sum(said)
+"""
+
+ACROSS = """
+SELECT * FROM follow JOIN block ON (follower_id, followee_id) IN ((blocker_id, blocked_id), (blocked_id, blocker_id))
+"""
+
+
+def query(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """The rows that a query finds now."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def scalar(sql: str, *parameters: Any) -> Any:
+    """The one value that a query finds now."""
+    return query(sql, *parameters)[0][0]
+
+
+def assert_sound() -> None:
+    """Totals equal the rows that they count, and no follow crosses a block."""
+    assert query(WRONG_TALLIES) == []
+    assert query(ACROSS) == []
+
+
+def tables() -> list[str]:
+    """Every table of ours and of Django."""
+    return sorted(model._meta.db_table for model in apps.get_models(include_auto_created=True))
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, so that two moments can be compared."""
+    return {table: sorted(query(f'SELECT * FROM "{table}"'), key=repr) for table in tables()}
+
+
+def sizes() -> dict[str, int]:
+    """How many rows each table has."""
+    return {table: scalar(f'SELECT count(*) FROM "{table}"') for table in tables()}
+
+
+def crowd(count: int, prefix: str = "guest") -> list[Person]:
+    """So many people who exist and cannot sign in, with their shelves."""
+    people = [Person(handle=f"{prefix}{number}", name=f"{prefix} {number}") for number in range(count)]
+    Person.objects.bulk_create(people)
+    Shelf.objects.bulk_create([Shelf(author=person) for person in people])
+    return people

@@ -1,0 +1,75 @@
+"""Watches the SQL statements of this thread, and does something between two of them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
+LOCK = re.compile(r'\s*SELECT\b.*?\bFROM\s+"?(\w+)"?.*\bFOR (?:NO KEY )?UPDATE\b', re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, and whether it was part of a transaction."""
+
+    sql: str
+    parameters: Any
+    in_unit: bool
+
+    @property
+    def locks(self) -> str | None:
+        """The table whose rows it locks, if it does."""
+        found = WRITE.match(self.sql) or LOCK.match(self.sql)
+        return found[1] if found else None
+
+
+@contextmanager
+def recorded() -> Iterator[list[Statement]]:
+    """Collect the statements of this thread. COMMIT is not among them: no cursor sends it."""
+    statements: list[Statement] = []
+
+    def note(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        statements.append(Statement(sql, parameters, connection.in_atomic_block))
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(note):
+        yield statements
+
+
+@contextmanager
+def before(pattern: str, *acts: Callable[[], Any]) -> Iterator[None]:
+    """Before the first statement that matches `pattern` do the first of `acts`, before the next match the next one."""
+    left = list(acts)
+
+    def interrupt(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if left and re.search(pattern, sql):
+            left.pop(0)()
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(interrupt):
+        yield
+    assert not left, f"no statement matched {pattern!r} often enough"
+
+
+@contextmanager
+def fault_at(number: int, fault: Callable[[], Any]) -> Iterator[list[Statement]]:
+    """Do `fault` instead of statement `number` (from 1), once; collects the statements before it, and it."""
+    statements: list[Statement] = []
+    struck = False
+
+    def strike(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        nonlocal struck
+        if struck:
+            return execute(sql, parameters, many, context)
+        statements.append(Statement(sql, parameters, connection.in_atomic_block))
+        if len(statements) == number:
+            struck = True
+            fault()
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(strike):
+        yield statements

@@ -1,0 +1,106 @@
+"""Races on a reader's place and on a story's views."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from backend.engine.versions import Expected
+from backend.reading.models import Reading
+from backend.stories.models import Story
+from resolvers import reading
+from tests.api import Caller
+from tests.races.rivals import lost, race, won
+from tests.races.rows import assert_sound, crowd, query, scalar
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VIEWS = "SELECT coalesce(sum(count), 0) FROM stories_storytally WHERE kind = 'views'"
+
+
+@pytest.mark.parametrize("version", ["0", "1"], ids=["first place", "next place"])
+def test_of_eight_devices_with_eight_places_exactly_one_wins(asha: Caller, bilal: Caller, version: str) -> None:
+    """The losers are told where the winner stands, and the view counts once."""
+    story = asha.published_story(chapters=8)
+    if version == "1":
+        bilal.record_view(story["id"])
+    chapters = [chapter["id"] for chapter in story["chapters"]]
+    works = [lambda chapter=c, n=n: bilal.record_view(story["id"], version, chapter, n) for n, c in enumerate(chapters)]
+    results = race(works)
+    (winner,) = won(results)
+    assert len(lost(results)) == 7
+    place = winner["reading"]
+    assert place["version"] == str(int(version) + 1)
+    assert all(one["current"]["version"] == place["version"] for one in lost(results))
+    assert all(one["current"]["chapter"] == place["chapter"] for one in lost(results))
+    assert all(one["current"]["offset"] == place["offset"] for one in lost(results))
+    stored = Reading.objects.get()
+    assert (stored.version, stored.offset) == (int(place["version"]), place["offset"])
+    assert scalar("SELECT count(*) FROM reading_view") == scalar(VIEWS) == 1
+
+
+def test_losers_who_rebase_leave_a_chain_of_places(asha: Caller, bilal: Caller) -> None:
+    """Each place replaces one that its writer has seen."""
+    story = asha.published_story()
+    chapter = story["chapters"][0]["id"]
+
+    def stubborn(offset: int) -> tuple[int, int]:
+        version = "0"
+        while True:
+            answer = bilal.record_view(story["id"], version, chapter, offset)
+            if answer["__typename"] == "ReadingSuccess":
+                return int(version), int(answer["reading"]["version"])
+            version = answer["current"]["version"]
+
+    steps = race([lambda n=n: stubborn(n) for n in range(8)])
+    assert sorted(steps) == [(n, n + 1) for n in range(8)]
+    assert scalar(VIEWS) == 1
+    assert_sound()
+
+
+def test_sixty_four_readers_at_once_count_exactly(asha: Caller) -> None:
+    """Readers of one story do not conflict, do not deadlock, and none is lost."""
+    story = asha.published_story()
+    row, readers = Story.objects.get(), crowd(64)
+
+    def view(reader: Any) -> bool:
+        return reading.record_view(reader, story=row.pk, place=None, expect=Expected(0), key=None).facts["counted"]
+
+    assert race([lambda reader=reader: view(reader) for reader in readers]) == [True] * 64
+    assert scalar(VIEWS) == scalar("SELECT count(*) FROM reading_view") == 64
+    assert asha.ask("query($id: ID!) { story(id: $id) { viewCount } }", id=story["id"])["story"]["viewCount"] == 64
+    assert_sound()
+
+
+def test_the_same_reader_from_eight_connections_counts_once(asha: Caller, bilal: Caller) -> None:
+    """A reader, a story and a day are one view, however many devices say so at once."""
+    story = asha.published_story()["id"]
+    bilal.record_view(story)
+    query("DELETE FROM reading_view RETURNING 1"), query("DELETE FROM stories_storytally RETURNING 1")  # a new day
+    results = race([lambda: bilal.record_view(story, "1")] * 8)
+    assert [one["__typename"] for one in results] == ["ReadingSuccess"] * 8
+    assert sorted(one["counted"] for one in results) == [False] * 7 + [True]
+    assert sorted(one["applied"] for one in results) == ["NOOP"] * 7 + ["WRITTEN"]
+    assert scalar(VIEWS) == scalar("SELECT count(*) FROM reading_view") == 1
+
+
+def test_a_total_agrees_with_its_rows_at_every_moment(asha: Caller) -> None:
+    """While readers come in, every snapshot shows as many views as the total says."""
+    asha.published_story()
+    row, readers, done = Story.objects.get(), crowd(120), threading.Event()
+    both = f"SELECT ({VIEWS}), (SELECT count(*) FROM reading_view)"
+
+    def view(some: list[Any]) -> None:
+        for reader in some:
+            reading.record_view(reader, story=row.pk, place=None, expect=Expected(0), key=None)
+        done.set()
+
+    def watch() -> set[bool]:
+        agreed = {total == rows for total, rows in query(both)}
+        while not done.wait(0):
+            agreed |= {total == rows for total, rows in query(both)}
+        return agreed
+
+    *_, agreed = race([lambda n=n: view(readers[n::3]) for n in range(3)] + [watch])
+    assert agreed == {True}
+    assert scalar(VIEWS) == 120
