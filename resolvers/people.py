@@ -101,7 +101,7 @@ def following(person: Person, window: Window) -> Page[Person]:
     return _list(person, social.FOLLOWING, window)
 
 
-def list_total(person: Person, kind: tuple[str, str]) -> int:
+def list_total(person: Person, kind: str) -> int:
     """How many people there are in a list as the viewer may see it."""
     return loaded(
         person,
@@ -110,7 +110,7 @@ def list_total(person: Person, kind: tuple[str, str]) -> int:
     )
 
 
-def _list(person: Person, kind: tuple[str, str], window: Window) -> Page[Person]:
+def _list(person: Person, kind: str, window: Window) -> Page[Person]:
     def load(batch: Any) -> Mapping[uuid.UUID, Page[Person]]:
         pages = social.lists(kind, list(batch.rows), window, viewer=batch.viewer_id)
         gather((row for page in pages.values() for row in page.rows), batch.viewer)

@@ -115,7 +115,7 @@ class PersonConnection:
     kind: strawberry.Private[Any]
 
     @classmethod
-    def of(cls, owner: Any, kind: tuple[str, str], page: Any) -> "PersonConnection":
+    def of(cls, owner: Any, kind: str, page: Any) -> "PersonConnection":
         """The connection of a page of somebody's list."""
         edges = [PersonEdge(cursor=cursor(row), node=row) for row in page.rows]
         return cls(edges=edges, page_info=page_info(page), owner=owner, kind=kind)

@@ -116,7 +116,9 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
 def _require_committable() -> None:
     """Raise RuntimeError if a database error was swallowed: COMMIT would then roll back without a word."""
     if connection.needs_rollback or connection.connection.info.transaction_status is TransactionStatus.INERROR:
-        raise RuntimeError("A unit of work must let database errors through: after one, nothing of it can be committed.")
+        raise RuntimeError(
+            "A unit of work must let database errors through: after one, nothing of it can be committed."
+        )
 
 
 def sqlstate(error: BaseException) -> str | None:

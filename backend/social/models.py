@@ -81,6 +81,16 @@ class Relationship(models.Model):
                 (HIGH, "high", "low", "relationship_high_following"),
                 (HIGH, "low", "high", "relationship_low_followers"),
             )
+        ) + tuple(
+            models.Index(
+                fields=[one, other],
+                name=name,
+                condition=Q(low_blocks_at__isnull=False) | Q(high_blocks_at__isnull=False),
+            )
+            for one, other, name in (
+                ("low", "high", "relationship_low_apart"),
+                ("high", "low", "relationship_high_apart"),
+            )
         )
 
     def __str__(self) -> str:

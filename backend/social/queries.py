@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -11,18 +12,24 @@ from backend.people.models import Person, PersonTally
 from backend.social.models import Relationship, Standing
 from backend.social.visibility import apart
 
-FOLLOWERS = ("followee_id", "follower_id")
-FOLLOWING = ("follower_id", "followee_id")
-"""Which column of the view `follow` owns a list, and which one is listed."""
+FOLLOWERS, FOLLOWING = "followers", "following"
+"""The two kinds of lists, which are also the kinds of their totals."""
+
+ARMS = {
+    FOLLOWERS: (("high_id", "low_follows_at", "low_id"), ("low_id", "high_follows_at", "high_id")),
+    FOLLOWING: (("low_id", "low_follows_at", "high_id"), ("high_id", "high_follows_at", "low_id")),
+}
+"""Where the edges of a list lie, as one of the pair or the other: its owner, since when, and who is listed."""
+
+ARM = """
+(SELECT {at} AS at, {listed} AS listed_id FROM social_relationship AS edge
+WHERE {owner} = owner.id AND {at} IS NOT NULL AND NOT {hidden}{between} {order})
+"""
 
 LIST = """
 SELECT owner.id AS owner_id, edge.at AS place_at, person.*
 FROM unnest(%s::uuid[]) AS owner (id)
-CROSS JOIN LATERAL (
-    SELECT follow.at, follow.{listed} AS listed_id FROM follow
-    WHERE follow.{owned} = owner.id AND NOT {hidden}{between}
-    {order}
-) AS edge
+CROSS JOIN LATERAL (SELECT * FROM ({arms}) AS edge {order}) AS edge
 JOIN people_person AS person ON person.id = edge.listed_id
 WHERE NOT {owner_hidden}
 ORDER BY owner.id, edge.at {direction}, edge.listed_id {direction}
@@ -30,14 +37,19 @@ ORDER BY owner.id, edge.at {direction}, edge.listed_id {direction}
 
 HIDDEN_IN_LIST = """
 SELECT owner.id, CASE WHEN {owner_hidden} THEN NULL ELSE (
-    SELECT count(*) FROM social_relationship AS hidden
-    JOIN follow ON follow.{owned} = owner.id
-        AND follow.{listed} = CASE hidden.low_id WHEN %s THEN hidden.high_id ELSE hidden.low_id END
-    WHERE %s IN (hidden.low_id, hidden.high_id) AND (hidden.low_blocks_at IS NOT NULL OR hidden.high_blocks_at IS NOT NULL)
+    SELECT count(*) FROM (
+        SELECT high_id AS id FROM social_relationship
+        WHERE low_id = %s AND (low_blocks_at IS NOT NULL OR high_blocks_at IS NOT NULL)
+        UNION ALL
+        SELECT low_id FROM social_relationship
+        WHERE high_id = %s AND (low_blocks_at IS NOT NULL OR high_blocks_at IS NOT NULL)
+    ) AS hidden
+    JOIN social_relationship AS edge
+        ON edge.low_id = LEAST(hidden.id, owner.id) AND edge.high_id = GREATEST(hidden.id, owner.id)
+    WHERE CASE WHEN {listed_is_low} THEN edge.low_follows_at ELSE edge.high_follows_at END IS NOT NULL
 ) END
 FROM unnest(%s::uuid[]) AS owner (id)
 """
-
 
 STANDINGS = """
 SELECT * FROM social_relationship
@@ -54,33 +66,38 @@ def standings(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UU
 
 
 def lists(
-    kind: tuple[str, str], owners: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
+    kind: str, owners: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
 ) -> dict[uuid.UUID, Page[Person]]:
-    """A page of followers or followed for each owner, newest first, in one query; nobody across a block from the viewer."""
-    owned, listed = kind
-    between, places = window.condition("follow.at", f"follow.{listed}")
+    """A page of followers or followed for each owner, newest first, in one query; nobody across a block from the viewer.
+
+    Each arm gives at most a page straight from its index, so that the page of somebody famous costs no more.
+    """
+    arms, places = zip(*(_arm(arm, window) for arm in ARMS[kind]), strict=True)
     sql = LIST.format(
-        owned=owned,
-        listed=listed,
-        hidden=apart(f"follow.{listed}", "%s::uuid"),
+        arms=" UNION ALL ".join(arms),
+        order=window.order("edge.at", "edge.listed_id"),
         owner_hidden=apart("owner.id", "%s::uuid"),
-        between=between,
-        order=window.order("follow.at", f"follow.{listed}"),
         direction="ASC" if window.backward else "DESC",
     )
-    rows = Person.objects.raw(sql, [list(owners), viewer, viewer, *places, viewer, viewer])
-    return pages_by_owner(rows, owners, window)
+    parameters = [value for of_arm in places for value in (viewer, viewer, *of_arm)]
+    return pages_by_owner(Person.objects.raw(sql, [list(owners), *parameters, viewer, viewer]), owners, window)
 
 
-def list_totals(
-    kind: tuple[str, str], owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | None
-) -> Mapping[uuid.UUID, int]:
+def _arm(arm: tuple[str, str, str], window: Window) -> tuple[str, list[Any]]:
+    owner, at, listed = (f"edge.{column}" for column in arm)
+    between, places = window.condition(at, listed)
+    hidden = apart(listed, "%s::uuid")
+    sql = ARM.format(owner=owner, at=at, listed=listed, hidden=hidden, between=between, order=window.order(at, listed))
+    return sql, places
+
+
+def list_totals(kind: str, owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | None) -> Mapping[uuid.UUID, int]:
     """How many people each list holds for this viewer: the exact tally, less those hidden by a block."""
-    counts = tallies.totals(PersonTally, "followers" if kind == FOLLOWERS else "following", owners)
+    counts = tallies.totals(PersonTally, kind, owners)
     if viewer is None:
         return counts
-    owned, listed = kind
-    sql = HIDDEN_IN_LIST.format(owned=owned, listed=listed, owner_hidden=apart("owner.id", "%s::uuid"))
+    listed_is_low = "hidden.id < owner.id" if kind == FOLLOWERS else "hidden.id > owner.id"
+    sql = HIDDEN_IN_LIST.format(listed_is_low=listed_is_low, owner_hidden=apart("owner.id", "%s::uuid"))
     with connection.cursor() as cursor:
         cursor.execute(sql, [viewer, viewer, viewer, viewer, list(owners)])
         hidden = dict(cursor.fetchall())
