@@ -1,0 +1,224 @@
+"""Idempotency keys: one key, one effect, however often and in whatever company the request is sent."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from backend.engine.idempotency import forget_keys
+from backend.engine.models import IdempotencyKey
+from tests.api import Caller
+from tests.races.rivals import Rival, elsewhere, race
+from tests.races.rows import assert_sound, everything, query, scalar, sizes
+from tests.races.statements import before
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Request = Callable[[str], Any]
+CLAIM = "INSERT INTO engine_idempotencykey (person_id, key, fingerprint, created_at) VALUES (%s, %s, %s, now())"
+
+
+def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
+    """One request for each mutation that takes a key, ready to be sent with one."""
+    story = bilal.published_story()
+    draft = asha.create_story("0", title="A draft")["story"]["id"]
+    return {
+        "follow": lambda key: asha.follow(bilal, "0", key),
+        "createStory": lambda key: asha.create_story("1", chapters=3, key=key),
+        "publishStory": lambda key: asha.publish(draft, key=key),
+        "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
+        "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
+    }
+
+
+def prepared(mutation: str, asha: Caller, bilal: Caller) -> Request:
+    """A request of one of the writes that need something to end."""
+    if mutation == "unfollow":
+        asha.follow(bilal)
+        return lambda key: asha.unfollow(bilal, "1", key)
+    if mutation == "removeFollower":
+        bilal.follow(asha)
+        return lambda key: asha.remove_follower(bilal, "1", key)
+    if mutation == "block":
+        return lambda key: asha.block(bilal, key=key)
+    if mutation == "unblock":
+        asha.block(bilal)
+        return lambda key: asha.unblock(bilal, "1", key)
+    return requests(asha, bilal)[mutation]
+
+
+MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
+MUTATIONS.append("updateProfile")
+
+
+def effect(before_it: dict[str, int]) -> dict[str, int]:
+    """By how many rows each table has grown."""
+    return {table: size - before_it[table] for table, size in sizes().items() if size != before_it[table]}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_eight_requests_with_one_key_have_one_effect_and_eight_equal_answers(
+    mutation: str, asha: Caller, bilal: Caller
+) -> None:
+    """Seven of them wait for the first and repeat its reply."""
+    send, key = prepared(mutation, asha, bilal), str(uuid.uuid4())
+    before_it = sizes()
+    answers = race([lambda: send(key)] * 8)
+    assert sorted(answer.pop("applied") for answer in answers) == ["REPLAYED"] * 7 + ["WRITTEN"]
+    assert answers == [answers[0]] * 8
+    assert effect(before_it)["engine_idempotencykey"] == 1
+    once = everything()
+    assert send(key)["applied"] == "REPLAYED"
+    assert everything() == once
+    assert_sound()
+
+
+def test_a_request_in_flight_is_waited_for(asha: Caller, bilal: Caller) -> None:
+    """The second request with a key answers only when the first has ended, and then says the same."""
+    key = str(uuid.uuid4())
+    second: list[Rival] = []
+    acts = [
+        lambda: second.append(Rival(lambda: asha.follow(bilal, "0", key))),
+        lambda: second[0].until_it_waits(),
+    ]
+    with before("INSERT INTO .*people_persontally|UPDATE .*engine_idempotencykey", *acts):
+        first = asha.follow(bilal, "0", key)
+    answer = second[0].result()
+    assert (first.pop("applied"), answer.pop("applied")) == ("WRITTEN", "REPLAYED")
+    assert first == answer
+    assert_sound()
+
+
+def test_a_rival_that_holds_the_key_and_rolls_back_leaves_it_free(asha: Caller, bilal: Caller) -> None:
+    """A request whose twin failed has to do the work itself."""
+    key = uuid.uuid4()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, [asha.person.pk, key, b"x" * 32])
+        rivals = [Rival(lambda: asha.follow(bilal, "0", str(key))).until_it_waits() for _ in range(2)]
+        transaction.set_rollback(True)
+    assert sorted(rival.result()["applied"] for rival in rivals) == ["REPLAYED", "WRITTEN"]
+    assert_sound()
+
+
+def test_a_key_that_nobody_gives_back_ends_as_busy(asha: Caller, bilal: Caller) -> None:
+    """A request waits for its twin no longer than a lock may take; nothing is written, and later it works."""
+    key = uuid.uuid4()
+
+    def impatient() -> Any:
+        query("SELECT set_config('lock_timeout', '100ms', false)")
+        return asha.follow(bilal, "0", str(key))
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, [asha.person.pk, key, b"x" * 32])
+        answer = Rival(impatient).result()
+        transaction.set_rollback(True)
+    assert (answer["code"], answer["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
+    assert scalar("SELECT count(*) FROM social_relationship") == 0
+    assert asha.follow(bilal, "0", str(key))["applied"] == "WRITTEN"
+
+
+def test_a_key_belongs_to_one_request(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """Other arguments or another mutation with the same key are refused, and write nothing."""
+    key = str(uuid.uuid4())
+    assert asha.follow(bilal, "0", key)["applied"] == "WRITTEN"
+    once = everything()
+    assert asha.follow(chitra, "0", key)["code"] == "KEY_REUSED"
+    assert asha.unfollow(bilal, "1", key)["code"] == "KEY_REUSED"
+    assert asha.create_story("0", key=key)["code"] == "KEY_REUSED"
+    assert everything() == once
+
+
+def test_a_key_belongs_to_one_person(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """Two people who made up the same key do not meet."""
+    key = str(uuid.uuid4())
+    results = race([lambda: asha.follow(chitra, "0", key), lambda: bilal.follow(chitra, "0", key)])
+    assert [one["applied"] for one in results] == ["WRITTEN", "WRITTEN"]
+    assert_sound()
+
+
+def test_eight_other_requests_with_one_key_have_one_effect(asha: Caller, person: Callable[[str], Caller]) -> None:
+    """Whoever comes first owns the key; the others are told that it is theirs no more."""
+    key, people = str(uuid.uuid4()), [person(f"friend{n}") for n in range(8)]
+    results = race([lambda friend=friend: asha.follow(friend, "0", key) for friend in people])
+    assert sorted(one.get("applied") or one["code"] for one in results) == ["KEY_REUSED"] * 7 + ["WRITTEN"]
+    assert scalar("SELECT count(*) FROM follow") == 1
+    assert_sound()
+
+
+def test_another_expectation_is_the_same_request(asha: Caller) -> None:
+    """A retry after a conflict names another version; once it has been served, either version replays it."""
+    key = str(uuid.uuid4())
+    asha.update_profile({"bio": "elsewhere"}, "1")
+    assert asha.update_profile({"name": "A."}, "1", key=key)["code"] == "CONFLICT"
+    assert asha.update_profile({"name": "A."}, "2", key=key)["applied"] == "WRITTEN"
+    assert asha.update_profile({"name": "A."}, "1", key=key)["applied"] == "REPLAYED"
+    assert asha.update_profile({"name": "A."}, "2", key=key)["applied"] == "REPLAYED"
+
+
+def test_a_refusal_is_not_remembered(asha: Caller, bilal: Caller) -> None:
+    """A key that was refused is free: the same intention works as soon as it is allowed."""
+    key = str(uuid.uuid4())
+    asha.block(bilal)
+    untouched = everything()
+    assert asha.follow(bilal, "1", key)["code"] == "FORBIDDEN"
+    assert asha.follow(bilal, "0", key)["code"] == "CONFLICT"
+    assert everything() == untouched
+    asha.unblock(bilal, "1")
+    assert asha.follow(bilal, "2", key)["applied"] == "WRITTEN"
+
+
+def test_a_replay_is_the_first_reply_whatever_has_happened_since(asha: Caller, bilal: Caller) -> None:
+    """The reply says what that write did, not what others have made of it."""
+    key = str(uuid.uuid4())
+    first = asha.follow(bilal, "0", key)
+    asha.unfollow(bilal, "1")
+    bilal.block(asha)
+    again = asha.follow(bilal, "0", key)
+    assert (first.pop("applied"), again.pop("applied")) == ("WRITTEN", "REPLAYED")
+    assert first == again
+    assert asha.relationship(bilal) is None
+
+
+def test_a_noop_is_remembered_too(asha: Caller, bilal: Caller) -> None:
+    """What was so already when it was asked for stays answered, also when it is so no more."""
+    key = str(uuid.uuid4())
+    asha.follow(bilal)
+    assert asha.follow(bilal, "1", key)["applied"] == "NOOP"
+    asha.unfollow(bilal, "1")
+    assert asha.follow(bilal, "1", key)["applied"] == "REPLAYED"
+    assert not asha.relationship(bilal)["following"]
+
+
+def test_old_keys_are_forgotten_and_young_ones_are_not(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """A forgotten key starts anew, where the version still guards against a second effect."""
+    old, young = str(uuid.uuid4()), str(uuid.uuid4())
+    asha.follow(bilal, "0", old)
+    query("UPDATE engine_idempotencykey SET created_at = created_at - interval '30 days' RETURNING 1")
+    asha.follow(chitra, "0", young)
+    call_command("expire_keys", verbosity=0)
+    assert [str(row.key) for row in IdempotencyKey.objects.all()] == [young]
+    assert asha.follow(bilal, "0", old)["code"] == "CONFLICT"
+    assert asha.follow(chitra, "0", young)["applied"] == "REPLAYED"
+
+
+def test_forgetting_goes_on_in_batches_and_leaves_requests_in_flight_alone(asha: Caller, bilal: Caller) -> None:
+    """A key that a request is claiming right now is neither waited for nor taken away."""
+    rows = [(uuid.uuid4(), asha.person.pk) for _ in range(25)]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO engine_idempotencykey VALUES (%s, 'x', '{}', now() - interval '30 days', %s)", rows
+        )
+    counts: list[int] = []
+    month_old = timezone.now() - timedelta(days=29)
+    forget = lambda: counts.append(elsewhere(lambda: forget_keys(month_old, batch=10)))  # noqa: E731
+    with before("UPDATE .*engine_idempotencykey", forget):
+        assert asha.follow(bilal, "0", str(uuid.uuid4()))["applied"] == "WRITTEN"
+    assert counts == [25]
+    assert IdempotencyKey.objects.count() == 1
