@@ -1,0 +1,464 @@
+"""`verify` holds on sound data, and sees each thing that it checks when that is broken below every guard."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from backend.monitoring import verify
+from backend.monitoring.checks import MOST_ROWS, Check, Result, run
+from tests.api import Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Broken(NamedTuple):
+    """A way to break what a check holds. `{it}` in `how` and `shown` is what the query `pick` finds before."""
+
+    check: str
+    pick: str
+    how: str
+    shown: str
+    also: frozenset[str] = frozenset()
+    """Other checks that see it too."""
+
+
+def unguarded(table: str, update: str) -> str:
+    """An update that the table's own trigger would refuse."""
+    return f"ALTER TABLE {table} DISABLE TRIGGER USER; {update}; ALTER TABLE {table} ENABLE TRIGGER USER"
+
+
+def copied(table: str, where: str) -> str:
+    """A second row like one that is there, with another id."""
+    return (
+        f"INSERT INTO {table} SELECT (jsonb_populate_record(row, jsonb_build_object('id', gen_random_uuid()))).* "
+        f"FROM {table} AS row WHERE {where}"
+    )
+
+
+PERSON = "SELECT id FROM people_person WHERE handle = 'bilal'"
+BLOCK = "SELECT id FROM social_relationship WHERE low_blocks_at IS NOT NULL LIMIT 1"
+FOLLOW = "SELECT id FROM social_relationship WHERE low_follows_at IS NOT NULL LIMIT 1"
+PUBLISHED = "SELECT id FROM stories_story WHERE status = 'PUBLISHED' LIMIT 1"
+READING = "SELECT id FROM reading_reading WHERE chapter_id IS NOT NULL LIMIT 1"
+VIEW = "SELECT ctid FROM reading_view LIMIT 1"
+NAMELESS = "SELECT 1"
+CONSTRAINTS = frozenset({"constraints"})
+
+WAYS = [
+    Broken(
+        "one_person_per_handle",
+        NAMELESS,
+        "DROP INDEX person_handle_unique; "
+        + unguarded("people_person", "UPDATE people_person SET handle = 'Bilal' WHERE handle = 'chitra'"),
+        "handle=bilal people=2",
+        CONSTRAINTS | {"logins_are_handles"},
+    ),
+    Broken(
+        "logins_are_handles",
+        PERSON,
+        "UPDATE people_account SET login = 'someone' WHERE person_id = '{it}'",
+        "person_id={it} login=someone handle=bilal",
+    ),
+    Broken(
+        "everybody_has_a_shelf", PERSON, "DELETE FROM stories_shelf WHERE author_id = '{it}'", "id={it} handle=bilal"
+    ),
+    Broken(
+        "no_follow_across_a_block",
+        FOLLOW,
+        "ALTER TABLE social_relationship DROP CONSTRAINT relationship_no_follow_across_block; "
+        "UPDATE social_relationship SET low_blocks_at = now(), low_version = low_version + 1, "
+        "low_blocking_changed = low_version + 1 WHERE id = '{it}'",
+        "id={it}",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "one_row_per_pair",
+        "SELECT low_id FROM social_relationship WHERE low_blocks_at IS NOT NULL LIMIT 1",
+        "ALTER TABLE social_relationship DROP CONSTRAINT relationship_one_row_per_pair; "
+        + copied("social_relationship", "low_id = '{it}' AND low_blocks_at IS NOT NULL"),
+        "low_id={it}",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "low_before_high",
+        BLOCK,
+        "ALTER TABLE social_relationship DROP CONSTRAINT relationship_low_before_high; "
+        + unguarded(
+            "social_relationship", "UPDATE social_relationship SET low_id = high_id, high_id = low_id WHERE id = '{it}'"
+        ),
+        "id={it}",
+        CONSTRAINTS,
+    ),
+    *(
+        Broken(
+            "ties_were_written",
+            pick,
+            unguarded("social_relationship", f"UPDATE social_relationship SET {stamp} = 0 WHERE id = '{{it}}'"),
+            "id={it}",
+        )
+        for pick, stamp in (
+            (FOLLOW, "low_following_changed"),
+            (FOLLOW, "high_followed_changed"),
+            (FOLLOW.replace("low_", "high_"), "high_following_changed"),
+            (FOLLOW.replace("low_", "high_"), "low_followed_changed"),
+            (BLOCK, "low_blocking_changed"),
+            (BLOCK.replace("low_", "high_"), "high_blocking_changed"),
+        )
+    ),
+    Broken(
+        "followers",
+        PERSON,
+        "UPDATE people_persontally SET count = count + 1 WHERE subject_id = '{it}' AND kind = 'followers' AND slot = 0",
+        "subject={it}",
+    ),
+    Broken(
+        "following",
+        "SELECT follower_id FROM follow LIMIT 1",
+        "DELETE FROM people_persontally WHERE subject_id = '{it}' AND kind = 'following'",
+        "subject={it}",
+    ),
+    Broken(
+        "stories",
+        "SELECT id FROM people_person WHERE id NOT IN (SELECT author_id FROM stories_story) LIMIT 1",
+        "INSERT INTO people_persontally (subject_id, kind, slot, count) VALUES ('{it}', 'stories', 3, 2)",
+        "subject={it} counted=0 tallied=2",
+    ),
+    Broken(
+        "views",
+        "SELECT story_id FROM reading_view LIMIT 1",
+        "UPDATE stories_storytally SET count = 0 WHERE subject_id = '{it}'",
+        "subject={it}",
+    ),
+    *(
+        Broken(
+            "known_totals", pick, f"INSERT INTO {table} (subject_id, kind, slot, count) VALUES ('{{it}}', {row})", shown
+        )
+        for pick, table, row, shown in (
+            (PERSON, "people_persontally", "'likes', 0, 1", "kind=likes"),
+            (PERSON, "people_persontally", "'followers', 16, 0", "slot=16"),
+            (PUBLISHED, "stories_storytally", "'likes', 0, 1", "kind=likes"),
+            (PUBLISHED, "stories_storytally", "'views', -1, 0", "slot=-1"),
+        )
+    ),
+    Broken(
+        "shelf_counts",
+        PERSON,
+        "UPDATE stories_shelf SET story_count = story_count + 1, version = version + 1, stories_changed = version + 1 "
+        "WHERE author_id = '{it}'",
+        "author_id={it}",
+    ),
+    Broken(
+        "shelf_counts",
+        PERSON,
+        unguarded(
+            "stories_shelf", "UPDATE stories_shelf SET version = 0, stories_changed = 0 WHERE author_id = '{it}'"
+        ),
+        "author_id={it}",
+    ),
+    Broken(
+        "chapters_without_gaps",
+        "SELECT story_id FROM stories_chapter WHERE position = 2 LIMIT 1",
+        "UPDATE stories_chapter SET position = 77, version = version + 1, position_changed = version + 1 "
+        "WHERE story_id = '{it}' AND position = 2",
+        "story_id={it}",
+    ),
+    Broken(
+        "chapters_without_gaps",
+        "SELECT story_id FROM stories_chapter WHERE position = 2 LIMIT 1",
+        "ALTER TABLE stories_chapter DROP CONSTRAINT chapter_one_per_position; "
+        "UPDATE stories_chapter SET position = 1, version = version + 1, position_changed = version + 1 "
+        "WHERE story_id = '{it}' AND position = 2",
+        "story_id={it}",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "published_has_a_date",
+        PUBLISHED,
+        "ALTER TABLE stories_story DROP CONSTRAINT story_published_has_a_date; "
+        "UPDATE stories_story SET status = 'DRAFT', version = version + 1, status_changed = version + 1 WHERE id = '{it}'",
+        "id={it} status=DRAFT",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "publishing_was_written",
+        PUBLISHED,
+        unguarded("stories_story", "UPDATE stories_story SET status_changed = 1 WHERE id = '{it}'"),
+        "id={it}",
+    ),
+    Broken(
+        "one_view_a_day",
+        "SELECT story_id FROM reading_view LIMIT 1",
+        "ALTER TABLE reading_view DROP CONSTRAINT reading_view_pkey; "
+        "INSERT INTO reading_view SELECT * FROM reading_view WHERE story_id = '{it}' LIMIT 1",
+        "story_id={it}",
+        CONSTRAINTS | {"views"},
+    ),
+    Broken(
+        "no_view_by_the_author",
+        VIEW,
+        "UPDATE reading_view SET reader_id = (SELECT author_id FROM stories_story WHERE id = story_id) WHERE ctid = '{it}'",
+        "reader_id=",
+        frozenset({"views_with_a_place"}),
+    ),
+    Broken(
+        "no_view_of_a_draft",
+        "SELECT id FROM stories_story WHERE status = 'DRAFT' LIMIT 1",
+        "UPDATE reading_view SET story_id = '{it}' WHERE ctid = (SELECT ctid FROM reading_view WHERE reader_id <> "
+        "(SELECT author_id FROM stories_story WHERE id = '{it}') LIMIT 1)",
+        "story_id={it}",
+        frozenset({"views", "views_with_a_place"}),
+    ),
+    Broken(
+        "views_with_a_place",
+        "SELECT story_id FROM reading_view LIMIT 1",
+        "DELETE FROM reading_reading WHERE story_id = '{it}'",
+        "story_id={it}",
+    ),
+    Broken(
+        "one_place_per_reader",
+        "SELECT story_id FROM reading_reading LIMIT 1",
+        "ALTER TABLE reading_reading DROP CONSTRAINT reading_one_per_reader; "
+        + copied("reading_reading", "story_id = '{it}'"),
+        "story_id={it}",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "places_in_their_story",
+        READING,
+        "UPDATE reading_reading AS place SET version = version + 1, place_changed = version + 1, chapter_id = "
+        "(SELECT id FROM stories_chapter WHERE story_id <> place.story_id LIMIT 1) WHERE id = '{it}'",
+        "id={it}",
+    ),
+    *(
+        Broken(
+            "keys_have_a_reply",
+            PERSON,
+            "INSERT INTO engine_idempotencykey (person_id, key, fingerprint, reply, created_at) "
+            f"VALUES ('{{it}}', gen_random_uuid(), {fingerprint}, {reply}, now())",
+            "person_id={it}",
+        )
+        for fingerprint, reply in (
+            ("sha256('x')", "NULL"),
+            ("sha256('x')", "'null'"),
+            ("'x'", "'{{}}'"),
+        )
+    ),
+    *(
+        Broken(
+            f"versions_of_{table.split('_')[1]}",
+            f"SELECT {key} FROM {table} WHERE {where} LIMIT 1",
+            unguarded(table, f"UPDATE {table} SET {wrong} WHERE {key} = '{{it}}'"),
+            f"{key}={{it}}",
+        )
+        for table, key, where, wrong in (
+            ("people_person", "id", "true", "name_changed = version + 1"),
+            ("people_person", "id", "true", "bio_changed = 0"),
+            ("people_person", "id", "true", "version = 0"),
+            ("social_relationship", "id", "true", "low_followed_changed = low_version + 1"),
+            ("social_relationship", "id", "true", "high_blocking_changed = -1"),
+            ("social_relationship", "id", "true", "high_version = -1"),
+            ("stories_shelf", "author_id", "true", "stories_changed = version + 1"),
+            ("stories_shelf", "author_id", "story_count = 0", "stories_changed = -1"),
+            ("stories_story", "id", "true", "chapters_changed = version + 1"),
+            ("stories_story", "id", "true", "mature_changed = 0"),
+            ("stories_chapter", "id", "true", "body_changed = version + 1"),
+            ("stories_chapter", "id", "true", "version = 0"),
+            ("reading_reading", "id", "true", "place_changed = version + 1"),
+        )
+    ),
+    Broken(
+        "references",
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'people_accesstoken'::regclass AND contype = 'f'",
+        "ALTER TABLE people_accesstoken DROP CONSTRAINT {it}; "
+        "UPDATE people_accesstoken SET account_id = '00000000-0000-0000-0000-000000000001'",
+        "reference=account_id value=00000000-0000-0000-0000-000000000001",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "version_guards",
+        NAMELESS,
+        "ALTER TABLE stories_story DISABLE TRIGGER story_version_guard",
+        "table=stories_story trigger=story_version_guard state=D",
+        frozenset({"triggers"}),
+    ),
+    Broken(
+        "version_guards",
+        NAMELESS,
+        "DROP TRIGGER reading_version_guard ON reading_reading",
+        "trigger=reading_version_guard state=missing",
+    ),
+    Broken(
+        "triggers",
+        NAMELESS,
+        "CREATE TRIGGER of_no_use BEFORE UPDATE ON people_account FOR EACH ROW "
+        "EXECUTE FUNCTION suppress_redundant_updates_trigger(); ALTER TABLE people_account DISABLE TRIGGER of_no_use",
+        "table=people_account trigger=of_no_use state=D",
+    ),
+    Broken(
+        "constraints",
+        NAMELESS,
+        "ALTER TABLE stories_chapter DROP CONSTRAINT chapter_position_from_one",
+        "table=stories_chapter constraint=chapter_position_from_one",
+    ),
+    Broken(
+        "constraints",
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'people_account'::regclass AND contype = 'u'",
+        "ALTER TABLE people_account DROP CONSTRAINT {it}",
+        "table=people_account constraint=u login",
+    ),
+    Broken(
+        "validity",
+        NAMELESS,
+        "ALTER TABLE stories_chapter DROP CONSTRAINT chapter_position_from_one; "
+        "ALTER TABLE stories_chapter ADD CONSTRAINT chapter_position_from_one CHECK (position >= 1) NOT VALID",
+        "table=stories_chapter name=chapter_position_from_one",
+    ),
+    Broken(
+        "followers", NAMELESS, "DROP VIEW follow", 'error=relation "follow" does not exist', frozenset({"following"})
+    ),
+]
+
+SCHEMA = """
+SELECT 'CONSTRAINT', conrelid::regclass::text, conname,
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype IN ('p', 'u', 'f', 'c')
+UNION ALL
+SELECT 'INDEX', indrelid::regclass::text, relname, pg_get_indexdef(indexrelid)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE relnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+UNION ALL
+SELECT 'TRIGGER', tgrelid::regclass::text, tgname, pg_get_triggerdef(pg_trigger.oid)
+FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal
+UNION ALL
+SELECT 'VIEW', viewname, '', format('CREATE VIEW %I AS %s', viewname, definition)
+FROM pg_views WHERE schemaname = 'public'
+"""
+"""What guards the data: kind, table, name, and the statement that makes it."""
+
+
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in sql.split("; "):
+            cursor.execute(statement)
+
+
+def fetch(sql: str) -> list[tuple[str, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def repair(before: set[tuple[str, ...]]) -> None:
+    """Make the guards again that a test took away, and remove those that it added."""
+    after = set(fetch(SCHEMA))
+    for kind, table, name, _definition in after - before:
+        execute(
+            f"ALTER TABLE {table} DROP CONSTRAINT {name}" if kind == "CONSTRAINT" else f"DROP {kind} {name} ON {table}"
+        )
+    # A foreign key needs the primary key that it points to, so those come last.
+    for _kind, _table, _name, definition in sorted(before - after, key=lambda guard: "FOREIGN KEY" in guard[3]):
+        execute(definition)
+    for kind, table, name, _definition in before:
+        if kind == "TRIGGER":
+            execute(f"ALTER TABLE {table} ENABLE TRIGGER {name}")
+    # Only by name: PostgreSQL may write a definition down in other words than it was given.
+    assert {guard[:3] for guard in fetch(SCHEMA)} == {guard[:3] for guard in before}
+
+
+@pytest.fixture
+def demo() -> Iterator[None]:
+    """Demo data, and a database that is as it was when the test has broken it."""
+    before = set(fetch(SCHEMA))
+    call_command("demo", people=30, stories=30, blocks=20, verbosity=0)
+    yield
+    call_command("flush", interactive=False, verbosity=0)
+    repair(before)
+
+
+def verified() -> tuple[str, CommandError | None]:
+    """What the command said, and how it ended."""
+    said = io.StringIO()
+    try:
+        call_command("verify", stdout=said)
+    except CommandError as error:
+        return said.getvalue(), error
+    return said.getvalue(), None
+
+
+def told_broken(said: str) -> set[str]:
+    return set(re.findall(r"^(\w+) +BROKEN", said, re.MULTILINE))
+
+
+@pytest.mark.parametrize("way", WAYS, ids=[f"{way.check}-{number}" for number, way in enumerate(WAYS)])
+def test_a_check_names_the_row_that_breaks_it(way: Broken, demo: None) -> None:
+    ((it, *_),) = fetch(way.pick)
+    execute(way.how.format(it=it))
+    said, error = verified()
+    assert told_broken(said) == {way.check, *way.also}
+    assert error is not None
+    assert error.returncode == 1
+    assert way.check in str(error)
+    shown = re.search(rf"^{way.check} +BROKEN.*\n((?: .*\n)+)", said, re.MULTILINE)
+    assert shown is not None
+    assert way.shown.format(it=it) in shown[1]
+
+
+def test_every_check_is_seen_to_fail() -> None:
+    assert {check.name for check in verify.every_check()} == {way.check for way in WAYS}
+
+
+def test_an_empty_database_and_one_with_real_writes_hold(person: Callable[[str], Caller]) -> None:
+    said, error = verified()
+    assert error is None
+    zoe, ravi = person("zoe"), person("ravi")
+    zoe.follow(ravi)
+    ravi.follow(zoe, key="6f3f3c1e-0000-4000-8000-000000000001")
+    zoe.block(ravi)
+    zoe.unblock(ravi, version="3")
+    ravi.follow(zoe, version="3")
+    story = zoe.published_story(chapters=3)
+    ravi.record_view(story["id"], chapter=story["chapters"][2]["id"], offset=3)
+    zoe.record_view(story["id"])
+    zoe.create_story("1", chapters=0)
+    zoe.update_profile({"bio": "Writes."}, "1")
+    said, error = verified()
+    assert error is None
+    assert said.splitlines()[-1] == f"All {len(verify.every_check())} checks hold."
+    assert re.search(r"^views +ok +of 1 ", said, re.MULTILINE)
+    assert re.search(r"^keys_have_a_reply +ok +of 1 ", said, re.MULTILINE)
+
+
+def test_it_shows_some_of_many_rows_and_counts_the_others(demo: None) -> None:
+    execute("DELETE FROM stories_shelf")
+    said, _error = verified()
+    assert re.search(r"^everybody_has_a_shelf +BROKEN in 30 +of 30 ", said, re.MULTILINE)
+    assert said.count("handle=") == MOST_ROWS
+    assert f"    and {30 - MOST_ROWS} more" in said
+
+
+def test_all_checks_see_one_moment(demo: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is deleted after the first check, on another connection; the others still see it."""
+
+    def delete() -> None:
+        execute("DELETE FROM stories_shelf")
+        connection.close()
+
+    def run_and_delete(check: Check) -> Result:
+        result = run(check)
+        with ThreadPoolExecutor() as other:
+            other.submit(delete).result()
+        return result
+
+    monkeypatch.setattr(verify, "run", run_and_delete)
+    _said, error = verified()
+    assert error is None
+    monkeypatch.undo()
+    said, _error = verified()
+    assert told_broken(said) == {"everybody_has_a_shelf"}
