@@ -1,0 +1,99 @@
+"""Every mutation with arguments that succeed, so that a test need only say what it makes wrong."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from tests.api import Caller
+from tests.schema.footprint import nothing_written
+
+KEY = str(uuid.UUID(int=5))
+UNKNOWN = uuid.UUID(int=7)
+MEGABYTE = "x" * 1_000_000
+NUL, SURROGATE = "a\0b", "a\ud800b"
+
+
+@dataclass
+class World:
+    """Who and what a request can name."""
+
+    me: Caller
+    other: Caller
+    story: Any
+    draft: Any
+
+    @classmethod
+    def of(cls, me: Caller, other: Caller) -> "World":
+        """Two people with a story and a draft between them; the requests are the first one's."""
+        return cls(me, other, other.published_story(), me.create_story("0")["story"])
+
+
+RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
+ANSWER = (
+    "__typename ... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
+)
+MUTATIONS = {
+    **{
+        name: f"mutation ($person: ID!, $expect: Expect!, $key: UUID) "
+        f"{{ {name}(person: $person, expect: $expect, key: $key) {{ {ANSWER} }} }}"
+        for name in RELATIONSHIPS
+    },
+    "createStory": "mutation ($input: CreateStoryInput!, $expect: Expect!, $key: UUID) "
+    f"{{ createStory(input: $input, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "publishStory": "mutation ($id: ID!, $expect: Expect!, $key: UUID) "
+    f"{{ publishStory(id: $id, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $key: UUID) "
+    f"{{ recordView(story: $story, place: $place, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
+    f"{{ updateProfile(patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
+    "signUp": "mutation ($handle: String!, $name: String!, $password: String!) "
+    f"{{ signUp(handle: $handle, name: $name, password: $password) {{ {ANSWER} }} }}",
+    "signIn": "mutation ($handle: String!, $password: String!) "
+    f"{{ signIn(handle: $handle, password: $password) {{ {ANSWER} }} }}",
+}
+CONDITIONED = (*RELATIONSHIPS, "createStory", "publishStory", "recordView", "updateProfile")
+BY_ID = {**dict.fromkeys(RELATIONSHIPS, "person"), "publishStory": "id", "recordView": "story"}
+
+
+def good(world: World, mutation: str) -> dict[str, Any]:
+    """Arguments with which the mutation would succeed."""
+    chapters = [{"title": "One", "body": "Text."}]
+    own: dict[str, dict[str, Any]] = {
+        **{name: {"person": world.other.id, "expect": {"version": "0"}} for name in RELATIONSHIPS},
+        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "1"}},
+        "publishStory": {"id": world.draft["id"], "expect": {"version": "1"}},
+        "recordView": {"story": world.story["id"], "expect": {"version": "0"}},
+        "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
+        "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
+        "signIn": {"handle": "asha", "password": "a good enough password"},
+    }
+    return own[mutation]
+
+
+def send(world: World, mutation: str, /, **arguments: Any) -> Any:
+    """The whole answer to a mutation with good arguments but for these."""
+    return world.me.post(MUTATIONS[mutation], **{**good(world, mutation), **arguments})
+
+
+def check_invalid(world: World, mutation: str, path: str, *requests: dict[str, Any]) -> None:
+    """Each request gets an InvalidError that names the argument, no use in trying again, and writes nothing."""
+    with nothing_written():
+        for arguments in requests:
+            _check_one(send(world, mutation, **arguments), mutation, path, repr(arguments)[:200])
+
+
+def _check_one(whole: Any, mutation: str, path: str, sent: str) -> None:
+    answer = whole["data"][mutation]
+    assert (answer["__typename"], answer["code"]) == ("InvalidError", "INVALID"), sent
+    assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}, sent
+    assert [field["path"] for field in answer["fields"]] == [path], sent
+    assert 0 < len(answer["message"]) < 500, sent
+
+
+def check_request_error(world: World, mutation: str, *requests: dict[str, Any]) -> None:
+    """Requests that the schema itself does not allow: an error with a code, no data, nothing written."""
+    with nothing_written():
+        for arguments in requests:
+            answer = send(world, mutation, **arguments)
+            assert "data" not in answer, arguments
+            assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", arguments

@@ -1,0 +1,124 @@
+"""Text and input objects that make no sense: each mutation says what is wrong with them and touches no row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.schema.footprint import nothing_written
+from tests.schema.mutations import MEGABYTE, NUL, SURROGATE, World, check_invalid, check_request_error, send
+
+Arguments = Callable[[str], dict[str, Any]]
+
+
+def chapter(**fields: str) -> dict[str, Any]:
+    """The input of a story with this chapter."""
+    return {"input": {"title": "A", "chapters": [{"title": "a", "body": "b", **fields}]}}
+
+
+LINES: list[tuple[str, str, Arguments]] = [
+    ("createStory", "input.title", lambda bad: {"input": {"title": bad}}),
+    ("createStory", "input.chapters.0.title", lambda bad: chapter(title=bad)),
+    ("updateProfile", "patch.name", lambda bad: {"patch": {"name": bad}}),
+    ("signUp", "name", lambda bad: {"name": bad}),
+]
+TEXTS: list[tuple[str, str, Arguments]] = [
+    ("createStory", "input.summary", lambda bad: {"input": {"title": "A", "summary": bad}}),
+    ("createStory", "input.chapters.0.body", lambda bad: chapter(body=bad)),
+    ("updateProfile", "patch.bio", lambda bad: {"patch": {"bio": bad}}),
+    ("signUp", "password", lambda bad: {"password": bad}),
+    ("signUp", "handle", lambda bad: {"handle": bad}),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "arguments"), [*LINES, *TEXTS], ids=lambda value: str(value)[:24])
+def test_text_that_cannot_be_kept_is_invalid(world: World, name: str, path: str, arguments: Arguments) -> None:
+    """NUL, half of a surrogate pair, or longer than any field."""
+    bad = [NUL, SURROGATE, "\udc00", "x" * 200_001, MEGABYTE]
+    check_invalid(world, name, path, *map(arguments, bad))
+
+
+def test_credentials_go_through_the_same_gate(world: World) -> None:
+    """Text that cannot be kept opens no account either."""
+    for argument in ("handle", "password"):
+        check_invalid(world, "signIn", argument, *({argument: bad} for bad in (NUL, SURROGATE, MEGABYTE)))
+
+
+@pytest.mark.parametrize(("name", "path", "arguments"), LINES, ids=lambda value: str(value)[:24])
+def test_a_line_says_something_in_one_line(world: World, name: str, path: str, arguments: Arguments) -> None:
+    """Titles and names are not empty, not blank, without control characters and not too long."""
+    bad = ["", " ", "\t\n", "\u3000", "two\nlines", "a\u2028b", "a\x1bb", "x" * 201]
+    check_invalid(world, name, path, *map(arguments, bad))
+
+
+def test_a_chapter_has_a_text(world: World) -> None:
+    """Empty and blank alike."""
+    check_invalid(world, "createStory", "input.chapters.0.body", chapter(body=""), chapter(body=" \n "))
+
+
+def test_a_handle_is_plain_and_free(world: World) -> None:
+    """Letters, digits and a few signs; taken in any case of letters is taken."""
+    bad = ["", " ", ".asha", "a b", "a/b", "ä", "x" * 51, "asha", "ASHA"]
+    check_invalid(world, "signUp", "handle", *({"handle": one} for one in bad))
+
+
+def test_a_password_is_hard_to_guess(world: World) -> None:
+    """Too short, too common, only digits, like the handle, or absurdly long."""
+    bad = ["", "short", "password", "12345678901", "longhandle", "x" * 1_001]
+    check_invalid(world, "signUp", "password", *({"handle": "longhandle", "password": one} for one in bad))
+
+
+def test_all_that_is_wrong_is_said_at_once(world: World) -> None:
+    """A client need not correct one thing after the other."""
+    chapters = [{"title": "", "body": ""}, {"title": "Good", "body": "Good."}, {"title": "x" * 201, "body": "Good."}]
+    with nothing_written():
+        answer = send(world, "createStory", input={"title": " ", "summary": "x" * 2_001, "chapters": chapters})
+    assert [field["path"] for field in answer["data"]["createStory"]["fields"]] == [
+        "input.title",
+        "input.summary",
+        "input.chapters.0.title",
+        "input.chapters.0.body",
+        "input.chapters.2.title",
+    ]
+
+
+def test_a_story_has_at_most_two_hundred_chapters(world: World) -> None:
+    """All of them are counted before any is written."""
+    chapters = [{"title": "One", "body": "Text."}] * 201
+    check_invalid(world, "createStory", "input.chapters", {"input": {"title": "A", "chapters": chapters}})
+
+
+def test_a_patch_sets_something(world: World) -> None:
+    """Nothing at all, or null, is no value."""
+    check_invalid(world, "updateProfile", "patch", {"patch": {}})
+    check_invalid(world, "updateProfile", "patch.name", {"patch": {"name": None}})
+    check_invalid(world, "updateProfile", "patch.bio", {"patch": {"bio": None}})
+
+
+def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None:
+    """Unknown members, null where something is needed, values of another type."""
+    titled: dict[str, Any] = {"title": "A"}
+    bad: dict[str, list[dict[str, Any]]] = {
+        "updateProfile": [
+            {"patch": {"handle": "other"}},
+            {"patch": None},
+            {"onConflict": "IGNORE"},
+            {"onConflict": None},
+        ],
+        "createStory": [
+            {"input": {}},
+            {"input": {"title": None}},
+            {"input": {**titled, "mature": "yes"}},
+            {"input": {**titled, "chapters": [None]}},
+            {"input": {**titled, "chapters": [titled]}},
+            {"input": {**titled, "status": "PUBLISHED"}},
+        ],
+        "recordView": [
+            {"place": {}},
+            {"place": {"chapter": "x", "offset": None}},
+            {"place": {"chapter": "x", "offset": 2**31}},
+        ],
+        "signUp": [{"handle": None}, {"name": 5}, {"password": ["a"]}],
+    }
+    for name, requests in bad.items():
+        check_request_error(world, name, *requests)
