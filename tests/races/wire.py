@@ -1,0 +1,98 @@
+"""A wire to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT."""
+
+import contextlib
+import select
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+PORT = "5432"
+COMMIT = b"COMMIT\0"
+READY = b"Z\x00\x00\x00\x05I"
+"""What the server sends when it is done with a statement and in no transaction: the COMMIT has happened."""
+
+
+class Wire:
+    """A socket that passes everything on to the tests' database, until it is told to cut."""
+
+    def __init__(self) -> None:
+        parameters = connection.get_connection_params()
+        self._host, self._port = str(parameters.get("host") or "127.0.0.1"), int(parameters.get("port") or PORT)
+        self.folder = Path(tempfile.mkdtemp(prefix="wire"))
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.folder / f".s.PGSQL.{PORT}"))
+        self._listener.listen()
+        self._cut_at: str | None = None
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.close()
+        shutil.rmtree(self.folder)
+
+    def cut(self, moment: str) -> None:
+        """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done."""
+        self._cut_at = moment
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no cut is left to be made."""
+        return self._cut_at is None
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=[client], daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client, self._server() as server, contextlib.suppress(OSError):
+            while True:
+                readable, _, _ = select.select([client, server], [], [])
+                for source in readable:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    if source is client and COMMIT in data and (moment := self._cut_at):
+                        self._cut_at = None
+                        if moment == "after":
+                            server.sendall(data)
+                            _wait_until_ready(server)
+                        return
+                    (server if source is client else client).sendall(data)
+
+    def _server(self) -> socket.socket:
+        if not self._host.startswith("/"):
+            return socket.create_connection((self._host, self._port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+        return server
+
+
+def _wait_until_ready(server: socket.socket) -> None:
+    answer = b""
+    while not answer.endswith(READY):
+        data = server.recv(65536)
+        assert data, "the server went away before it had committed"
+        answer += data
+
+
+@contextmanager
+def wired() -> Iterator[Wire]:
+    """Lead the connection of this thread through a wire of its own."""
+    wire, direct = Wire(), connection.settings_dict
+    connection.close()
+    connection.settings_dict = {**direct, "HOST": str(wire.folder), "PORT": PORT}
+    try:
+        yield wire
+        assert wire.is_whole, "nobody sent a COMMIT"
+    finally:
+        connection.close()
+        connection.settings_dict = direct
+        wire.close()
