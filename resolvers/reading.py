@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from backend.engine.errors import Conflict
+from backend.engine.errors import Conflict, NotFound
 from backend.engine.idempotency import Outcome, Request, perform
 from backend.engine.versions import Expected
 from backend.people.models import Person
 from backend.reading import actions
 from backend.reading.actions import Place
 from backend.reading.models import Reading
+from backend.stories.actions import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
 from resolvers.batches import Batch, gather, loaded
@@ -47,6 +48,8 @@ def story(reading: Reading) -> Story:
     """The story that is read."""
     if "story" not in reading._state.fields_cache:
         found = stories.by_ids([reading.story_id], viewer=reading.batch.viewer)  # type: ignore[attr-defined]
+        if reading.story_id not in found:  # hidden since the reader was there: a replayed reply may be old
+            raise NotFound(UNKNOWN_STORY)
         reading.story = found[reading.story_id]
     return reading.story
 
