@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
+from backend.engine.ids import uuid7_of
+
 JOINING = datetime(2024, 1, 1, tzinfo=UTC)
 """People join during 2024 …"""
 
@@ -30,9 +32,7 @@ class Chance(random.Random):
 
     def id(self, at: datetime) -> uuid.UUID:
         """A UUIDv7 of that moment, as `engine.ids.uuid7` would have made it then."""
-        chance = self.getrandbits(74)
-        value = int(at.timestamp() * 1_000) << 80 | 0x7 << 76 | (chance >> 62) << 64
-        return uuid.UUID(int=value | 0b10 << 62 | chance & (1 << 62) - 1)
+        return uuid7_of(int(at.timestamp() * 1_000), self.getrandbits(74))
 
     def ranks(self, count: int, skew: float) -> Iterator[int]:
         """Numbers below `count` without end, number n with weight 1/(n + 1)^skew: a few come up most of the time."""

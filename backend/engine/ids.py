@@ -1,18 +1,20 @@
 """Makes the ids of rows: UUIDs that the application orders by time."""
 
-import os
+import secrets
 import time
 import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """A new UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then chance.
+    """A new UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 of chance.
 
     Made by the application and not by the database, so that a row can be named before it is written.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    chance = int.from_bytes(os.urandom(10), "big")
+    return uuid7_of(time.time_ns() // 1_000_000, secrets.randbits(74))
+
+
+def uuid7_of(milliseconds: int, chance: int) -> uuid.UUID:
+    """The UUIDv7 of a moment, in milliseconds since 1970, with 74 bits of chance."""
     value = (milliseconds & (1 << 48) - 1) << 80
-    value |= 0x7 << 76 | (chance >> 68 & 0xFFF) << 64
-    value |= 0b10 << 62 | chance & (1 << 62) - 1
-    return uuid.UUID(int=value)
+    value |= 0x7 << 76 | (chance >> 62) << 64
+    return uuid.UUID(int=value | 0b10 << 62 | chance & (1 << 62) - 1)
