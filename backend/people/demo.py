@@ -2,11 +2,13 @@
 
 import hashlib
 import hmac
+from datetime import timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
-from backend.people.actions import remember_token
-from backend.people.models import Account
+from backend.people.actions import digest
+from backend.people.models import AccessToken
 
 HANDLES = ("asha", "bilal", "chitra", "dev", "esra", "farid", "gita", "hana")
 """Handles of the demo people with names of their own; `asha` is a moderator too."""
@@ -26,6 +28,5 @@ def token(handle: str) -> str:
 
 def renew_tokens() -> None:
     """Let the demo people's tokens sign them in for another while: the data may be older than tokens live."""
-    if is_open():
-        for account in Account.objects.filter(login__in=HANDLES).order_by("login"):
-            remember_token(account, token(account.login))
+    expires_at = timezone.now() + timedelta(days=settings.TOKEN_DAYS)
+    AccessToken.objects.filter(digest__in=[digest(token(handle)) for handle in HANDLES]).update(expires_at=expires_at)
