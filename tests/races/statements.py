@@ -57,18 +57,19 @@ def before(pattern: str, *acts: Callable[[], Any]) -> Iterator[None]:
 
 @contextmanager
 def fault_at(number: int, fault: Callable[[], Any]) -> Iterator[list[Statement]]:
-    """Do `fault` instead of statement `number` (from 1), once; collects the statements before it, and it."""
+    """Do `fault` at statement `number` (from 1) of those up to COMMIT, once; collects these statements up to there."""
     statements: list[Statement] = []
-    struck = False
+    struck = committed = False
 
     def strike(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        nonlocal struck
-        if struck:
-            return execute(sql, parameters, many, context)
-        statements.append(Statement(sql, parameters, connection.in_atomic_block))
-        if len(statements) == number:
-            struck = True
-            fault()
+        nonlocal struck, committed
+        in_unit = connection.in_atomic_block
+        committed = committed or (not in_unit and any(statement.in_unit for statement in statements))
+        if not struck and not committed:
+            statements.append(Statement(sql, parameters, in_unit))
+            if len(statements) == number:
+                struck = True
+                fault()
         return execute(sql, parameters, many, context)
 
     with connection.execute_wrapper(strike):
