@@ -7,15 +7,17 @@ from functools import partial
 from typing import Annotated, Any
 
 import strawberry
+from django.db import DatabaseError, InterfaceError
 from strawberry.extensions import FieldExtension
 from strawberry.scalars import JSON
 
 from backend.engine import errors
 from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
+from backend.engine.transactions import refusal_of
 from backend.engine.versions import Expected
 from resolvers.access import expected
-from schema.nodes import Versioned
+from schema.nodes import Versioned, to_id
 from schema.scalars import Version
 
 # --- What a write is conditioned on -----------------------------------------------------------------------------
@@ -224,9 +226,17 @@ def _common(refusal: errors.Refusal) -> dict[str, Any]:
 
 
 def _conflict(refusal: errors.Conflict) -> ConflictError:
-    overlaps = [FieldConflict(path=o.path, base=o.base, mine=o.mine, theirs=o.theirs) for o in refusal.overlaps]
+    overlaps = [
+        FieldConflict(path=o.path, base=_as_sent(o, o.base), mine=_as_sent(o, o.mine), theirs=_as_sent(o, o.theirs))
+        for o in refusal.overlaps
+    ]
     expected_version = Version(str(refusal.expected))
     return ConflictError(**_common(refusal), current=refusal.current, expected=expected_version, overlaps=overlaps)
+
+
+def _as_sent(overlap: errors.FieldConflict, value: Any) -> Any:
+    """A value as clients send and get it: the key of a thing by its global id; the field is called like its type."""
+    return to_id(overlap.path.capitalize(), value) if isinstance(value, uuid.UUID) else value
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:
@@ -238,14 +248,20 @@ def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
     return lambda refusal: answer(**_common(refusal))
 
 
+def _unserved(error: Exception) -> BusyError | None:
+    """A read outside the unit of work that the database could not serve; None declines what is a fault of ours."""
+    refusal = refusal_of(error)
+    return None if refusal is None else BusyError(**_common(refusal))
+
+
 class _Handler:
     """Turns one kind of refusal, after it has crossed the transaction, into its type of answer."""
 
-    def __init__(self, kinds: tuple[type[errors.Refusal], ...], answer: type, make: Callable[[Any], Any]) -> None:
+    def __init__(self, kinds: tuple[type[Exception], ...], answer: type, make: Callable[[Any], Any]) -> None:
         self.exception_type, self.error_type, self.make = kinds, answer, make
 
     def handle(self, exception: Exception, **_: Any) -> Any:
-        """The answer; strawberry calls this only where the field's union has it."""
+        """The answer, or None to decline; strawberry calls this only where the field's union has the type."""
         return self.make(exception)
 
 
@@ -256,6 +272,7 @@ HANDLERS = (
     _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
     _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
     _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
+    _Handler((DatabaseError, InterfaceError), BusyError, _unserved),
 )
 
 

@@ -68,7 +68,7 @@ class LookupQuery:
     def nodes(
         self,
         info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their ids, at most 100.")],
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their ids, at most 1000.")],
     ) -> list[Node | None]:
         """Several things."""
         return look_up(at_most(ids, "ids"), info.context.viewer)

@@ -10,8 +10,11 @@ from typing import Annotated, Any
 import strawberry
 
 from backend.engine.errors import Invalid
-from backend.pages import MOST_SIZE, Page, Window, to_cursor
+from backend.pages import Page, Window, to_cursor
 from schema.scalars import Version
+
+MOST_IDS = 1_000
+"""How many things one request may look up by id."""
 
 
 @strawberry.interface(description="Anything that can be found again by its id.")
@@ -63,9 +66,9 @@ def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
 
 
 def at_most(ids: Sequence[str], path: str) -> Sequence[str]:
-    """`ids`, if there are no more than a page holds; raises `Invalid` otherwise."""
-    if len(ids) > MOST_SIZE:
-        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MOST_SIZE}.")
+    """`ids`, if there are not too many to look up in one go; raises `Invalid` otherwise."""
+    if len(ids) > MOST_IDS:
+        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MOST_IDS}.")
     return ids
 
 

@@ -89,7 +89,7 @@ class SocialQuery:
     def relationships(
         self,
         info: Info,
-        people: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of people, at most 100.")],
+        people: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of people, at most 1000.")],
     ) -> list[Relationship | None]:
         """Relationships by person."""
         wanted = keys_of(at_most(people, "people"), "Person")
