@@ -98,15 +98,11 @@ def _explain(story_id: uuid.UUID, reader_id: uuid.UUID, values: dict[str, object
 def _conflict(reading: Reading, values: dict[str, object], seen: Expected) -> Conflict:
     base = {"chapter_id": None, "offset": 0} if seen.version == 0 else {}
     overlaps = [
-        FieldConflict(path, base=base.get(name), mine=_json(values[name]), theirs=_json(getattr(reading, name)))
+        FieldConflict(path, base=base.get(name), mine=values[name], theirs=getattr(reading, name))
         for name, path in (("chapter_id", "chapter"), ("offset", "offset"))
         if name in values
     ]
     return conflict(reading, seen=seen, thing=("reading", reading.story_id, reading.reader_id), overlaps=overlaps)
-
-
-def _json(value: object) -> object:
-    return str(value) if isinstance(value, uuid.UUID) else value
 
 
 COUNT = """

@@ -1,0 +1,89 @@
+"""Finding anything again by its id, as Relay and every normalising cache do."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from schema.nodes import MOST_IDS, to_id
+from tests.api import Caller
+
+EVERYTHING = """
+query ($s: ID!, $p: [ID!]!) {
+  viewer { id shelf { id } }
+  story(id: $s) { id reading { id } chapters { id } }
+  relationships(people: $p) { id }
+}
+"""
+NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on Versioned { version updatedAt } } }"
+NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versioned { version updatedAt } } }"
+
+
+@pytest.fixture
+def ids(asha: Caller, bilal: Caller) -> list[str]:
+    """An id of each type, as asha is handed it out."""
+    story = bilal.published_story()
+    found: Any = asha.ask(EVERYTHING, s=story["id"], p=[bilal.id])
+    return [
+        found["viewer"]["id"],
+        found["viewer"]["shelf"]["id"],
+        found["story"]["id"],
+        found["story"]["reading"]["id"],
+        found["story"]["chapters"][0]["id"],
+        found["relationships"][0]["id"],
+    ]
+
+
+def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
+    """With type, id, version and date; alone and together."""
+    alone = [asha.ask(NODE, id=one)["node"] for one in ids]
+    assert [node["id"] for node in alone] == ids
+    assert [node["__typename"] for node in alone] == ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship"]
+    assert all(node["version"] and node["updatedAt"] for node in alone)
+    assert asha.ask(NODES, ids=ids)["nodes"] == alone
+
+
+def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
+    """Each place of the answer belongs to its place of the question, repeated or unknown."""
+    asked = [ids[2], "nonsense", ids[0], ids[2], to_id("Story", uuid.UUID(int=7)), to_id("Nonsense", uuid.UUID(int=7))]
+    found = asha.ask(NODES, ids=asked)["nodes"]
+    assert [node and node["id"] for node in found] == [ids[2], None, ids[0], ids[2], None, None]
+    assert asha.ask(NODES, ids=[])["nodes"] == []
+
+
+def test_the_signed_out_find_what_is_public(ids: list[str]) -> None:
+    """People, stories and their chapters."""
+    found = Caller().ask(NODES, ids=ids)["nodes"]
+    assert [node and node["__typename"] for node in found] == ["Person", None, "Story", None, "Chapter", None]
+
+
+def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
+    """No error: a cache may ask for what is long gone, or what never was."""
+    me, them = asha.person.pk, bilal.person.pk
+    nothing = [
+        *("", " ", "x", "é", "\0", "\ud800", str(me), "x" * 100_000, -5, 9**30),
+        to_id("Person"),
+        to_id("Person", me, me),
+        to_id("Relationship", me),
+        to_id("Relationship", them, me),
+        to_id("Relationship", me, me),
+        to_id("Relationship", me, uuid.UUID(int=7)),
+        to_id("Reading", me, uuid.UUID(int=7)),
+        to_id("Reading", uuid.UUID(int=7)),
+        to_id("Query", me),
+        to_id("SignSuccess", me),
+        to_id("person", me),
+        to_id("Person", me) + " ",
+    ]
+    for id_ in nothing:
+        answer = asha.post(NODE, id=id_)
+        if "errors" in answer:  # text that cannot be stored
+            assert answer["errors"][0]["extensions"]["code"] == "INVALID"
+        assert answer["data"] == {"node": None}, id_
+
+
+def test_at_most_so_many_nodes_at_once(asha: Caller) -> None:
+    """More are refused, not cut off."""
+    assert len(asha.ask(NODES, ids=[asha.id] * MOST_IDS)["nodes"]) == MOST_IDS
+    answer = asha.post(NODES, ids=[asha.id] * (MOST_IDS + 1))
+    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "INVALID")
