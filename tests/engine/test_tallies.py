@@ -1,0 +1,70 @@
+"""Slotted tallies: exact under many writers, and one statement for many totals."""
+
+import uuid
+
+import pytest
+
+from backend.engine import tallies
+from backend.engine.tallies import SLOTS
+from backend.engine.transactions import unit_of_work
+from backend.people.models import Person, PersonTally
+from tests.races.rivals import race
+from tests.races.rows import crowd, query, scalar
+from tests.races.statements import recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def raise_all(people: list[Person], by: int) -> None:
+    unit_of_work(lambda: tallies.add(PersonTally, [(person.pk, "followers", by) for person in people]))
+
+
+def test_totals_are_exact_under_sixteen_threads() -> None:
+    """Every raise and every lowering counts, in whatever order the subjects are named."""
+    people = crowd(5)
+
+    def work(number: int) -> None:
+        ordered = people[number % 5 :] + people[: number % 5]
+        for step in range(20):
+            raise_all(ordered if step % 2 else ordered[::-1], 1)
+        for _ in range(5):
+            raise_all(ordered[::-1], -1)
+
+    race([lambda n=n: work(n) for n in range(16)])
+    totals = tallies.totals(PersonTally, "followers", [person.pk for person in people])
+    assert totals == {person.pk: 16 * 15 for person in people}
+    assert scalar("SELECT count(*) FROM people_persontally") <= 5 * SLOTS
+
+
+def test_a_total_without_rows_is_zero() -> None:
+    """Nobody has to be there first."""
+    stranger = uuid.uuid4()
+    assert tallies.totals(PersonTally, "followers", [stranger]) == {stranger: 0}
+    assert tallies.totals(PersonTally, "followers", []) == {}
+
+
+def test_kinds_do_not_mix() -> None:
+    """Followers and followed of one person are two totals."""
+    (person,) = crowd(1)
+    raises = [(person.pk, "followers", 3), (person.pk, "following", 1), (person.pk, "stories", 0)]
+    unit_of_work(lambda: tallies.add(PersonTally, raises))
+    assert tallies.totals(PersonTally, "followers", [person.pk])[person.pk] == 3
+    assert tallies.totals(PersonTally, "following", [person.pk])[person.pk] == 1
+    assert scalar("SELECT count(*) FROM people_persontally") == 2
+
+
+def test_totals_are_raised_in_one_statement_and_one_order() -> None:
+    """Two writers who name the same subjects the other way round lock the same rows in the same order."""
+    people = crowd(6)
+    with recorded() as statements:
+        raise_all(people[::-1], 1)
+    (statement,) = statements
+    assert list(statement.parameters[::4]) == sorted(person.pk for person in people)
+
+
+def test_nothing_to_raise_is_no_statement() -> None:
+    """A block that ends no follow does not touch totals."""
+    with recorded() as statements:
+        unit_of_work(lambda: tallies.add(PersonTally, []))
+    assert statements == []
+    assert query("SELECT * FROM people_persontally") == []

@@ -1,0 +1,112 @@
+"""The gate for text: whatever comes through can be stored and is in one form; whatever cannot is refused by name."""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backend.engine.errors import Invalid
+from backend.engine.text import MOST_CHARACTERS, Checker, gate
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+IN_THE_DATABASE = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+UNFIT = "\0\ud800\udfff"
+
+
+@dataclass(frozen=True)
+class Note:
+    title: str
+    lines: list[str]
+
+
+@pytest.mark.django_db
+@IN_THE_DATABASE
+@given(text=ANY_TEXT)
+def test_any_text_is_refused_or_stored_as_it_came_through(text: str) -> None:
+    """What PostgreSQL cannot hold never reaches it, and what reaches it comes back the same."""
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        with pytest.raises(Invalid):
+            gate(text)
+        return
+    clean = gate(text)
+    assert clean == unicodedata.normalize("NFC", text) == gate(clean)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::text", [clean])
+        assert cursor.fetchone() == (clean,)
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return [text for item in inner for text in texts(item)]
+
+
+@settings(database=None)
+@given(value=NESTED)
+def test_no_text_hides_in_lists_and_objects(value: Any) -> None:
+    """The gate finds every string, wherever it is, and leaves everything else alone."""
+    unfit = any(set(text) & {chr(code) for code in range(0xD800, 0xE000)} or "\0" in text for text in texts(value))
+    if unfit:
+        with pytest.raises(Invalid):
+            gate(value)
+        return
+    assert texts(gate(value)) == [unicodedata.normalize("NFC", text) for text in texts(value)]
+
+
+@pytest.mark.parametrize("character", UNFIT)
+def test_a_refusal_names_the_path(character: str) -> None:
+    """A client is told which of its arguments cannot be stored."""
+    with pytest.raises(Invalid) as refused:
+        gate({"input": Note("fine", ["fine", f"not {character} fine"])})
+    assert [field.path for field in refused.value.fields] == ["input.lines.1"]
+    assert character not in refused.value.message
+
+
+def test_text_comes_out_in_one_form() -> None:
+    """The same word typed on two keyboards is the same text, so that what is equal looks equal."""
+    assert gate(Note("e\u0301", ["n\u0303"])) == Note("é", ["ñ"])
+
+
+def test_text_that_is_too_long_for_any_field_is_refused() -> None:
+    """Before anything is worked out from it."""
+    assert gate("x" * MOST_CHARACTERS)
+    with pytest.raises(Invalid, match="too long"):
+        gate("x" * (MOST_CHARACTERS + 1))
+
+
+@settings(database=None)
+@given(text=ANY_TEXT)
+def test_a_line_that_is_accepted_is_one_trimmed_line(text: str) -> None:
+    """A title is never blank, never two lines, and never longer than its column."""
+    check = Checker()
+    line = check.line("title", text, most=20)
+    if not check.problems:
+        assert 0 < len(line) <= 20
+        assert line == line.strip()
+        assert len(line.splitlines()) == 1
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """A form is not filled in by one refusal after the other."""
+    check = Checker()
+    check.line("title", "  ", most=5)
+    check.line("name", "two\nlines", most=5)
+    check.text("body", None, most=5)
+    check.text("bio", "", most=5, blank=True)
+    with pytest.raises(Invalid) as refused:
+        check.done()
+    assert [field.path for field in refused.value.fields] == ["title", "name", "name", "body"]
