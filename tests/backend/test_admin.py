@@ -1,0 +1,59 @@
+"""The admin: moderators look at everything and change nothing that has a version."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import models
+from django.test import Client
+
+from backend.engine.guard import guard_of
+from backend.people.models import Account, Person
+from tests.api import PASSWORD, Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def versioned() -> list[type[models.Model]]:
+    """Every model that declares a guard."""
+    found = []
+    for model in apps.get_models():
+        try:
+            guard_of(model)
+        except LookupError:
+            continue
+        found.append(model)
+    return found
+
+
+@pytest.fixture
+def moderator(asha: Caller) -> Client:
+    """A browser in which a moderator has signed in to the admin."""
+    Account.objects.filter(login="asha").update(is_staff=True)
+    browser = Client()
+    browser.post("/admin/login/?next=/admin/", {"username": "ASHA", "password": PASSWORD})
+    return browser
+
+
+def test_a_moderator_signs_in_and_finds_every_versioned_model(moderator: Client) -> None:
+    """The list of each opens, and so does a row of it."""
+    for model in versioned():
+        assert admin.site.is_registered(model), model
+        page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert moderator.get(page).status_code == 200, page
+
+
+def test_a_moderator_changes_nothing(moderator: Client, bilal: Caller) -> None:
+    """Looking at a row is allowed; adding, changing and deleting are refused, and the row stays as it is."""
+    page = f"/admin/people/person/{bilal.person.pk}"
+    assert moderator.get(f"{page}/change/").status_code == 200
+    assert moderator.post(f"{page}/change/", {"name": "Someone else"}).status_code == 403
+    assert moderator.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
+    assert moderator.get("/admin/people/person/add/").status_code == 403
+    assert Person.objects.get(pk=bilal.person.pk).name == "Bilal"
+
+
+def test_everybody_else_stays_outside(bilal: Caller) -> None:
+    """Who is no moderator is sent back to the sign-in page, whatever password is right."""
+    browser = Client()
+    browser.post("/admin/login/?next=/admin/", {"username": "bilal", "password": PASSWORD})
+    assert browser.get("/admin/people/person/").status_code == 302
