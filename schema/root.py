@@ -1,5 +1,7 @@
 """The schema object: every root field, every type, every refusal."""
 
+import uuid
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -7,12 +9,31 @@ from strawberry.tools import merge_types
 from schema import lookup, people, reading, social, stories
 from schema.answers import HANDLERS
 from schema.light import lighten
-from schema.scalars import VERSION, Version
+from schema.scalars import UUID, VERSION, Version
 
-Query = merge_types("Query", (people.PeopleQuery, lookup.LookupQuery, social.SocialQuery, stories.StoriesQuery))
-Mutation = merge_types(
+
+def _root(name: str, description: str, *parts: type) -> type:
+    """A root type made of the root fields of each module."""
+    root = merge_types(name, parts)
+    root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
+    return root
+
+
+Query = _root(
+    "Query",
+    "What can be read. One request sees one moment: its answer never mixes two.",
+    people.PeopleQuery,
+    lookup.LookupQuery,
+    social.SocialQuery,
+    stories.StoriesQuery,
+)
+Mutation = _root(
     "Mutation",
-    (people.PeopleMutation, social.SocialMutation, stories.StoriesMutation, reading.ReadingMutation),
+    "What can be written. Each happens entirely or not at all, and answers with what it made or why it was refused.",
+    people.PeopleMutation,
+    social.SocialMutation,
+    stories.StoriesMutation,
+    reading.ReadingMutation,
 )
 
 schema = strawberry.Schema(
@@ -26,7 +47,7 @@ schema = strawberry.Schema(
         stories.Shelf,
         reading.Reading,
     ],
-    config=StrawberryConfig(scalar_map={Version: VERSION}),
+    config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=HANDLERS,
 )
 lighten(schema._schema)

@@ -1,5 +1,6 @@
 """The scalars of our own."""
 
+import uuid
 from typing import Any, NewType
 
 import strawberry
@@ -29,4 +30,19 @@ VERSION = strawberry.scalar(
     serialize=str,
     parse_value=_parse,
     parse_literal=_parse_literal,
+)
+
+
+def _parse_uuid(value: Any) -> uuid.UUID:
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise GraphQLError("A UUID is a string such as 0190163d-8694-739b-aea5-966c26f8ad91.") from None
+
+
+UUID = strawberry.scalar(
+    name="UUID",
+    description="A universally unique identifier (RFC 9562), as 32 hexadecimal digits with hyphens.",
+    serialize=str,
+    parse_value=_parse_uuid,
 )
