@@ -1,0 +1,92 @@
+"""Locks are taken in the declared order by every mutation, so that no two of them can wait for each other in a circle."""
+
+import uuid
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.apps import apps
+
+from backend.engine.transactions import LOCK_ORDER
+from tests.api import PASSWORD, Caller
+from tests.races.statements import Statement, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIGN_UP = 'mutation($p: String!) { signUp(handle: "meena", name: "Meena", password: $p) { __typename } }'
+SIGN_IN = 'mutation($p: String!) { signIn(handle: "asha", password: $p) { __typename } }'
+TALLIES = ("people_persontally", "stories_storytally")
+OURS = {"engine", "people", "social", "stories", "reading"}
+
+
+def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[Callable[[], Any]]:
+    """Every mutation, in an order in which each has something to do, and each refusal that locks first."""
+    draft = asha.create_story("0")["story"]["id"]
+    story = bilal.published_story()
+    chapter = story["chapters"][0]["id"]
+    return [
+        lambda: Caller().ask(SIGN_UP, p=PASSWORD),
+        lambda: Caller().ask(SIGN_IN, p=PASSWORD),
+        lambda: asha.update_profile({"name": "A.", "bio": "B."}, "1", key=str(uuid.uuid4())),
+        lambda: asha.follow(bilal, "0", str(uuid.uuid4())),
+        lambda: asha.follow(bilal, "0", str(uuid.uuid4())),
+        lambda: bilal.follow(asha, "0", str(uuid.uuid4())),
+        lambda: asha.unfollow(bilal, "2", str(uuid.uuid4())),
+        lambda: asha.remove_follower(bilal, "3", str(uuid.uuid4())),
+        lambda: asha.follow(chitra, "0", str(uuid.uuid4())),
+        lambda: chitra.follow(asha, "0", str(uuid.uuid4())),
+        lambda: chitra.block(asha, key=str(uuid.uuid4())),
+        lambda: chitra.unblock(asha, "3", str(uuid.uuid4())),
+        lambda: asha.create_story("1", chapters=2, key=str(uuid.uuid4())),
+        lambda: asha.publish(draft, key=str(uuid.uuid4())),
+        lambda: asha.record_view(story["id"], "0", chapter, 1, str(uuid.uuid4())),
+        lambda: asha.record_view(story["id"], "1", chapter, 2, str(uuid.uuid4())),
+    ]
+
+
+def statements_of(mutation: Callable[[], Any]) -> list[Statement]:
+    with recorded() as statements:
+        mutation()
+    return [statement for statement in statements if statement.locks]
+
+
+def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """A deadlock is impossible between transactions that lock the same tables in the same order."""
+    seen: set[str] = set()
+    for mutation in everything_that_writes(asha, bilal, chitra):
+        statements = statements_of(mutation)
+        assert statements
+        assert all(statement.in_unit for statement in statements), "a write outside a unit of work"
+        tables = [statement.locks for statement in statements if statement.locks]
+        # The key is filled last: its row has been locked since it was claimed.
+        assert [one for one in tables[1:-1] if one == LOCK_ORDER[0]] == []
+        tables = tables[:-1] if tables[-1] == LOCK_ORDER[0] else tables
+        places = [LOCK_ORDER.index(table) for table in tables]
+        assert places == sorted(places), tables
+        seen |= set(tables)
+    assert seen == set(LOCK_ORDER), "a table of the declared order that no mutation here has locked"
+
+
+def test_totals_are_locked_in_the_order_of_their_keys(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """Several slots are raised by one statement: in the order of subject, kind and slot."""
+    several = 0
+    for mutation in everything_that_writes(asha, bilal, chitra):
+        for statement in statements_of(mutation):
+            if statement.locks in TALLIES:
+                values = statement.parameters
+                keys = [tuple(values[start : start + 3]) for start in range(0, len(values), 4)]
+                assert all(one < other for one, other in pairwise(keys))
+                several += len(keys) > 1
+    assert several >= 6
+
+
+def test_totals_come_last() -> None:
+    """They are what unrelated people share, so nobody holds them while waiting for anything else."""
+    assert LOCK_ORDER[-len(TALLIES) :] == TALLIES
+
+
+def test_the_declared_order_names_every_table() -> None:
+    """A new table has to find its place before anything can write to it."""
+    tables = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in OURS}
+    assert tables == set(LOCK_ORDER)
