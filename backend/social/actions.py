@@ -11,12 +11,12 @@ from django.db.models.functions import Now
 
 from backend.engine import tallies
 from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, Forbidden
+from backend.engine.errors import Busy, Forbidden, NotFound
 from backend.engine.idempotency import Applied
 from backend.engine.versions import Expected
 from backend.people.models import PersonTally
 from backend.social.models import Relationship
-from backend.social.pairs import Pair, explain, find, find_or_insert, write_pair
+from backend.social.pairs import UNKNOWN_PERSON, Pair, explain, find, find_or_insert, write_pair
 
 Written = tuple[Relationship, Applied]
 Follow = tuple[uuid.UUID, uuid.UUID]
@@ -132,10 +132,10 @@ def unblock(pair: Pair, seen: Expected) -> Written:
     )
     if row is not None:
         return row, Applied.WRITTEN
-    blocked = pair.row()
-    if blocked is None or getattr(blocked, f"{pair.mine}blocks_at") is None:
-        find(pair)
-    return explain(pair, seen, reads=["blocking"], path="blocking", mine=False), Applied.NOOP
+    found = find(pair, hidden_too=True) or Relationship.of_strangers(**pair.key)
+    if pair.hides(found) and getattr(found, f"{pair.mine}blocks_at") is None:
+        raise NotFound(UNKNOWN_PERSON)
+    return explain(pair, seen, reads=["blocking"], path="blocking", mine=False, row=found), Applied.NOOP
 
 
 def _count(*follows: Follow, by: int) -> None:

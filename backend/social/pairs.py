@@ -98,12 +98,15 @@ def write_pair(
     return rows[0] if rows else None
 
 
-def explain(pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine: bool) -> Relationship:
+def explain(
+    pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine: bool, row: Relationship | None = None
+) -> Relationship:
     """Why the write found no row: raises `NotFound` or `Conflict`; else it is already so, and the row says how.
 
-    `path` is the field that the write sets and `mine` the value that it wanted.
+    `path` is the field that the write sets and `mine` the value that it wanted; `row` is given where it has been read
+    after the write.
     """
-    row = pair.row() or Relationship.of_strangers(**pair.key)
+    row = row or pair.row() or Relationship.of_strangers(**pair.key)
     if pair.hides(row) and path != "blocking":
         raise NotFound(UNKNOWN_PERSON)
     if not is_unchanged(row, seen, reads, side=pair.mine):

@@ -1,0 +1,242 @@
+"""How many SQL statements each request takes: few, the same whatever the page size, and each list read from its index."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from backend.pages import Window
+from backend.people.models import Person
+from backend.social import queries as social
+from backend.stories import queries as stories
+from backend.stories.models import Story
+from schema.nodes import to_id
+from tests.api import Caller, join
+
+STORY = (
+    "id title author { id name followerCount relationship { following } } chapterCount viewCount "
+    "reading { version chapter { title } }"
+)
+PERSON = "id handle followerCount followingCount storyCount relationship { following followedBy version }"
+STORIES = f"edges {{ cursor node {{ {STORY} }} }} pageInfo {{ hasNextPage }}"
+FOLLOWERS = f"totalCount edges {{ node {{ {PERSON} }} }}"
+DOCUMENTS = {
+    "nothing": "{ __typename }",
+    "viewer": "{ viewer { id name } }",
+    "feed": f"query ($n: Int) {{ feed(first: $n) {{ {STORIES} }} }}",
+    "stories": f"query ($n: Int) {{ stories(first: $n) {{ {STORIES} }} }}",
+    "profile": f"""query ($n: Int) {{ person(handle: "p0") {{ {PERSON} stories(first: $n) {{ {STORIES} }} }} }}""",
+    "followers": f"""query ($n: Int) {{ person(handle: "p0") {{ followers(first: $n) {{ {FOLLOWERS} }} }} }}""",
+    "followers of followers": """query ($n: Int) { person(handle: "p0") { followers(first: $n) { edges { node {
+        followers(first: $n) { totalCount edges { node { handle relationship { following } } } }
+        stories(first: 3) { edges { node { title chapterCount } } }
+    } } } } }""",
+    "nodes": f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Person {{ {PERSON} }} ... on Story {{ {STORY} }} }} }}",
+    "relationships": "query ($people: [ID!]!) "
+    f"{{ relationships(people: $people) {{ version following person {{ {PERSON} }} }} }}",
+    "shelf": """query ($n: Int) { viewer { shelf { storyCount stories(first: $n) {
+        edges { node { title status chapters { title } } }
+    } } } }""",
+}
+EXPECTED = {
+    "nothing": 0,
+    "viewer": 1,
+    "feed": 9,
+    "stories": 9,
+    "profile": 14,
+    "followers": 9,
+    "followers of followers": 9,
+    "nodes": 14,
+    "relationships": 7,
+    "shelf": 4,
+}
+
+
+@pytest.fixture
+def crowd(transactional_db: None) -> list[Caller]:
+    """Twenty-one people; p0 is followed by and follows all others; each has a published story that p1 has read."""
+    people = [join(f"p{n}") for n in range(21)]
+    first, reader = people[:2]
+    for one in people:
+        story = one.published_story(chapters=2)
+        if one is not reader:
+            reader.record_view(story["id"], chapter=story["chapters"][0]["id"])
+            assert reader.follow(one)["applied"] == "WRITTEN"
+    for one in people[2:]:
+        one.follow(first)
+        first.follow(one, "1")
+    return people
+
+
+def statements(captured: CaptureQueriesContext) -> list[str]:
+    """The SQL that was sent, but for the beginning and end of transactions, which cost no more for a longer page."""
+    return [one["sql"] for one in captured.captured_queries if not re.match("BEGIN|COMMIT|SAVEPOINT", one["sql"])]
+
+
+def counted(caller: Caller, document: str, **variables: Any) -> list[str]:
+    """The SQL of one request."""
+    with CaptureQueriesContext(connection) as captured:
+        answer = caller.post(document, **variables)
+    assert "errors" not in answer, answer["errors"]
+    return statements(captured)
+
+
+def of_size(people: list[Caller], size: int) -> dict[str, Any]:
+    """Variables for pages and lists of this size."""
+    some = people[2 : 2 + size]
+    written = Story.objects.filter(author_id__in=[one.person.pk for one in some])
+    ids = [one.id for one in some]
+    return {"n": size, "people": ids, "ids": ids + [to_id("Story", story.pk) for story in written]}
+
+
+def asked_for(document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Those variables that the document declares."""
+    return {name: value for name, value in variables.items() if f"${name}:" in document}
+
+
+def test_queries_take_as_many_statements_whatever_the_page_size(crowd: list[Caller]) -> None:
+    """The whole table, for two rows and for nineteen."""
+    viewer = crowd[1]
+    found: dict[int, dict[str, int]] = {}
+    for size in (2, 19):
+        variables = of_size(crowd, size)
+        found[size] = {
+            name: len(counted(viewer, document, **asked_for(document, variables)))
+            for name, document in DOCUMENTS.items()
+        }
+    assert found[2] == found[19] == EXPECTED
+
+
+def test_a_list_under_two_names_is_two_lists(crowd: list[Caller]) -> None:
+    """Each page is read once, and what belongs to its rows once for each page."""
+    query = "{ a: stories(first: 2) { edges { node { viewCount } } } b: stories(first: 5) { edges { node { viewCount } } } }"
+    assert len(counted(crowd[1], query)) == 5
+
+
+# --- Mutations --------------------------------------------------------------------------------------------------
+
+
+def captured(act: Callable[[], Any]) -> tuple[str, int]:
+    """What a mutation answered, and how many statements it took."""
+    with CaptureQueriesContext(connection) as context:
+        answer = act()
+    return answer.get("applied") or answer["__typename"], len(statements(context))
+
+
+Writes = Iterator[tuple[str, Callable[[], Any]]]
+
+
+def writes(a: Caller, b: Caller) -> Writes:
+    """Each mutation in a state in which it writes, then in one in which it meets a conflict."""
+    yield "follow", lambda: a.follow(b, "0")
+    yield "follow, too late", lambda: a.follow(b, "0")
+    yield "follow, again", lambda: a.follow(b, "1")
+    yield "unfollow", lambda: a.unfollow(b, "1")
+    yield "unfollow, too late", lambda: a.unfollow(b, "1")
+    b.follow(a, "2")
+    yield "removeFollower", lambda: a.remove_follower(b, "3")
+    yield "removeFollower, too late", lambda: a.remove_follower(b, "3")
+    a.follow(b, "4")
+    b.follow(a, "5")
+    yield "block", lambda: a.block(b)
+    yield "block, too late", lambda: a.block(b, "1")
+    yield "unblock", lambda: a.unblock(b, "7")
+    yield "unblock, too late", lambda: a.unblock(b, "7")
+    yield "updateProfile", lambda: a.update_profile({"name": "A"}, "1")
+    yield "updateProfile, too late", lambda: a.update_profile({"name": "B"}, "1")
+    yield "createStory", lambda: a.create_story("0", chapters=1)
+    yield "createStory, 50 chapters", lambda: a.create_story("1", chapters=50)
+    yield "createStory, too late", lambda: a.create_story("0")
+    mine = a.create_story("2")["story"]["id"]
+    yield "publishStory", lambda: a.publish(mine)
+    yield "publishStory, too late", lambda: a.publish(mine)
+    story = b.published_story(chapters=2)
+    one, two = (chapter["id"] for chapter in story["chapters"])
+    yield "recordView", lambda: a.record_view(story["id"], "0", one)
+    yield "recordView, next place", lambda: a.record_view(story["id"], "1", two)
+    yield "recordView, too late", lambda: a.record_view(story["id"], "1", one)
+
+
+WRITES = {
+    "follow": ("WRITTEN", 6),
+    "follow, too late": ("ConflictError", 5),
+    "follow, again": ("NOOP", 4),
+    "unfollow": ("WRITTEN", 4),
+    "unfollow, too late": ("ConflictError", 5),
+    "removeFollower": ("WRITTEN", 4),
+    "removeFollower, too late": ("ConflictError", 5),
+    "block": ("WRITTEN", 5),
+    "block, too late": ("ConflictError", 6),
+    "unblock": ("WRITTEN", 2),
+    "unblock, too late": ("ConflictError", 4),
+    "updateProfile": ("WRITTEN", 2),
+    "updateProfile, too late": ("ConflictError", 4),
+    "createStory": ("WRITTEN", 6),
+    "createStory, 50 chapters": ("WRITTEN", 6),
+    "createStory, too late": ("ConflictError", 4),
+    "publishStory": ("WRITTEN", 4),
+    "publishStory, too late": ("ConflictError", 4),
+    "recordView": ("WRITTEN", 7),
+    "recordView, next place": ("WRITTEN", 6),
+    "recordView, too late": ("ConflictError", 7),
+}
+"""Without what the answer shows of other people and things, which costs as much as in a query."""
+
+
+def test_a_mutation_takes_a_few_statements(asha: Caller, bilal: Caller) -> None:
+    """The token, the write with what belongs to it, and what the answer shows; explaining a conflict takes at most two more."""
+    found = {name: captured(act) for name, act in writes(asha, bilal)}
+    assert found == WRITES
+    for name, (_, count) in found.items():
+        if name.endswith("too late"):
+            assert count <= found[name.partition(",")[0]][1] + 2
+
+
+def test_a_key_costs_two_statements_and_a_replay_no_write(asha: Caller, bilal: Caller) -> None:
+    """Claimed and filled; read again."""
+    key = str(uuid.UUID(int=5))
+    assert captured(lambda: asha.follow(bilal, "0", key=key)) == ("WRITTEN", WRITES["follow"][1] + 2)
+    assert captured(lambda: asha.follow(bilal, "0", key=key)) == ("REPLAYED", 3)
+
+
+# --- Indexes ----------------------------------------------------------------------------------------------------
+
+
+class Explained:
+    """Runs SQL as it is, and remembers how PostgreSQL said that it would."""
+
+    def __init__(self) -> None:
+        self.plans: list[str] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        with context["connection"].connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (COSTS OFF) {sql}", params)
+            self.plans.append("\n".join(row[0] for row in cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize("window", [Window(20), Window(20, backward=True)], ids=["forward", "backward"])
+def test_pages_are_read_from_their_indexes(transactional_db: None, window: Window) -> None:
+    """With some thousands of people no list reads a table from its beginning, nor do the totals."""
+    call_command("demo", people=2_000, stories=3_000, verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    known = Person.objects.order_by("joined_at")[:20]
+    viewer, owners = known[0].pk, [one.pk for one in known]
+    explained = Explained()
+    with connection.execute_wrapper(explained):
+        for kind in (social.FOLLOWERS, social.FOLLOWING):
+            social.lists(kind, owners[:1], window, viewer=viewer)
+            social.list_totals(kind, owners[:1], viewer=viewer)
+        stories.published(window, viewer=viewer)
+        stories.feed(window, viewer=viewer)
+        stories.by_authors(owners[:1], window, viewer=viewer)
+        stories.on_shelf(viewer, window)
+    assert len(explained.plans) >= 8
+    for plan in explained.plans:
+        assert "Seq Scan" not in plan, plan
