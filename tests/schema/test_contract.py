@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from graphql import (
     GraphQLEnumType,
     GraphQLInterfaceType,
@@ -44,6 +45,12 @@ def test_the_file_is_what_the_code_serves() -> None:
     """`manage.py export_schema` writes it again."""
     assert PRINTED.read_text().strip() == schema.as_str().strip()
     assert validate_schema(NOW) == []
+
+
+def test_tools_can_fetch_it() -> None:
+    """The server hands out the file, for those who generate code from it."""
+    response = Client().get("/schema.graphql")
+    assert (response.status_code, response.content) == (200, PRINTED.read_bytes())
 
 
 def test_nothing_that_was_released_is_broken() -> None:

@@ -1,0 +1,1 @@
+"""Documents as real clients send them, and what those clients need of the answers."""
