@@ -3,11 +3,12 @@
 from functools import cached_property
 
 import strawberry
+from django.conf import settings
 from django.http import HttpRequest
 
 from backend.engine.transactions import drop_broken_connection
 from backend.people.models import Person
-from resolvers.access import signed_in, viewer_of
+from resolvers.access import bearer_token, signed_in, viewer_of
 from resolvers.batches import gather
 
 
@@ -30,6 +31,11 @@ class Context:
     def me(self) -> Person:
         """Who is asking; raises `Unauthenticated` when signed out. Every write asks this first."""
         return signed_in(self.viewer)
+
+    def settle_session(self) -> None:
+        """Look the session of a cookie up before a snapshot is taken: Django may have to end it, which is a write."""
+        if bearer_token(self.request) is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
+            self.request.user.is_authenticated  # noqa: B018
 
     def forget_viewer(self) -> None:
         """Look again the next time: somebody has just signed in or out."""

@@ -1,6 +1,5 @@
 """Runs one GraphQL operation: prepared once for each document, a query in one snapshot, every error with a code."""
 
-import logging
 from collections.abc import Awaitable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,11 +23,10 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from backend.engine.errors import Refusal
-from backend.engine.transactions import refusal_of, snapshot
+from backend.engine.transactions import drop_broken_connection, snapshot
 from schema.context import Context
+from schema.errors import TOO_DEEP, RequestError, shown
 from schema.root import schema
-
-log = logging.getLogger("katha")
 
 GRAPHQL = schema._schema
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -36,20 +34,6 @@ MOST_DOCUMENTS = 1_000
 MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
 MOST_ERRORS = 20
-MOST_CHARACTERS_SAID = 500
-
-FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged."
-
-TOO_DEEP = "The document is nested too deeply."
-MISFIT = "A value in the request does not fit its type."
-
-
-class RequestError(Exception):
-    """The request cannot be executed at all: no data, only errors, each with its code."""
-
-    def __init__(self, errors: list[GraphQLError], code: str) -> None:
-        super().__init__(code)
-        self.errors = [_shown(error, code) for error in errors]
 
 
 @dataclass(frozen=True)
@@ -109,7 +93,10 @@ def run(
 ) -> dict[str, Any]:
     """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables."""
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
+    drop_broken_connection()
     try:
+        if reads:
+            context.settle_session()
         with snapshot() if reads else nullcontext():
             result = execute(
                 GRAPHQL,
@@ -120,54 +107,24 @@ def run(
                 is_awaitable=_never,
                 hide_suggestions=True,
             )
-    except Refusal as refusal:
+    except (Refusal, DatabaseError, InterfaceError) as error:
         return {
-            "errors": [_shown(GraphQLError(refusal.message, original_error=refusal), "").formatted],
+            "errors": [shown(GraphQLError(str(error), original_error=error), "INTERNAL_SERVER_ERROR").formatted],
             "data": None,
         }
     assert isinstance(result, ExecutionResult)
-    return _answer(result)
+    return _answer(result, writes=operation.operation is OperationType.MUTATION)
 
 
-def _answer(result: ExecutionResult) -> dict[str, Any]:
+def _answer(result: ExecutionResult, *, writes: bool) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
     if result.data is None and all(error.path is None for error in result.errors):
         raise RequestError(result.errors, "BAD_USER_INPUT")
     return {
-        "errors": [_shown(error, "INTERNAL_SERVER_ERROR").formatted for error in result.errors],
+        "errors": [shown(error, "INTERNAL_SERVER_ERROR", writes=writes).formatted for error in result.errors],
         "data": result.data,
     }
-
-
-def _shown(error: GraphQLError, code: str) -> GraphQLError:
-    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged."""
-    original = error.original_error
-    if isinstance(original, DatabaseError | InterfaceError):
-        original = refusal_of(original) or original
-    if isinstance(original, Refusal):
-        retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
-        return _replaced(error, original.message, {"code": original.code, "retry": retry})
-    if isinstance(original, RecursionError):
-        return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
-    if original is None or isinstance(original, GraphQLError):
-        return _replaced(error, _shortened(error.message), {"code": code})
-    if error.path is None:  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
-        return _replaced(error, MISFIT, {"code": code})
-    log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
-    return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
-
-
-def _shortened(message: str) -> str:
-    """A message without most of the value that it quotes, and without guesses at what was meant."""
-    message = message.partition(" Did you mean")[0]
-    return message if len(message) <= MOST_CHARACTERS_SAID else f"{message[:MOST_CHARACTERS_SAID]} …"
-
-
-def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
-    # Half of a surrogate pair in a quoted value could not be sent.
-    clean = message.encode("utf-8", "replace").decode()
-    return GraphQLError(clean, error.nodes, error.source, error.positions, error.path, extensions=extensions)
 
 
 def _reads_data(operation: OperationDefinitionNode) -> bool:

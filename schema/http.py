@@ -14,7 +14,8 @@ from graphql import OperationType
 from resolvers.access import bearer_token
 from schema.accept import preferred
 from schema.context import Context
-from schema.execution import RequestError, prepare, run
+from schema.errors import RequestError
+from schema.execution import prepare, run
 from schema.explorer.views import explorer
 
 JSON = "application/json"

@@ -29,7 +29,7 @@ class VersionGuard(BaseConstraint):
 
     - each version stays or rises by exactly one, and at least one of them rises;
     - the fixed fields stay;
-    - a group whose fields change carries the new version as its stamp, and no other group's stamp moves.
+    - a group whose fields change carries the new version as its stamp, and no stamp moves to anything else.
 
     Being a Django constraint it is created, altered and dropped by migrations like any other.
     """

@@ -12,7 +12,8 @@ from django.test import Client
 
 from resolvers import people
 from schema import execution
-from schema.execution import MOST_CHARACTERS_REMEMBERED, RequestError, prepare
+from schema.errors import RequestError
+from schema.execution import MOST_CHARACTERS_REMEMBERED, prepare
 from tests.api import Caller
 from tests.schema.wire import post
 

@@ -1,11 +1,10 @@
 """Following and blocking: what each writes, when each refuses, and whose version moves."""
 
-import uuid
 from typing import Any
 
 import pytest
 
-from schema.nodes import MOST_IDS, to_id
+from schema.nodes import to_id
 from tests.api import Caller
 from tests.schema.footprint import nothing_written
 
@@ -27,11 +26,6 @@ def counts(whom: Caller) -> tuple[int, int]:
     """Followers and followed, as anybody sees them."""
     found = Caller().ask(COUNTS, h=whom.person.handle)["person"]
     return found["followerCount"], found["followingCount"]
-
-
-def new_key() -> str:
-    """A key."""
-    return str(uuid.uuid4())
 
 
 def test_strangers_have_a_relationship_of_version_0(asha: Caller, bilal: Caller) -> None:
@@ -165,109 +159,3 @@ def test_a_block_stands_whatever_the_version(asha: Caller, bilal: Caller) -> Non
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------
-
-
-def test_a_key_gives_the_first_reply_again(asha: Caller, bilal: Caller) -> None:
-    """Also when the version has moved since, and whatever has happened in between."""
-    key = new_key()
-    first = asha.follow(bilal, "0", key=key)
-    asha.unfollow(bilal, "1")
-    with nothing_written():
-        again = asha.follow(bilal, "0", key=key)
-        other_version = asha.follow(bilal, "5", key=key)
-    assert again == {**first, "applied": "REPLAYED"}
-    assert other_version == again
-    assert asha.relationship(bilal) == side(version="2")
-
-
-def test_a_key_belongs_to_one_request(asha: Caller, bilal: Caller, chitra: Caller) -> None:
-    """Another person or another mutation under it is refused."""
-    key = new_key()
-    asha.follow(bilal, "0", key=key)
-    with nothing_written():
-        for answer in (
-            asha.follow(chitra, "0", key=key),
-            asha.unfollow(bilal, "1", key=key),
-            asha.block(bilal, key=key),
-        ):
-            assert (answer["__typename"], answer["code"]) == ("KeyReusedError", "KEY_REUSED")
-            assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}
-
-
-def test_a_key_is_ones_own(asha: Caller, bilal: Caller, chitra: Caller) -> None:
-    """Two people may happen to use the same."""
-    key = new_key()
-    assert asha.follow(chitra, "0", key=key)["applied"] == "WRITTEN"
-    assert bilal.follow(chitra, "0", key=key)["applied"] == "WRITTEN"
-
-
-def test_a_refusal_is_not_remembered(asha: Caller, bilal: Caller) -> None:
-    """After a conflict the same key goes with the new version."""
-    asha.follow(bilal)
-    asha.unfollow(bilal, "1")
-    key = new_key()
-    with nothing_written():
-        assert asha.follow(bilal, "0", key=key)["__typename"] == "ConflictError"
-    assert asha.follow(bilal, "2", key=key)["applied"] == "WRITTEN"
-
-
-def test_a_noop_is_remembered_as_one(asha: Caller, bilal: Caller) -> None:
-    """The first reply said that nothing was done; the second says that it was said."""
-    key = new_key()
-    assert asha.unfollow(bilal, "0", key=key)["applied"] == "NOOP"
-    assert asha.unfollow(bilal, "0", key=key)["applied"] == "REPLAYED"
-
-
-# --- Reading relationships --------------------------------------------------------------------------------------
-
-RELATIONSHIPS = "query ($p: [ID!]!) { relationships(people: $p) { person { handle } following } }"
-
-
-def test_relationships_come_in_the_order_asked_for(asha: Caller, bilal: Caller, chitra: Caller) -> None:
-    """Null for oneself, for nobody and for what is no person; the same person twice is answered twice."""
-    asha.follow(chitra)
-    ids = [
-        chitra.id,
-        asha.id,
-        bilal.id,
-        "nonsense",
-        to_id("Person", uuid.uuid4()),
-        to_id("Story", chitra.person.pk),
-        chitra.id,
-    ]
-    found = asha.ask(RELATIONSHIPS, p=ids)["relationships"]
-    chitras = {"person": {"handle": "chitra"}, "following": True}
-    assert found == [chitras, None, {"person": {"handle": "bilal"}, "following": False}, None, None, None, chitras]
-    assert asha.ask(RELATIONSHIPS, p=[])["relationships"] == []
-
-
-def test_relationships_are_of_the_signed_in(asha: Caller, nobody: Caller) -> None:
-    """Nobody has none."""
-    answer = nobody.post(RELATIONSHIPS, p=[asha.id])
-    assert answer["data"] is None
-    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-
-
-def test_at_most_so_many_relationships_at_once(asha: Caller, bilal: Caller) -> None:
-    """More are refused, not cut off."""
-    assert len(asha.ask(RELATIONSHIPS, p=[bilal.id] * MOST_IDS)["relationships"]) == MOST_IDS
-    assert asha.post(RELATIONSHIPS, p=[bilal.id] * (MOST_IDS + 1))["errors"][0]["extensions"]["code"] == "INVALID"
-
-
-def test_somebody_elses_side_is_not_found(asha: Caller, bilal: Caller, chitra: Caller) -> None:
-    """A relationship is its viewer's."""
-    asha.follow(bilal)
-    node = "query ($id: ID!) { node(id: $id) { id } }"
-    mine = to_id("Relationship", asha.person.pk, bilal.person.pk)
-    assert asha.ask(node, id=mine)["node"] == {"id": mine}
-    for other in (bilal, chitra, Caller()):
-        assert other.ask(node, id=mine)["node"] is None
-
-
-def test_a_persons_relationship_is_the_viewers(asha: Caller, bilal: Caller) -> None:
-    """Null when signed out and for oneself."""
-    asha.follow(bilal)
-    query = '{ person(handle: "bilal") { relationship { following version } } }'
-    assert asha.ask(query)["person"]["relationship"] == {"following": True, "version": "1"}
-    assert bilal.ask(query)["person"]["relationship"] is None
-    assert Caller().ask(query)["person"]["relationship"] is None

@@ -1,0 +1,58 @@
+"""What a client may see of an error: a code with every one, a refusal's advice, nothing of our own insides."""
+
+import logging
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from graphql import GraphQLError
+
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+from backend.engine.transactions import refusal_of
+
+log = logging.getLogger("katha")
+
+MOST_CHARACTERS_SAID = 500
+
+FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged."
+MISFIT = "A value in the request does not fit its type."
+TOO_DEEP = "The document is nested too deeply."
+
+
+class RequestError(Exception):
+    """The request cannot be executed at all: no data, only errors, each with its code."""
+
+    def __init__(self, errors: list[GraphQLError], code: str) -> None:
+        super().__init__(code)
+        self.errors = [shown(error, code) for error in errors]
+
+
+def shown(error: GraphQLError, code: str, *, writes: bool = False) -> GraphQLError:
+    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged."""
+    original = error.original_error
+    if isinstance(original, DatabaseError | InterfaceError):
+        original = refusal_of(original) or original
+        if writes and isinstance(original, Busy):  # it may have broken after the commit, while the answer was read
+            original = OutcomeUnknown(after_ms=original.after_ms)
+    if isinstance(original, Refusal):
+        retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
+        return _replaced(error, original.message, {"code": original.code, "retry": retry})
+    if isinstance(original, RecursionError):
+        return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
+    if original is None or isinstance(original, GraphQLError):
+        return _replaced(error, _shortened(error.message), {"code": code})
+    if error.path is None:  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
+        return _replaced(error, MISFIT, {"code": code})
+    log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
+    return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
+
+
+def _shortened(message: str) -> str:
+    """A message without most of the value that it quotes, and without guesses at what was meant."""
+    message = message.partition(" Did you mean")[0]
+    return message if len(message) <= MOST_CHARACTERS_SAID else f"{message[:MOST_CHARACTERS_SAID]} …"
+
+
+def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    # Half of a surrogate pair in a quoted value could not be sent.
+    clean = message.encode("utf-8", "replace").decode()
+    return GraphQLError(clean, error.nodes, error.source, error.positions, error.path, extensions=extensions)
