@@ -43,7 +43,7 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@$(VENV) manage.py export_schema --check
 	@echo "▸ Migrations"
 	@$(VENV) manage.py makemigrations --check --dry-run
-	@$(VENV) manage.py lintmigrations --settings=tests.settings
+	@DJANGO_SETTINGS_MODULE=tests.settings $(VENV) manage.py lintmigrations
 	@echo "▸ House rules"
 	@$(VENV) -m pytest -q tests/test_house.py
 
