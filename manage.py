@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> None:
     """Run a command, with the embedded PostgreSQL running where the command needs it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
     command = next((word for word in arguments[1:] if not word.startswith("-")), "help")
-    needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE
+    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE and not asks_for_help
     try:
         with running(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
             execute_from_command_line(arguments)

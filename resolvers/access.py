@@ -28,8 +28,12 @@ def viewer_of(request: HttpRequest) -> Person | None:
     return user.person if isinstance(user, Account) else None
 
 
-def signed_in(viewer: Person | None) -> Person:
-    """The viewer; raises `Unauthenticated` if nobody is signed in."""
+def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
+    """The viewer; raises `Unauthenticated` if nobody is signed in. `token` is the one that did not sign them in."""
+    if viewer is None and token is not None:
+        raise Unauthenticated(
+            "This token signs nobody in: it is unknown, has been revoked or has expired. Sign in again."
+        )
     if viewer is None:
         raise Unauthenticated
     return viewer

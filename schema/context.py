@@ -30,7 +30,7 @@ class Context:
     @property
     def me(self) -> Person:
         """Who is asking; raises `Unauthenticated` when signed out. Every write asks this first."""
-        return signed_in(self.viewer)
+        return signed_in(self.viewer, token=bearer_token(self.request))
 
     def settle_session(self) -> None:
         """Look the session of a cookie up before a snapshot is taken: Django may have to end it, which is a write."""

@@ -63,8 +63,8 @@ class Conflict(Refusal):
 
     def __init__(self, current: Any, *, expected: int, after_ms: int, overlaps: Sequence[FieldConflict] = ()) -> None:
         super().__init__(
-            "Somebody else changed this since you last saw it. Nothing was written. Look at `current`, "
-            "redo your change on top of it and send it with its version.",
+            "This has changed since the version that you expected. Nothing was written. Look at `current`, redo your "
+            "change on top of it and send it with its version.",
             after_ms=after_ms,
         )
         self.current = current
@@ -99,7 +99,7 @@ class Invalid(Refusal):
     code = "INVALID"
 
     def __init__(self, *fields: InvalidField) -> None:
-        super().__init__("; ".join(f"{field.path}: {field.message}" for field in fields))
+        super().__init__(" ".join(f"{field.path}: {field.message}" for field in fields))
         self.fields = fields
 
     @classmethod

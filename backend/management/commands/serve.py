@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, call_command
@@ -18,7 +18,10 @@ from backend.people import demo
 from backend.people.queries import names
 
 THREADS = 4
+PATIENCE_SECONDS = 10
+"""How long a worker may take to finish its requests when it is told to stop."""
 PR_SET_PDEATHSIG = 1
+MOST_PORT = 65_535
 
 
 class Command(BaseCommand):
@@ -29,8 +32,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to listen, with how many processes, and what to prepare first."""
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--workers", type=int, default=2, help="Processes; each answers 4 requests at a time.")
+        parser.add_argument("--port", type=port, default=8000)
+        parser.add_argument("--workers", type=workers, default=2, help="Processes; each answers 4 requests at a time.")
         parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
         parser.add_argument("--demo", action="store_true", help="Fill an empty database with demo data first.")
 
@@ -47,7 +50,7 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
         connections.close_all()
-        os.register_at_fork(after_in_child=_end_with_parent)
+        os.register_at_fork(after_in_child=_as_worker)
         Granian(
             "backend.wsgi:application",
             address=options["host"],
@@ -56,6 +59,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             blocking_threads=THREADS,
             respawn_failed_workers=True,
+            workers_kill_timeout=PATIENCE_SECONDS,
             log_enabled=False,
         ).serve()
 
@@ -75,8 +79,13 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _end_with_parent() -> None:
-    """In a worker: end at once when the server that started it is killed, so that nobody is left on the port."""
+def _as_worker() -> None:
+    """In a worker: leave it to the server alone to say when to stop, and end at once when the server is killed.
+
+    A terminal's Ctrl-C goes to its whole process group. A worker that gets it, and then the server's own signal while
+    it is stopping already, may never stop; so workers are a group of their own. And nobody is left on the port.
+    """
+    os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -85,11 +94,30 @@ def require_free_port(host: str, port: int) -> None:
     """Raise CommandError if nobody can listen there, before anything slow is done."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {host}: {error}. HOST must be an address of this machine.") from None
+    try:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise CommandError(
             f"Cannot listen on {host} port {port}: {error}. If another program uses port {port}, choose another: "
-            f"make run PORT={port + 1}"
+            f"make run PORT={port + 1 if port < MOST_PORT else 8000}"
         ) from None
+
+
+def port(text: str) -> int:
+    """A port to listen on."""
+    return _within(text, 1, MOST_PORT)
+
+
+def workers(text: str) -> int:
+    """How many processes."""
+    return _within(text, 1, 256)
+
+
+def _within(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+    return int(text)

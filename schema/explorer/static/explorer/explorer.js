@@ -105,6 +105,12 @@ async function sign(handle, password) {
   }
 }
 
+// Another tab may have signed somebody else in: the cookie is the same for both.
+window.addEventListener("focus", async () => {
+  const answer = await post({ query: "{ viewer { id } }" }).catch(() => null);
+  if (answer?.data && (answer.data.viewer?.id ?? null) !== (viewer?.id ?? null)) await look();
+});
+
 element("who")?.addEventListener("change", (event) => sign(event.target.value, page.password));
 element("sign-out")?.addEventListener("click", () => sign(""));
 element("sign-in")?.addEventListener("submit", (event) => {

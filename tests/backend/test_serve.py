@@ -1,0 +1,72 @@
+"""Serving: it stops when it is told to, leaves nobody behind when it is killed, and says why it cannot start."""
+
+import os
+import signal
+import socket
+import subprocess
+import urllib.parse
+from argparse import ArgumentTypeError
+
+import pytest
+
+from backend.management.commands.serve import port, workers
+from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def port_of(address: str) -> int:
+    """The port of an address."""
+    found = urllib.parse.urlsplit(address).port
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("attempt", range(3))
+def test_it_stops_when_its_whole_group_is_told_to(served_database: str, ending: signal.Signals, attempt: int) -> None:
+    """Ctrl-C goes to the whole process group of a terminal: every worker ends, and the port is free again."""
+    with serving(served_database) as (address, process):
+        os.killpg(process.pid, ending)
+        process.wait(PATIENCE_SECONDS)
+        assert is_free(port_of(address))
+
+
+def test_no_worker_outlives_a_server_that_is_killed(served_database: str) -> None:
+    """After `kill -9` of the main process alone, the port is free for the next one."""
+    with serving(served_database) as (address, process):
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+        until(lambda: is_free(port_of(address)), "the workers are gone")
+
+
+def test_a_port_that_is_taken_is_named(served_database: str) -> None:
+    """The error says which port, and how to choose another."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        process = start(served_database, taken, stderr=subprocess.PIPE)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert f"port {taken}" in said.decode()
+    assert "make run PORT=" in said.decode()
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "abc", "", "٣"])
+def test_a_port_is_a_port(text: str) -> None:
+    """Anything else is refused before anything is started."""
+    with pytest.raises(ArgumentTypeError, match="must be a whole number"):
+        port(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many"])
+def test_there_is_at_least_one_worker(text: str) -> None:
+    """Anything else is refused before anything is started."""
+    with pytest.raises(ArgumentTypeError, match="must be a whole number"):
+        workers(text)
+
+
+def test_a_free_port_is_free() -> None:
+    """The tests' own look at ports can say both."""
+    assert is_free(free_port())

@@ -1,0 +1,74 @@
+"""Starts `manage.py serve` as a terminal does: in a process group of its own, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 60
+
+Process = subprocess.Popen[bytes]
+
+
+@contextmanager
+def serving(database: str, *, workers: int = 2) -> Iterator[tuple[str, Process]]:
+    """A server over this database that is ready: its address and its main process. Ended when the block ends."""
+    port = free_port()
+    process = start(database, port, workers=workers)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: _answers(process, f"{address}/readyz"), "the server is ready")
+        yield address, process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=PATIENCE_SECONDS)
+
+
+def start(database: str, port: int, *, workers: int = 2, stderr: int | None = None) -> Process:
+    """Start a server, as the leader of a process group."""
+    environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+    )
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Ask until the answer is yes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"It did not happen that {what}.")
+        time.sleep(0.05)
+
+
+def _answers(process: Process, url: str) -> bool:
+    assert process.poll() is None, f"the server ended with {process.returncode}"
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
