@@ -75,7 +75,7 @@ def _total(person: Person, kind: str) -> int:
 
 
 def relationship(person: Person) -> Standing | None:
-    """The viewer's side towards them; None when signed out, for oneself, and across their block."""
+    """The viewer's side towards them; None when signed out or for oneself."""
     viewer = person.batch.viewer  # type: ignore[attr-defined]
     if viewer is None or viewer.pk == person.pk:
         return None
