@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backend.engine import tallies
-from backend.engine.idempotency import Outcome, Request, perform
+from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
 from backend.people import actions, demo, queries
@@ -16,6 +16,7 @@ from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
 from resolvers.access import the_id
 from resolvers.batches import gather, loaded
+from resolvers.work import performed
 
 DEMO_PASSWORD = demo.PASSWORD
 
@@ -49,7 +50,7 @@ def update_profile(
         row, applied = actions.update_profile(me.pk, patch, expect, merge=merge)
         return Outcome(applied, {"person": row})
 
-    return perform(Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge}), work)
+    return performed(Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge}), work, me)
 
 
 # --- What belongs to a person, for a whole batch at once ---------------------------------------------------------

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from backend.engine.errors import Conflict, NotFound
-from backend.engine.idempotency import Outcome, Request, perform
+from backend.engine.errors import NotFound
+from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.people.models import Person
 from backend.reading import actions
@@ -14,7 +14,8 @@ from backend.reading.models import Reading
 from backend.stories.actions import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, loaded
+from resolvers.work import performed
 
 
 def record_view(
@@ -27,13 +28,7 @@ def record_view(
         return Outcome(applied, {"reading": reading}, {"counted": counted})
 
     where = None if place is None else [str(place.chapter_id), place.offset]
-    try:
-        outcome = perform(Request("recordView", me.pk, key, {"story": str(story), "place": where}), work)
-    except Conflict as conflict:
-        gather([conflict.current], me)
-        raise
-    gather(outcome.rows.values(), me)
-    return outcome
+    return performed(Request("recordView", me.pk, key, {"story": str(story), "place": where}), work, me)
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:

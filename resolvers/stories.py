@@ -1,12 +1,11 @@
 """Stories: finding them, what belongs to them, creating and publishing them."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from backend.engine import tallies
-from backend.engine.errors import Conflict
-from backend.engine.idempotency import Applied, Outcome, Request, perform
+from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
 from backend.people import queries as people
@@ -18,6 +17,7 @@ from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Shelf, Story, StoryTally
 from resolvers.access import signed_in, the_id
 from resolvers.batches import Batch, gather, loaded
+from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Story]:
@@ -65,7 +65,7 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
         story, shelf = actions.create_story(me.pk, new, expect)
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
-    return _performed(Request("createStory", me.pk, key, asdict(new)), work, me)
+    return performed(Request("createStory", me.pk, key, asdict(new)), work, me)
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -75,18 +75,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
         row, applied = actions.publish_story(story, me.pk, expect)
         return Outcome(applied, {"story": row, "shelf": queries.shelves([me.pk])[me.pk]})
 
-    return _performed(Request("publishStory", me.pk, key, {"id": str(story)}), work, me)
-
-
-def _performed(request: Request, work: Callable[[], Outcome], viewer: Person) -> Outcome:
-    try:
-        outcome = perform(request, work)
-    except Conflict as conflict:
-        gather([conflict.current], viewer)
-        raise
-    for row in outcome.rows.values():
-        gather([row], viewer)
-    return outcome
+    return performed(Request("publishStory", me.pk, key, {"id": str(story)}), work, me)
 
 
 # --- What belongs to a story, for a whole batch at once ----------------------------------------------------------

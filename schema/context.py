@@ -6,7 +6,6 @@ import strawberry
 from django.conf import settings
 from django.http import HttpRequest
 
-from backend.engine.transactions import drop_broken_connection
 from backend.people.models import Person
 from resolvers.access import bearer_token, signed_in, viewer_of
 from resolvers.batches import gather
@@ -21,7 +20,6 @@ class Context:
     @cached_property
     def viewer(self) -> Person | None:
         """Who is asking; None when signed out. Looked up when it is first needed."""
-        drop_broken_connection()
         viewer = viewer_of(self.request)
         if viewer is not None:
             gather([viewer], viewer)
