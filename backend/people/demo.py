@@ -2,12 +2,10 @@
 
 import hashlib
 import hmac
-from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
-from backend.people.actions import digest
+from backend.people.actions import digest, token_expiry
 from backend.people.models import AccessToken
 
 HANDLES = ("asha", "bilal", "chitra", "dev", "esra", "farid", "gita", "hana")
@@ -28,5 +26,5 @@ def token(handle: str) -> str:
 
 def renew_tokens() -> None:
     """Let the demo people's tokens sign them in for another while: the data may be older than tokens live."""
-    expires_at = timezone.now() + timedelta(days=settings.TOKEN_DAYS)
-    AccessToken.objects.filter(digest__in=[digest(token(handle)) for handle in HANDLES]).update(expires_at=expires_at)
+    digests = [digest(token(handle)) for handle in HANDLES]
+    AccessToken.objects.filter(digest__in=digests).update(expires_at=token_expiry())

@@ -55,37 +55,33 @@ def follow(pair: Pair, seen: Expected) -> Written:
 
 def unfollow(pair: Pair, seen: Expected) -> Written:
     """Stop following them. Raises `NotFound`."""
-    find(pair)
-    row = write_pair(
-        pair,
-        seen,
-        reads=["following"],
-        only_if={f"{pair.mine}follows_at__isnull": False},
-        sets={f"{pair.mine}follows_at": None},
-        stamps=["following"],
-        their_stamps=["followed"],
-    )
-    if row is None:
-        return explain(pair, seen, reads=["following"], path="following", mine=False), Applied.NOOP
-    _count((pair.me, pair.them), by=-1)
-    return row, Applied.WRITTEN
+    ended = (pair.me, pair.them)
+    return _end_follow(pair, seen, ended, follower=pair.mine, mine="following", theirs="followed", path="following")
 
 
 def remove_follower(pair: Pair, seen: Expected) -> Written:
     """Make them stop following me. Raises `NotFound`."""
+    ended = (pair.them, pair.me)
+    return _end_follow(pair, seen, ended, follower=pair.theirs, mine="followed", theirs="following", path="followedBy")
+
+
+def _end_follow(
+    pair: Pair, seen: Expected, ended: Follow, *, follower: str, mine: str, theirs: str, path: str
+) -> Written:
+    """End the follow of the side `follower`, which is the group `mine` of my side and `theirs` of the other's."""
     find(pair)
     row = write_pair(
         pair,
         seen,
-        reads=["followed"],
-        only_if={f"{pair.theirs}follows_at__isnull": False},
-        sets={f"{pair.theirs}follows_at": None},
-        stamps=["followed"],
-        their_stamps=["following"],
+        reads=[mine],
+        only_if={f"{follower}follows_at__isnull": False},
+        sets={f"{follower}follows_at": None},
+        stamps=[mine],
+        their_stamps=[theirs],
     )
     if row is None:
-        return explain(pair, seen, reads=["followed"], path="followedBy", mine=False), Applied.NOOP
-    _count((pair.them, pair.me), by=-1)
+        return explain(pair, seen, reads=[mine], path=path, mine=False), Applied.NOOP
+    _count(ended, by=-1)
     return row, Applied.WRITTEN
 
 
