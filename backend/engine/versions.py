@@ -14,14 +14,16 @@ compared and saved: PostgreSQL's READ COMMITTED re-checks the WHERE clause after
 one statement atomic (PostgreSQL manual, section 13.2.1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from django.db import connection, models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.db.models.sql import UpdateQuery
+from django.db.models.sql import DeleteQuery, UpdateQuery
+from django.db.models.sql.constants import ROW_COUNT
+from django.db.models.sql.where import WhereNode
 
 from backend.engine.contention import after_conflict_ms
 from backend.engine.errors import Conflict, FieldConflict
@@ -62,6 +64,19 @@ def every_group(model: type[models.Model], *, side: str = "") -> Sequence[str]:
     return tuple(guard_of(model).sides[side])
 
 
+def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expected) -> Q:
+    """Filter of a write that merges: each field that it sets is unchanged since `seen`, or holds that value already.
+
+    For models whose groups are named after the one field that each holds.
+    """
+    if seen.version is None:
+        return Q()
+    clean = Q(version__gte=seen.version)
+    for field in _known(model, values, ""):
+        clean &= Q(**{f"{field}_changed__lte": seen.version}) | Q(**{field: values[field]})
+    return clean
+
+
 def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, side: str = "") -> bool:
     """What `unchanged` filters on, said of a row in memory: only to explain a write that found no row, never to decide."""
     if seen.version is None:
@@ -77,11 +92,69 @@ def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
     is certain to be the one that this write made.
     """
     require_transaction()
-    query = cast(UpdateQuery, rows.query.chain(UpdateQuery))
-    query.add_update_values(values)
+    sql, params = _update(rows, values).get_compiler(using=rows.db).as_sql()
+    return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
+
+
+def replace(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
+    """`write`, and each row also says what it replaced: its attribute `before` maps each field to its earlier value.
+
+    Before version 18 RETURNING knows only the new row. So the rows are locked and read by a subquery of the same
+    statement, which waits for rivals and re-checks the condition as the UPDATE would (PostgreSQL manual, section 13.2.1).
+    """
+    require_transaction()
+    query = _update(rows, values)
+    compiler = query.get_compiler(using=rows.db)
+    condition, condition_params = compiler.compile(query.where)
+    query.where = WhereNode()
+    update, params = compiler.as_sql()
+    table, key = (connection.ops.quote_name(str(name)) for name in (rows.model._meta.db_table, _key(rows.model)))
+    earlier = ", ".join(f"earlier.{connection.ops.quote_name(name)} AS before_{name}" for name in _names(rows.model))
+    written = rows.model._base_manager.raw(
+        f"{update} FROM (SELECT * FROM {table} WHERE {condition} FOR NO KEY UPDATE) AS earlier "
+        f"WHERE {table}.{key} = earlier.{key} RETURNING {_columns(rows.model, table)}, {earlier}",
+        (*params, *condition_params),
+    )
+    return [_with_before(row) for row in written]
+
+
+def _with_before(row: ModelT) -> ModelT:
+    fields = row._meta.concrete_fields
+    row.before = {field.attname: row.__dict__.pop(f"before_{field.column}") for field in fields}  # type: ignore[attr-defined]
+    return row
+
+
+def write_all(rows: "models.QuerySet[ModelT]", **values: Any) -> int:
+    """`write` for many rows of which nothing is shown: how many there were."""
+    require_transaction()
+    return _update(rows, values).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
+
+
+def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
+    """DELETE … WHERE … RETURNING: a conditioned delete. Returns the rows as they were; none if it did not apply."""
+    require_transaction()
+    query = cast(DeleteQuery, rows.query.chain(DeleteQuery))
     sql, params = query.get_compiler(using=rows.db).as_sql()
-    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in rows.model._meta.concrete_fields)
-    return list(rows.model._base_manager.raw(f"{sql} RETURNING {columns}", params))
+    return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
+
+
+def _update(rows: "models.QuerySet[ModelT]", values: Mapping[str, Any]) -> UpdateQuery:
+    query = cast(UpdateQuery, rows.query.chain(UpdateQuery))
+    query.add_update_values(dict(values))
+    return query
+
+
+def _names(model: type[models.Model]) -> list[str]:
+    return [str(field.column) for field in model._meta.concrete_fields]
+
+
+def _key(model: type[models.Model]) -> str:
+    return str(model._meta.pk.column)
+
+
+def _columns(model: type[models.Model], table: str | None = None) -> str:
+    quoted = map(connection.ops.quote_name, _names(model))
+    return ", ".join(f"{table}.{name}" if table else name for name in quoted)
 
 
 def require_transaction() -> None:

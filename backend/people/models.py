@@ -22,11 +22,14 @@ class Person(models.Model):
     handle = models.CharField(max_length=HANDLE_CHARACTERS)
     name = models.CharField(max_length=NAME_CHARACTERS)
     bio = models.CharField(max_length=BIO_CHARACTERS, default="", blank=True)
+    show_mature = models.BooleanField(default=False, db_default=False)
+    """Whether lists show this person stories that are meant for adults only. For themselves alone to know."""
     joined_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     name_changed = models.BigIntegerField(default=1)
     bio_changed = models.BigIntegerField(default=1)
+    show_mature_changed = models.BigIntegerField(default=1, db_default=1)
 
     class Meta:
         verbose_name_plural = "people"
@@ -34,7 +37,7 @@ class Person(models.Model):
             models.UniqueConstraint(Lower("handle"), name="person_handle_unique"),
             VersionGuard(
                 name="person_version_guard",
-                sides={"": {"name": ["name"], "bio": ["bio"]}},
+                sides={"": {"name": ["name"], "bio": ["bio"], "show_mature": ["show_mature"]}},
                 fixed=["id", "handle", "joined_at"],
             ),
         )

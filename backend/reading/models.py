@@ -1,6 +1,7 @@
 """The rows of reading: where a reader stands in a story, and the views that count."""
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
@@ -14,10 +15,12 @@ class Reading(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="readings", db_index=False)
-    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="readings")
+    reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="readings", db_index=False)
     chapter = models.ForeignKey(Chapter, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     offset = models.PositiveIntegerField(default=0)
     """Characters into the chapter's body."""
+    story_version = models.BigIntegerField(default=1, db_default=1)
+    """The newest version of the story that the reader has had before their eyes."""
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     place_changed = models.BigIntegerField(default=1)
@@ -27,9 +30,13 @@ class Reading(models.Model):
             models.UniqueConstraint(fields=["story", "reader"], name="reading_one_per_reader"),
             VersionGuard(
                 name="reading_version_guard",
-                sides={"": {"place": ["chapter", "offset"]}},
+                sides={"": {"place": ["chapter", "offset", "story_version"]}},
                 fixed=["id", "story", "reader"],
             ),
+        )
+        indexes = (
+            models.Index(F("reader"), F("updated_at").desc(), F("id").desc(), name="reading_by_reader"),
+            models.Index(fields=["chapter"], name="reading_by_chapter"),
         )
 
     def __str__(self) -> str:

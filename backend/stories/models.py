@@ -1,5 +1,8 @@
 """The rows of stories: the shelf, the story, its chapters, and the totals about a story."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -42,14 +45,36 @@ class StoryStatus(models.TextChoices):
     PUBLISHED = "PUBLISHED", "published"
 
 
+class ContentWarning(models.TextChoices):
+    """What readers may want to be warned of before they read."""
+
+    ABUSE = "ABUSE", "abuse"
+    DEATH = "DEATH", "death"
+    GORE = "GORE", "gore"
+    HATE = "HATE", "hate"
+    SELF_HARM = "SELF_HARM", "self-harm"
+    SEXUAL_CONTENT = "SEXUAL_CONTENT", "sexual content"
+    STRONG_LANGUAGE = "STRONG_LANGUAGE", "strong language"
+    SUBSTANCE_USE = "SUBSTANCE_USE", "substance use"
+    VIOLENCE = "VIOLENCE", "violence"
+
+
 class Story(models.Model):
-    """A story. Its version covers its chapters too: every write to one of them is a write to the story."""
+    """A story. Its version covers its chapters too: every write to one of them is a write to the story.
+
+    Two field groups hold no column of the story: `chapters` is the list of its chapters and their order, `texts` what
+    stands in them.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="stories", db_index=False)
     title = models.CharField(max_length=TITLE_CHARACTERS)
     summary = models.CharField(max_length=SUMMARY_CHARACTERS, default="", blank=True)
     mature = models.BooleanField(default=False)
+    warnings = ArrayField(
+        models.CharField(max_length=15, choices=ContentWarning), default=list, db_default=[], blank=True
+    )
+    """Content warnings, each once, in alphabetical order."""
     status = models.CharField(max_length=9, choices=StoryStatus.choices, default=StoryStatus.DRAFT)
     published_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -58,8 +83,10 @@ class Story(models.Model):
     title_changed = models.BigIntegerField(default=1)
     summary_changed = models.BigIntegerField(default=1)
     mature_changed = models.BigIntegerField(default=1)
+    warnings_changed = models.BigIntegerField(default=1, db_default=1)
     status_changed = models.BigIntegerField(default=1)
     chapters_changed = models.BigIntegerField(default=1)
+    texts_changed = models.BigIntegerField(default=1, db_default=1)
 
     class Meta:
         verbose_name_plural = "stories"
@@ -69,6 +96,9 @@ class Story(models.Model):
                 | Q(status=StoryStatus.DRAFT, published_at__isnull=True),
                 name="story_published_has_a_date",
             ),
+            models.CheckConstraint(
+                condition=Q(warnings__contained_by=ContentWarning.values), name="story_warnings_are_known"
+            ),
             VersionGuard(
                 name="story_version_guard",
                 sides={
@@ -76,8 +106,10 @@ class Story(models.Model):
                         "title": ["title"],
                         "summary": ["summary"],
                         "mature": ["mature"],
+                        "warnings": ["warnings"],
                         "status": ["status", "published_at"],
                         "chapters": [],
+                        "texts": [],
                     }
                 },
                 fixed=["id", "author", "created_at"],
@@ -98,6 +130,7 @@ class Story(models.Model):
                 condition=Q(published_at__isnull=False),
                 name="story_published",
             ),
+            GinIndex(SearchVector("title", "summary", config="simple"), name="story_search"),
         )
 
     def __str__(self) -> str:
@@ -112,6 +145,8 @@ class Chapter(models.Model):
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=TITLE_CHARACTERS)
     body = models.TextField()
+    story_version = models.BigIntegerField(default=1, db_default=1)
+    """The story's version that wrote this title and body last: newer than what a reader saw means changed since."""
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     position_changed = models.BigIntegerField(default=1)
@@ -135,6 +170,62 @@ class Chapter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.title}"
+
+
+class Revision(models.Model):
+    """What one write to a story or to a chapter replaced. It is never changed; `prune_revisions` forgets the oldest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="revisions", db_index=False)
+    chapter_id = models.UUIDField(null=True)
+    """Which chapter was written, None for the story itself. No foreign key: the chapter may be gone, and come back."""
+    version = models.BigIntegerField()
+    """The version that the write gave to the story or the chapter."""
+    at = models.DateTimeField(db_default=Now())
+    by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    values = models.JSONField()
+    """What the changed fields held before, by field."""
+    since = models.JSONField()
+    """The version at which each of these fields had come to hold that, by field."""
+    size = models.PositiveIntegerField()
+    """Characters of `values` as JSON."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["story", "chapter_id", "version"], name="revision_one_per_write", nulls_distinct=False
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.values)} before version {self.version}"
+
+
+class Tombstone(models.Model):
+    """That there was a story or a chapter with this id, so that whoever edits it late is told when it went."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    deleted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.id} deleted at {self.deleted_at}"
+
+
+class StoryRank(models.Model):
+    """Where a published story stands among the most read: its views as they were when they were last summed up.
+
+    The exact total is in the slots of its tally, which no index can put in order; see `rank`.
+    """
+
+    story = models.OneToOneField(Story, on_delete=models.CASCADE, primary_key=True, related_name="rank")
+    views = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes = (models.Index(F("views").desc(), F("story").desc(), name="story_rank_most_read"),)
+
+    def __str__(self) -> str:
+        return f"{self.views} views of {self.story_id}"
 
 
 class StoryTally(Tally):
