@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import enum
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,31 +18,49 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 RowT = TypeVar("RowT")
-Place = tuple[datetime, uuid.UUID]
-"""Where a row stands in its list: by time, then by id."""
+Place = tuple[datetime, uuid.UUID] | tuple[int, uuid.UUID]
+"""Where a row stands in its list: by time or by a number, then by id."""
+
+
+class By(enum.Enum):
+    """What a list is in the order of; its byte in a cursor keeps one kind of list from reading the other's places."""
+
+    TIME = b"t"
+    NUMBER = b"n"
+
+
+TIME, NUMBER = By
 
 
 def to_cursor(place: Place) -> str:
-    """The opaque text that names a place: 8 bytes of microseconds and the 16 of the id, in URL-safe base64."""
+    """The opaque text that names a place: a byte for the kind, 8 of microseconds or number, the id's 16; in base64."""
     at, id_ = place
-    return base64.urlsafe_b64encode(((at - EPOCH) // MICROSECOND).to_bytes(8, "big", signed=True) + id_.bytes).decode()
+    kind, number = (NUMBER, at) if isinstance(at, int) else (TIME, (at - EPOCH) // MICROSECOND)
+    return base64.urlsafe_b64encode(kind.value + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
 
 
-def from_cursor(cursor: str, path: str) -> Place:
-    """The place that a cursor names. Raises `Invalid` for text that `to_cursor` did not make."""
+def from_cursor(cursor: str, path: str, by: By = TIME) -> Place:
+    """The place that a cursor names. Raises `Invalid` for text that `to_cursor` did not make, or not for such a list."""
     try:
-        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        if len(raw) != 24:
+        place = _place(cursor)
+        if to_cursor(place) != cursor:  # base64 has spare bits at its end: one place, one text
             raise ValueError(cursor)
-        at = EPOCH + MICROSECOND * int.from_bytes(raw[:8], "big", signed=True)
     except (ValueError, binascii.Error, OverflowError):
         raise Invalid.one(path, "is not a cursor that this server handed out.") from None
-    return at, uuid.UUID(bytes=raw[8:])
+    if isinstance(place[0], int) != (by is NUMBER):
+        raise Invalid.one(path, "is not a cursor of this list.")
+    return place
+
+
+def _place(cursor: str) -> Place:
+    raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+    kind, number, id_ = By(raw[:1]), int.from_bytes(raw[1:9], "big", signed=True), uuid.UUID(bytes=raw[9:])
+    return (number, id_) if kind is NUMBER else (EPOCH + MICROSECOND * number, id_)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a list, newest first, is asked for: the first or last `size` rows after and before a place."""
+    """Which part of a list, newest or most first, is asked for: the first or last `size` rows after and before a place."""
 
     size: int = DEFAULT_SIZE
     backward: bool = False
@@ -49,7 +68,7 @@ class Window:
     before: Place | None = None
 
     @classmethod
-    def of(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> "Window":
+    def of(cls, first: int | None, after: str | None, last: int | None, before: str | None, by: By = TIME) -> "Window":
         """The window that Relay's four arguments name. Raises `Invalid` where they make no sense."""
         if first is not None and last is not None:
             raise Invalid.one("last", "cannot go together with first.")
@@ -61,8 +80,8 @@ class Window:
         return cls(
             size=size,
             backward=last is not None,
-            after=None if after is None else from_cursor(after, "after"),
-            before=None if before is None else from_cursor(before, "before"),
+            after=None if after is None else from_cursor(after, "after", by),
+            before=None if before is None else from_cursor(before, "before", by),
         )
 
     def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
@@ -82,7 +101,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Page(Generic[RowT]):
-    """Part of a list, newest first. Each row carries its place as `place_at` and its id."""
+    """Part of a list, newest or most first. Each row carries its place as `place_at` and its id."""
 
     rows: Sequence[RowT]
     has_next: bool = False
