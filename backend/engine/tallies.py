@@ -29,20 +29,25 @@ class Tally(models.Model):
         abstract = True
 
 
-def add(model: type[Tally], raises: Iterable[Raise]) -> None:
-    """Raise totals, all in one statement, in the order of subject and kind, so that two writers cannot deadlock."""
+def add(model: type[Tally], raises: Iterable[Raise]) -> list[int]:
+    """Raise totals, all in one statement, in the order of subject and kind, so that two writers cannot deadlock.
+
+    Returns what each of the slots holds now, in that order.
+    """
     require_transaction()
     rows = sorted((subject, kind, random.randrange(SLOTS), by) for subject, kind, by in raises if by)
     if not rows:
-        return
+        return []
     table = connection.ops.quote_name(model._meta.db_table)
     values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} AS tally (subject_id, kind, slot, count) VALUES {values} "
-            "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count",
+            "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count "
+            "RETURNING tally.count",
             [value for row in rows for value in row],
         )
+        return [count for (count,) in cursor.fetchall()]
 
 
 def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:

@@ -52,6 +52,7 @@ LOCK_ORDER = (
     "social_relationship",
     "people_persontally",
     "stories_storytally",
+    "stories_storyrank",
 )
 """The order in which a unit of work locks rows of different tables; within a table, by primary key. Tests assert it."""
 
