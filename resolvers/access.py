@@ -75,12 +75,14 @@ def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[P
     return person, token
 
 
-def expected(version: str | None, current: bool | None, *, may_be_anything: bool = False) -> Expected:
+def expected(
+    version: str | None, current: bool | None, after: uuid.UUID | None = None, *, may_be_anything: bool = False
+) -> Expected:
     """What `expect` says. Raises `Invalid` for a version that no thing ever has, or `current` where it is not allowed."""
+    if after is not None:
+        return Expected(None, after)
     if version is not None:
-        if not (version.isascii() and version.isdigit() and len(version) <= 18):
-            raise Invalid.one("expect.version", "is not a version that this server handed out.")
-        return Expected(int(version))
+        return Expected(version_number(version, "expect.version"))
     if current is not True:
         raise Invalid.one("expect.current", "must be true where it is given.")
     if not may_be_anything:
@@ -88,6 +90,18 @@ def expected(version: str | None, current: bool | None, *, may_be_anything: bool
     return Expected(None)
 
 
+def version_number(version: str, path: str) -> int:
+    """What a version means. Raises `Invalid` for one that no thing ever has."""
+    if not (version.isascii() and version.isdigit() and len(version) <= 18):
+        raise Invalid.one(path, "is not a version that this server handed out.")
+    return int(version)
+
+
 def the_id(person: Person | None) -> uuid.UUID | None:
     """The viewer's id, or None when signed out."""
     return None if person is None else person.pk
+
+
+def shows_mature(viewer: Person | None) -> bool:
+    """Whether lists show the viewer stories for adults: only to those who have asked for it."""
+    return viewer is not None and viewer.show_mature

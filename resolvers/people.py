@@ -12,11 +12,12 @@ from backend.people import actions, demo, queries
 from backend.people.models import Person, PersonTally
 from backend.social import queries as social
 from backend.social.models import Standing
+from backend.stories import lists
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
-from resolvers.access import the_id
+from resolvers.access import shows_mature, the_id
 from resolvers.batches import gather, loaded
-from resolvers.work import performed
+from resolvers.work import performed, seen
 
 DEMO_PASSWORD = demo.PASSWORD
 
@@ -47,7 +48,7 @@ def update_profile(
     """Change one's own name or bio."""
 
     def work() -> Outcome:
-        row, applied = actions.update_profile(me.pk, patch, expect, merge=merge)
+        row, applied = actions.update_profile(me.pk, patch, seen(me, expect, Person, pk=me.pk), merge=merge)
         return Outcome(applied, {"person": row})
 
     return performed(Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge}), work, me)
@@ -122,7 +123,7 @@ def published_stories(person: Person, window: Window) -> Page[Story]:
     """What they have published, newest first."""
 
     def load(batch: Any) -> Mapping[uuid.UUID, Page[Story]]:
-        pages = stories.by_authors(list(batch.rows), window, viewer=batch.viewer_id)
+        pages = lists.by_authors(list(batch.rows), window, viewer=batch.viewer_id, mature=shows_mature(batch.viewer))
         gather((row for page in pages.values() for row in page.rows), batch.viewer)
         return pages
 
@@ -140,7 +141,7 @@ def shelf(person: Person) -> Shelf | None:
 
 def shelf_stories(shelf: Shelf, window: Window) -> Page[Story]:
     """All stories on one's own shelf, drafts included, newest first."""
-    page = stories.on_shelf(shelf.pk, window)
+    page = lists.on_shelf(shelf.pk, window)
     gather(page.rows, shelf.batch.viewer)  # type: ignore[attr-defined]
     return page
 

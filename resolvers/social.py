@@ -15,6 +15,7 @@ from backend.social.pairs import Pair
 from resolvers.access import signed_in
 from resolvers.batches import gather
 from resolvers.people import stand
+from resolvers.work import seen
 
 Action = Callable[[Pair, Expected], actions.Written]
 
@@ -56,7 +57,7 @@ def _perform(
     pair = Pair.of(me.pk, person)
 
     def work() -> Outcome:
-        row, applied = action(pair, expect)
+        row, applied = action(pair, seen(me, expect, Relationship, version=f"{pair.mine}version", **pair.key))
         return Outcome(applied, {"relationship": row})
 
     try:

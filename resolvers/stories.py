@@ -1,8 +1,9 @@
-"""Stories: finding them, what belongs to them, creating and publishing them."""
+"""Stories: finding them, what belongs to them, creating, editing, publishing and deleting them."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from backend.engine import tallies
 from backend.engine.idempotency import Applied, Outcome, Request
@@ -12,12 +13,13 @@ from backend.people import queries as people
 from backend.people.models import Person
 from backend.reading import queries as reading
 from backend.reading.models import Reading
-from backend.stories import actions, queries
+from backend.stories import actions, queries, removal, revisions
+from backend.stories import chapters as chapter_actions
 from backend.stories.actions import NewStory
-from backend.stories.models import Chapter, Shelf, Story, StoryTally
-from resolvers.access import signed_in, the_id
+from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
+from resolvers.access import the_id
 from resolvers.batches import Batch, gather, loaded
-from resolvers.work import performed
+from resolvers.work import performed, seen
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Story]:
@@ -42,40 +44,76 @@ def shelves_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[u
     return found
 
 
-def published(window: Window, *, viewer: Person | None) -> Page[Story]:
-    """Published stories, newest first."""
-    return _gathered(queries.published(window, viewer=the_id(viewer)), viewer)
-
-
-def feed(window: Window, *, viewer: Person | None) -> Page[Story]:
-    """Published stories of the people whom the viewer follows, newest first."""
-    me = signed_in(viewer)
-    return _gathered(queries.feed(window, viewer=me.pk), me)
-
-
-def _gathered(page: Page[Story], viewer: Person | None) -> Page[Story]:
-    gather(page.rows, viewer)
-    return page
-
-
 def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """A draft with its chapters, conditioned on the viewer's shelf."""
 
     def work() -> Outcome:
-        story, shelf = actions.create_story(me.pk, new, expect)
+        story, shelf = actions.create_story(me.pk, new, seen(me, expect, Shelf, pk=me.pk))
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
     return performed(Request("createStory", me.pk, key, asdict(new)), work, me)
+
+
+def update_story(
+    me: Person,
+    *,
+    story: uuid.UUID,
+    patch: Mapping[str, Any],
+    expect: Expected,
+    merge: bool,
+    key: uuid.UUID | None,
+) -> Outcome:
+    """Change the title, summary, mature flag or warnings of one's own story."""
+
+    def work() -> Outcome:
+        return _written(me, *actions.update_story(story, me.pk, patch, seen(me, expect, Story, pk=story), merge=merge))
+
+    arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
+    return performed(Request("updateStory", me.pk, key, arguments), work, me)
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Let everybody see one's own story, if nothing in it has changed."""
 
     def work() -> Outcome:
-        row, applied = actions.publish_story(story, me.pk, expect)
-        return Outcome(applied, {"story": row, "shelf": queries.shelves([me.pk])[me.pk]})
+        return _written(me, *actions.publish_story(story, me.pk, seen(me, expect, Story, pk=story)))
 
     return performed(Request("publishStory", me.pk, key, {"id": str(story)}), work, me)
+
+
+def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Make one's own story a draft again."""
+
+    def work() -> Outcome:
+        return _written(me, *actions.unpublish_story(story, me.pk, seen(me, expect, Story, pk=story)))
+
+    return performed(Request("unpublishStory", me.pk, key, {"id": str(story)}), work, me)
+
+
+def reorder_chapters(
+    me: Person, *, story: uuid.UUID, order: Sequence[uuid.UUID], expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """Put the chapters of one's own story in another order."""
+
+    def work() -> Outcome:
+        return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen(me, expect, Story, pk=story)))
+
+    arguments = {"story": str(story), "order": list(map(str, order))}
+    return performed(Request("reorderChapters", me.pk, key, arguments), work, me)
+
+
+def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Delete one's own story and all that belongs to it, if nothing in it has changed."""
+
+    def work() -> Outcome:
+        shelf = removal.delete_story(story, me.pk, seen(me, expect, Story, pk=story))
+        return Outcome(Applied.WRITTEN, {"shelf": shelf})
+
+    return performed(Request("deleteStory", me.pk, key, {"id": str(story)}), work, me)
+
+
+def _written(me: Person, story: Story, applied: Applied) -> Outcome:
+    return Outcome(applied, {"story": story, "shelf": queries.shelves([me.pk])[me.pk]})
 
 
 # --- What belongs to a story, for a whole batch at once ----------------------------------------------------------
@@ -142,3 +180,30 @@ def story_of(chapter: Chapter) -> Story:
         return {row.pk: found[row.story_id] for row in batch.rows.values()}
 
     return loaded(chapter, "story", load)
+
+
+def history(story: Story, window: Window) -> Page[Revision] | None:
+    """What writes to it replaced, newest first; None for anybody but its author."""
+    if story.author_id != story.batch.viewer_id:  # type: ignore[attr-defined]
+        return None
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
+        return _gathered_pages(revisions.of_stories(list(batch.rows.values()), window), batch)
+
+    return loaded(story, ("revisions", window), load)
+
+
+def history_of_chapter(chapter: Chapter, window: Window) -> Page[Revision] | None:
+    """What writes to it replaced, newest first; None for anybody but its story's author."""
+    if story_of(chapter).author_id != chapter.batch.viewer_id:  # type: ignore[attr-defined]
+        return None
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
+        return _gathered_pages(revisions.of_chapters(list(batch.rows.values()), window), batch)
+
+    return loaded(chapter, ("revisions", window), load)
+
+
+def _gathered_pages(pages: Mapping[uuid.UUID, Page[Revision]], batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
+    gather((row for page in pages.values() for row in page.rows), batch.viewer)
+    return pages

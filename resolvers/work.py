@@ -1,9 +1,13 @@
 """Does what a mutation asks for, and makes the rows that it answers with ready to be looked into."""
 
 from collections.abc import Callable
+from typing import Any
 
-from backend.engine.errors import Conflict
-from backend.engine.idempotency import Outcome, Request, perform
+from django.db.models import Model
+
+from backend.engine.errors import Conflict, Invalid
+from backend.engine.idempotency import Outcome, Request, perform, rows_of
+from backend.engine.versions import Expected
 from backend.people.models import Person
 from resolvers.batches import gather
 
@@ -18,3 +22,17 @@ def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outc
     for row in outcome.rows.values():
         gather([row], me)
     return outcome
+
+
+def seen(me: Person, expect: Expected, model: type[Model], *, version: str = "version", **of: Any) -> Expected:
+    """The version that `expect` means of one thing, in the unit of work that writes it.
+
+    `model` and `of` tell the thing's row among those that the mutation behind `expect.after` made. Raises `Invalid` if
+    it made no such row, `Busy` if it has not been served yet.
+    """
+    if expect.after is None:
+        return expect
+    for row in rows_of(me.pk, expect.after).values():
+        if isinstance(row, model) and all(getattr(row, name) == value for name, value in of.items()):
+            return Expected(getattr(row, version))
+    raise Invalid.one("expect.after", "is the key of a mutation that did not write this.")

@@ -35,6 +35,12 @@ class Expect:
         description="Write whatever the version is now. Only where the mutation's description allows it; counted in "
         "the metrics.",
     )
+    after: uuid.UUID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Write only if the thing is still as your mutation with this key left it. So autosaves can be sent one "
+        "after the other without waiting for the version that each makes. If that mutation has not been served yet, the "
+        "answer is BUSY: send this again.",
+    )
 
 
 @strawberry.enum(description="What to do when somebody else has changed the same thing since the expected version.")
@@ -51,12 +57,14 @@ class OnConflict(enum.Enum):
     )
 
 
-Key = Annotated[
-    uuid.UUID | None,
-    strawberry.argument(
-        description="An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a "
-        "request again with its key gives the first reply again (applied: REPLAYED)."
-    ),
+KEY_DESCRIPTION = (
+    "An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a request again with "
+    "its key gives the first reply again (applied: REPLAYED)."
+)
+Key = Annotated[uuid.UUID | None, strawberry.argument(description=KEY_DESCRIPTION)]
+OnConflictArgument = Annotated[
+    OnConflict,
+    strawberry.argument(description="What to do if somebody has changed the same thing since the expected version."),
 ]
 ExpectArgument = Annotated[
     Expect, strawberry.argument(description="The version that you last saw of what this writes to.")
@@ -67,7 +75,14 @@ def what_is_expected(expect: Expect, *, may_be_anything: bool = False) -> Expect
     """The engine's form of `expect`."""
     version = None if expect.version is strawberry.UNSET else expect.version
     current = None if expect.current is strawberry.UNSET else expect.current
-    return expected(version, current, may_be_anything=may_be_anything)
+    after = None if expect.after is strawberry.UNSET else expect.after
+    return expected(version, current, after, may_be_anything=may_be_anything)
+
+
+def given(patch: Any) -> dict[str, Any]:
+    """The fields that a patch names, enums by their values: null is a value, left out is not."""
+    fields = {name: value for name, value in vars(patch).items() if value is not strawberry.UNSET}
+    return {name: [one.value for one in value] if isinstance(value, list) else value for name, value in fields.items()}
 
 
 # --- Success ----------------------------------------------------------------------------------------------------
@@ -179,6 +194,11 @@ class ConflictError(Failure):
         description="Fields that this write touches and somebody else changed since `expected`; empty where the base is "
         "no longer known."
     )
+    suggestion: JSON | None = strawberry.field(
+        default=None,
+        description="Where both changed a chapter's text: `body` is a list of parts in order, each either CLEAN with its "
+        "`text`, or a COLLISION with `base`, `mine` and `theirs`. Null otherwise. Nothing of it has been applied.",
+    )
 
 
 @strawberry.type(description="There is no such thing, or none that you may see: the two look alike on purpose.")
@@ -227,16 +247,25 @@ def _common(refusal: errors.Refusal) -> dict[str, Any]:
 
 def _conflict(refusal: errors.Conflict) -> ConflictError:
     overlaps = [
-        FieldConflict(path=o.path, base=_as_sent(o, o.base), mine=_as_sent(o, o.mine), theirs=_as_sent(o, o.theirs))
+        FieldConflict(path=o.path, base=_as_sent(o.base), mine=_as_sent(o.mine), theirs=_as_sent(o.theirs))
         for o in refusal.overlaps
     ]
-    expected_version = Version(str(refusal.expected))
-    return ConflictError(**_common(refusal), current=refusal.current, expected=expected_version, overlaps=overlaps)
+    return ConflictError(
+        **_common(refusal),
+        current=refusal.current,
+        expected=Version(str(refusal.expected)),
+        overlaps=overlaps,
+        suggestion=refusal.suggestion,
+    )
 
 
-def _as_sent(overlap: errors.FieldConflict, value: Any) -> Any:
-    """A value as clients send and get it: the key of a thing by its global id; the field is called like its type."""
-    return to_id(overlap.path.capitalize(), value) if isinstance(value, uuid.UUID) else value
+def _as_sent(value: Any) -> Any:
+    """A value as clients send and get it: chapters, the only things that a field names, by their global ids."""
+    if isinstance(value, list):
+        return [_as_sent(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _as_sent(one) for name, one in value.items()}
+    return to_id("Chapter", value) if isinstance(value, uuid.UUID) else value
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:

@@ -1,13 +1,15 @@
 """Reading in GraphQL: a reader's place in a story, and recording a view."""
 
+import enum
 from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
 
 from backend.reading import models
-from backend.reading.actions import Place
+from backend.reading.places import Place
 from resolvers import reading
+from resolvers.access import version_number
 from schema.answers import (
     Applied,
     BusyError,
@@ -23,9 +25,11 @@ from schema.answers import (
     mutation,
     what_is_expected,
 )
+from schema.chapters import Chapter
 from schema.context import Info
-from schema.nodes import Versioned, computed, key_of, to_id
-from schema.stories import Chapter, Story
+from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
+from schema.scalars import Version
+from schema.stories import Story
 
 
 @strawberry.type(description="Where one reader stands in one story. Its version is 0 until the first recordView.")
@@ -42,11 +46,49 @@ class Reading(Versioned):
         reading.chapter, "The chapter that the reader has reached; null before the first."
     )
     offset: int = strawberry.field(description="Characters into the chapter's body.")
+    changed_chapters: list[Chapter] = computed(
+        reading.changed_chapters,
+        "Chapters whose title or text was written since the reader was last here, new ones included, in order; empty for "
+        "a reader who has never been here.",
+    )
 
     @classmethod
     def is_type_of(cls, value: object, _info: Any) -> bool:
         """Rows of readings are what this type shows."""
         return isinstance(value, models.Reading)
+
+
+@strawberry.type(description="A reading in a list, with the place where the list can go on.")
+class ReadingEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this reading stands in the list.")
+    node: Reading = computed(lambda row: row, "The reading.")
+
+
+@strawberry.type(description="A page of readings.")
+class ReadingConnection:
+    """Relay's connection."""
+
+    edges: list[ReadingEdge] = computed(lambda page: page.rows, "The readings of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+@strawberry.enum(description="What to do when another device has moved the reader's place since the expected version.")
+class PlacePolicy(enum.Enum):
+    """EXACT or FURTHEST."""
+
+    EXACT = strawberry.enum_value(
+        "EXACT",
+        description="Move the place, forward or back, only if it is still as it was at the expected version: otherwise a "
+        "ConflictError shows where the other device is.",
+    )
+    FURTHEST = strawberry.enum_value(
+        "FURTHEST",
+        description="Move the place forward only, and never conflict: whatever expect says is not checked. A later "
+        "chapter is further, and so are more characters into the same chapter; the beginning, where no place is yet, is "
+        "before all. If the place is as far already, it stays, and the answer shows it.",
+    )
 
 
 @strawberry.input(description="A place in a story.")
@@ -78,7 +120,9 @@ class ReadingMutation:
 
     @mutation(
         description="Counts one view for each reader, story and day (UTC), and remembers the place; expect names the "
-        "reading's version. The author's own views and those of a draft are not counted."
+        "reading's version. With policy FURTHEST expect is not checked, and may be {current: true}. Which version of the "
+        "story the reader has seen is remembered too, and only ever rises; that alone is a write. The author's own views "
+        "and those of a draft are not counted."
     )
     def record_view(
         self,
@@ -89,16 +133,29 @@ class ReadingMutation:
             PlaceInput | None,
             strawberry.argument(description="Where the reader is; left out, the place stays."),
         ] = None,
+        policy: Annotated[
+            PlacePolicy,
+            strawberry.argument(description="What to do if another device has moved the place meanwhile."),
+        ] = PlacePolicy.EXACT,
+        seen: Annotated[
+            Version | None,
+            strawberry.argument(
+                description="The version of the story that the reader has before their eyes; the present one if left out."
+            ),
+        ] = None,
         key: Key = None,
     ) -> RecordViewResult:
         """Record a view."""
         me = info.context.me
         where = None if place is None else Place(key_of(place.chapter, "Chapter", "place.chapter"), place.offset)
+        furthest = policy is PlacePolicy.FURTHEST
         outcome = reading.record_view(
             me,
             story=key_of(story, "Story", "story"),
             place=where,
-            expect=what_is_expected(expect),
+            expect=what_is_expected(expect, may_be_anything=furthest),
+            furthest=furthest,
+            story_version=None if seen is None else version_number(seen, "seen"),
             key=key,
         )
         row: Any = outcome.rows["reading"]

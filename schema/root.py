@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema import lookup, people, reading, social, stories
+from schema import chapters, lists, lookup, people, reading, revisions, social, stories
 from schema.answers import HANDLERS
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
@@ -26,6 +26,7 @@ Query = _root(
     lookup.LookupQuery,
     social.SocialQuery,
     stories.StoriesQuery,
+    lists.ListsQuery,
 )
 Mutation = _root(
     "Mutation",
@@ -33,6 +34,8 @@ Mutation = _root(
     people.PeopleMutation,
     social.SocialMutation,
     stories.StoriesMutation,
+    chapters.ChaptersMutation,
+    revisions.RevisionsMutation,
     reading.ReadingMutation,
 )
 
@@ -43,8 +46,9 @@ schema = strawberry.Schema(
         people.Person,
         social.Relationship,
         stories.Story,
-        stories.Chapter,
         stories.Shelf,
+        chapters.Chapter,
+        revisions.Revision,
         reading.Reading,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),

@@ -1,4 +1,4 @@
-"""Stories in GraphQL: shelf, story and chapter, lists of stories, creating and publishing them."""
+"""Stories in GraphQL: shelf and story, lists of stories, and every write to a story."""
 
 import enum
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from backend.engine.idempotency import Outcome
+from backend.pages import NUMBER
 from backend.stories import models
 from backend.stories.actions import NewChapter, NewStory
 from resolvers import people, stories
@@ -20,12 +21,16 @@ from schema.answers import (
     Key,
     KeyReusedError,
     NotFoundError,
+    OnConflict,
+    OnConflictArgument,
     applied_field,
     applied_of,
+    given,
     mutation,
     query,
     what_is_expected,
 )
+from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
 from schema.nodes import (
     After,
@@ -34,6 +39,7 @@ from schema.nodes import (
     Last,
     PageInfo,
     Versioned,
+    at_most,
     computed,
     cursor,
     from_id,
@@ -46,6 +52,7 @@ from schema.nodes import (
 if TYPE_CHECKING:
     from schema.people import Person
     from schema.reading import Reading
+    from schema.revisions import RevisionConnection
 
 
 @strawberry.enum(description="Whether others can see a story.")
@@ -54,6 +61,21 @@ class StoryStatus(enum.Enum):
 
     DRAFT = strawberry.enum_value("DRAFT", description="Visible to its author alone.")
     PUBLISHED = strawberry.enum_value("PUBLISHED", description="Visible to everybody, except across a block.")
+
+
+@strawberry.enum(description="What readers may want to be warned of before they read.")
+class ContentWarning(enum.Enum):
+    """One for each warning that an author can give."""
+
+    ABUSE = strawberry.enum_value("ABUSE", description="Abuse of people or animals.")
+    DEATH = strawberry.enum_value("DEATH", description="The death of somebody whom readers care for.")
+    GORE = strawberry.enum_value("GORE", description="Blood and injury, described closely.")
+    HATE = strawberry.enum_value("HATE", description="Hatred of people for what they are.")
+    SELF_HARM = strawberry.enum_value("SELF_HARM", description="Self-harm or suicide.")
+    SEXUAL_CONTENT = strawberry.enum_value("SEXUAL_CONTENT", description="Sexual acts.")
+    STRONG_LANGUAGE = strawberry.enum_value("STRONG_LANGUAGE", description="Swearing and slurs.")
+    SUBSTANCE_USE = strawberry.enum_value("SUBSTANCE_USE", description="Alcohol or other drugs.")
+    VIOLENCE = strawberry.enum_value("VIOLENCE", description="Violence.")
 
 
 @strawberry.type(
@@ -73,8 +95,12 @@ class Story(Versioned):
     summary: str = strawberry.field(description="What it is about; may be empty.")
     status: StoryStatus = strawberry.field(description="Whether others can see it.")
     mature: bool = strawberry.field(description="Whether it is meant for adults only.")
+    warnings: list[ContentWarning] = computed(
+        lambda story: [ContentWarning(warning) for warning in story.warnings],
+        "Its content warnings, in alphabetical order.",
+    )
     chapter_count: int = computed(stories.chapter_count, "How many chapters it has.")
-    chapters: list["Chapter"] = computed(stories.chapters, "Its chapters, in order.")
+    chapters: list[Chapter] = computed(stories.chapters, "Its chapters, in order.")
     view_count: int = computed(
         stories.view_count,
         "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
@@ -88,21 +114,16 @@ class Story(Versioned):
         """Rows of stories are what this type shows."""
         return isinstance(value, models.Story)
 
-
-@strawberry.type(description="One chapter of a story.")
-class Chapter(Versioned):
-    """A chapter."""
-
-    id: strawberry.ID = computed(lambda chapter: to_id("Chapter", chapter.pk), "Names this chapter. Opaque.")
-    story: Story = computed(stories.story_of, "The story that it belongs to.")
-    position: int = strawberry.field(description="1, 2, 3 … without gaps.")
-    title: str = strawberry.field(description="Its title: one line.")
-    body: str = strawberry.field(description="Its text.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of chapters are what this type shows."""
-        return isinstance(value, models.Chapter)
+    @strawberry.field(
+        description="What writes to the title, summary, mature flag, warnings, status and list of chapters replaced, newest "
+        "first; each chapter has its own. Only for the author, null for anybody else. The oldest are forgotten in time."
+    )
+    def revisions(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None:
+        """A page of the story's history."""
+        story: Any = self
+        return stories.history(story, window(first, after, last, before, by=NUMBER))  # type: ignore[return-value]
 
 
 @strawberry.type(description="A story in a list, with the place where the list can go on.")
@@ -147,14 +168,6 @@ class Shelf(Versioned):
 # --- Writes -----------------------------------------------------------------------------------------------------
 
 
-@strawberry.input(description="A chapter to write.")
-class ChapterInput:
-    """A new chapter."""
-
-    title: str = strawberry.field(description="Its title: one line, 1 to 200 characters.")
-    body: str = strawberry.field(description="Its text: 1 to 200000 characters.")
-
-
 @strawberry.input(description="A story to create, with its chapters in order.")
 class CreateStoryInput:
     """A new story."""
@@ -176,6 +189,29 @@ class StorySuccess:
     applied: Applied = applied_field()
 
 
+@strawberry.input(description="The fields of a story to set; those left out stay as they are. None may be null.")
+class StoryPatch:
+    """A patch."""
+
+    title: str | None = strawberry.field(default=strawberry.UNSET, description="One line, 1 to 200 characters.")
+    summary: str | None = strawberry.field(
+        default=strawberry.UNSET, description="What it is about: at most 2000 characters, may be empty."
+    )
+    mature: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether it is meant for adults only.")
+    warnings: list[ContentWarning] | None = strawberry.field(
+        default=strawberry.UNSET, description="All its content warnings: the list replaces the one before."
+    )
+
+
+@strawberry.type(description="A story was deleted with everything that belongs to it; nobody finds it any more.")
+class StoryDeleted:
+    """A story is gone."""
+
+    id: strawberry.ID = strawberry.field(description="The id that it had. It is never used again.")
+    shelf: Shelf = strawberry.field(description="The author's shelf, with its new version.")
+    applied: Applied = applied_field()
+
+
 CreateStoryResult = Annotated[
     StorySuccess | ConflictError | InvalidError | ForbiddenError | KeyReusedError | BusyError,
     strawberry.union("CreateStoryResult", description="What createStory can answer."),
@@ -183,6 +219,26 @@ CreateStoryResult = Annotated[
 PublishStoryResult = Annotated[
     StorySuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
     strawberry.union("PublishStoryResult", description="What publishStory can answer."),
+]
+
+UpdateStoryResult = Annotated[
+    StorySuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("UpdateStoryResult", description="What updateStory can answer."),
+]
+
+UnpublishStoryResult = Annotated[
+    StorySuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("UnpublishStoryResult", description="What unpublishStory can answer."),
+]
+
+ReorderChaptersResult = Annotated[
+    StorySuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("ReorderChaptersResult", description="What reorderChapters can answer."),
+]
+
+DeleteStoryResult = Annotated[
+    StoryDeleted | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("DeleteStoryResult", description="What deleteStory can answer."),
 ]
 
 
@@ -203,19 +259,8 @@ class StoriesQuery:
         key = found[1][0]
         return stories.by_ids([key], viewer=info.context.viewer).get(key)  # type: ignore[return-value]
 
-    @query(description="Published stories, newest first.")
-    def stories(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> StoryConnection:
-        """All published stories."""
-        return stories.published(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
 
-    @query(description="Published stories of the people that the viewer follows, newest first.")
-    def feed(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> StoryConnection:
-        """The viewer's feed."""
-        return stories.feed(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
+StoryId = Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]
 
 
 @strawberry.type
@@ -240,20 +285,81 @@ class StoriesMutation:
         return _success(stories.create_story(me, new=new, expect=what_is_expected(expect), key=key))
 
     @mutation(
-        description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
-        "`expect`: what is published is what the publisher saw."
+        description="Change the title, summary, mature flag or warnings. An edit of a chapter does not collide with this."
     )
-    def publish_story(
+    def update_story(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")],
+        id: StoryId,
+        patch: Annotated[StoryPatch, strawberry.argument(description="What to change.")],
+        expect: ExpectArgument,
+        on_conflict: OnConflictArgument = OnConflict.FAIL,
+        key: Key = None,
+    ) -> UpdateStoryResult:
+        """Edit a story."""
+        outcome = stories.update_story(
+            info.context.me,
+            story=key_of(id, "Story", "id"),
+            patch=given(patch),
+            expect=what_is_expected(expect),
+            merge=on_conflict is OnConflict.MERGE,
+            key=key,
+        )
+        return _success(outcome)
+
+    @mutation(
+        description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
+        "`expect`: what is published is what the publisher saw. The conflict's `overlaps` name all that has changed."
+    )
+    def publish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> PublishStoryResult:
+        """Publish a story."""
+        me, story = info.context.me, key_of(id, "Story", "id")
+        return _success(stories.publish_story(me, story=story, expect=what_is_expected(expect), key=key))
+
+    @mutation(
+        description="Make a published story a draft again, visible to its author alone. Its views stay, edits do not "
+        "collide with this; only publishing or unpublishing it elsewhere does."
+    )
+    def unpublish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> UnpublishStoryResult:
+        """Take a story back."""
+        me, story = info.context.me, key_of(id, "Story", "id")
+        return _success(stories.unpublish_story(me, story=story, expect=what_is_expected(expect), key=key))
+
+    @mutation(
+        description="Delete a story with its chapters, history, views and readers' places. Refused if anything in the "
+        "story, any chapter included, changed since `expect`. Whoever edits it late is told NOT_FOUND and when it went."
+    )
+    def delete_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> DeleteStoryResult:
+        """Delete a story."""
+        me, story = info.context.me, key_of(id, "Story", "id")
+        outcome = stories.delete_story(me, story=story, expect=what_is_expected(expect), key=key)
+        shelf: Any = outcome.rows["shelf"]
+        return StoryDeleted(id=to_id("Story", story), shelf=shelf, applied=applied_of(outcome))
+
+    @mutation(
+        description="Put the chapters in another order. `expect` names the story's version; collides only with changes to "
+        "the list of chapters, not with what is written in them."
+    )
+    def reorder_chapters(
+        self,
+        info: Info,
+        story: StoryId,
+        order: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description="The ids of all its chapters, each once, as they shall be."),
+        ],
         expect: ExpectArgument,
         key: Key = None,
-    ) -> PublishStoryResult:
-        """Publish a story."""
-        me = info.context.me
-        story = key_of(id, "Story", "id")
-        return _success(stories.publish_story(me, story=story, expect=what_is_expected(expect), key=key))
+    ) -> ReorderChaptersResult:
+        """Move chapters."""
+        outcome = stories.reorder_chapters(
+            info.context.me,
+            story=key_of(story, "Story", "story"),
+            order=[key_of(one, "Chapter", f"order.{index}") for index, one in enumerate(at_most(order, "order"))],
+            expect=what_is_expected(expect),
+            key=key,
+        )
+        return _success(outcome)
 
 
 def _success(outcome: Outcome) -> StorySuccess:

@@ -70,6 +70,8 @@ class Conflict(Refusal):
         self.current = current
         self.expected = expected
         self.overlaps = tuple(overlaps)
+        self.suggestion: Any = None
+        """How the two could be brought together, for the caller to look at; never applied."""
 
 
 class NotFound(Refusal):
@@ -125,11 +127,13 @@ class Busy(Refusal):
     code = "BUSY"
     retry_kind = RetryKind.SAME_REQUEST
 
-    def __init__(self, *, after_ms: int) -> None:
-        super().__init__(
-            "The database could not serve this just now. Nothing was written. Send the same request again.",
-            after_ms=after_ms,
-        )
+    def __init__(
+        self,
+        message: str = "The database could not serve this just now. Nothing was written. Send the same request again.",
+        *,
+        after_ms: int,
+    ) -> None:
+        super().__init__(message, after_ms=after_ms)
 
 
 class OutcomeUnknown(Refusal):

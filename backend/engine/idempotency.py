@@ -18,7 +18,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, KeyReused
+from backend.engine.errors import Busy, Invalid, KeyReused
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 
@@ -99,6 +99,31 @@ def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
     if bytes(found.fingerprint) != fingerprint:
         raise KeyReused
     return replace(_load(cast(dict[str, Any], found.reply)), applied=Applied.REPLAYED)
+
+
+def rows_of(person_id: uuid.UUID, key: uuid.UUID) -> Mapping[str, models.Model]:
+    """The rows that this person's mutation with this key made, as they were at its commit.
+
+    Waits for one that is under way. Raises `Busy` where none has been served, because it may still be on its way here;
+    `Invalid` for the key of the very request that asks.
+    """
+    served = IdempotencyKey.objects.filter(person_id=person_id, key=key)
+    found = served.first()
+    if found is None:
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, [person_id, key, b""])  # waits as a second request with this key does
+            if cursor.rowcount:  # it was nobody's; the refusal gives it back
+                raise Busy(NOT_SERVED_YET, after_ms=after_busy_ms())
+        found = served.get()
+    if found.reply is None:
+        raise Invalid.one("expect.after", "is the key of this same request.")
+    return _load(cast(dict[str, Any], found.reply)).rows
+
+
+NOT_SERVED_YET = (
+    "No mutation of yours with the key that `expect.after` names has succeeded yet. Nothing was written. If it is on its "
+    "way, send this request again; if it was refused, send it again first."
+)
 
 
 def _dump(outcome: Outcome) -> dict[str, Any]:

@@ -47,6 +47,8 @@ LOCK_ORDER = (
     "people_accesstoken",
     "stories_story",
     "stories_chapter",
+    "stories_revision",
+    "stories_tombstone",
     "reading_reading",
     "reading_view",
     "social_relationship",

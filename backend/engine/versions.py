@@ -14,6 +14,7 @@ compared and saved: PostgreSQL's READ COMMITTED re-checks the WHERE clause after
 one statement atomic (PostgreSQL manual, section 13.2.1).
 """
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -34,13 +35,19 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 @dataclass(frozen=True)
 class Expected:
-    """What the caller says must still be true: the version last seen, or None for "whatever it is now"."""
+    """What the caller says must still be true: the version last seen, or None for "whatever it is now".
+
+    `after` is the key of a mutation whose version is meant; it has to be looked up before it is filtered on.
+    """
 
     version: int | None
+    after: uuid.UUID | None = None
 
     @property
     def anything(self) -> bool:
         """Whether the caller writes whatever the version is now."""
+        if self.after is not None:
+            raise LookupError("Look up what the mutation with this key made before you filter on it.")
         return self.version is None
 
 
@@ -69,7 +76,7 @@ def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expect
 
     For models whose groups are named after the one field that each holds.
     """
-    if seen.version is None:
+    if seen.anything:
         return Q()
     clean = Q(version__gte=seen.version)
     for field in _known(model, values, ""):
@@ -83,6 +90,17 @@ def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, si
         return True
     stamps = [getattr(row, f"{side}{group}_changed") for group in groups]
     return seen.version <= getattr(row, f"{side}version") and all(stamp <= seen.version for stamp in stamps)
+
+
+def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
+    """Whether a row in memory holds all of these values."""
+    return all(getattr(row, field) == value for field, value in values.items())
+
+
+def others_wrote(row: models.Model, seen: Expected) -> bool:
+    """Whether others wrote between `seen` and the write that made this row what it is, and were kept."""
+    version: int = row.version  # type: ignore[attr-defined]
+    return seen.version is not None and version > seen.version + 1
 
 
 def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
@@ -136,6 +154,12 @@ def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
     query = cast(DeleteQuery, rows.query.chain(DeleteQuery))
     sql, params = query.get_compiler(using=rows.db).as_sql()
     return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
+
+
+def remove_all(rows: "models.QuerySet[ModelT]") -> int:
+    """`remove` for many rows of which nothing is shown: how many there were."""
+    require_transaction()
+    return rows.query.chain(DeleteQuery).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
 
 
 def _update(rows: "models.QuerySet[ModelT]", values: Mapping[str, Any]) -> UpdateQuery:

@@ -1,18 +1,31 @@
-"""Writes to stories: creating one with its chapters, and publishing it."""
+"""Writes to stories: creating one with its chapters, editing and publishing it. Deleting is in `removal`."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.engine import tallies
-from backend.engine.errors import Conflict, FieldConflict, Forbidden, NotFound
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, every_group, is_unchanged, stamped, unchanged, write
+from backend.engine.versions import (
+    Expected,
+    conflict,
+    every_group,
+    is_so_already,
+    is_unchanged,
+    mergeable,
+    others_wrote,
+    replace,
+    stamped,
+    unchanged,
+    write,
+)
 from backend.people.models import PersonTally
+from backend.stories import explain, rank, revisions
 from backend.stories.models import (
     BODY_CHARACTERS,
     MOST_CHAPTERS,
@@ -23,9 +36,6 @@ from backend.stories.models import (
     Story,
     StoryStatus,
 )
-from backend.stories.queries import by_ids
-
-UNKNOWN_STORY = "There is no such story."
 
 
 @dataclass(frozen=True)
@@ -85,12 +95,67 @@ def _checked(new: NewStory) -> NewStory:
     return NewStory(title, summary, new.mature, chapters)
 
 
+EDITABLE = ("title", "summary", "mature", "warnings")
+"""What updateStory can set; each is a field group of its name."""
+
+Patch = Mapping[str, Any]
+"""Fields and the values that they shall have."""
+
+
+def update_story(
+    story_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
+) -> tuple[Story, Applied]:
+    """Set the fields that `patch` names, if they (with `merge`) or all editable ones (without) are as at `seen`.
+
+    Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    """
+    return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=None if merge else EDITABLE)
+
+
+def set_fields(
+    story_id: uuid.UUID, author_id: uuid.UUID, values: Patch, seen: Expected, *, reads: Sequence[str] | None
+) -> tuple[Story, Applied]:
+    """The one conditioned write of a story's own fields. `reads` must be unchanged; None merges field by field."""
+    merge = reads is None
+    clean = mergeable(Story, values, seen) if reads is None else Q(**unchanged(Story, seen, reads))
+    rows = replace(
+        Story.objects.filter(~Q(**values), clean, pk=story_id, author_id=author_id),
+        **values,
+        **stamped(Story, values),
+    )
+    if rows:
+        revisions.keep(rows[0], author_id, values)
+        return rows[0], Applied.MERGED if merge and others_wrote(rows[0], seen) else Applied.WRITTEN
+    story = explain.own_story(story_id, author_id)
+    if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
+        return story, Applied.NOOP
+    raise explain.story_conflict(story, dict(values), seen)
+
+
+def _checked_patch(patch: Patch) -> dict[str, Any]:
+    check = Checker()
+    values: dict[str, Any] = dict(patch)
+    if "title" in patch:
+        values["title"] = check.line("patch.title", patch["title"], most=TITLE_CHARACTERS)
+    if "summary" in patch:
+        values["summary"] = check.text("patch.summary", patch["summary"], most=SUMMARY_CHARACTERS, blank=True)
+    for field in ("mature", "warnings"):
+        if field in patch and patch[field] is None:
+            check.wrong(f"patch.{field}", "must not be null.")
+    if not values:
+        check.wrong("patch", "must name at least one field.")
+    check.done()
+    if "warnings" in values:
+        values["warnings"] = sorted(set(values["warnings"]))
+    return values
+
+
 def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
     """Let everybody see the story, if nothing in it, any chapter included, has changed since `seen`.
 
     What is published is what the publisher saw. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    rows = write(
+    rows = replace(
         Story.objects.filter(
             pk=story_id,
             author_id=author_id,
@@ -101,26 +166,35 @@ def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> 
         published_at=Now(),
         **stamped(Story, ["status"]),
     )
-    if not rows:
-        return _explain_publish(story_id, author_id, seen), Applied.NOOP
-    tallies.add(PersonTally, [(author_id, "stories", 1)])
-    return rows[0], Applied.WRITTEN
-
-
-def _explain_publish(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Story:
-    """Why the write found no row: raises what the caller may know; else the story is published already."""
-    story = by_ids([story_id], viewer=author_id).get(story_id)
-    if story is None:
-        raise NotFound(UNKNOWN_STORY)
-    if story.author_id != author_id:
-        raise Forbidden("Only its author can publish a story.")
+    if rows:
+        revisions.keep(rows[0], author_id, ["status"])
+        tallies.add(PersonTally, [(author_id, "stories", 1)])
+        rank.publish(story_id)
+        return rows[0], Applied.WRITTEN
+    story = explain.own_story(story_id, author_id)
     if not is_unchanged(story, seen, every_group(Story)):
-        raise _publish_conflict(story, seen)
-    return story
+        raise explain.changed(story, seen, status=StoryStatus.PUBLISHED)
+    return story, Applied.NOOP
 
 
-def _publish_conflict(story: Story, seen: Expected) -> Conflict:
-    overlaps = []
-    if story.status_changed > (seen.version or 0):
-        overlaps = [FieldConflict("status", base=None, mine=StoryStatus.PUBLISHED.value, theirs=story.status)]
-    return conflict(story, seen=seen, thing=("story", story.id), overlaps=overlaps)
+def unpublish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
+    """Make the story a draft again, if it has been neither published nor unpublished since `seen`. Its views stay.
+
+    Raises `Conflict`, `NotFound`, `Forbidden`.
+    """
+    rows = replace(
+        Story.objects.filter(
+            pk=story_id, author_id=author_id, status=StoryStatus.PUBLISHED, **unchanged(Story, seen, ["status"])
+        ),
+        status=StoryStatus.DRAFT,
+        published_at=None,
+        **stamped(Story, ["status"]),
+    )
+    if rows:
+        revisions.keep(rows[0], author_id, ["status"])
+        tallies.add(PersonTally, [(author_id, "stories", -1)])
+        return rows[0], Applied.WRITTEN
+    story = explain.own_story(story_id, author_id)
+    if not is_unchanged(story, seen, ["status"]):
+        raise explain.story_conflict(story, {"status": StoryStatus.DRAFT.value}, seen)
+    return story, Applied.NOOP

@@ -1,0 +1,80 @@
+"""Why a write to a story or chapter found no row: missing, somebody else's, deleted, or changed since it was seen."""
+
+import uuid
+from typing import Any
+
+from backend.engine.errors import Conflict, FieldConflict, Forbidden, NotFound, Refusal
+from backend.engine.versions import Expected, conflict
+from backend.stories import queries, revisions
+from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
+
+FIELDS = ("title", "summary", "mature", "warnings", "status")
+"""The fields of a story itself; each is a field group of its name."""
+
+UNKNOWN_STORY = "There is no such story."
+UNKNOWN_CHAPTER = "There is no such chapter."
+NOT_THE_AUTHOR = "Only its author can change a story."
+
+
+def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
+    """The story as it is now, for its author alone. Raises `NotFound` or `Forbidden` for anybody else."""
+    story = queries.by_ids([story_id], viewer=author_id).get(story_id)
+    if story is None:
+        raise gone(story_id, author_id, UNKNOWN_STORY)
+    if story.author_id != author_id:
+        raise Forbidden(NOT_THE_AUTHOR)
+    return story
+
+
+def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
+    """Why whoever is not the author of this story may not write it."""
+    if story_id in queries.by_ids([story_id], viewer=author_id):
+        return Forbidden(NOT_THE_AUTHOR)
+    return gone(story_id, author_id, UNKNOWN_STORY)
+
+
+def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
+    """Why whoever is not the author of a story with this chapter may not write it."""
+    if chapter_id in queries.chapters_by_ids([chapter_id], viewer=author_id):
+        return Forbidden(NOT_THE_AUTHOR)
+    return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
+
+
+def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
+    """Not found; whoever wrote it is told when it was deleted."""
+    stone = Tombstone.objects.filter(pk=id_, author_id=author_id).first()
+    return NotFound(otherwise if stone is None else f"This was deleted at {stone.deleted_at.isoformat()}.")
+
+
+def story_conflict(story: Story, mine: dict[str, Any], seen: Expected) -> Conflict:
+    """The conflict of a write that sets these fields of the story."""
+    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=revisions.overlaps(story, mine, seen))
+
+
+def changed(story: Story, seen: Expected, *, status: StoryStatus | None = None) -> Conflict:
+    """The conflict of a write that had to have seen all of the story: everything in it that has changed since.
+
+    What it leaves as it was is in `mine` as in `base`. A chapter that was written is named by its present position.
+    """
+    fields = revisions.changed_since(story, seen, [*FIELDS, "chapters"])
+    base = revisions.bases(story, seen, fields)
+    overlaps = [
+        FieldConflict(
+            field, base.get(field), status if status and field == "status" else base.get(field), _now(story, field)
+        )
+        for field in fields
+    ]
+    texts = _written_texts(story, seen) if revisions.changed_since(story, seen, ["texts"]) else []
+    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=[*overlaps, *texts])
+
+
+def _now(story: Story, field: str) -> Any:
+    return list(queries.order_of(story.pk)) if field == "chapters" else getattr(story, field)
+
+
+def _written_texts(story: Story, seen: Expected) -> list[FieldConflict]:
+    written = Chapter.objects.filter(story_id=story.pk, story_version__gt=seen.version).order_by("position")
+    return [
+        FieldConflict(f"chapters.{position}", base=None, mine=None, theirs={"id": id_, "title": title})
+        for position, id_, title in written.values_list("position", "pk", "title")
+    ]

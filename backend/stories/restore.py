@@ -1,0 +1,73 @@
+"""Bringing back what a write replaced: a conditioned write like any other, which keeps what it replaces in its turn."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backend.engine.errors import Invalid, NotFound
+from backend.engine.idempotency import Applied
+from backend.engine.versions import Expected
+from backend.stories import revisions
+from backend.stories.actions import set_fields
+from backend.stories.chapters import locked_list, put_in_order, set_texts
+from backend.stories.models import MOST_CHAPTERS, Chapter, Revision, Story, Tombstone
+
+Restored = tuple[Chapter | None, Story, Applied]
+
+
+def restore_revision(revision_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Restored:
+    """Give the fields of a revision their earlier values, if none of them has changed since `seen`.
+
+    `seen` is the version of the story or the chapter that the revision belongs to. Of the list of chapters the order
+    comes back, and the chapter that was deleted; restoring never deletes one. Raises `Conflict`, `NotFound`, `Invalid`.
+    """
+    revision = revisions.by_ids([revision_id], author=author_id).get(revision_id)
+    if revision is None:
+        raise NotFound("There is no such revision.")
+    values: Mapping[str, Any] = revision.values
+    if revision.chapter_id is not None:
+        return set_texts(revision.chapter_id, author_id, values, seen, reads=list(values))
+    if revisions.CHAPTERS in values:
+        return _restore_list(revision, author_id, seen)
+    if "status" in values:
+        raise Invalid.one("id", "is of publishing or unpublishing: use publishStory or unpublishStory.")
+    return None, *set_fields(revision.story_id, author_id, values, seen, reads=list(values))
+
+
+def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
+    """The chapters of that time in their order then, later ones after them; with the one that was deleted."""
+    earlier = [uuid.UUID(one) for one in revision.values[revisions.CHAPTERS]]
+    story, present = locked_list(revision.story_id, author_id, earlier, seen)
+    removed = revision.values.get(revisions.REMOVED)
+    if removed is not None and uuid.UUID(removed["id"]) in present:  # it has been brought back before
+        removed = None
+    there = present if removed is None else [*present, uuid.UUID(removed["id"])]
+    wanted = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
+    if wanted == present:
+        return None, story, Applied.NOOP
+    if len(wanted) > MOST_CHAPTERS:
+        raise Invalid.one("id", f"would make more than {MOST_CHAPTERS} chapters.")
+    chapter = None if removed is None else _brought_back(story, removed, wanted)
+    story = put_in_order(story.pk, author_id, present, wanted)
+    if chapter is not None:
+        chapter.story = story
+        Tombstone.objects.filter(pk=chapter.pk).delete()
+    return chapter, story, Applied.WRITTEN
+
+
+def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Chapter:
+    """The deleted chapter under its own id, at a version that it never had."""
+    id_, version = uuid.UUID(removed["id"]), removed["version"] + 1
+    stamps = {"position_changed": version, "title_changed": version, "body_changed": version}
+    chapter = Chapter(
+        id=id_,
+        story=story,
+        position=order.index(id_) + 1,
+        title=removed["title"],
+        body=removed["body"],
+        story_version=story.version + 1,
+        version=version,
+        **stamps,
+    )
+    Chapter.objects.bulk_create([chapter])
+    return chapter

@@ -1,0 +1,157 @@
+"""What writes replaced: kept with each of them, read as history and as the base of a conflict, forgotten in the end."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.db.models import Model
+
+from backend.engine.errors import FieldConflict
+from backend.engine.versions import Expected
+from backend.pages import Page, Window, pages_by_owner
+from backend.stories.models import Chapter, Revision, Story
+
+CHAPTERS = "chapters"
+"""The field of a story's revision that holds the order of its chapters, by id."""
+REMOVED = "removed"
+"""The field of a story's revision that holds a chapter which was deleted."""
+
+
+def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str]) -> None:
+    """Remember what a write replaced, in its own transaction. `row` comes from `replace`, `fields` are those it set."""
+    before: Mapping[str, Any] = row.before  # type: ignore[union-attr]
+    values = {field: before[field] for field in fields}
+    _insert(row, by, values, {field: before[f"{field}_changed"] for field in values})
+
+
+def keep_order(story: Story, by: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
+    """Remember the order of the chapters before a write changed it, and the chapter that it deleted, if it did."""
+    since = story.before["chapters_changed"]  # type: ignore[attr-defined]
+    values: dict[str, Any] = {CHAPTERS: list(map(str, order))}
+    if removed is not None:
+        values[REMOVED] = {name: getattr(removed, name) for name in ("position", "title", "body", "version")}
+        values[REMOVED]["id"] = str(removed.pk)
+    _insert(story, by, values, dict.fromkeys(values, since))
+
+
+def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: dict[str, int]) -> None:
+    story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
+    kept = Revision(story_id=story_id, chapter_id=chapter_id, version=row.version, by_id=by, values=values, since=since)
+    kept.size = len(orjson.dumps(values))
+    Revision.objects.bulk_create([kept])
+
+
+BASES = """
+SELECT kept.field, revision.values -> kept.field
+FROM stories_revision AS revision CROSS JOIN LATERAL jsonb_each(revision.since) AS kept (field, at)
+WHERE revision.story_id = %s AND {chapter} AND revision.version > %s
+  AND kept.field = ANY(%s) AND kept.at::bigint <= %s
+"""
+
+
+def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[str, Any]:
+    """What these fields held at the version `seen`, in one query; those that nobody knows any more are left out.
+
+    A value stood from the version in `since` until the one that replaced it, so at most one revision has it.
+    """
+    fields = list(fields)
+    if not fields or seen.version is None:
+        return {}
+    story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
+    sql = BASES.format(chapter=_chapter_is(chapter_id))
+    of = [story_id] if chapter_id is None else [story_id, chapter_id]
+    parameters: list[Any] = [*of, seen.version, fields, seen.version]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found = {field: orjson.loads(value) for field, value in cursor.fetchall()}
+    return {field: list(map(uuid.UUID, value)) if field == CHAPTERS else value for field, value in found.items()}
+
+
+def changed_since(row: Model, seen: Expected, fields: Iterable[str]) -> list[str]:
+    """Those of these fields that somebody has written since the version `seen`."""
+    return [field for field in fields if getattr(row, f"{field}_changed") > (seen.version or 0)]
+
+
+def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> list[FieldConflict]:
+    """Base, mine and theirs of each field that this write sets and somebody else has written since `seen`."""
+    changed = changed_since(row, seen, mine)
+    base = bases(row, seen, changed)
+    return [FieldConflict(field, base.get(field), mine[field], getattr(row, field)) for field in changed]
+
+
+def _chapter_is(chapter_id: uuid.UUID | None) -> str:
+    """SQL: of this chapter, or of the story itself; both are answered by the unique index."""
+    return "revision.chapter_id IS NULL" if chapter_id is None else "revision.chapter_id = %s"
+
+
+# --- History ----------------------------------------------------------------------------------------------------
+
+HISTORY = """
+SELECT owner.id AS owner_id, revision.*, revision.version AS place_at
+FROM unnest(%s::uuid[], %s::uuid[]) AS owner (id, story_id) CROSS JOIN LATERAL (
+    SELECT * FROM stories_revision AS revision
+    WHERE revision.story_id = owner.story_id AND {chapter}{between} {order}
+) AS revision
+ORDER BY owner.id, revision.version {direction}
+"""
+
+
+def of_stories(stories: Sequence[Story], window: Window) -> dict[uuid.UUID, Page[Revision]]:
+    """A page of each story's own revisions, newest first, in one query; those of its chapters are theirs."""
+    ids = [story.pk for story in stories]
+    return _history(ids, ids, "revision.chapter_id IS NULL", window)
+
+
+def of_chapters(chapters: Sequence[Chapter], window: Window) -> dict[uuid.UUID, Page[Revision]]:
+    """A page of each chapter's revisions, newest first, in one query."""
+    ids, stories = [chapter.pk for chapter in chapters], [chapter.story_id for chapter in chapters]
+    return _history(ids, stories, "revision.chapter_id = owner.id", window)
+
+
+def _history(
+    ids: list[uuid.UUID], stories: list[uuid.UUID], chapter: str, window: Window
+) -> dict[uuid.UUID, Page[Revision]]:
+    between, places = window.condition("revision.version", "revision.id")
+    order = window.order("revision.version", "revision.id")
+    direction = "ASC" if window.backward else "DESC"
+    sql = HISTORY.format(chapter=chapter, between=between, order=order, direction=direction)
+    return pages_by_owner(Revision.objects.raw(sql, [ids, stories, *places]), ids, window)
+
+
+BY_IDS = """
+SELECT revision.* FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id
+WHERE revision.id = ANY(%s) AND story.author_id = %s
+"""
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, author: uuid.UUID) -> dict[uuid.UUID, Revision]:
+    """Those of these revisions that belong to stories of the author, in one query: nobody else sees them."""
+    return {row.pk: row for row in Revision.objects.raw(BY_IDS, [list(ids), author])}
+
+
+PRUNE = """
+DELETE FROM stories_revision WHERE id IN (
+    SELECT id FROM (
+        SELECT id, row_number() OVER newest AS number, sum(size) OVER newest AS characters
+        FROM stories_revision WINDOW newest AS (PARTITION BY story_id, chapter_id ORDER BY version DESC)
+    ) AS revision
+    WHERE number > %s OR (number > 1 AND characters > %s) LIMIT %s
+)
+"""
+
+
+def prune(*, kept: int, characters: int, batch: int = 10_000) -> int:
+    """Forget the oldest revisions of each story and chapter: beyond so many, or so many characters. How many went.
+
+    The newest always stays. A batch at a time, so that no transaction grows long.
+    """
+    pruned = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(PRUNE, [kept, characters, batch])
+            found: int = cursor.rowcount
+        pruned += found
+        if found < batch:
+            return pruned

@@ -1,0 +1,62 @@
+"""Chapters: appending, editing and deleting them. Putting them in order is a write to the story, in `stories`."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.versions import Expected
+from backend.people.models import Person
+from backend.stories import chapters
+from backend.stories.actions import NewChapter
+from backend.stories.models import Chapter
+from resolvers.work import performed, seen
+
+
+def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
+    """A new last chapter for one's own story."""
+
+    def work() -> Outcome:
+        chapter, row = chapters.append_chapter(story, me.pk, new)
+        return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
+
+    return joined(performed(Request("appendChapter", me.pk, key, {"story": str(story), **asdict(new)}), work, me))
+
+
+def update_chapter(
+    me: Person,
+    *,
+    chapter: uuid.UUID,
+    patch: Mapping[str, Any],
+    expect: Expected,
+    merge: bool,
+    key: uuid.UUID | None,
+) -> Outcome:
+    """Change the title or text of a chapter of one's own story."""
+
+    def work() -> Outcome:
+        was = seen(me, expect, Chapter, pk=chapter)
+        row, story, applied = chapters.update_chapter(chapter, me.pk, patch, was, merge=merge)
+        return Outcome(applied, {"chapter": row, "story": story})
+
+    arguments = {"id": str(chapter), "patch": dict(patch), "merge": merge}
+    return joined(performed(Request("updateChapter", me.pk, key, arguments), work, me))
+
+
+def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Delete a chapter of one's own story."""
+
+    def work() -> Outcome:
+        story = chapters.delete_chapter(chapter, me.pk, seen(me, expect, Chapter, pk=chapter))
+        return Outcome(Applied.WRITTEN, {"story": story})
+
+    return performed(Request("deleteChapter", me.pk, key, {"id": str(chapter)}), work, me)
+
+
+def joined(outcome: Outcome) -> Outcome:
+    """The outcome with its chapter, if it has one, in its story: as the two were at the commit, also in a replay."""
+    chapter: Any = outcome.rows.get("chapter")
+    if chapter is not None:
+        chapter.story = outcome.rows["story"]
+    return outcome

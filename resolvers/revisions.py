@@ -1,0 +1,54 @@
+"""Revisions: finding them, who made them, and bringing back what they hold."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from backend.engine.idempotency import Outcome, Request
+from backend.engine.versions import Expected
+from backend.people import queries as people
+from backend.people.models import Person
+from backend.stories import queries, restore, revisions
+from backend.stories.models import Chapter, Revision, Story
+from resolvers.batches import Batch, gather, loaded
+from resolvers.chapters import joined
+from resolvers.work import performed, seen
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
+    """Those of these revisions that are of the viewer's own stories."""
+    found = revisions.by_ids(ids, author=viewer.pk) if viewer else {}
+    gather(found.values(), viewer)
+    return found
+
+
+def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Bring back what a write to one's own story or chapter replaced."""
+
+    def work() -> Outcome:
+        chapter, story, applied = restore.restore_revision(revision, me.pk, _seen(me, expect, revision))
+        rows = {"story": story, "shelf": queries.shelves([me.pk])[me.pk]}
+        return Outcome(applied, rows if chapter is None else {**rows, "chapter": chapter})
+
+    return joined(performed(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me))
+
+
+def _seen(me: Person, expect: Expected, revision: uuid.UUID) -> Expected:
+    """The version of what the revision belongs to, which only `expect.after` makes necessary to know before."""
+    if expect.after is None:
+        return expect
+    of = revisions.by_ids([revision], author=me.pk).get(revision)
+    if of is None:  # answered as it is without `after`
+        return replace(expect, after=None)
+    return seen(me, expect, Chapter if of.chapter_id else Story, pk=of.chapter_id or of.story_id)
+
+
+def author(revision: Revision) -> Person:
+    """Who made the write that replaced it."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
+        authors = people.all_of({row.by_id for row in batch.rows.values()})
+        gather(authors.values(), batch.viewer)
+        return {row.pk: authors[row.by_id] for row in batch.rows.values()}
+
+    return loaded(revision, "by", load)

@@ -1,0 +1,182 @@
+"""Chapters in GraphQL: the type, appending, editing and deleting them."""
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from backend.engine.idempotency import Outcome
+from backend.pages import NUMBER
+from backend.stories import models
+from backend.stories.actions import NewChapter
+from resolvers import chapters, stories
+from schema.answers import (
+    KEY_DESCRIPTION,
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    OnConflict,
+    OnConflictArgument,
+    applied_field,
+    applied_of,
+    given,
+    mutation,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import After, Before, First, Last, Versioned, computed, key_of, to_id, window
+
+if TYPE_CHECKING:
+    from schema.revisions import RevisionConnection
+    from schema.stories import Story
+
+LazyStory = Annotated["Story", strawberry.lazy("schema.stories")]
+
+
+@strawberry.type(
+    description="One chapter of a story. Its version changes with every write to it; each is a write to the story too."
+)
+class Chapter(Versioned):
+    """A chapter."""
+
+    id: strawberry.ID = computed(lambda chapter: to_id("Chapter", chapter.pk), "Names this chapter. Opaque.")
+    story: LazyStory = computed(stories.story_of, "The story that it belongs to.")
+    position: int = strawberry.field(description="1, 2, 3 … without gaps.")
+    title: str = strawberry.field(description="Its title: one line.")
+    body: str = strawberry.field(description="Its text. Blank lines separate paragraphs.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of chapters are what this type shows."""
+        return isinstance(value, models.Chapter)
+
+    @strawberry.field(
+        description="What writes to the title and text replaced, newest first. Only for the author, null for anybody else. "
+        "The oldest are forgotten in time."
+    )
+    def revisions(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None:
+        """A page of the chapter's history."""
+        chapter: Any = self
+        return stories.history_of_chapter(chapter, window(first, after, last, before, by=NUMBER))  # type: ignore[return-value]
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.input(description="A chapter to write.")
+class ChapterInput:
+    """A new chapter."""
+
+    title: str = strawberry.field(description="Its title: one line, 1 to 200 characters.")
+    body: str = strawberry.field(description="Its text: 1 to 200000 characters.")
+
+
+@strawberry.input(description="The fields of a chapter to set; those left out stay as they are. None may be null.")
+class ChapterPatch:
+    """A patch."""
+
+    title: str | None = strawberry.field(default=strawberry.UNSET, description="One line, 1 to 200 characters.")
+    body: str | None = strawberry.field(default=strawberry.UNSET, description="Its text: 1 to 200000 characters.")
+
+
+@strawberry.type(description="The chapter and its story as they are after the write.")
+class ChapterSuccess:
+    """A chapter was written."""
+
+    chapter: Chapter = strawberry.field(description="The chapter, with the new version.")
+    story: LazyStory = strawberry.field(description="Its story, with the new version.")
+    applied: Applied = applied_field()
+
+
+@strawberry.type(description="A chapter was deleted, and the later ones moved up.")
+class ChapterDeleted:
+    """A chapter is gone."""
+
+    id: strawberry.ID = strawberry.field(description="The id that it had. restoreRevision can bring it back.")
+    story: LazyStory = strawberry.field(description="Its story, with the new version.")
+    applied: Applied = applied_field()
+
+
+AppendChapterResult = Annotated[
+    ChapterSuccess | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("AppendChapterResult", description="What appendChapter can answer."),
+]
+UpdateChapterResult = Annotated[
+    ChapterSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("UpdateChapterResult", description="What updateChapter can answer."),
+]
+DeleteChapterResult = Annotated[
+    ChapterDeleted | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("DeleteChapterResult", description="What deleteChapter can answer."),
+]
+ChapterId = Annotated[strawberry.ID, strawberry.argument(description="The chapter's id.")]
+
+
+@strawberry.type
+class ChaptersMutation:
+    """Writes to chapters."""
+
+    @mutation(
+        description="Add a chapter at the end. Appending commutes with every other write, so it carries no expectation; the "
+        "key sees to it that a request which is sent twice adds one chapter."
+    )
+    def append_chapter(
+        self,
+        info: Info,
+        story: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")],
+        chapter: Annotated[ChapterInput, strawberry.argument(description="The chapter.")],
+        key: Annotated[uuid.UUID, strawberry.argument(description=KEY_DESCRIPTION)],
+    ) -> AppendChapterResult:
+        """Append a chapter."""
+        me, new = info.context.me, NewChapter(chapter.title, chapter.body)
+        return _success(chapters.append_chapter(me, story=key_of(story, "Story", "story"), new=new, key=key))
+
+    @mutation(
+        description="Change the title or text of a chapter; `expect` names the chapter's version. With MERGE, texts that were "
+        "changed in different paragraphs are brought together (applied: MERGED); a paragraph that both changed is a "
+        "conflict, whose `suggestion` shows how far they could be."
+    )
+    def update_chapter(
+        self,
+        info: Info,
+        id: ChapterId,
+        patch: Annotated[ChapterPatch, strawberry.argument(description="What to change.")],
+        expect: ExpectArgument,
+        on_conflict: OnConflictArgument = OnConflict.FAIL,
+        key: Key = None,
+    ) -> UpdateChapterResult:
+        """Edit a chapter."""
+        outcome = chapters.update_chapter(
+            info.context.me,
+            chapter=key_of(id, "Chapter", "id"),
+            patch=given(patch),
+            expect=what_is_expected(expect),
+            merge=on_conflict is OnConflict.MERGE,
+            key=key,
+        )
+        return _success(outcome)
+
+    @mutation(
+        description="Delete a chapter; `expect` names the chapter's version. Refused if its title or text has changed since; "
+        "that it was moved does not matter. Its text stays in the story's `revisions`."
+    )
+    def delete_chapter(self, info: Info, id: ChapterId, expect: ExpectArgument, key: Key = None) -> DeleteChapterResult:
+        """Delete a chapter."""
+        me, chapter = info.context.me, key_of(id, "Chapter", "id")
+        outcome = chapters.delete_chapter(me, chapter=chapter, expect=what_is_expected(expect), key=key)
+        story: Any = outcome.rows["story"]
+        return ChapterDeleted(id=to_id("Chapter", chapter), story=story, applied=applied_of(outcome))
+
+
+def _success(outcome: Outcome) -> ChapterSuccess:
+    chapter: Any = outcome.rows["chapter"]
+    story: Any = outcome.rows["story"]
+    return ChapterSuccess(chapter=chapter, story=story, applied=applied_of(outcome))

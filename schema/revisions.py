@@ -1,0 +1,132 @@
+"""Revisions in GraphQL: what writes to stories and chapters replaced, and bringing it back."""
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from backend.stories import models
+from resolvers import revisions
+from schema.answers import (
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    applied_field,
+    applied_of,
+    mutation,
+    what_is_expected,
+)
+from schema.chapters import Chapter
+from schema.context import Info
+from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id
+from schema.scalars import Version
+from schema.stories import Shelf, Story
+
+if TYPE_CHECKING:
+    from schema.people import Person
+
+
+@strawberry.type(
+    description="What one write to a story or to a chapter replaced. It never changes; only the author sees it."
+)
+class Revision(Node):
+    """A step of the history."""
+
+    id: strawberry.ID = computed(lambda row: to_id("Revision", row.pk), "Names this revision. Opaque.")
+    version: Version = strawberry.field(
+        description="The version that the write gave to the story, or to the chapter where this is one of a chapter."
+    )
+    at: datetime = strawberry.field(description="When the write happened.")
+    by: Annotated["Person", strawberry.lazy("schema.people")] = computed(revisions.author, "Who wrote.")
+    changed: list[str] = computed(lambda row: sorted(row.values), "The names of the fields that the write set.")
+    values: JSON = computed(
+        lambda row: _as_sent(row.values),
+        "What these fields held before, by name. `chapters` is the order of the chapters, by id; `removed` a chapter that "
+        "was deleted: id, position, title, body, version.",
+    )
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of revisions are what this type shows."""
+        return isinstance(value, models.Revision)
+
+
+def _as_sent(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the keys of chapters as clients know them."""
+    sent = dict(values)
+    if "chapters" in sent:
+        sent["chapters"] = [to_id("Chapter", uuid.UUID(one)) for one in sent["chapters"]]
+    if "removed" in sent:
+        removed = sent["removed"]
+        sent["removed"] = {
+            **removed,
+            "id": to_id("Chapter", uuid.UUID(removed["id"])),
+            "version": str(removed["version"]),
+        }
+    return sent
+
+
+@strawberry.type(description="A revision in a list, with the place where the list can go on.")
+class RevisionEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this revision stands in the list.")
+    node: Revision = computed(lambda row: row, "The revision.")
+
+
+@strawberry.type(description="A page of revisions.")
+class RevisionConnection:
+    """Relay's connection."""
+
+    edges: list[RevisionEdge] = computed(lambda page: page.rows, "The revisions of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+@strawberry.type(description="The story, and the chapter if it is one of a chapter, as they are after the write.")
+class RevisionSuccess:
+    """A revision was brought back."""
+
+    story: Story = strawberry.field(description="The story, with the new version.")
+    chapter: Chapter | None = strawberry.field(description="The chapter that was written or came back, if one was.")
+    shelf: Shelf = strawberry.field(description="The author's shelf, with its version.")
+    applied: Applied = applied_field()
+
+
+RestoreRevisionResult = Annotated[
+    RevisionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("RestoreRevisionResult", description="What restoreRevision can answer."),
+]
+
+
+@strawberry.type
+class RevisionsMutation:
+    """Writes that bring something back."""
+
+    @mutation(
+        description="Give the fields of a revision the values that they held before. `expect` names the version of the story, "
+        "or of the chapter if it is a chapter's revision; refused if any of these fields has changed since. Of the list of "
+        "chapters the order comes back, and the chapter that was deleted, under its own id; no chapter is ever deleted. A "
+        "write like any other: what it replaces is a revision in its turn."
+    )
+    def restore_revision(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The revision's id.")],
+        expect: ExpectArgument,
+        key: Key = None,
+    ) -> RestoreRevisionResult:
+        """Bring something back."""
+        me, revision = info.context.me, key_of(id, "Revision", "id")
+        outcome = revisions.restore_revision(me, revision=revision, expect=what_is_expected(expect), key=key)
+        story: Any = outcome.rows["story"]
+        chapter: Any = outcome.rows.get("chapter")
+        shelf: Any = outcome.rows["shelf"]
+        return RevisionSuccess(story=story, chapter=chapter, shelf=shelf, applied=applied_of(outcome))
