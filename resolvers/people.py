@@ -40,12 +40,12 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 def update_profile(
     me: Person,
     *,
-    patch: Mapping[str, str | None],
+    patch: Mapping[str, Any],
     expect: Expected,
     merge: bool,
     key: uuid.UUID | None,
 ) -> Outcome:
-    """Change one's own name or bio."""
+    """Change one's own name, bio or whether lists show stories for adults."""
 
     def work() -> Outcome:
         row, applied = actions.update_profile(me.pk, patch, seen(me, expect, Person, pk=me.pk), merge=merge)
@@ -132,11 +132,19 @@ def published_stories(person: Person, window: Window) -> Page[Story]:
 
 def shelf(person: Person) -> Shelf | None:
     """Their list of stories, for themselves alone."""
-    viewer = person.batch.viewer  # type: ignore[attr-defined]
-    if viewer is None or viewer.pk != person.pk:
+    if not _is_viewer(person):
         return None
     found = stories.shelves([person.pk])[person.pk]
-    return gather([found], viewer)[0]
+    return gather([found], person.batch.viewer)[0]  # type: ignore[attr-defined]
+
+
+def show_mature(person: Person) -> bool | None:
+    """Whether lists show them stories for adults, for themselves alone."""
+    return person.show_mature if _is_viewer(person) else None
+
+
+def _is_viewer(person: Person) -> bool:
+    return person.batch.viewer_id == person.pk  # type: ignore[attr-defined]
 
 
 def shelf_stories(shelf: Shelf, window: Window) -> Page[Story]:

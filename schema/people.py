@@ -60,6 +60,9 @@ class Person(Versioned):
         people.relationship, "Between the viewer and this person; null when signed out or for oneself."
     )
     shelf: Annotated["Shelf", strawberry.lazy("schema.stories")] | None = computed(people.shelf, "Only for oneself.")
+    show_mature: bool | None = computed(
+        people.show_mature, "Whether lists show them stories for adults that others wrote. Only for oneself."
+    )
 
     @classmethod
     def is_type_of(cls, value: object, _info: Any) -> bool:
@@ -80,7 +83,10 @@ class Person(Versioned):
         """A page of followed people."""
         return PersonConnection.of(self, FOLLOWING, people.following(_row(self), window(first, after, last, before)))
 
-    @strawberry.field(description="What they have published, newest first; drafts are on the shelf.")
+    @strawberry.field(
+        description="What they have published, newest first; drafts are on the shelf. Stories for adults are left out, unless "
+        "they are your own or you have set showMature in your profile."
+    )
     def stories(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Annotated["StoryConnection", strawberry.lazy("schema.stories")]:
@@ -164,6 +170,10 @@ class ProfilePatch:
         default=strawberry.UNSET,
         description="About oneself: at most 2000 characters, may be empty; not null.",
     )
+    show_mature: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether lists shall show stories for adults that others wrote; at first they do not. Not null.",
+    )
 
 
 @strawberry.type
@@ -229,7 +239,7 @@ class PeopleMutation:
         info.context.forget_viewer()
         return was_signed_in
 
-    @mutation(description="Change your own name or bio.")
+    @mutation(description="Change your own name, bio, or whether lists show you stories for adults.")
     def update_profile(
         self,
         info: Info,

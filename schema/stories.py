@@ -175,6 +175,9 @@ class CreateStoryInput:
     title: str = strawberry.field(description="Its title: one line, 1 to 200 characters.")
     summary: str = strawberry.field(default="", description="What it is about: at most 2000 characters.")
     mature: bool = strawberry.field(default=False, description="Whether it is meant for adults only.")
+    warnings: list[ContentWarning] = strawberry.field(
+        default_factory=list, description="Its content warnings, in any order."
+    )
     chapters: list[ChapterInput] = strawberry.field(
         default_factory=list, description="Its chapters in order, at most 200."
     )
@@ -281,7 +284,8 @@ class StoriesMutation:
         """Create a story."""
         me = info.context.me
         chapters = [NewChapter(chapter.title, chapter.body) for chapter in input.chapters]
-        new = NewStory(input.title, input.summary, input.mature, chapters)
+        warnings = [warning.name for warning in input.warnings]
+        new = NewStory(input.title, input.summary, input.mature, chapters, warnings)
         return _success(stories.create_story(me, new=new, expect=what_is_expected(expect), key=key))
 
     @mutation(

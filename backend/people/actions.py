@@ -4,8 +4,9 @@ import hashlib
 import re
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -19,7 +20,18 @@ from backend.engine.errors import FieldConflict, Invalid, Unauthenticated
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.transactions import broken_rule
-from backend.engine.versions import Expected, conflict, every_group, is_unchanged, stamped, unchanged, write
+from backend.engine.versions import (
+    Expected,
+    conflict,
+    every_group,
+    is_so_already,
+    is_unchanged,
+    mergeable,
+    others_wrote,
+    stamped,
+    unchanged,
+    write,
+)
 from backend.people.models import (
     BIO_CHARACTERS,
     HANDLE_CHARACTERS,
@@ -32,6 +44,9 @@ from backend.stories.models import Shelf
 
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
 PASSWORD_CHARACTERS = 1_000
+
+PATHS = {"show_mature": "showMature"}
+"""Fields of a profile that clients know by another name."""
 
 
 def sign_up(*, handle: str, name: str, password: str) -> Account:
@@ -108,47 +123,51 @@ def digest(token: str) -> bytes:
 
 
 def update_profile(
-    person_id: uuid.UUID, patch: Mapping[str, str | None], seen: Expected, *, merge: bool
+    person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expected, *, merge: bool
 ) -> tuple[Person, Applied]:
-    """Set the fields that `patch` names, if they (with `merge`) or all fields (without) are as they were at `seen`.
+    """Set the fields that `patch` names, if all fields are as they were at `seen`.
 
+    With `merge` these fields alone have to be, and one that holds the wanted value already may have changed.
     Raises `Conflict`, `Invalid`.
     """
     values = _checked_patch(patch)
-    reads = tuple(values) if merge else every_group(Person)
-    changed = ~Q(**values)
+    clean = mergeable(Person, values, seen) if merge else Q(**unchanged(Person, seen, every_group(Person)))
     rows = write(
-        Person.objects.filter(changed, pk=person_id, **unchanged(Person, seen, reads)),
+        Person.objects.filter(~Q(**values), clean, pk=person_id),
         **values,
         **stamped(Person, values),
     )
     if rows:
-        merged = merge and seen.version is not None and rows[0].version > seen.version + 1
-        return rows[0], Applied.MERGED if merged else Applied.WRITTEN
-    return _explain(person_id, values, seen, reads), Applied.NOOP
+        return rows[0], Applied.MERGED if merge and others_wrote(rows[0], seen) else Applied.WRITTEN
+    return _explain(person_id, values, seen, merge=merge), Applied.NOOP
 
 
-def _checked_patch(patch: Mapping[str, str | None]) -> dict[str, str]:
+def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
     check = Checker()
-    values = {}
+    values: dict[str, Any] = {}
     if "name" in patch:
         values["name"] = check.line("patch.name", patch["name"], most=NAME_CHARACTERS)
     if "bio" in patch:
         values["bio"] = check.text("patch.bio", patch["bio"], most=BIO_CHARACTERS, blank=True)
+    if "show_mature" in patch:
+        values["show_mature"] = patch["show_mature"]
+        if patch["show_mature"] is None:
+            check.wrong("patch.showMature", "must not be null.")
     if not values:
         check.wrong("patch", "must name at least one field.")
     check.done()
     return values
 
 
-def _explain(person_id: uuid.UUID, values: Mapping[str, str], seen: Expected, reads: Sequence[str]) -> Person:
+def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *, merge: bool) -> Person:
     """Why the write found no row: raises `Conflict`; else the profile already says so."""
     person = Person.objects.get(pk=person_id)
-    if is_unchanged(person, seen, reads):
+    if is_so_already(person, values) and is_unchanged(person, seen, () if merge else every_group(Person)):
         return person
     overlaps = [
-        FieldConflict(name, base=None, mine=mine, theirs=getattr(person, name))
+        FieldConflict(PATHS.get(name, name), base=None, mine=mine, theirs=getattr(person, name))
         for name, mine in values.items()
         if getattr(person, f"{name}_changed") > (seen.version or 0)
+        and not (merge and is_so_already(person, {name: mine}))
     ]
     raise conflict(person, seen=seen, thing=("person", person_id), overlaps=overlaps)

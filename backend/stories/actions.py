@@ -54,6 +54,7 @@ class NewStory:
     summary: str
     mature: bool
     chapters: Sequence[NewChapter]
+    warnings: Sequence[str] = ()
 
 
 def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[Story, Shelf]:
@@ -69,7 +70,9 @@ def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[S
     )
     if not shelves:
         raise conflict(Shelf.objects.get(pk=author_id), seen=seen, thing=("shelf", author_id))
-    story = Story(author_id=author_id, title=new.title, summary=new.summary, mature=new.mature)
+    story = Story(
+        author_id=author_id, title=new.title, summary=new.summary, mature=new.mature, warnings=new.warnings
+    )
     Story.objects.bulk_create([story])
     Chapter.objects.bulk_create(
         Chapter(story=story, position=position, title=chapter.title, body=chapter.body)
@@ -92,7 +95,7 @@ def _checked(new: NewStory) -> NewStory:
         for index, chapter in enumerate(new.chapters[:MOST_CHAPTERS])
     ]
     check.done()
-    return NewStory(title, summary, new.mature, chapters)
+    return NewStory(title, summary, new.mature, chapters, sorted(set(new.warnings)))
 
 
 EDITABLE = ("title", "summary", "mature", "warnings")
