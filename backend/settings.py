@@ -120,6 +120,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 IDEMPOTENCY_KEY_DAYS = 7
 """How long a key is remembered: `manage.py expire_keys` forgets older ones."""
 
+REVISIONS_KEPT = 200
+"""How many revisions each story and each chapter keeps at most: `manage.py prune_revisions` forgets older ones."""
+REVISION_CHARACTERS = 4_000_000
+"""How many characters the revisions of each story and each chapter hold at most; the newest is kept whatever its size."""
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -25,7 +25,8 @@ class VersionGuard(BaseConstraint):
 
     `sides` maps a prefix to the groups of that side. Most rows have one side, "", with the columns `version`,
     `updated_at` and `<group>_changed`; a row that two people see has two, each with its own prefix. `fixed` names
-    the fields that never change. The trigger refuses any UPDATE, from psql too, that changes a row unless
+    the fields that never change, `stamps` further columns that say of a write when it was, as the stamps of groups do, and
+    belong to none. The trigger refuses any UPDATE, from psql too, that changes a row unless
 
     - each version stays or rises by exactly one, and at least one of them rises;
     - the fixed fields stay;
@@ -34,10 +35,13 @@ class VersionGuard(BaseConstraint):
     Being a Django constraint it is created, altered and dropped by migrations like any other.
     """
 
-    def __init__(self, *, name: str, sides: Mapping[str, Groups], fixed: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, name: str, sides: Mapping[str, Groups], fixed: Sequence[str] = (), stamps: Sequence[str] = ()
+    ) -> None:
         super().__init__(name=name)
         self.sides = {side: {group: tuple(of) for group, of in groups.items()} for side, groups in sides.items()}
         self.fixed = tuple(fixed)
+        self.stamps = tuple(stamps)
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """The function, which all guards share, and this table's trigger."""
@@ -67,7 +71,8 @@ class VersionGuard(BaseConstraint):
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """As migrations write it down."""
         path, args, kwargs = super().deconstruct()
-        return path, args, {**kwargs, "sides": self.sides, "fixed": self.fixed}
+        stamps = {"stamps": self.stamps} if self.stamps else {}
+        return path, args, {**kwargs, "sides": self.sides, "fixed": self.fixed, **stamps}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VersionGuard) and self.deconstruct() == other.deconstruct()

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from backend.admin import ReadOnly
-from backend.stories.models import Chapter, Shelf, Story
+from backend.stories.models import Chapter, Revision, Shelf, Story
 
 
 @admin.register(Story)
@@ -30,3 +30,11 @@ class ShelfAdmin(ReadOnly):
 
     list_display = ("author", "story_count", "version")
     list_select_related = ("author",)
+
+
+@admin.register(Revision)
+class RevisionAdmin(ReadOnly):
+    """Revisions."""
+
+    list_display = ("at", "story", "chapter_id", "version", "by")
+    list_select_related = ("story", "by")

@@ -165,6 +165,7 @@ class Chapter(models.Model):
                 name="chapter_version_guard",
                 sides={"": {"position": ["position"], "title": ["title"], "body": ["body"]}},
                 fixed=["id", "story"],
+                stamps=["story_version"],
             ),
         )
 

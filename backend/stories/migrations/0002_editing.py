@@ -86,6 +86,10 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RemoveConstraint(
+            model_name="chapter",
+            name="chapter_version_guard",
+        ),
+        migrations.RemoveConstraint(
             model_name="story",
             name="story_version_guard",
         ),
@@ -186,6 +190,15 @@ class Migration(migrations.Migration):
             model_name="revision",
             constraint=models.UniqueConstraint(
                 fields=("story", "chapter_id", "version"), name="revision_one_per_write", nulls_distinct=False
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="chapter",
+            constraint=backend.engine.guard.VersionGuard(
+                fixed=("id", "story"),
+                name="chapter_version_guard",
+                sides={"": {"body": ("body",), "position": ("position",), "title": ("title",)}},
+                stamps=("story_version",),
             ),
         ),
     ]

@@ -1,0 +1,19 @@
+"""Forgets the oldest revisions of stories and chapters."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand
+
+from backend.stories.revisions import prune
+
+
+class Command(BaseCommand):
+    """manage.py prune_revisions."""
+
+    help = "Forget the oldest revisions of each story and chapter, beyond REVISIONS_KEPT or REVISION_CHARACTERS."
+
+    def handle(self, **_options: Any) -> None:
+        """Delete them in batches and say how many."""
+        pruned = prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
+        self.stdout.write(f"Forgot {pruned} revisions.")
