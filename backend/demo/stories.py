@@ -2,13 +2,14 @@
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from backend.demo.chance import LIVING, Chance
 from backend.demo.people import BILAL, NAMED, Someone
 from backend.demo.sizes import Sizes
 from backend.demo.words import summary, title
+from backend.stories.models import ContentWarning
 
 LAST = datetime(2025, 12, 1, tzinfo=LIVING.tzinfo)
 """No story begins later, so that each has days left to be read on."""
@@ -16,6 +17,10 @@ LAST = datetime(2025, 12, 1, tzinfo=LIVING.tzinfo)
 LONGEST_DRAFT = timedelta(days=7)
 PUBLISHED = 0.85
 MATURE = 0.08
+WARNED = 0.05
+"""Of the stories that are not mature; those that are have warnings all of them."""
+
+MOST_WARNINGS = 3
 AUTHOR_SKEW = 0.6
 FIRST_AUTHORS = (BILAL, BILAL, BILAL, *NAMED)
 """Who wrote the first stories: these are always published."""
@@ -33,6 +38,7 @@ class Tale:
     created_at: datetime
     published_at: datetime | None
     chapters: tuple[uuid.UUID, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def stories(seed: int, sizes: Sizes) -> list[Tale]:
@@ -45,7 +51,20 @@ def stories(seed: int, sizes: Sizes) -> list[Tale]:
         first = number < len(FIRST_AUTHORS)
         author = FIRST_AUTHORS[number] if first else next(authors)
         made.append(_tale(chance, author, lengths[number], published=first or chance.random() < PUBLISHED))
-    return sorted(made, key=lambda tale: tale.id)
+    return _warned(seed, sorted(made, key=lambda tale: tale.id))
+
+
+def _warned(seed: int, tales: list[Tale]) -> list[Tale]:
+    """The stories with their content warnings, by a chance of its own."""
+    chance = Chance(seed, "warnings")
+    return [replace(tale, warnings=_warnings(chance, tale)) for tale in tales]
+
+
+def _warnings(chance: Chance, tale: Tale) -> tuple[str, ...]:
+    if not tale.mature and chance.random() >= WARNED:
+        return ()
+    count = chance.randint(1, MOST_WARNINGS) if tale.mature else 1
+    return tuple(sorted(chance.sample(ContentWarning.values, count)))
 
 
 def favourites(tales: list[Tale], most: int) -> list[int]:

@@ -21,7 +21,7 @@ from backend.people.demo import PASSWORD
 from backend.people.models import Account, Person, PersonTally
 from backend.reading.models import Reading, View
 from backend.social.models import HIGH, LOW, Relationship
-from backend.stories.models import Chapter, Shelf, Story, StoryStatus, StoryTally
+from backend.stories.models import Chapter, Shelf, Story, StoryRank, StoryStatus, StoryTally
 
 OFFSETS = 1_000
 """Readers stand at most so far into a chapter; each is longer."""
@@ -64,6 +64,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     """Each table with its rows. `open_to_all`: whether everybody may sign in with the well-known password."""
     pairs = met(of.ties, of.people)
     about_people, about_stories = _totals_of_people(of), _totals_of_stories(of)
+    published = sum(tale.published_at is not None for tale in of.stories)
     chapters = sum(len(tale.chapters) for tale in of.stories)
     yield Table("people", Person, "id handle name bio joined_at updated_at", len(of.people), _people(of))
     yield Table("accounts", Account, "person password login is_staff", len(of.people), _accounts(of, open_to_all))
@@ -75,6 +76,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("views", View, "story reader day", sum(map(len, of.visits.values())), _views(of))
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
     yield Table("totals of stories", StoryTally, _TALLY, _slots(about_stories), _tallies(about_stories))
+    yield Table("ranks of stories", StoryRank, "story views", published, _ranks(of, about_stories))
 
 
 def _people(of: World) -> Rows:
@@ -96,7 +98,7 @@ def _shelves(of: World) -> Rows:
         yield person.id, count[number], version, version, changed_at.get(number, person.joined_at)
 
 
-_STORY = "id author title summary mature status published_at created_at version status_changed updated_at"
+_STORY = "id author title summary mature warnings status published_at created_at version status_changed updated_at"
 
 
 def _stories(of: World) -> Rows:
@@ -104,8 +106,8 @@ def _stories(of: World) -> Rows:
         status = StoryStatus.PUBLISHED if tale.published_at else StoryStatus.DRAFT
         version = 2 if tale.published_at else 1
         yield (
-            *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, status.value),
-            *(tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
+            *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, list(tale.warnings)),
+            *(status.value, tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
         )
 
 
@@ -161,6 +163,11 @@ def _totals_of_stories(of: World) -> Totals:
     for (number, _reader), moments in of.visits.items():
         views[number] += len(moments)
     return [(of.stories[number].id, "views", count) for number, count in views.items()]
+
+
+def _ranks(of: World, about_stories: Totals) -> Rows:
+    views = {story: count for story, _kind, count in about_stories}
+    return ((tale.id, views.get(tale.id, 0)) for tale in of.stories if tale.published_at)
 
 
 _TALLY = "subject kind slot count"

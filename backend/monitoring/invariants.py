@@ -2,6 +2,9 @@
 
 from backend.engine.tallies import SLOTS
 from backend.monitoring.checks import Check
+from backend.stories.models import ContentWarning
+
+WARNINGS = ", ".join(f"'{warning}'" for warning in ContentWarning.values)
 
 
 def _tally(name: str, table: str, kind: str, counted: str) -> Check:
@@ -150,6 +153,42 @@ STORIES = (
         "stories_story",
         "SELECT id, version, status_changed FROM stories_story WHERE published_at IS NOT NULL AND status_changed < 2",
     ),
+    Check(
+        "warnings_in_order",
+        "the content warnings of each story are known, each once, in alphabetical order",
+        "stories_story",
+        f"""
+        SELECT id, warnings FROM stories_story
+        WHERE NOT warnings <@ ARRAY[{WARNINGS}]::varchar[]
+           OR warnings <> ARRAY(SELECT DISTINCT warning COLLATE "C" FROM unnest(warnings) AS warning ORDER BY 1)
+        """,
+    ),
+)
+
+RANKS = (
+    Check(
+        "published_has_a_rank",
+        "every published story has its place among the most read",
+        "(SELECT FROM stories_story WHERE published_at IS NOT NULL)",
+        """
+        SELECT id, published_at FROM stories_story
+        WHERE published_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM stories_storyrank WHERE story_id = stories_story.id)
+        """,
+    ),
+    Check(
+        "ranks_within_totals",
+        "no story is ranked by more views than it has had, or by less than none",
+        "stories_storyrank",
+        """
+        SELECT story_id, rank.views, coalesce(tallied, 0) AS tallied FROM stories_storyrank AS rank
+        LEFT JOIN (
+            SELECT subject_id AS story_id, sum(count) AS tallied FROM stories_storytally WHERE kind = 'views'
+            GROUP BY subject_id
+        ) AS tallies USING (story_id)
+        WHERE rank.views NOT BETWEEN 0 AND coalesce(tallied, 0)
+        """,
+    ),
 )
 
 READING = (
@@ -225,4 +264,4 @@ KEYS = (
     ),
 )
 
-INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *READING, *KEYS)
+INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *KEYS)

@@ -41,6 +41,14 @@ def copied(table: str, where: str) -> str:
     )
 
 
+def warned(warnings: str) -> str:
+    """A story that is written with these content warnings."""
+    return (
+        f"UPDATE stories_story SET warnings = {warnings}, version = version + 1, warnings_changed = version + 1 "
+        "WHERE id = '{it}'"
+    )
+
+
 PERSON = "SELECT id FROM people_person WHERE handle = 'bilal'"
 BLOCK = "SELECT id FROM social_relationship WHERE low_blocks_at IS NOT NULL LIMIT 1"
 FOLLOW = "SELECT id FROM social_relationship WHERE low_follows_at IS NOT NULL LIMIT 1"
@@ -134,6 +142,7 @@ WAYS = [
         "SELECT story_id FROM reading_view LIMIT 1",
         "UPDATE stories_storytally SET count = 0 WHERE subject_id = '{it}'",
         "subject={it}",
+        frozenset({"ranks_within_totals"}),
     ),
     *(
         Broken(
@@ -190,6 +199,41 @@ WAYS = [
         PUBLISHED,
         unguarded("stories_story", "UPDATE stories_story SET status_changed = 1 WHERE id = '{it}'"),
         "id={it}",
+    ),
+    Broken(
+        "warnings_in_order",
+        PUBLISHED,
+        "ALTER TABLE stories_story DROP CONSTRAINT story_warnings_are_known; " + warned("ARRAY['BOREDOM']"),
+        "id={it} warnings=['BOREDOM']",
+        CONSTRAINTS,
+    ),
+    *(
+        Broken("warnings_in_order", PUBLISHED, warned(f"ARRAY[{wrong}]"), "id={it}")
+        for wrong in ("'GORE', 'GORE'", "'GORE', 'ABUSE'", "'SEXUAL_CONTENT', 'SELF_HARM'")
+    ),
+    Broken(
+        "published_has_a_rank",
+        PUBLISHED,
+        "DELETE FROM stories_storyrank WHERE story_id = '{it}'",
+        "id={it} published_at=",
+    ),
+    Broken(
+        "ranks_within_totals",
+        PUBLISHED,
+        "UPDATE stories_storyrank SET views = 1 + (SELECT sum(count) FROM stories_storytally) WHERE story_id = '{it}'",
+        "story_id={it}",
+    ),
+    Broken(
+        "ranks_within_totals",
+        "SELECT id FROM stories_story WHERE status = 'DRAFT' LIMIT 1",
+        "INSERT INTO stories_storyrank (story_id, views) VALUES ('{it}', 1)",
+        "story_id={it} views=1 tallied=0",
+    ),
+    Broken(
+        "ranks_within_totals",
+        PUBLISHED,
+        "UPDATE stories_storyrank SET views = -1 WHERE story_id = '{it}'",
+        "story_id={it} views=-1",
     ),
     Broken(
         "one_view_a_day",
