@@ -1,0 +1,278 @@
+"""Merges two versions of a text, paragraph by paragraph, by what each changed in the version both started from.
+
+A text is taken apart into paragraphs and the blank lines between them. The paragraphs alone decide what was changed;
+the blank lines go with the paragraph before them and are merged separately, so that two paragraphs never run together
+and an added paragraph does not count as a change to the one before it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from rapidfuzz.distance import LCSseq
+
+MOST_COMPARISONS = 100_000_000
+"""How many pairs of paragraphs one comparison may weigh: about 50 ms and 15 MB. Beyond, all between is one change."""
+
+LINE_END = r"(?:\r\n|\n|\r(?!\n))"
+GAP = re.compile(rf"({LINE_END}(?:[ \t]*{LINE_END})+)")
+"""A line's end and one or more blank lines, as the CommonMark Spec 0.31.2, section 2.1, defines the two."""
+BLANK_LINE = "\n\n"
+"""What parts two paragraphs if no version says: none is known to need it, but they must never run together."""
+
+Three = tuple[str | None, str | None, str | None]
+"""The same place in base, mine and theirs; None in a version that has no such place."""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Text that neither side changed, or one side only, or both alike."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Collision:
+    """Text that both sides changed, and differently. A side that is empty deleted it."""
+
+    base: str
+    mine: str
+    theirs: str
+
+
+Part = Clean | Collision
+
+
+def three_way(base: str, mine: str, theirs: str) -> list[Part]:
+    """What becomes of `base` when `mine` and `theirs` were both made from it; the parts' texts follow each other."""
+    if mine == theirs or theirs == base:
+        return [Clean(mine)] if mine else []
+    if mine == base:
+        return [Clean(theirs)] if theirs else []
+    texts = (_split(base), _split(mine), _split(theirs))
+    return _parts(texts, list(_rows(*texts)))
+
+
+def merged(parts: Sequence[Part]) -> str | None:
+    """The merged text if nothing collides, else None."""
+    texts = [part.text for part in parts if isinstance(part, Clean)]
+    return "".join(texts) if len(texts) == len(parts) else None
+
+
+def suggestion(parts: Sequence[Part]) -> list[dict[str, str]]:
+    """The parts as JSON, each with its `kind`."""
+    return [
+        {"kind": "CLEAN", "text": part.text}
+        if isinstance(part, Clean)
+        else {"kind": "COLLISION", "base": part.base, "mine": part.mine, "theirs": part.theirs}
+        for part in parts
+    ]
+
+
+# --- Taking a text apart ------------------------------------------------------------------------------------
+
+
+class _Text(NamedTuple):
+    """A text's paragraphs, the blank lines after each (None after the last), and what stands before and after all."""
+
+    paragraphs: list[str]
+    gaps: list[str | None]
+    head: str | None
+    foot: str | None
+
+    def part(self, start: int, size: int) -> "_Text":
+        """Some of the paragraphs, with the blank lines after each."""
+        return _Text(self.paragraphs[start : start + size], self.gaps[start : start + size], None, None)
+
+    @property
+    def inside(self) -> str | None:
+        """All of the text from its first paragraph to its last, or None if it has none."""
+        pairs = zip(self.paragraphs, [*self.gaps[:-1], None], strict=True)
+        return "".join(text + (gap or "") for text, gap in pairs) if self.paragraphs else None
+
+    @property
+    def last_gap(self) -> str | None:
+        """The blank lines after the last paragraph, or None if nothing follows."""
+        return self.gaps[-1] if self.gaps else None
+
+
+def _split(text: str) -> _Text:
+    blank, white = " \t", " \t\r\n"
+    if not text.strip(white):
+        return _Text([], [], None, None)
+    # The spaces next to a paragraph are its own: an indentation, or a hard line break.
+    head = text[: len(text) - len(text.lstrip(white))].rstrip(blank)
+    foot = text[len(text.rstrip(white)) :].lstrip(blank)
+    pieces = GAP.split(text[len(head) : len(text) - len(foot)])
+    return _Text(pieces[0::2], [*pieces[1::2], None], head, foot)
+
+
+# --- What one side changed ----------------------------------------------------------------------------------
+
+
+class _Change(NamedTuple):
+    """The paragraphs of base from `start` up to `end` became those of one side from `side_start` up to `side_end`."""
+
+    start: int
+    end: int
+    side_start: int
+    side_end: int
+
+    @property
+    def added(self) -> int:
+        """By how many paragraphs the text grew."""
+        return (self.side_end - self.side_start) - (self.end - self.start)
+
+
+def _changes(base: list[str], side: list[str]) -> Iterator[_Change]:
+    """The changes that lead from `base` to `side`, in their order."""
+    at, side_at = 0, 0
+    for start, side_start, size in [*_common(base, side), (len(base), len(side), 0)]:
+        change = _Change(at, start, side_at, side_start)
+        if change.added == 0 and (start - at) ** 2 <= MOST_COMPARISONS:
+            # As many paragraphs as before: each was edited in its place, and may collide alone.
+            yield from (_Change(at + i, at + i + 1, side_at + i, side_at + i + 1) for i in range(start - at))
+        else:
+            yield change
+        at, side_at = start + size, side_start + size
+
+
+def _common(base: list[str], side: list[str]) -> Iterator[tuple[int, int, int]]:
+    """The runs of paragraphs that both have in the same order: where in each, and how many."""
+    head = _same(base, side)
+    foot = _same(base[head:][::-1], side[head:][::-1])
+    yield 0, 0, head
+    before, after = base[head : len(base) - foot], side[head : len(side) - foot]
+    if len(before) * len(after) <= MOST_COMPARISONS:
+        # The library compares hashes, which may be equal by chance; numbers that are given out here are exact.
+        numbers: dict[str, int] = {}
+        for text in (*before, *after):
+            numbers.setdefault(text, len(numbers))
+        for code in LCSseq.opcodes([numbers[text] for text in before], [numbers[text] for text in after]):
+            if code.tag == "equal":
+                yield head + code.src_start, head + code.dest_start, code.src_end - code.src_start
+    yield len(base) - foot, len(side) - foot, foot
+
+
+def _same(one: list[str], other: list[str]) -> int:
+    """How many paragraphs at the start are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+# --- What both changed --------------------------------------------------------------------------------------
+
+
+def _collide(one: _Change, other: _Change) -> bool:
+    """Whether two sides' changes overlap, or both add paragraphs at one place, where nothing says which come first."""
+    if one.end == other.start or other.end == one.start:
+        return one.added > 0 and other.added > 0
+    return one.start < other.end and other.start < one.end
+
+
+_Group = tuple[list[_Change], list[_Change]]
+"""Changes of mine and of theirs that collide with each other, or one change alone."""
+
+
+def _groups(mine: list[_Change], theirs: list[_Change]) -> Iterator[_Group]:
+    """All changes in the order of base, those together that collide."""
+    sides = [(0, change) for change in mine] + [(1, change) for change in theirs]
+    group: _Group = ([], [])
+    for side, change in sorted(sides, key=lambda found: (found[1].start, found[1].end)):
+        # Only the other side's latest change can reach as far as this one.
+        rivals = group[1 - side][-1:]
+        if any(group) and not any(_collide(change, rival) for rival in rivals):
+            yield group
+            group = ([], [])
+        group[side].append(change)
+    if any(group):
+        yield group
+
+
+# --- The merged text ----------------------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    """One step of the merged text: a paragraph, or all that collides, in each version, and the blank lines after it."""
+
+    texts: Three
+    gaps: Three
+
+
+def _rows(*texts: _Text) -> Iterator[_Row]:
+    """The merged text from its start to its end. `texts` are base, mine and theirs."""
+    base, *sides = texts
+    at = [0, 0, 0]
+    for group in _groups(*(list(_changes(base.paragraphs, side.paragraphs)) for side in sides)):
+        start = min(change.start for side in group for change in side)
+        size = max(change.end for side in group for change in side) - start
+        yield from _unchanged(texts, at, start - at[0])
+        at = [place + start - at[0] for place in at]
+        # Around its changes a side has the same paragraphs as base.
+        sizes = [size] + [size + sum(change.added for change in side) for side in group]
+        found = [text.part(place, length) for text, place, length in zip(texts, at, sizes, strict=True)]
+        yield from _changed(found, by_me=bool(group[0]), by_them=bool(group[1]))
+        at = [place + length for place, length in zip(at, sizes, strict=True)]
+    yield from _unchanged(texts, at, len(base.paragraphs) - at[0])
+
+
+def _unchanged(texts: Sequence[_Text], at: Sequence[int], size: int) -> Iterator[_Row]:
+    """Rows of paragraphs that are the same in all three; the blank lines after them may not be."""
+    base, mine, theirs = (text.part(place, size) for text, place in zip(texts, at, strict=True))
+    for text, *gaps in zip(base.paragraphs, base.gaps, mine.gaps, theirs.gaps, strict=True):
+        yield _Row((text, text, text), _settled(*gaps))
+
+
+def _changed(texts: Sequence[_Text], by_me: bool, by_them: bool) -> Iterator[_Row]:
+    """Rows of what one side changed, or both; one row for all if that was not alike."""
+    base, mine, theirs = texts
+    last = _settled(base.last_gap, mine.last_gap, theirs.last_gap)
+    if by_me and by_them and mine.paragraphs != theirs.paragraphs:
+        yield _Row((base.inside, mine.inside, theirs.inside), last)
+        return
+    mine, theirs = mine if by_me else theirs, theirs if by_them else mine
+    for text, *gaps in list(zip(mine.paragraphs, mine.gaps, theirs.gaps, strict=True))[:-1]:
+        yield _Row((None, text, text), _settled(None, *gaps))
+    for text in mine.paragraphs[-1:]:
+        yield _Row((base.inside, text, text), last)
+
+
+def _settled(base: str | None, mine: str | None, theirs: str | None) -> Three:
+    """The blank lines at one place, merged: the last two are alike unless both sides changed them differently."""
+    # A version without the place says nothing about it.
+    mine, theirs = theirs if mine is None else mine, mine if theirs is None else theirs
+    if mine is None:
+        return base, base, base
+    if mine == base:
+        return base, theirs, theirs
+    if theirs == base:
+        return base, mine, mine
+    return base, mine, theirs
+
+
+def _parts(texts: tuple[_Text, _Text, _Text], rows: list[_Row]) -> list[Part]:
+    """The rows as text: neighbours that collide become one part, and so do those that are clean."""
+    base, mine, theirs = texts
+    heads, feet = _settled(base.head, mine.head, theirs.head), _settled(base.foot, mine.foot, theirs.foot)
+    columns = [_column(rows, side, heads[side] or "", feet[side] or "") for side in range(3)]
+    cells = [cell for cell in zip(*columns, strict=True) if cell[1] or cell[2]]
+    joined = (
+        ["".join(column) for column in zip(*run, strict=True)]
+        for _, run in groupby(cells, key=lambda cell: cell[1] == cell[2])
+    )
+    return [Clean(mine) if mine == theirs else Collision(base, mine, theirs) for base, mine, theirs in joined]
+
+
+def _column(rows: list[_Row], side: int, head: str, foot: str) -> list[str]:
+    """One version of the rows: the head, then for each row its paragraph and what follows it."""
+    present = [index for index, row in enumerate(rows) if row.texts[side] is not None]
+    cells = [head if present else ""]
+    for index, row in enumerate(rows):
+        text = row.texts[side]
+        if text is None:
+            cells += ["", ""]
+        else:
+            cells += [text, foot if index == present[-1] else row.gaps[side] or BLANK_LINE]
+    return cells
