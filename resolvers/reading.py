@@ -7,28 +7,40 @@ from datetime import datetime
 from backend.engine.errors import NotFound
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
+from backend.pages import Page, Window
 from backend.people.models import Person
-from backend.reading import actions
-from backend.reading.actions import Place
+from backend.reading import actions, queries
 from backend.reading.models import Reading
-from backend.stories.actions import UNKNOWN_STORY
+from backend.reading.places import Place
+from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
-from resolvers.batches import Batch, loaded
-from resolvers.work import performed
+from resolvers.batches import Batch, gather, loaded
+from resolvers.work import performed, seen
 
 
 def record_view(
-    me: Person, *, story: uuid.UUID, place: Place | None, expect: Expected, key: uuid.UUID | None
+    me: Person,
+    *,
+    story: uuid.UUID,
+    place: Place | None,
+    expect: Expected,
+    furthest: bool = False,
+    story_version: int | None = None,
+    key: uuid.UUID | None,
 ) -> Outcome:
     """Remember the viewer's place in a story, and count the view."""
 
     def work() -> Outcome:
-        reading, counted, applied = actions.record_view(me.pk, story, place, expect)
+        last = expect if furthest else seen(me, expect, Reading, story_id=story, reader_id=me.pk)
+        reading, counted, applied = actions.record_view(
+            me.pk, story, place, last, furthest=furthest, seen=story_version
+        )
         return Outcome(applied, {"reading": reading}, {"counted": counted})
 
     where = None if place is None else [str(place.chapter_id), place.offset]
-    return performed(Request("recordView", me.pk, key, {"story": str(story), "place": where}), work, me)
+    arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
+    return performed(Request("recordView", me.pk, key, arguments), work, me)
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:
@@ -39,14 +51,32 @@ def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.
     return {story_id: place for story_id, story in found.items() if (place := stories.place(story)) is not None}
 
 
+def of_person(person: Person, window: Window) -> Page[Reading] | None:
+    """Where they stand in the stories that they have opened, most recently moved first; for themselves alone."""
+    viewer = person.batch.viewer  # type: ignore[attr-defined]
+    if viewer is None or viewer.pk != person.pk:
+        return None
+    page = queries.of_reader(person.pk, window)
+    gather(page.rows, viewer)
+    return page
+
+
+# --- What belongs to a reading, for a whole batch at once --------------------------------------------------------
+
+
 def story(reading: Reading) -> Story:
     """The story that is read."""
-    if "story" not in reading._state.fields_cache:
-        found = stories.by_ids([reading.story_id], viewer=reading.batch.viewer)  # type: ignore[attr-defined]
-        if reading.story_id not in found:  # hidden since the reader was there: a replayed reply may be old
-            raise NotFound(UNKNOWN_STORY)
-        reading.story = found[reading.story_id]
-    return reading.story
+    if "story" in reading._state.fields_cache:
+        return reading.story
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Story | None]:
+        found = stories.by_ids({row.story_id for row in batch.rows.values()}, viewer=batch.viewer)
+        return {row.pk: found.get(row.story_id) for row in batch.rows.values()}
+
+    found: Story | None = loaded(reading, "story", load)
+    if found is None:  # hidden since the reader was there: a replayed reply may be old
+        raise NotFound(UNKNOWN_STORY)
+    return found
 
 
 def chapter(reading: Reading) -> Chapter | None:
@@ -60,6 +90,17 @@ def chapter(reading: Reading) -> Chapter | None:
         return {row.pk: found.get(row.chapter_id) for row in batch.rows.values()}
 
     return loaded(reading, "chapter", load)
+
+
+def changed_chapters(reading: Reading) -> list[Chapter]:
+    """The chapters that were written since the reader was last there, in order."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
+        found = queries.changed_chapters(batch.rows.values(), viewer=batch.viewer_id)
+        gather((chapter for of_reading in found.values() for chapter in of_reading), batch.viewer)
+        return found
+
+    return loaded(reading, "changed chapters", load)
 
 
 def updated_at(reading: Reading) -> datetime:

@@ -7,7 +7,7 @@ import strawberry
 
 from backend.people import models
 from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, people
+from resolvers import access, people, reading
 from schema.answers import (
     Applied,
     BusyError,
@@ -40,6 +40,7 @@ from schema.nodes import (
 )
 
 if TYPE_CHECKING:
+    from schema.reading import ReadingConnection
     from schema.social import Relationship
     from schema.stories import Shelf, StoryConnection
 
@@ -92,6 +93,16 @@ class Person(Versioned):
     ) -> Annotated["StoryConnection", strawberry.lazy("schema.stories")]:
         """A page of published stories."""
         return people.published_stories(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="Where they stand in the stories that they have opened, most recently moved first, as long as they can "
+        "find the story: to continue reading. Only for oneself."
+    )
+    def readings(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["ReadingConnection", strawberry.lazy("schema.reading")] | None:
+        """A page of one's own places."""
+        return reading.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
 
 def _row(person: Any) -> models.Person:

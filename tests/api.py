@@ -1,6 +1,7 @@
 """Calls the GraphQL API as a client does, in this process: the whole stack, with real commits."""
 
 import json
+import uuid
 from typing import Any
 
 from django.test import Client
@@ -15,7 +16,7 @@ FAILURE = """
 ... on Failure { code message retry { kind afterMs } }
 ... on InvalidError { fields { path message } }
 ... on ConflictError {
-  expected overlaps { path base mine theirs }
+  expected overlaps { path base mine theirs } suggestion
   current {
     __typename id version updatedAt
     ... on Relationship { following followedBy blocking }
@@ -23,10 +24,34 @@ FAILURE = """
     ... on Reading { offset chapter { id } }
     ... on Person { name bio }
     ... on Story { title status }
+    ... on Chapter { position title body }
   }
 }
 """
 """The part of a selection that every mutation's failures share; fragments of types that a union lacks are left out."""
+
+
+UNCONDITIONED = "... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
+WRITTEN_STORY = (
+    "story { id version title summary mature warnings status chapters { id title } } shelf { version storyCount }"
+)
+WRITTEN_CHAPTER = "chapter { id version position title body } story { id version }"
+TYPES: dict[Any, str] = {
+    "id": "ID!",
+    "story": "ID!",
+    "expect": "Expect!",
+    "onConflict": "OnConflict!",
+    "key": "UUID",
+    "order": "[ID!]!",
+    "chapter": "ChapterInput!",
+    ("updateStory", "patch"): "StoryPatch!",
+    ("updateChapter", "patch"): "ChapterPatch!",
+    ("appendChapter", "key"): "UUID!",
+}
+
+
+def _on(merge: bool) -> str:
+    return "MERGE" if merge else "FAIL"
 
 
 class Caller:
@@ -105,6 +130,53 @@ class Caller:
         )
         return self.ask(query, id=story, e={"version": version}, k=key)["publishStory"]
 
+    def update_story(
+        self, story: str, patch: dict[str, Any], version: str, merge: bool = False, key: str | None = None
+    ) -> Any:
+        given = {"id": story, "patch": patch, "expect": {"version": version}, "onConflict": _on(merge), "key": key}
+        return self._edit("updateStory", "StorySuccess", WRITTEN_STORY, **given)
+
+    def unpublish(self, story: str, version: str, key: str | None = None) -> Any:
+        return self._edit(
+            "unpublishStory", "StorySuccess", WRITTEN_STORY, id=story, expect={"version": version}, key=key
+        )
+
+    def delete_story(self, story: str, version: str, key: str | None = None) -> Any:
+        shown = "id shelf { version storyCount }"
+        return self._edit("deleteStory", "StoryDeleted", shown, id=story, expect={"version": version}, key=key)
+
+    def reorder(self, story: str, order: list[str], version: str, key: str | None = None) -> Any:
+        given = {"story": story, "order": order, "expect": {"version": version}, "key": key}
+        return self._edit("reorderChapters", "StorySuccess", WRITTEN_STORY, **given)
+
+    def append(self, story: str, title: str = "Another", body: str = "More.", key: str | None = None) -> Any:
+        given = {"story": story, "chapter": {"title": title, "body": body}, "key": key or str(uuid.uuid4())}
+        return self._edit("appendChapter", "ChapterSuccess", WRITTEN_CHAPTER, **given)
+
+    def update_chapter(
+        self, chapter: str, patch: dict[str, Any], version: str, merge: bool = False, key: str | None = None
+    ) -> Any:
+        given = {"id": chapter, "patch": patch, "expect": {"version": version}, "onConflict": _on(merge), "key": key}
+        return self._edit("updateChapter", "ChapterSuccess", WRITTEN_CHAPTER, **given)
+
+    def delete_chapter(self, chapter: str, version: str, key: str | None = None) -> Any:
+        shown = "id story { id version chapterCount }"
+        return self._edit("deleteChapter", "ChapterDeleted", shown, id=chapter, expect={"version": version}, key=key)
+
+    def restore(self, revision: str, version: str, key: str | None = None) -> Any:
+        shown = f"{WRITTEN_STORY} chapter {{ id version position title body }}"
+        return self._edit(
+            "restoreRevision", "RevisionSuccess", shown, id=revision, expect={"version": version}, key=key
+        )
+
+    def _edit(self, field: str, success: str, shown: str, **given: Any) -> Any:
+        """One of the writes to stories and chapters; `shown` is what its success shows besides `applied`."""
+        declared = ", ".join(f"${name}: {TYPES.get((field, name)) or TYPES[name]}" for name in given)
+        passed = ", ".join(f"{name}: ${name}" for name in given)
+        failure = FAILURE if field != "appendChapter" else UNCONDITIONED
+        query = f"mutation ({declared}) {{ {field}({passed}) {{ __typename ... on {success} {{ applied {shown} }} {failure} }} }}"
+        return self.ask(query, **given)[field]
+
     def published_story(self, version: str = "0", chapters: int = 1, title: str = "A story") -> Any:
         """A new story, published: id and chapters."""
         story = self.create_story(version, title=title, chapters=chapters)["story"]
@@ -112,15 +184,25 @@ class Caller:
         return story
 
     def record_view(
-        self, story: str, version: str = "0", chapter: str | None = None, offset: int = 0, key: str | None = None
+        self,
+        story: str,
+        version: str | None = "0",
+        chapter: str | None = None,
+        offset: int = 0,
+        key: str | None = None,
+        policy: str = "EXACT",
+        seen: str | None = None,
     ) -> Any:
+        """Without a version: whatever it is now, which FURTHEST allows."""
         place = None if chapter is None else {"chapter": chapter, "offset": offset}
         query = (
-            "mutation($s: ID!, $p: PlaceInput, $e: Expect!, $k: UUID) { recordView(story: $s, place: $p, expect: $e, "
-            "key: $k) { __typename ... on ReadingSuccess { applied counted reading { id version offset chapter { id } } } "
+            "mutation($s: ID!, $p: PlaceInput, $e: Expect!, $k: UUID, $o: PlacePolicy!, $v: Version) { recordView(story: $s, "
+            "place: $p, expect: $e, policy: $o, seen: $v, key: $k) { __typename ... on ReadingSuccess { applied counted "
+            "reading { id version offset chapter { id } } } "
             f"{FAILURE} }} }}"
         )
-        return self.ask(query, s=story, p=place, e={"version": version}, k=key)["recordView"]
+        expect = {"current": True} if version is None else {"version": version}
+        return self.ask(query, s=story, p=place, e=expect, k=key, o=policy, v=seen)["recordView"]
 
     def update_profile(self, patch: dict[str, Any], version: str, merge: bool = False, key: str | None = None) -> Any:
         query = (

@@ -9,7 +9,9 @@ from typing import Any
 from django.db import connection
 
 WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
-LOCK = re.compile(r'\s*SELECT\b.*?\bFROM\s+"?(\w+)"?.*\bFOR (?:NO KEY )?UPDATE\b', re.IGNORECASE | re.DOTALL)
+LOCK = re.compile(
+    r'\s*SELECT\b.*?\bFROM\s+"?(\w+)"?.*\bFOR (?:(?:NO KEY )?UPDATE|(?:KEY )?SHARE)\b', re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backend.engine.ids import uuid7
 from backend.people.models import Person
+from backend.reading.models import Reading
 from backend.social.models import Relationship
 from backend.stories.models import Story, StoryStatus
 from schema.nodes import to_id
@@ -24,6 +25,7 @@ LISTS = {
     "feed": f"{{ feed{ARGUMENTS} {{ {PAGE} }} }}",
     "of an author": f"""{{ person(handle: "bilal") {{ stories{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "shelf": f"{{ viewer {{ shelf {{ stories{ARGUMENTS} {{ {PAGE} }} }} }} }}",
+    "readings": f"{{ viewer {{ readings{ARGUMENTS} {{ {PAGE} }} }} }}",
     "followers": f"""{{ person(handle: "bilal") {{ followers{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "following": f"""{{ person(handle: "bilal") {{ following{ARGUMENTS} {{ {PAGE} }} }} }}""",
 }
@@ -88,6 +90,17 @@ def add_stories(author: Caller, numbers: range) -> list[str]:
     return [to_id("Story", row.pk) for row in sorted(rows, key=lambda row: (row.published_at, row.pk), reverse=True)]
 
 
+def add_readings(reader: Caller) -> list[str]:
+    """A place in each story, moved last at the moments of their numbers; their ids, newest first."""
+    rows = [
+        Reading(id=uuid7(), story=story, reader=reader.person, updated_at=moment(n))
+        for n, story in enumerate(Story.objects.order_by("title"))
+    ]
+    Reading.objects.bulk_create(rows)
+    in_order = sorted(rows, key=lambda row: (row.updated_at, row.pk), reverse=True)
+    return [to_id("Reading", row.reader_id, row.story_id) for row in in_order]
+
+
 def pair(one: Any, other: Any) -> dict[str, Any]:
     """The key of a pair."""
     return {"low_id": min(one, other), "high_id": max(one, other)}
@@ -103,6 +116,7 @@ def lists(asha: Caller, bilal: Caller) -> Lists:
     """Asha looks at bilal's lists."""
     lists = Lists(asha, bilal)
     lists.order["shelf"] = lists.order["stories"]
+    lists.order["readings"] = add_readings(asha)
     return lists
 
 

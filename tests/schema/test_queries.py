@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from backend.pages import Window
 from backend.people.models import Person
+from backend.reading import queries as reading
+from backend.reading.models import Reading
 from backend.social import queries as social
-from backend.stories import queries as stories
+from backend.stories import lists
+from backend.stories.lists import Order, Wanted
 from backend.stories.models import Story
 from schema.nodes import to_id
 from tests.api import Caller, join
@@ -42,6 +46,9 @@ DOCUMENTS = {
     "shelf": """query ($n: Int) { viewer { shelf { storyCount stories(first: $n) {
         edges { node { title status chapters { title } } }
     } } } }""",
+    "readings": f"""query ($n: Int) {{ viewer {{ readings(first: $n) {{
+        edges {{ cursor node {{ version offset chapter {{ title }} changedChapters {{ title }} story {{ {STORY} }} }} }}
+    }} }} }}""",
 }
 EXPECTED = {
     "nothing": 0,
@@ -54,6 +61,7 @@ EXPECTED = {
     "nodes": 14,
     "relationships": 7,
     "shelf": 4,
+    "readings": 12,
 }
 
 
@@ -179,9 +187,9 @@ WRITES = {
     "createStory": ("WRITTEN", 6),
     "createStory, 50 chapters": ("WRITTEN", 6),
     "createStory, too late": ("ConflictError", 4),
-    "publishStory": ("WRITTEN", 4),
-    "publishStory, too late": ("ConflictError", 4),
-    "recordView": ("WRITTEN", 7),
+    "publishStory": ("WRITTEN", 6),
+    "publishStory, too late": ("ConflictError", 5),
+    "recordView": ("WRITTEN", 8),
     "recordView, next place": ("WRITTEN", 6),
     "recordView, too late": ("ConflictError", 7),
 }
@@ -220,6 +228,21 @@ class Explained:
         return execute(sql, params, many, context)
 
 
+def wanted_lists(author: uuid.UUID) -> list[Wanted]:
+    """Each way in which a list of stories can be asked for, and some at once."""
+    rare, common = str(Story.objects.earliest("id").pk)[:8], "the"
+    return [
+        Wanted(),
+        Wanted(author=author),
+        Wanted(without_warnings=["HATE", "GORE"]),
+        Wanted(text=rare),
+        Wanted(text=common),
+        Wanted(author=author, text=common, without_warnings=["GORE"]),
+        Wanted(drafts=True),
+        Wanted(drafts=True, text=rare),
+    ]
+
+
 @pytest.mark.parametrize("window", [Window(20), Window(20, backward=True)], ids=["forward", "backward"])
 def test_pages_are_read_from_their_indexes(transactional_db: None, window: Window) -> None:
     """With some thousands of people no list reads a table from its beginning, nor do the totals."""
@@ -233,10 +256,24 @@ def test_pages_are_read_from_their_indexes(transactional_db: None, window: Windo
         for kind in (social.FOLLOWERS, social.FOLLOWING):
             social.lists(kind, owners[:1], window, viewer=viewer)
             social.list_totals(kind, owners[:1], viewer=viewer)
-        stories.published(window, viewer=viewer)
-        stories.feed(window, viewer=viewer)
-        stories.by_authors(owners[:1], window, viewer=viewer)
-        stories.on_shelf(viewer, window)
-    assert len(explained.plans) >= 8
+        lists.feed(window, viewer=viewer, mature=False)
+        lists.by_authors(owners[:1], window, viewer=viewer, mature=False)
+        lists.on_shelf(viewer, window)
+        for wanted, order in product(wanted_lists(owners[1]), Order):
+            lists.stories(wanted, order, window, viewer=viewer, mature=False)
+        reading.of_reader(viewer, window)
+        reading.changed_chapters(list(Reading.objects.all()[:20]), viewer=viewer)
+    assert len(explained.plans) >= 10
     for plan in explained.plans:
         assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("order", Order)
+def test_rare_words_are_found_by_their_index(transactional_db: None, order: Order) -> None:
+    """The words of the query are those of the index, which `@@` with any others would not use."""
+    call_command("demo", people=200, stories=3_000, chapters=0, views=3_000, verbosity=0)
+    explained = Explained()
+    with connection.execute_wrapper(explained):
+        lists.stories(Wanted(text="unheard-of"), order, Window(20), viewer=None, mature=True)
+    (plan,) = explained.plans
+    assert "story_search" in plan, plan

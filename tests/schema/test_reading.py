@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from backend.engine.transactions import unit_of_work
+from backend.engine.versions import stamped, write, write_all
 from backend.reading.models import View
+from backend.stories.models import Chapter, Story
 from tests.api import Caller
 from tests.schema.footprint import nothing_written
 
@@ -143,3 +146,274 @@ def test_a_place_is_its_readers(asha: Caller, bilal: Caller, chitra: Caller, sto
     assert bilal.ask(node, id=mine)["node"] == {"version": "1", "story": {"title": "A story"}}
     for other in (asha, chitra, Caller()):
         assert other.ask(node, id=mine)["node"] is None
+
+
+# --- The furthest place ------------------------------------------------------------------------------------------
+
+
+def advance(viewer: Caller, story: Any, chapter: int, offset: int = 0, **more: Any) -> Any:
+    """Move to a chapter by its index, if that is further, whatever the place is now."""
+    of_story = story["chapters"][chapter]["id"]
+    return viewer.record_view(story["id"], None, of_story, offset, policy="FURTHEST", **more)
+
+
+def test_the_furthest_place_moves_forward_only(bilal: Caller, story: Any) -> None:
+    """By chapter, then by offset; what is not further is no write, and the answer shows the present place."""
+    chapters = [chapter["id"] for chapter in story["chapters"]]
+    moves = [(0, 0, True), (0, 5, True), (0, 4, False), (1, 2, True), (0, 9, False), (1, 2, False), (2, 0, True)]
+    version, here = 0, (0, 0)
+    for chapter, offset, further in moves:
+        answer = advance(bilal, story, chapter, offset)
+        version, here = (version + 1, (chapter, offset)) if further else (version, here)
+        assert answer["applied"] == ("WRITTEN" if further else "NOOP"), (chapter, offset)
+        shown = answer["reading"]
+        assert (shown["version"], shown["chapter"], shown["offset"]) == (
+            str(version),
+            {"id": chapters[here[0]]},
+            here[1],
+        )
+    assert views(story) == 1
+
+
+def test_no_place_is_before_all(bilal: Caller, story: Any) -> None:
+    """Whoever has only opened the story has not begun to read it; without a place it stays so."""
+    assert bilal.record_view(story["id"])["reading"]["chapter"] is None
+    with nothing_written():
+        assert bilal.record_view(story["id"], None, policy="FURTHEST")["applied"] == "NOOP"
+    answer = advance(bilal, story, 0)
+    assert (answer["applied"], answer["reading"]["version"]) == ("WRITTEN", "2")
+    assert answer["reading"]["chapter"] == {"id": story["chapters"][0]["id"]}
+
+
+@pytest.mark.parametrize("version", ["0", "1", "99", None])
+def test_the_furthest_place_asks_for_no_version(bilal: Caller, story: Any, version: str | None) -> None:
+    """It never conflicts."""
+    one, two, _ = (chapter["id"] for chapter in story["chapters"])
+    for chapter in (one, two):
+        bilal.record_view(story["id"], None, chapter, policy="FURTHEST")
+    assert bilal.record_view(story["id"], version, two, 1, policy="FURTHEST")["applied"] == "WRITTEN"
+    assert bilal.record_view(story["id"], version, one, policy="FURTHEST")["applied"] == "NOOP"
+
+
+def test_an_exact_place_goes_back_too(bilal: Caller, story: Any) -> None:
+    """And names the version; whatever it is now will not do."""
+    advance(bilal, story, 2)
+    one = story["chapters"][0]["id"]
+    with nothing_written():
+        answer = bilal.record_view(story["id"], None, one)
+    assert [field["path"] for field in answer["fields"]] == ["expect.current"]
+    assert bilal.record_view(story["id"], "1", one)["reading"]["chapter"] == {"id": one}
+
+
+def test_a_key_stands_for_policy_and_seen_version_too(bilal: Caller, story: Any) -> None:
+    """Another policy, or another version of the story, is another request."""
+    key = str(uuid.uuid4())
+    first = advance(bilal, story, 0, key=key)
+    with nothing_written():
+        assert advance(bilal, story, 0, key=key) == {**first, "applied": "REPLAYED"}
+        one = story["chapters"][0]["id"]
+        assert bilal.record_view(story["id"], "1", one, key=key)["__typename"] == "KeyReusedError"
+        assert advance(bilal, story, 0, seen="1", key=key)["__typename"] == "KeyReusedError"
+
+
+# --- What was written since --------------------------------------------------------------------------------------
+
+CHANGED = "query ($id: ID!) { story(id: $id) { reading { version changedChapters { id position story { id } } } } }"
+
+
+def changed(viewer: Caller, story: Any) -> list[int]:
+    """The positions of the chapters that were written since the viewer was last in the story."""
+    found = viewer.ask(CHANGED, id=story["id"])["story"]["reading"]["changedChapters"]
+    assert all(chapter["story"] == {"id": story["id"]} for chapter in found)
+    return [chapter["position"] for chapter in found]
+
+
+def rewrite(*positions: int) -> int:
+    """A write to the story that writes these chapters; the story's new version."""
+
+    def work() -> int:
+        (row,) = write(Story.objects.all(), **stamped(Story, ["texts"]))
+        write_all(
+            Chapter.objects.filter(position__in=positions),
+            body="Other words.",
+            story_version=row.version,
+            **stamped(Chapter, ["body"]),
+        )
+        return int(row.version)
+
+    return unit_of_work(work)
+
+
+def test_chapters_that_were_written_since_are_shown(bilal: Caller, chitra: Caller, story: Any) -> None:
+    """In order; none for who was here since, and none for who has never been."""
+    bilal.record_view(story["id"])
+    assert changed(bilal, story) == []
+    rewrite(3)
+    rewrite(1)
+    assert changed(bilal, story) == [1, 3]
+    assert changed(chitra, story) == []
+    bilal.record_view(story["id"], "1")
+    assert changed(bilal, story) == []
+
+
+def test_having_seen_a_newer_version_is_a_write(bilal: Caller, story: Any) -> None:
+    """Also where the place stays, under either policy; the same version again is none."""
+    one = story["chapters"][0]["id"]
+    bilal.record_view(story["id"], "0", one)
+    rewrite(1)
+    answer = bilal.record_view(story["id"], "1", one)
+    assert (answer["applied"], answer["reading"]["version"]) == ("WRITTEN", "2")
+    rewrite(1)
+    answer = bilal.record_view(story["id"], "2")
+    assert (answer["applied"], answer["reading"]["version"]) == ("WRITTEN", "3")
+    rewrite(1)
+    advance(bilal, story, 1, seen="2")
+    assert changed(bilal, story) == [1]
+    answer = advance(bilal, story, 0)  # not further, and newer
+    assert (answer["applied"], answer["reading"]["version"]) == ("WRITTEN", "5")
+    assert answer["reading"]["chapter"] == {"id": story["chapters"][1]["id"]}
+    with nothing_written():
+        assert bilal.record_view(story["id"], "5", story["chapters"][1]["id"])["applied"] == "NOOP"
+        assert advance(bilal, story, 0)["applied"] == "NOOP"
+
+
+def test_the_version_that_was_seen_only_rises(bilal: Caller, story: Any) -> None:
+    """A device that still shows the old text has not seen the new one, and takes nothing back from one that has."""
+    one, two, _ = (chapter["id"] for chapter in story["chapters"])
+    rewrite(2)
+    bilal.record_view(story["id"], "0", one, seen="2")
+    assert changed(bilal, story) == [2]
+    bilal.record_view(story["id"], "1", one, seen="3")
+    assert changed(bilal, story) == []
+    assert bilal.record_view(story["id"], "2", two, seen="1")["applied"] == "WRITTEN"
+    assert advance(bilal, story, 2, seen="1")["applied"] == "WRITTEN"
+    assert changed(bilal, story) == []
+    with nothing_written():
+        assert bilal.record_view(story["id"], "4", seen="2")["applied"] == "NOOP"
+
+
+def test_a_device_that_missed_a_newer_version_is_behind(bilal: Caller, story: Any) -> None:
+    """The version is part of the place: whoever names the reading from before has to look."""
+    bilal.record_view(story["id"], "0")
+    rewrite(1)
+    bilal.record_view(story["id"], "1")
+    answer = bilal.record_view(story["id"], "1", story["chapters"][0]["id"])
+    assert (answer["__typename"], answer["current"]["version"]) == ("ConflictError", "2")
+
+
+def test_changed_chapters_of_a_hidden_story_are_not_told(asha: Caller, bilal: Caller, story: Any) -> None:
+    """A replayed reply may be older than the block."""
+    key = str(uuid.uuid4())
+    query = (
+        "mutation ($s: ID!, $k: UUID) { recordView(story: $s, expect: {current: true}, policy: FURTHEST, key: $k) "
+        "{ ... on ReadingSuccess { applied reading { changedChapters { body } } } } }"
+    )
+    asked = {"s": story["id"], "k": key}
+    assert bilal.ask(query, **asked)["recordView"] == {"applied": "WRITTEN", "reading": {"changedChapters": []}}
+    rewrite(1)
+    shown = bilal.ask(query, **asked)["recordView"]
+    assert shown == {"applied": "REPLAYED", "reading": {"changedChapters": [{"body": "Other words."}]}}
+    asha.block(bilal)
+    assert bilal.ask(query, **asked)["recordView"] == {"applied": "REPLAYED", "reading": {"changedChapters": []}}
+
+
+# --- Two devices -------------------------------------------------------------------------------------------------
+
+
+def test_a_conflict_shows_the_whole_place_of_the_other_device(bilal: Caller, story: Any) -> None:
+    """What a client needs to ask "go on there?": chapter, offset, when, what is new, and both places side by side."""
+    one, two, _ = (chapter["id"] for chapter in story["chapters"])
+    bilal.record_view(story["id"], "0", one, 5, seen="2")
+    bilal.record_view(story["id"], "1", two, 7)
+    rewrite(1)
+    query = """mutation ($s: ID!, $p: PlaceInput) {
+      recordView(story: $s, place: $p, expect: {version: "1"}, seen: "2") { ... on ConflictError {
+        code expected retry { kind } overlaps { path base mine theirs }
+        current { __typename id version updatedAt ... on Reading {
+          offset chapter { id title position } changedChapters { position } story { id title viewCount }
+        } }
+      } }
+    }"""
+    with nothing_written():
+        answer = bilal.ask(query, s=story["id"], p={"chapter": one, "offset": 9})["recordView"]
+    present = place(bilal, story)
+    assert answer == {
+        "code": "CONFLICT",
+        "expected": "1",
+        "retry": {"kind": "REBASE"},
+        "overlaps": [
+            {"path": "chapter", "base": None, "mine": one, "theirs": two},
+            {"path": "offset", "base": None, "mine": 9, "theirs": 7},
+        ],
+        "current": {
+            "__typename": "Reading",
+            "id": present["id"],
+            "version": "2",
+            "updatedAt": present["updatedAt"],
+            "offset": 7,
+            "chapter": {"id": two, "title": "Chapter 2", "position": 2},
+            "changedChapters": [{"position": 1}],
+            "story": {"id": story["id"], "title": "A story", "viewCount": 1},
+        },
+    }
+
+
+# --- Where to go on ----------------------------------------------------------------------------------------------
+
+READINGS = """query ($n: Int, $after: String) { viewer { readings(first: $n, after: $after) {
+  edges { cursor node { id version offset chapter { title } story { id title } } } pageInfo { hasNextPage endCursor }
+} } }"""
+
+
+def titles(viewer: Caller) -> list[str]:
+    """Of the stories in which the viewer can go on."""
+    found = viewer.ask(READINGS)["viewer"]["readings"]
+    return [edge["node"]["story"]["title"] for edge in found["edges"]]
+
+
+def shelf_of_three(author: Caller) -> list[Any]:
+    """Three published stories, the last one for adults only."""
+    made = [author.published_story(str(n), title=f"Story {n}") for n in range(2)]
+    mature = author.create_story("2", title="Story 2", mature=True)["story"]
+    author.publish(mature["id"])
+    return [*made, mature]
+
+
+def test_one_goes_on_where_one_was_last(asha: Caller, bilal: Caller) -> None:
+    """Most recently moved first, mature ones included; a place that moves is the first again."""
+    stories = shelf_of_three(asha)
+    for story in stories:
+        bilal.record_view(story["id"])
+    assert titles(bilal) == ["Story 2", "Story 1", "Story 0"]
+    bilal.record_view(stories[1]["id"], "1", stories[1]["chapters"][0]["id"], 4)
+    assert titles(bilal) == ["Story 1", "Story 2", "Story 0"]
+    page = bilal.ask(READINGS, n=2)["viewer"]["readings"]
+    node = page["edges"][0]["node"]
+    assert (node["version"], node["offset"], node["chapter"]) == ("2", 4, {"title": "Chapter 1"})
+    assert page["pageInfo"]["hasNextPage"] is True
+    rest = bilal.ask(READINGS, n=2, after=page["pageInfo"]["endCursor"])["viewer"]["readings"]
+    assert [edge["node"]["story"]["title"] for edge in rest["edges"]] == ["Story 0"]
+    assert titles(asha) == []
+
+
+def test_one_goes_on_only_where_one_can_find_the_story(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    """One's own drafts yes, others' no, and nothing across a block."""
+    theirs, mine = asha.published_story(title="Theirs"), bilal.create_story("0", title="Mine")["story"]
+    others = chitra.published_story(title="Others'")
+    for story in (theirs, mine, others):
+        bilal.record_view(story["id"])
+    assert titles(bilal) == ["Others'", "Mine", "Theirs"]
+    chitra.block(bilal)
+    assert titles(bilal) == ["Mine", "Theirs"]
+    chitra.unblock(bilal, "1")
+    bilal.block(asha)
+    assert titles(bilal) == ["Others'", "Mine"]
+
+
+def test_where_somebody_reads_is_theirs_alone(asha: Caller, bilal: Caller, story: Any) -> None:
+    """Null for everybody else."""
+    bilal.record_view(story["id"])
+    query = '{ person(handle: "bilal") { readings { edges { node { id } } } } }'
+    assert len(bilal.ask(query)["person"]["readings"]["edges"]) == 1
+    for other in (asha, Caller()):
+        assert other.ask(query)["person"]["readings"] is None

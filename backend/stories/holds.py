@@ -1,0 +1,28 @@
+"""Reads that hold what they find: until the unit of work ends it cannot be deleted, though it can be edited.
+
+KEY SHARE waits for a deletion that is under way and keeps the next one waiting, and lets every other UPDATE pass
+(PostgreSQL manual, section 13.3.2). A chapter's position is part of a key, so moving the chapter waits as well.
+"""
+
+import uuid
+
+from django.db import connection
+
+from backend.stories.models import Story
+from backend.stories.queries import BY_IDS
+
+HELD_STORY = f"{BY_IDS} FOR KEY SHARE OF story"
+
+HELD_CHAPTER = "SELECT 1 FROM stories_chapter WHERE id = %s AND story_id = %s FOR KEY SHARE"
+
+
+def held_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Story | None:
+    """The story, if the viewer can find it, and still there when the unit of work ends."""
+    return next(iter(Story.objects.raw(HELD_STORY, {"ids": [story], "viewer": viewer})), None)
+
+
+def hold_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:
+    """Whether the story has this chapter, and will have it when the unit of work ends. The story is held before."""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD_CHAPTER, [chapter, story])
+        return bool(cursor.rowcount)
