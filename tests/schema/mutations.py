@@ -21,11 +21,17 @@ class World:
     other: Caller
     story: Any
     draft: Any
+    revision: str
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
-        """Two people with a story and a draft between them; the requests are the first one's."""
-        return cls(me, other, other.published_story(), me.create_story("0")["story"])
+        """Two people with a story and two drafts between them, one of which was edited; the requests are the first one's."""
+        edited = me.create_story("0")["story"]["id"]
+        me.update_story(edited, {"title": "Edited"}, "1")
+        query = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
+        (edge,) = me.ask(query, id=edited)["story"]["revisions"]["edges"]
+        draft = me.create_story("1", chapters=2)["story"]
+        return cls(me, other, other.published_story(), draft, edge["node"]["id"])
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
@@ -42,6 +48,20 @@ MUTATIONS = {
     f"{{ createStory(input: $input, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "publishStory": "mutation ($id: ID!, $expect: Expect!, $key: UUID) "
     f"{{ publishStory(id: $id, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "updateStory": "mutation ($id: ID!, $patch: StoryPatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
+    f"{{ updateStory(id: $id, patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
+    "updateChapter": "mutation ($id: ID!, $patch: ChapterPatch!, $expect: Expect!, $key: UUID, "
+    "$onConflict: OnConflict! = FAIL) "
+    f"{{ updateChapter(id: $id, patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
+    **{
+        name: f"mutation ($id: ID!, $expect: Expect!, $key: UUID) {{ {name}(id: $id, expect: $expect, key: $key) "
+        f"{{ {ANSWER} }} }}"
+        for name in ("unpublishStory", "deleteStory", "deleteChapter", "restoreRevision")
+    },
+    "appendChapter": "mutation ($story: ID!, $chapter: ChapterInput!, $key: UUID!) "
+    f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
+    "reorderChapters": "mutation ($story: ID!, $order: [ID!]!, $expect: Expect!, $key: UUID) "
+    f"{{ reorderChapters(story: $story, order: $order, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $key: UUID) "
     f"{{ recordView(story: $story, place: $place, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
@@ -51,17 +71,38 @@ MUTATIONS = {
     "signIn": "mutation ($handle: String!, $password: String!) "
     f"{{ signIn(handle: $handle, password: $password) {{ {ANSWER} }} }}",
 }
-CONDITIONED = (*RELATIONSHIPS, "createStory", "publishStory", "recordView", "updateProfile")
-BY_ID = {**dict.fromkeys(RELATIONSHIPS, "person"), "publishStory": "id", "recordView": "story"}
+OF_STORIES = ("publishStory", "updateStory", "unpublishStory", "deleteStory", "reorderChapters")
+OF_CHAPTERS = ("updateChapter", "deleteChapter")
+CONDITIONED = (
+    *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
+    *("createStory", "restoreRevision", "recordView", "updateProfile"),
+)
+KEYED = (*CONDITIONED, "appendChapter")
+BY_ID = {
+    **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
+    **dict.fromkeys(OF_STORIES, ("id", "Story")),
+    **dict.fromkeys(OF_CHAPTERS, ("id", "Chapter")),
+    **dict.fromkeys(("reorderChapters", "appendChapter", "recordView"), ("story", "Story")),
+    "restoreRevision": ("id", "Revision"),
+}
+"""The argument that names what is written to, and its type."""
 
 
 def good(world: World, mutation: str) -> dict[str, Any]:
     """Arguments with which the mutation would succeed."""
     chapters = [{"title": "One", "body": "Text."}]
+    draft, order = world.draft["id"], [chapter["id"] for chapter in world.draft["chapters"]]
     own: dict[str, dict[str, Any]] = {
         **{name: {"person": world.other.id, "expect": {"version": "0"}} for name in RELATIONSHIPS},
-        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "1"}},
+        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "2"}},
         "publishStory": {"id": world.draft["id"], "expect": {"version": "1"}},
+        "updateStory": {"id": draft, "patch": {"title": "New"}, "expect": {"version": "1"}},
+        **{name: {"id": draft, "expect": {"version": "1"}} for name in ("unpublishStory", "deleteStory")},
+        "reorderChapters": {"story": draft, "order": order[::-1], "expect": {"version": "1"}},
+        "appendChapter": {"story": draft, "chapter": chapters[0], "key": KEY},
+        "updateChapter": {"id": order[0], "patch": {"title": "New"}, "expect": {"version": "1"}},
+        "deleteChapter": {"id": order[0], "expect": {"version": "1"}},
+        "restoreRevision": {"id": world.revision, "expect": {"version": "2"}},
         "recordView": {"story": world.story["id"], "expect": {"version": "0"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},

@@ -12,6 +12,7 @@ from tests.schema.mutations import (
     BY_ID,
     CONDITIONED,
     KEY,
+    KEYED,
     MEGABYTE,
     MUTATIONS,
     NUL,
@@ -25,7 +26,7 @@ from tests.schema.mutations import (
     send,
 )
 
-OTHER_TYPE = {"person": "Story", "story": "Person", "id": "Chapter"}
+OTHER_TYPE = {"Person": "Story", "Story": "Person", "Chapter": "Story", "Revision": "Chapter"}
 
 
 def test_the_table_holds_every_mutation(world: World) -> None:
@@ -35,18 +36,66 @@ def test_the_table_holds_every_mutation(world: World) -> None:
         assert "errors" not in send(world, name), name
 
 
+def test_an_order_names_chapters(world: World) -> None:
+    """Each chapter of the story once: none left out, none twice, none of another story."""
+    one, two = (chapter["id"] for chapter in world.draft["chapters"])
+    strange = world.story["chapters"][0]["id"]
+    bad = [
+        [],
+        [one],
+        [one, one],
+        [one, two, two],
+        [one, two, strange],
+        [one, strange],
+        [one, to_id("Chapter", UNKNOWN)],
+    ]
+    check_invalid(world, "reorderChapters", "order", *({"order": order} for order in bad))
+    check_invalid(world, "reorderChapters", "order.1", {"order": [one, world.draft["id"]]}, {"order": [one, ""]})
+    check_invalid(world, "reorderChapters", "order", {"order": [one] * 1001})
+
+
+@pytest.mark.parametrize("name", ["updateStory", "updateChapter"])
+def test_a_patch_names_a_field_and_no_null(world: World, name: str) -> None:
+    """Left out is left alone; null would say nothing."""
+    check_invalid(world, name, "patch", {"patch": {}})
+    texts = {"updateStory": ("title", "summary", "mature", "warnings"), "updateChapter": ("title", "body")}[name]
+    for field in texts:
+        check_invalid(world, name, f"patch.{field}", {"patch": {field: None}})
+
+
+def test_warnings_are_known(world: World) -> None:
+    """Others cannot be made up."""
+    bad: list[Any] = [["SAD"], [None], ["violence"], 5, "x", {}, [[]]]
+    check_request_error(world, "updateStory", *({"patch": {"warnings": one}} for one in bad))
+
+
+@pytest.mark.parametrize("name", [name for name in CONDITIONED if name != "updateProfile"])
+def test_a_key_of_something_else_expects_nothing(world: World, name: str) -> None:
+    """`after` names a mutation that wrote the same thing."""
+    mine = "0f0f0f0f-0f0f-7f0f-8f0f-0f0f0f0f0f0f"
+    assert send(world, "updateProfile", key=mine)["data"]["updateProfile"]["__typename"] == "ProfileSuccess"
+    check_invalid(world, name, "expect.after", {"expect": {"after": mine}}, {"expect": {"after": KEY}, "key": KEY})
+
+
+@pytest.mark.parametrize("name", CONDITIONED)
+def test_a_key_that_nobody_has_used_may_still_come(world: World, name: str) -> None:
+    """The mutation before may be on its way: the same request again, and nothing is left of the question."""
+    with nothing_written():
+        answer = send(world, name, expect={"after": KEY})["data"][name]
+    assert (answer["__typename"], answer["code"], answer["retry"]["kind"]) == ("BusyError", "BUSY", "SAME_REQUEST")
+
+
 # --- Ids --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", BY_ID)
 def test_an_id_that_is_none_is_invalid(world: World, name: str) -> None:
     """Malformed, of another type, or not even text that could be stored."""
-    argument = BY_ID[name]
-    kind = "Person" if argument == "person" else "Story"
+    argument, kind = BY_ID[name]
     bad: list[Any] = [
         *("", " ", "x", "1", "-1", "%00", "é", "Person:1", "UGVyc29uOjE=", str(UNKNOWN), 9**40, -5),
         *(NUL, SURROGATE, MEGABYTE),
-        to_id(OTHER_TYPE[argument], UNKNOWN),
+        to_id(OTHER_TYPE[kind], UNKNOWN),
         to_id("Nonsense", UNKNOWN),
         to_id(kind),
         to_id(kind, UNKNOWN, UNKNOWN),
@@ -61,15 +110,15 @@ def test_an_id_that_is_none_is_invalid(world: World, name: str) -> None:
 def test_what_is_no_id_at_all_is_a_request_error(world: World, name: str) -> None:
     """The scalar ID takes text and whole numbers."""
     bad: list[Any] = [None, True, 1.5, [], {}, ["a", "b"]]
-    check_request_error(world, name, *({BY_ID[name]: one} for one in bad))
+    check_request_error(world, name, *({BY_ID[name][0]: one} for one in bad))
 
 
 @pytest.mark.parametrize("name", BY_ID)
 def test_an_id_of_nobody_and_nothing_is_not_found(world: World, name: str) -> None:
     """It could be of somebody or something hidden: the words would be the same."""
-    kind = "Person" if name in RELATIONSHIPS else "Story"
+    argument, kind = BY_ID[name]
     with nothing_written():
-        answer = send(world, name, **{BY_ID[name]: to_id(kind, UNKNOWN)})["data"][name]
+        answer = send(world, name, **{argument: to_id(kind, UNKNOWN)})["data"][name]
     assert (answer["__typename"], answer["code"]) == ("NotFoundError", "NOT_FOUND")
     assert answer["message"] == f"There is no such {kind.lower()}."
     assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}
@@ -115,6 +164,7 @@ def test_an_expectation_has_exactly_one_member(world: World, name: str) -> None:
         ),
         *({"current": None}, {"current": "yes"}),
         *({"version": "0", "current": True}, {"version": "0", "current": None}),
+        *({"version": "0", "after": KEY}, {"after": None}, {"after": "x"}, {"after": 5}),
     ]
     check_request_error(world, name, *({"expect": one} for one in bad))
 
@@ -130,7 +180,7 @@ def test_to_write_whatever_is_there_has_to_be_allowed(world: World, name: str) -
         check_invalid(world, name, "expect.current", {"expect": {"current": True}})
 
 
-@pytest.mark.parametrize("name", CONDITIONED)
+@pytest.mark.parametrize("name", KEYED)
 def test_a_key_is_a_uuid(world: World, name: str) -> None:
     """Anything else is refused before it could be remembered."""
     bad: list[Any] = ["", "x", 5, True, [], {}, KEY[:-1], KEY + "0", NUL, SURROGATE]
@@ -140,7 +190,7 @@ def test_a_key_is_a_uuid(world: World, name: str) -> None:
 # --- Nobody -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CONDITIONED)
+@pytest.mark.parametrize("name", KEYED)
 def test_nobody_writes(world: World, nobody: Caller, name: str) -> None:
     """Signed out, or with a token that is no good: UNAUTHENTICATED, whatever else is wrong with the request."""
     fine = good(world, name)

@@ -19,12 +19,18 @@ def chapter(**fields: str) -> dict[str, Any]:
 LINES: list[tuple[str, str, Arguments]] = [
     ("createStory", "input.title", lambda bad: {"input": {"title": bad}}),
     ("createStory", "input.chapters.0.title", lambda bad: chapter(title=bad)),
+    ("updateStory", "patch.title", lambda bad: {"patch": {"title": bad}}),
+    ("updateChapter", "patch.title", lambda bad: {"patch": {"title": bad}}),
+    ("appendChapter", "chapter.title", lambda bad: {"chapter": {"title": bad, "body": "b"}}),
     ("updateProfile", "patch.name", lambda bad: {"patch": {"name": bad}}),
     ("signUp", "name", lambda bad: {"name": bad}),
 ]
 TEXTS: list[tuple[str, str, Arguments]] = [
     ("createStory", "input.summary", lambda bad: {"input": {"title": "A", "summary": bad}}),
     ("createStory", "input.chapters.0.body", lambda bad: chapter(body=bad)),
+    ("updateStory", "patch.summary", lambda bad: {"patch": {"summary": bad}}),
+    ("updateChapter", "patch.body", lambda bad: {"patch": {"body": bad}}),
+    ("appendChapter", "chapter.body", lambda bad: {"chapter": {"title": "a", "body": bad}}),
     ("updateProfile", "patch.bio", lambda bad: {"patch": {"bio": bad}}),
     ("signUp", "password", lambda bad: {"password": bad}),
     ("signUp", "handle", lambda bad: {"handle": bad}),
@@ -54,6 +60,9 @@ def test_a_line_says_something_in_one_line(world: World, name: str, path: str, a
 def test_a_chapter_has_a_text(world: World) -> None:
     """Empty and blank alike."""
     check_invalid(world, "createStory", "input.chapters.0.body", chapter(body=""), chapter(body=" \n "))
+    for body in ("", " \n "):
+        check_invalid(world, "updateChapter", "patch.body", {"patch": {"body": body}})
+        check_invalid(world, "appendChapter", "chapter.body", {"chapter": {"title": "a", "body": body}})
 
 
 def test_a_handle_is_plain_and_free(world: World) -> None:
