@@ -274,5 +274,7 @@ def _column(rows: list[_Row], side: int, head: str, foot: str) -> list[str]:
         if text is None:
             cells += ["", ""]
         else:
-            cells += [text, foot if index == present[-1] else row.gaps[side] or BLANK_LINE]
+            # Base is shown as it was, also where what followed has gone from the merged text.
+            is_last = index == present[-1] if side else row.gaps[0] is None
+            cells += [text, foot if is_last else row.gaps[side] or BLANK_LINE]
     return cells

@@ -122,6 +122,7 @@ CLEAN = {
         "1\r\nmore\r\n\r\n2",
     ),
     "blank lines around no paragraph": ("one", " \n ", "one\n", ""),
+    "nothing left below blank lines": ("\none\n\ntwo", "\none", "\ntwo", ""),
     "a blank base": ("\n", "one", "", "one"),
 }
 
@@ -180,6 +181,24 @@ COLLISIONS = {
         "o\n\nne\n\ntwo",
         "ONE\n\ntwo",
         [Collision("one", "o\n\nne", "ONE"), Clean("\n\ntwo")],
+    ),
+    "two lines of one paragraph": (
+        "one\r\nmore\r\n\r\ntwo",
+        "ONE\r\nmore\r\n\r\ntwo",
+        "one\r\nMORE\r\n\r\ntwo",
+        [Collision("one\r\nmore", "ONE\r\nmore", "one\r\nMORE"), Clean("\r\n\r\ntwo")],
+    ),
+    "a gap that only base knows": (
+        "one\r\n\r\ntwo\r\n\r\nthree",
+        "two",
+        "three\r\n\r\nfour",
+        [Collision("one\r\n\r\ntwo\r\n\r\n", "two\r\n\r\n", ""), Clean("four")],
+    ),
+    "different gaps in what both added": (
+        "one",
+        "one\n\ntwo\n\nthree",
+        "one\n\ntwo\n\n\nthree",
+        [Clean("one\n\ntwo"), Collision("", "\n\n", "\n\n\n"), Clean("three")],
     ),
     "different gaps": (
         "one\n\ntwo",
