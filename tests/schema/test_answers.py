@@ -10,25 +10,32 @@ from tests.api import Caller
 
 PERSON = """
 fragment P on Person {
-  id version updatedAt joinedAt handle name bio followerCount followingCount storyCount
+  id version updatedAt joinedAt handle name bio showMature followerCount followingCount storyCount
   relationship { id version updatedAt following person { handle } }
   followers { totalCount edges { node { handle } } } followed: following { totalCount edges { node { handle } } }
   stories { edges { node { title } } } shelf { id version storyCount stories { edges { node { title } } } }
+  readings { edges { cursor node { id version changedChapters { title } story { title } } } pageInfo { endCursor } }
 }
 """
 STORY = """
 fragment S on Story {
-  id version updatedAt createdAt publishedAt title summary status mature chapterCount viewCount
-  author { ...P } chapters { id version updatedAt position title body story { title } }
-  reading { id version updatedAt offset chapter { title } story { title } }
+  id version updatedAt createdAt publishedAt title summary status mature warnings chapterCount viewCount
+  author { ...P } chapters { ...C } revisions { edges { cursor node { ...V } } pageInfo { endCursor } }
+  reading { id version updatedAt offset chapter { title } changedChapters { title } story { title } }
 }
 """
 REST = """
+fragment C on Chapter {
+  id version updatedAt position title body story { title } revisions { edges { node { ...V } } }
+}
+fragment V on Revision { id version at by { handle storyCount } changed values }
 fragment R on Relationship { id version updatedAt following followedBy blocking person { ...P } }
 fragment Sh on Shelf { id version updatedAt storyCount stories { edges { node { ...S } } } }
-fragment Re on Reading { id version updatedAt offset chapter { id title story { ...S } } story { ...S } }
+fragment Re on Reading { id version updatedAt offset chapter { id title story { ...S } }
+  changedChapters { id title story { ...S } } story { ...S } }
 """
-CURRENT = "... on ConflictError { current { __typename id version updatedAt ...P ...S ...R ...Sh ...Re } }"
+CURRENT = "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re } }"
+STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
 ASKS: dict[str, tuple[str, str]] = {
     "updateProfile": ('patch: {bio: "x"}', "... on ProfileSuccess { applied person { ...P } }"),
     "follow": ("person: $whom", "... on RelationshipSuccess { applied relationship { ...R } }"),
@@ -36,11 +43,28 @@ ASKS: dict[str, tuple[str, str]] = {
     "removeFollower": ("person: $whom", "... on RelationshipSuccess { applied relationship { ...R } }"),
     "block": ("person: $whom", "... on RelationshipSuccess { applied relationship { ...R } }"),
     "unblock": ("person: $whom", "... on RelationshipSuccess { applied relationship { ...R } }"),
-    "createStory": ('input: {title: "t"}', "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"),
-    "publishStory": ("id: $draft", "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"),
+    "createStory": ('input: {title: "t"}', STORY_SUCCESS),
+    "publishStory": ("id: $draft", STORY_SUCCESS),
+    "updateStory": ('id: $draft, patch: {title: "t"}', STORY_SUCCESS),
+    "unpublishStory": ("id: $mine", STORY_SUCCESS),
+    "deleteStory": ("id: $draft", "... on StoryDeleted { applied id shelf { ...Sh } }"),
+    "reorderChapters": ("story: $draft, order: [$second, $first]", STORY_SUCCESS),
+    "updateChapter": (
+        'id: $first, patch: {body: "b"}',
+        "... on ChapterSuccess { applied chapter { ...C } story { ...S } }",
+    ),
+    "deleteChapter": ("id: $first", "... on ChapterDeleted { applied id story { ...S } }"),
+    "restoreRevision": (
+        "id: $revision",
+        "... on RevisionSuccess { applied chapter { ...C } story { ...S } shelf { ...Sh } }",
+    ),
     "recordView": ("story: $story", "... on ReadingSuccess { applied counted reading { ...Re } }"),
 }
-FRESH = {"updateProfile": "1", "publishStory": "1", "createStory": "1"}
+FRESH = {
+    **dict.fromkeys(("updateProfile", "publishStory", "updateStory", "deleteStory", "reorderChapters"), "1"),
+    **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
+    **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
+}
 """The version that a first write names; 0 for what does not exist yet."""
 
 
@@ -57,20 +81,39 @@ def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: 
     return who.ask(query, e={"version": version}, k=key, **given)[field]
 
 
+def given(me: Caller, other: Caller) -> dict[str, Any]:
+    """What the mutations name: a draft with two chapters, and a story that was edited, published and has lost a chapter."""
+    draft = me.create_story("0", chapters=2)["story"]
+    first, second = (chapter["id"] for chapter in draft["chapters"])
+    mine = me.create_story("1", chapters=2)["story"]
+    me.update_story(mine["id"], {"title": "Mine"}, "1")
+    me.publish(mine["id"], "2")
+    lost = me.create_story("2", chapters=2)["story"]
+    me.update_chapter(lost["chapters"][0]["id"], {"title": "Old"}, "1")
+    me.delete_chapter(lost["chapters"][0]["id"], "2")
+    edges = me.ask(HISTORY, id=lost["id"])["story"]["revisions"]["edges"]
+    story = other.published_story()["id"]
+    me.record_view(mine["id"])
+    named = {"whom": other.id, "draft": draft["id"], "first": first, "second": second}
+    return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
+
+
+HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
+
+
 @pytest.mark.parametrize("field", ASKS)
 def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Caller) -> None:
-    """A write, the same again with its key, and a late one: none of their fields is a fault."""
-    draft = asha.create_story("0")["story"]["id"]
-    variables = {"whom": bilal.id, "draft": draft, "story": bilal.published_story()["id"]}
+    """A write that expects another version, one that does not, and the same again: none of their fields is a fault."""
+    variables = given(asha, bilal)
     version, key = FRESH.get(field, "0"), str(uuid.uuid4())
+    late = send(asha, field, variables, "99", None)
+    assert late["__typename"] == "ConflictError"
+    assert late["current"]["id"]
     first = send(asha, field, variables, version, key)
     again = send(asha, field, variables, version, key)
     assert first.pop("applied") in ("WRITTEN", "NOOP")
     assert again.pop("applied") == "REPLAYED"
     assert again == first
-    late = send(asha, field, variables, "99", None)
-    assert late["__typename"] == "ConflictError"
-    assert late["current"]["id"]
 
 
 def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:
