@@ -169,6 +169,11 @@ class Caller:
             "restoreRevision", "RevisionSuccess", shown, id=revision, expect={"version": version}, key=key
         )
 
+    def revisions(self, story: str) -> Any:
+        """The story's history, newest first."""
+        query = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id version changed values } } } } }"
+        return [edge["node"] for edge in self.ask(query, id=story)["story"]["revisions"]["edges"]]
+
     def _edit(self, field: str, success: str, shown: str, **given: Any) -> Any:
         """One of the writes to stories and chapters; `shown` is what its success shows besides `applied`."""
         declared = ", ".join(f"${name}: {TYPES.get((field, name)) or TYPES[name]}" for name in given)
