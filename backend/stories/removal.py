@@ -18,8 +18,10 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
 
     Chapters, revisions, readings, views and totals go with it. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    (shelf,) = write(
-        Shelf.objects.filter(pk=author_id), story_count=F("story_count") - 1, **stamped(Shelf, ["stories"])
+    shelves = write(
+        Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty one has no story to delete
+        story_count=F("story_count") - 1,
+        **stamped(Shelf, ["stories"]),
     )
     everything = unchanged(Story, seen, every_group(Story))
     gone = remove(Story.objects.filter(pk=story_id, author_id=author_id, **everything))
@@ -35,7 +37,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
         tallies.add(PersonTally, [(author_id, "stories", -1)])
     StoryTally.objects.filter(subject_id=story_id).delete()
     StoryRank.objects.filter(story_id=story_id).delete()
-    return shelf
+    return shelves[0]
 
 
 def bury(ids: Iterable[uuid.UUID], author_id: uuid.UUID) -> None:
