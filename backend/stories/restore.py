@@ -56,8 +56,8 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> R
 
 
 def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Chapter:
-    """The deleted chapter under its own id, at a version that it never had."""
-    id_, version = uuid.UUID(removed["id"]), removed["version"] + 1
+    """The deleted chapter under its own id, at a version that it never had: a chapter's is never above its story's."""
+    id_, version = uuid.UUID(removed["id"]), story.version + 1
     stamps = {"position_changed": version, "title_changed": version, "body_changed": version}
     chapter = Chapter(
         id=id_,
@@ -65,7 +65,7 @@ def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid
         position=order.index(id_) + 1,
         title=removed["title"],
         body=removed["body"],
-        story_version=story.version + 1,
+        story_version=version,
         version=version,
         **stamps,
     )
