@@ -199,8 +199,9 @@ def _with_text_merged(present: Chapter, values: Patch, seen: Expected, *, may_me
     if text is None or text.base is None:
         raise refusal
     parts = merge.three_way(text.base, text.mine, text.theirs)
-    merged = merge.merged(parts)
-    if not may_merge or merged is None or len(mine) > 1 or len(merged) > BODY_CHARACTERS:
+    merged = merge.merged(parts) or ""
+    # Nothing is left where each deleted what the other one kept.
+    if not may_merge or not merged.strip() or len(mine) > 1 or len(merged) > BODY_CHARACTERS:
         refusal.suggestion = {"body": merge.suggestion(parts)}
         raise refusal
     return {**values, "body": merged}
