@@ -3,7 +3,8 @@
 import uuid
 from typing import Any
 
-from backend.engine.errors import Conflict, FieldConflict, Forbidden, NotFound, Refusal
+from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal
 from backend.engine.versions import Expected, conflict
 from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
@@ -35,9 +36,11 @@ def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 
 def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
     """Why whoever is not the author of a story with this chapter may not write it."""
-    if chapter_id in queries.chapters_by_ids([chapter_id], viewer=author_id):
-        return Forbidden(NOT_THE_AUTHOR)
-    return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
+    found = queries.chapters_by_ids([chapter_id], viewer=author_id).get(chapter_id)
+    if found is None:
+        return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
+    own_story(found.story_id, author_id)
+    return Busy(after_ms=after_busy_ms())  # it has come back since the write looked for it
 
 
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
