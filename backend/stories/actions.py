@@ -70,9 +70,7 @@ def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[S
     )
     if not shelves:
         raise conflict(Shelf.objects.get(pk=author_id), seen=seen, thing=("shelf", author_id))
-    story = Story(
-        author_id=author_id, title=new.title, summary=new.summary, mature=new.mature, warnings=new.warnings
-    )
+    story = Story(author_id=author_id, title=new.title, summary=new.summary, mature=new.mature, warnings=new.warnings)
     Story.objects.bulk_create([story])
     Chapter.objects.bulk_create(
         Chapter(story=story, position=position, title=chapter.title, body=chapter.body)
@@ -175,7 +173,7 @@ def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> 
         rank.publish(story_id)
         return rows[0], Applied.WRITTEN
     story = explain.own_story(story_id, author_id)
-    if not is_unchanged(story, seen, every_group(Story)):
+    if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):
         raise explain.changed(story, seen, status=StoryStatus.PUBLISHED)
     return story, Applied.NOOP
 
@@ -198,6 +196,6 @@ def unpublish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -
         tallies.add(PersonTally, [(author_id, "stories", -1)])
         return rows[0], Applied.WRITTEN
     story = explain.own_story(story_id, author_id)
-    if not is_unchanged(story, seen, ["status"]):
+    if story.status != StoryStatus.DRAFT or not is_unchanged(story, seen, ["status"]):
         raise explain.story_conflict(story, {"status": StoryStatus.DRAFT.value}, seen)
     return story, Applied.NOOP
