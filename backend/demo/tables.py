@@ -104,11 +104,16 @@ _STORY = "id author title summary mature warnings status published_at created_at
 def _stories(of: World) -> Rows:
     for tale in of.stories:
         status = StoryStatus.PUBLISHED if tale.published_at else StoryStatus.DRAFT
-        version = 2 if tale.published_at else 1
+        version = _version(tale)
         yield (
             *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, list(tale.warnings)),
             *(status.value, tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
         )
+
+
+def _version(tale: Tale) -> int:
+    """Created, and perhaps published."""
+    return 2 if tale.published_at else 1
 
 
 def _chapters(of: World) -> Rows:
@@ -131,7 +136,7 @@ def _relationships(of: World, pairs: Met) -> Rows:
         yield chance.id(history[0][0]), low, high, *values
 
 
-_READING = "id story reader chapter offset version place_changed updated_at"
+_READING = "id story reader chapter offset story_version version place_changed updated_at"
 
 
 def _readings(of: World) -> Rows:
@@ -140,7 +145,8 @@ def _readings(of: World) -> Rows:
         tale, version = of.stories[number], len(moments)
         chapter = chance.choice(tale.chapters) if tale.chapters else None
         place = (chapter, chance.randrange(OFFSETS) if chapter else 0)
-        yield chance.id(moments[0]), tale.id, of.people[reader].id, *place, version, version, moments[-1]
+        seen = _version(tale)
+        yield chance.id(moments[0]), tale.id, of.people[reader].id, *place, seen, version, version, moments[-1]
 
 
 def _views(of: World) -> Rows:

@@ -139,6 +139,16 @@ STORIES = (
         """,
     ),
     Check(
+        "chapters_of_a_version",
+        "each chapter was written by a version that its story has had",
+        "stories_chapter",
+        """
+        SELECT chapter.id, chapter.story_id, chapter.story_version, story.version AS newest
+        FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id
+        WHERE chapter.story_version NOT BETWEEN 1 AND story.version
+        """,
+    ),
+    Check(
         "published_has_a_date",
         "a story has the date of its publication if, and only if, it is published",
         "stories_story",
@@ -248,6 +258,16 @@ READING = (
         SELECT place.id, place.story_id, place.chapter_id, chapter.story_id AS story_of_chapter
         FROM reading_reading AS place JOIN stories_chapter AS chapter ON chapter.id = place.chapter_id
         WHERE place.story_id <> chapter.story_id
+        """,
+    ),
+    Check(
+        "seen_versions_were_there",
+        "nobody has seen a version that their story never had",
+        "reading_reading",
+        """
+        SELECT place.id, place.story_id, place.story_version, story.version AS newest
+        FROM reading_reading AS place JOIN stories_story AS story ON story.id = place.story_id
+        WHERE place.story_version NOT BETWEEN 1 AND story.version
         """,
     ),
 )

@@ -281,6 +281,26 @@ WAYS = [
     ),
     *(
         Broken(
+            "seen_versions_were_there",
+            READING,
+            "UPDATE reading_reading SET version = version + 1, place_changed = version + 1, "
+            f"story_version = {version} WHERE id = '{{it}}'",
+            f"story_version={version} newest=2",
+        )
+        for version in (0, 3)
+    ),
+    *(
+        Broken(
+            "chapters_of_a_version",
+            "SELECT chapter.id FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = story_id "
+            "WHERE story.version = 2 LIMIT 1",
+            unguarded("stories_chapter", f"UPDATE stories_chapter SET story_version = {version} WHERE id = '{{it}}'"),
+            f"story_version={version} newest=2",
+        )
+        for version in (0, 3)
+    ),
+    *(
+        Broken(
             "keys_have_a_reply",
             PERSON,
             "INSERT INTO engine_idempotencykey (person_id, key, fingerprint, reply, created_at) "

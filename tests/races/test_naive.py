@@ -20,9 +20,12 @@ CREATE TABLE naive_follow (follower int, followee int); CREATE TABLE naive_block
 CREATE TABLE naive_total (count int); INSERT INTO naive_total VALUES (0);
 CREATE TABLE naive_view (reader int); CREATE TABLE naive_key (key int); CREATE TABLE naive_effect (key int);
 CREATE TABLE naive_pair (id int PRIMARY KEY, value int); INSERT INTO naive_pair VALUES (1, 0), (2, 0);
+CREATE TABLE naive_place (chapter int); INSERT INTO naive_place VALUES (0);
+CREATE TABLE naive_chapter (id int, position int); INSERT INTO naive_chapter VALUES (0, 0), (1, 1), (2, 2);
 """
 DROP = """
-DROP TABLE naive_shelf, naive_follow, naive_block, naive_total, naive_view, naive_key, naive_effect, naive_pair
+DROP TABLE naive_shelf, naive_follow, naive_block, naive_total, naive_view, naive_key, naive_effect, naive_pair,
+    naive_place, naive_chapter
 """
 
 Wait = Callable[[], Any]
@@ -196,6 +199,39 @@ def test_counting_in_a_second_transaction_leaves_a_row_uncounted() -> None:
     with pytest.raises(RuntimeError):
         view()
     assert scalar("SELECT count(*) FROM naive_view") != scalar("SELECT count FROM naive_total")
+
+
+def test_reading_comparing_and_moving_ends_behind_the_furthest() -> None:
+    """All eight are further than the place that they have read, and each overwrites one who was further still."""
+    everybody_has_read = meeting(8)
+    moved = [threading.Event() for _ in range(9)]
+    moved[8].set()
+
+    def move(chapter: int) -> str:
+        present = scalar("SELECT chapter FROM naive_place")
+        everybody_has_read()
+        assert moved[chapter].wait(PATIENCE_SECONDS)  # the furthest is the first
+        if chapter > present:
+            run("UPDATE naive_place SET chapter = %s", chapter)
+        moved[chapter - 1].set()
+        return "WRITTEN" if chapter > present else "NOOP"
+
+    assert race([lambda chapter=chapter: move(chapter) for chapter in range(1, 9)]) == ["WRITTEN"] * 8
+    assert scalar("SELECT chapter FROM naive_place") == 1
+
+
+def test_comparing_by_another_table_while_waiting_moves_back() -> None:
+    """The row that was waited for is looked at again, the rows that it is compared by are not: their order is stale."""
+
+    def move() -> None:
+        run("UPDATE naive_place SET chapter = 1 WHERE (SELECT position FROM naive_chapter WHERE id = chapter) < 1")
+
+    with transaction.atomic():
+        run("UPDATE naive_chapter SET position = 3 WHERE id = 0")
+        run("UPDATE naive_place SET chapter = 0")
+        rival = Rival(move).until_it_waits()
+    rival.result()
+    assert query("SELECT position FROM naive_place JOIN naive_chapter ON id = chapter") == [(1,)]
 
 
 def test_locks_in_any_order_end_in_a_deadlock() -> None:

@@ -168,6 +168,8 @@ def writes(a: Caller, b: Caller) -> Writes:
     yield "recordView", lambda: a.record_view(story["id"], "0", one)
     yield "recordView, next place", lambda: a.record_view(story["id"], "1", two)
     yield "recordView, too late", lambda: a.record_view(story["id"], "1", one)
+    yield "recordView, further", lambda: a.record_view(story["id"], None, two, 1, policy="FURTHEST")
+    yield "recordView, not further", lambda: a.record_view(story["id"], None, one, policy="FURTHEST")
 
 
 WRITES = {
@@ -192,6 +194,8 @@ WRITES = {
     "recordView": ("WRITTEN", 8),
     "recordView, next place": ("WRITTEN", 6),
     "recordView, too late": ("ConflictError", 7),
+    "recordView, further": ("WRITTEN", 7),
+    "recordView, not further": ("NOOP", 8),
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 
@@ -251,6 +255,7 @@ def test_pages_are_read_from_their_indexes(transactional_db: None, window: Windo
         cursor.execute("ANALYZE")
     known = Person.objects.order_by("joined_at")[:20]
     viewer, owners = known[0].pk, [one.pk for one in known]
+    places = list(Reading.objects.all()[:20])
     explained = Explained()
     with connection.execute_wrapper(explained):
         for kind in (social.FOLLOWERS, social.FOLLOWING):
@@ -262,7 +267,7 @@ def test_pages_are_read_from_their_indexes(transactional_db: None, window: Windo
         for wanted, order in product(wanted_lists(owners[1]), Order):
             lists.stories(wanted, order, window, viewer=viewer, mature=False)
         reading.of_reader(viewer, window)
-        reading.changed_chapters(list(Reading.objects.all()[:20]), viewer=viewer)
+        reading.changed_chapters(places, viewer=viewer)
     assert len(explained.plans) >= 10
     for plan in explained.plans:
         assert "Seq Scan" not in plan, plan
