@@ -62,8 +62,9 @@ MUTATIONS = {
     f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
     "reorderChapters": "mutation ($story: ID!, $order: [ID!]!, $expect: Expect!, $key: UUID) "
     f"{{ reorderChapters(story: $story, order: $order, expect: $expect, key: $key) {{ {ANSWER} }} }}",
-    "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $key: UUID) "
-    f"{{ recordView(story: $story, place: $place, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $policy: PlacePolicy! = EXACT, "
+    "$seen: Version, $key: UUID) { recordView(story: $story, place: $place, expect: $expect, policy: $policy, seen: $seen, "
+    f"key: $key) {{ {ANSWER} }} }}",
     "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
     f"{{ updateProfile(patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
     "signUp": "mutation ($handle: String!, $name: String!, $password: String!) "

@@ -139,6 +139,30 @@ def test_a_place_is_in_a_chapter_of_the_story(world: World) -> None:
     check_invalid(world, "recordView", "place.offset", *({"place": place} for place in places))
 
 
+def test_what_was_seen_is_a_version_that_the_story_has_had(world: World) -> None:
+    """None of the future, and none that no story ever has; under any policy."""
+    bad = ["", " ", "x", "-1", "1.0", "0", "3", "9" * 18, "1" * 19, NUL, SURROGATE, MEGABYTE]
+    for policy in ("EXACT", "FURTHEST"):
+        check_invalid(world, "recordView", "seen", *({"seen": one, "policy": policy} for one in bad))
+    assert send(world, "recordView", seen="2")["data"]["recordView"]["__typename"] == "ReadingSuccess"
+
+
+def test_a_policy_is_a_known_one(world: World) -> None:
+    """Or left out, which is EXACT."""
+    bad: list[Any] = [None, "", "NEAREST", "furthest", 1, True, []]
+    check_request_error(world, "recordView", *({"policy": one} for one in bad))
+
+
+def test_the_furthest_place_takes_whatever_version(world: World) -> None:
+    """Also what is there now; but a version has to look like one, and `current` has to be true."""
+    furthest = {"policy": "FURTHEST"}
+    check_invalid(world, "recordView", "expect.version", {"expect": {"version": "x"}, **furthest})
+    check_invalid(world, "recordView", "expect.current", {"expect": {"current": False}, **furthest})
+    for expect in ({"current": True}, {"version": "77"}, {"after": KEY}):
+        answer = send(world, "recordView", expect=expect, **furthest)["data"]["recordView"]
+        assert answer["__typename"] == "ReadingSuccess", expect
+
+
 # --- Expectations and keys --------------------------------------------------------------------------------------
 
 
