@@ -11,7 +11,7 @@ from django.db import close_old_connections, connection
 
 from tests.api import PASSWORD, Caller, join
 from tests.races.rivals import my_pid, terminate
-from tests.races.rows import assert_sound, everything, query, sizes
+from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import Statement, fault_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +56,8 @@ def prepared(mutation: str, tag: str) -> Send:
         bilal.follow(asha)
     if mutation == "unblock":
         asha.block(bilal)
+    if mutation in EDITS:
+        return prepared_edit(mutation, asha, bilal)
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
     sends: dict[str, Send] = {
@@ -74,10 +76,39 @@ def prepared(mutation: str, tag: str) -> Send:
     return sends[mutation]
 
 
+def prepared_edit(mutation: str, author: Patient, reader: Patient) -> Send:
+    """A published story with three chapters, at version 4: the first was edited, the last deleted while it was read."""
+    story = author.create_story("0", chapters=4)["story"]
+    id_, (one, two, three, last) = story["id"], [chapter["id"] for chapter in story["chapters"]]
+    author.update_chapter(one, {"body": "First.\n\nSecond."}, "1")
+    author.publish(id_, "2")
+    reader.record_view(id_, "0", last, 3)
+    author.delete_chapter(last, "1")
+    reader.record_view(id_, "2", two, 3)
+    revision = author.revisions(id_)[0]["id"] if mutation == "restoreRevision" else ""
+    merging = {"body": "First.\n\nSecond, again."}
+    if mutation == "updateChapter-merging":
+        author.update_chapter(one, {"body": "First, again.\n\nSecond."}, "2")
+    sends: dict[str, Send] = {
+        "updateStory": lambda key: author.update_story(id_, {"title": "T", "warnings": ["GORE"]}, "4", key=key),
+        "updateChapter": lambda key: author.update_chapter(one, {"title": "T", "body": "B"}, "2", key=key),
+        "updateChapter-merging": lambda key: author.update_chapter(one, merging, "2", merge=True, key=key),
+        "appendChapter": lambda key: author.append(id_, key=key),
+        "deleteChapter": lambda key: author.delete_chapter(two, "1", key=key),
+        "reorderChapters": lambda key: author.reorder(id_, [three, one, two], "4", key=key),
+        "unpublishStory": lambda key: author.unpublish(id_, "4", key=key),
+        "deleteStory": lambda key: author.delete_story(id_, "4", key=key),
+        "restoreRevision": lambda key: author.restore(revision, "4", key=key),
+    }
+    return sends[mutation]
+
+
+EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter", "reorderChapters", "unpublishStory"]
+EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView"]
-CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [(mutation, True) for mutation in WITH_KEY]
+CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [(mutation, True) for mutation in WITH_KEY + EDITS]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
 
@@ -88,7 +119,7 @@ def new_key(keyed: bool) -> str | None:
 
 def wrote(answer: Any) -> bool:
     """Whether it is the answer of the one that did the work."""
-    return answer.get("applied") == "WRITTEN" or answer["__typename"] == "SignSuccess"
+    return answer.get("applied") in ("WRITTEN", "MERGED") or answer["__typename"] == "SignSuccess"
 
 
 def broken() -> None:
@@ -173,7 +204,13 @@ def counted() -> Counter[str]:
     rows = {table: size for table, size in sizes().items() if not table.endswith("tally")}
     totals = query("SELECT kind, sum(count)::int FROM people_persontally GROUP BY kind")
     views = query("SELECT kind, sum(count)::int FROM stories_storytally GROUP BY kind")
-    versions = query(
-        "SELECT 'sides', sum(low_version + high_version)::int FROM social_relationship HAVING count(*) > 0"
-    )
-    return Counter({**rows, **dict(totals), **dict(views), **dict(versions)})
+    sums = {
+        "social_relationship": "low_version + high_version",
+        "stories_story": "version",
+        "stories_chapter": "version",
+    }
+    versions = {
+        f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")
+        for table, sum_ in sums.items()
+    }
+    return Counter({**rows, **dict(totals), **dict(views), **versions})
