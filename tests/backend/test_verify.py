@@ -490,6 +490,7 @@ def test_an_empty_database_and_one_with_real_writes_hold(person: Callable[[str],
     story = zoe.published_story(chapters=3)
     ravi.record_view(story["id"], chapter=story["chapters"][2]["id"], offset=3)
     zoe.record_view(story["id"])
+    zoe.unpublish(story["id"], "2")
     zoe.create_story("1", chapters=0)
     zoe.update_profile({"bio": "Writes."}, "1")
     said, error = verified()

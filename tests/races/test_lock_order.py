@@ -42,6 +42,8 @@ def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[
         lambda: asha.publish(draft, key=str(uuid.uuid4())),
         lambda: asha.record_view(story["id"], "0", chapter, 1, str(uuid.uuid4())),
         lambda: asha.record_view(story["id"], "1", chapter, 2, str(uuid.uuid4())),
+        lambda: asha.record_view(story["id"], None, chapter, 3, str(uuid.uuid4()), policy="FURTHEST"),
+        lambda: asha.record_view(story["id"], None, chapter, 1, str(uuid.uuid4()), policy="FURTHEST"),
         *everything_that_edits(chitra, asha),
     ]
 
@@ -90,6 +92,20 @@ def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller,
         assert places == sorted(places), tables
         seen |= set(tables)
     assert seen == set(LOCK_ORDER), "a table of the declared order that no mutation here has locked"
+
+
+@pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])
+def test_a_view_holds_what_is_viewed_first(asha: Caller, bilal: Caller, policy: str) -> None:
+    """Story, chapter, place: whoever deletes them takes them in this order too."""
+    story = bilal.published_story()
+    chapter = story["chapters"][0]["id"]
+    for offset in (1, 2):
+        statements = statements_of(
+            lambda offset=offset: asha.record_view(story["id"], str(offset - 1), chapter, offset, policy=policy)
+        )
+        held = [statement.locks for statement in statements if statement.sql.rstrip().endswith(("SHARE", "OF story"))]
+        assert held == ["stories_story", "stories_chapter"]
+        assert [statement.locks for statement in statements][:3] == [*held, "reading_reading"]
 
 
 def test_totals_are_locked_in_the_order_of_their_keys(asha: Caller, bilal: Caller, chitra: Caller) -> None:

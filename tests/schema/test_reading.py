@@ -195,6 +195,21 @@ def test_the_furthest_place_asks_for_no_version(bilal: Caller, story: Any, versi
     assert bilal.record_view(story["id"], version, one, policy="FURTHEST")["applied"] == "NOOP"
 
 
+def test_a_place_can_follow_the_one_before(bilal: Caller, story: Any) -> None:
+    """A device that sent one move and has no answer yet names its key instead of a version."""
+    one, two, three = (chapter["id"] for chapter in story["chapters"])
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    bilal.record_view(story["id"], "0", one, key=first)
+    query = (
+        "mutation ($s: ID!, $p: PlaceInput, $a: UUID!, $k: UUID) { recordView(story: $s, place: $p, expect: {after: $a}, "
+        "key: $k) { ... on ReadingSuccess { applied reading { version } } ... on ConflictError { expected } } }"
+    )
+    asked = {"s": story["id"], "p": {"chapter": three}, "a": first, "k": second}
+    assert bilal.ask(query, **asked)["recordView"] == {"applied": "WRITTEN", "reading": {"version": "2"}}
+    bilal.record_view(story["id"], "2", two)
+    assert bilal.ask(query, **{**asked, "a": second, "k": None})["recordView"] == {"expected": "2"}
+
+
 def test_an_exact_place_goes_back_too(bilal: Caller, story: Any) -> None:
     """And names the version; whatever it is now will not do."""
     advance(bilal, story, 2)
