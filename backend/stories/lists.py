@@ -4,6 +4,7 @@ Stories for adults are in a list if the viewer wants them shown (`mature`), or h
 """
 
 import enum
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from backend.social.visibility import apart
 from backend.stories.models import Story
 
 SEARCH_CHARACTERS = 200
+
+STRAY_HYPHENS = re.compile(r'-{2,}|-(?![\w"])')
+"""Those that are not one sign before a word. PostgreSQL would take each to mean "not", and gives up at some thirty."""
 
 SHOWN = "(NOT story.mature OR %s OR story.author_id = %s::uuid)"
 """Whether lists show a story of which nothing else is to be hidden: parameters `mature` and `viewer`."""
@@ -119,7 +123,7 @@ def _checked_text(text: str) -> str:
     check = Checker()
     text = check.text("filter.text", text.strip(), most=SEARCH_CHARACTERS)
     check.done()
-    return text
+    return STRAY_HYPHENS.sub(" ", text)
 
 
 def _visible(drafts: bool, viewer: uuid.UUID | None, mature: bool) -> Iterable[Condition]:

@@ -11,7 +11,7 @@ from backend.engine.ids import uuid7
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
-from backend.stories.models import Story, StoryStatus
+from backend.stories.models import Story, StoryRank, StoryStatus
 from schema.nodes import to_id
 from tests.api import Caller
 
@@ -22,6 +22,8 @@ ARGUMENTS = "(first: $first, after: $after, last: $last, before: $before)"
 DECLARED = "query ($first: Int, $after: String, $last: Int, $before: String)"
 LISTS = {
     "stories": f"{{ stories{ARGUMENTS} {{ {PAGE} }} }}",
+    "most read": f"{{ stories{ARGUMENTS.replace('(', '(orderBy: MOST_READ, ')} {{ {PAGE} }} }}",
+    "found by text": f'''{{ stories{ARGUMENTS.replace("(", '(filter: {text: "STORY"}, ')} {{ {PAGE} }} }}''',
     "feed": f"{{ feed{ARGUMENTS} {{ {PAGE} }} }}",
     "of an author": f"""{{ person(handle: "bilal") {{ stories{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "shelf": f"{{ viewer {{ shelf {{ stories{ARGUMENTS} {{ {PAGE} }} }} }} }}",
@@ -43,7 +45,8 @@ class Lists:
         self.me, self.them = me, them
         self.order: dict[str, list[str]] = {}
         published = add_stories(them, range(COUNT))
-        self.order |= dict.fromkeys(("stories", "feed", "of an author"), published)
+        self.order |= dict.fromkeys(("stories", "found by text", "feed", "of an author"), published)
+        self.order["most read"] = add_ranks()
         follows = Relationship(
             **pair(me.person.pk, them.person.pk), **follow(me.person.pk, them.person.pk, START - timedelta(days=1))
         )
@@ -99,6 +102,14 @@ def add_readings(reader: Caller) -> list[str]:
     Reading.objects.bulk_create(rows)
     in_order = sorted(rows, key=lambda row: (row.updated_at, row.pk), reverse=True)
     return [to_id("Reading", row.reader_id, row.story_id) for row in in_order]
+
+
+def add_ranks() -> list[str]:
+    """A rank for each story, three of them alike; the ids of the stories, most read first."""
+    StoryRank.objects.bulk_create(
+        StoryRank(story=story, views=n // 3) for n, story in enumerate(Story.objects.order_by("-title"))
+    )
+    return [to_id("Story", rank.pk) for rank in StoryRank.objects.order_by("-views", "-story_id")]
 
 
 def pair(one: Any, other: Any) -> dict[str, Any]:
