@@ -60,6 +60,9 @@ def prepared(mutation: str, tag: str) -> Send:
         return prepared_edit(mutation, asha, bilal)
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
+    chapter = story["chapters"][0]["id"]
+    if mutation == "recordView-further":
+        asha.record_view(story["id"])
     sends: dict[str, Send] = {
         "signUp": lambda key: Patient().ask(SIGN_UP, h=f"meena{tag}", p=PASSWORD)["signUp"],
         "signIn": lambda key: Patient().ask(SIGN_IN, h=f"asha{tag}", p=PASSWORD)["signIn"],
@@ -71,7 +74,8 @@ def prepared(mutation: str, tag: str) -> Send:
         "unblock": lambda key: asha.unblock(bilal, "1", key),
         "createStory": lambda key: asha.create_story("1", chapters=2, key=key),
         "publishStory": lambda key: asha.publish(draft, key=key),
-        "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 3, key=key),
+        "recordView": lambda key: asha.record_view(story["id"], "0", chapter, 3, key=key),
+        "recordView-further": lambda key: asha.record_view(story["id"], None, chapter, 3, key, policy="FURTHEST"),
     }
     return sends[mutation]
 
@@ -107,7 +111,7 @@ EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
-WITH_KEY += ["createStory", "publishStory", "recordView"]
+WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further"]
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [(mutation, True) for mutation in WITH_KEY + EDITS]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)

@@ -1,0 +1,275 @@
+"""Chapters: appended, edited, merged by paragraphs, moved and deleted, each as a write to their story too."""
+
+from typing import Any
+
+import pytest
+
+from schema.nodes import to_id
+from tests.api import Caller
+from tests.schema.footprint import nothing_written
+
+STORY = "query ($id: ID!) { story(id: $id) { version chapters { id version position title body } } }"
+THREE = "One.\n\nTwo.\n\nThree."
+
+
+def of(caller: Caller, story: str) -> Any:
+    """The story as it is now."""
+    return caller.ask(STORY, id=story)["story"]
+
+
+@pytest.fixture
+def story(asha: Caller) -> Any:
+    """A draft of asha's with three chapters, at version 1."""
+    return asha.create_story("0", chapters=3)["story"]
+
+
+@pytest.fixture
+def chapter(asha: Caller, story: Any) -> str:
+    """A fourth chapter of three paragraphs, at version 1; the story is at version 2."""
+    return asha.append(story["id"], body=THREE)["chapter"]["id"]
+
+
+# --- Appending --------------------------------------------------------------------------------------------------
+
+
+def test_a_chapter_is_appended_at_the_end(asha: Caller, story: Any) -> None:
+    """It starts at version 1 and is a write to the story."""
+    answer = asha.append(story["id"], title="Four", body="Text.")
+    shown = {"position": 4, "title": "Four", "body": "Text.", "version": "1"}
+    assert answer["applied"] == "WRITTEN"
+    assert shown.items() <= answer["chapter"].items()
+    assert answer["story"] == {"id": story["id"], "version": "2"}
+
+
+def test_a_story_is_full_at_so_many_chapters(asha: Caller) -> None:
+    """The two hundredth is the last."""
+    story = asha.create_story("0", chapters=199)["story"]["id"]
+    assert asha.append(story)["applied"] == "WRITTEN"
+    with nothing_written():
+        answer = asha.append(story)
+    assert (answer["__typename"], answer["fields"][0]["path"]) == ("InvalidError", "story")
+
+
+# --- Editing ----------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_raises_both_versions(asha: Caller, story: Any) -> None:
+    """That of the chapter and that of its story; the other chapters stay."""
+    first = story["chapters"][0]["id"]
+    answer = asha.update_chapter(first, {"title": "New"}, "1")
+    assert (answer["applied"], answer["chapter"]["version"], answer["story"]["version"]) == ("WRITTEN", "2", "2")
+    assert [chapter["version"] for chapter in of(asha, story["id"])["chapters"]] == ["2", "1", "1"]
+
+
+def test_what_is_so_already_is_not_written(asha: Caller, story: Any) -> None:
+    """NOOP, with the present version."""
+    first = story["chapters"][0]
+    with nothing_written():
+        answer = asha.update_chapter(first["id"], {"title": first["title"]}, "1")
+    assert (answer["applied"], answer["chapter"]["version"], answer["story"]["version"]) == ("NOOP", "1", "1")
+
+
+def test_fail_refuses_whatever_else_was_edited(asha: Caller, chapter: str) -> None:
+    """Title and text together are what updateChapter could set; the answer says which were, from what to what."""
+    asha.update_chapter(chapter, {"title": "New", "body": "New."}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"title": "Mine"}, "1")
+    assert (answer["__typename"], answer["retry"]["kind"], answer["expected"]) == ("ConflictError", "REBASE", "1")
+    assert answer["overlaps"] == [{"path": "title", "base": "Another", "mine": "Mine", "theirs": "New"}]
+    assert answer["current"]["__typename"] == "Chapter"
+    assert (answer["current"]["version"], answer["current"]["title"]) == ("2", "New")
+
+
+def test_merge_keeps_what_others_wrote_elsewhere(asha: Caller, chapter: str) -> None:
+    """Title and text are different fields."""
+    asha.update_chapter(chapter, {"title": "Theirs"}, "1")
+    answer = asha.update_chapter(chapter, {"body": "Mine."}, "1", merge=True)
+    assert answer["applied"] == "MERGED"
+    assert (answer["chapter"]["title"], answer["chapter"]["body"]) == ("Theirs", "Mine.")
+
+
+def test_merge_of_the_same_value_is_no_conflict(asha: Caller, chapter: str) -> None:
+    """Nobody's value would be dropped; without MERGE an old version is a conflict all the same."""
+    asha.update_chapter(chapter, {"title": "Same"}, "1")
+    assert asha.update_chapter(chapter, {"title": "Same"}, "1")["__typename"] == "ConflictError"
+    answer = asha.update_chapter(chapter, {"title": "Same"}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["version"]) == ("NOOP", "2")
+
+
+# --- Paragraphs -------------------------------------------------------------------------------------------------
+
+
+def test_different_paragraphs_are_merged(asha: Caller, chapter: str) -> None:
+    """Against the text that both started from, however often it was written since."""
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1")
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree.\n\nFour."}, "2")
+    answer = asha.update_chapter(chapter, {"body": "One.\n\nTwo!\n\nThree."}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["version"]) == ("MERGED", "4")
+    assert answer["chapter"]["body"] == "One!\n\nTwo!\n\nThree.\n\nFour."
+
+
+def test_the_same_paragraph_is_a_conflict_with_a_suggestion(asha: Caller, chapter: str) -> None:
+    """The clean paragraphs are merged in it, the colliding ones marked; nothing of it is applied."""
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo, theirs.\n\nThree."}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"body": "One.\n\nTwo, mine.\n\nThree!"}, "1", merge=True)
+    assert answer["__typename"] == "ConflictError"
+    assert answer["suggestion"] == {
+        "body": [
+            {"kind": "CLEAN", "text": "One!\n\n"},
+            {"kind": "COLLISION", "base": "Two.", "mine": "Two, mine.", "theirs": "Two, theirs."},
+            {"kind": "CLEAN", "text": "\n\nThree!"},
+        ]
+    }
+    (overlap,) = answer["overlaps"]
+    assert (overlap["path"], overlap["base"]) == ("body", THREE)
+
+
+def test_fail_suggests_what_merge_would_do(asha: Caller, chapter: str) -> None:
+    """An app may show it; only MERGE applies it."""
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nThree!"}, "1")
+    assert answer["__typename"] == "ConflictError"
+    assert answer["suggestion"] == {"body": [{"kind": "CLEAN", "text": "One!\n\nTwo.\n\nThree!"}]}
+
+
+def test_a_title_that_collides_keeps_the_text_from_being_merged(asha: Caller, chapter: str) -> None:
+    """A patch is written as a whole or not at all."""
+    asha.update_chapter(chapter, {"title": "Theirs", "body": "One!\n\nTwo.\n\nThree."}, "1")
+    with nothing_written():
+        patch = {"title": "Mine", "body": "One.\n\nTwo.\n\nThree!"}
+        answer = asha.update_chapter(chapter, patch, "1", merge=True)
+    assert [overlap["path"] for overlap in answer["overlaps"]] == ["title", "body"]
+    assert answer["suggestion"]["body"][0]["kind"] == "CLEAN"
+    merged = asha.update_chapter(chapter, {"title": "Theirs", "body": patch["body"]}, "1", merge=True)
+    assert merged["chapter"]["body"] == "One!\n\nTwo.\n\nThree!"
+
+
+def test_changes_that_are_there_already_are_not_written_again(asha: Caller, chapter: str) -> None:
+    """Somebody has written mine and more: the merge is what is there."""
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo!\n\nThree."}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["body"]) == ("NOOP", "One!\n\nTwo!\n\nThree.")
+
+
+def test_nothing_is_merged_that_leaves_no_text(asha: Caller, story: Any) -> None:
+    """Each deletes what the other kept: a chapter has a text, so this is theirs to settle."""
+    chapter = asha.append(story["id"], body="One.\n\nTwo.")["chapter"]["id"]
+    asha.update_chapter(chapter, {"body": "One."}, "1")
+    answer = asha.update_chapter(chapter, {"body": "Two."}, "1", merge=True)
+    assert answer["__typename"] == "ConflictError"
+    assert asha.ask(STORY, id=story["id"])["story"]["chapters"][3]["body"] == "One."
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_version_of_the_future_is_a_conflict(asha: Caller, chapter: str, merge: bool) -> None:
+    """A client that made it up is told, not obeyed; no base is known of it."""
+    answer = asha.update_chapter(chapter, {"body": "Mine."}, "9", merge=merge)
+    assert (answer["__typename"], answer["overlaps"], answer["suggestion"]) == ("ConflictError", [], None)
+
+
+# --- The list ---------------------------------------------------------------------------------------------------
+
+
+def test_chapters_are_put_in_order(asha: Caller, story: Any) -> None:
+    """Those that moved have a new version; what stands in them may be edited meanwhile."""
+    one, two, three = (chapter["id"] for chapter in story["chapters"])
+    asha.update_chapter(one, {"body": "Edited."}, "1")
+    answer = asha.reorder(story["id"], [three, two, one], "1")
+    assert (answer["applied"], answer["story"]["version"]) == ("WRITTEN", "3")
+    found = of(asha, story["id"])["chapters"]
+    assert [(chapter["id"], chapter["position"]) for chapter in found] == [(three, 1), (two, 2), (one, 3)]
+    assert [chapter["version"] for chapter in found] == ["2", "1", "3"]
+
+
+def test_an_order_that_is_so_already_is_not_written(asha: Caller, story: Any) -> None:
+    """NOOP."""
+    with nothing_written():
+        answer = asha.reorder(story["id"], [chapter["id"] for chapter in story["chapters"]], "1")
+    assert answer["applied"] == "NOOP"
+
+
+def test_an_order_collides_with_changes_to_the_list(asha: Caller, story: Any) -> None:
+    """The conflict shows the list from then, the one that was wanted and the present one."""
+    one, two, three = order = [chapter["id"] for chapter in story["chapters"]]
+    four = asha.append(story["id"])["chapter"]["id"]
+    with nothing_written():
+        answer = asha.reorder(story["id"], [three, two, one], "1")
+    assert answer["overlaps"] == [
+        {"path": "chapters", "base": order, "mine": [three, two, one], "theirs": [one, two, three, four]}
+    ]
+    assert asha.reorder(story["id"], [four, three, two, one], answer["current"]["version"])["applied"] == "WRITTEN"
+
+
+def test_a_deleted_chapter_leaves_no_gap(asha: Caller, story: Any) -> None:
+    """The later ones move up; it is found no more, and who edits it late is told when it went."""
+    one, two, three = (chapter["id"] for chapter in story["chapters"])
+    answer = asha.delete_chapter(one, "1")
+    assert (answer["id"], answer["applied"]) == (one, "WRITTEN")
+    assert answer["story"] == {"id": story["id"], "version": "2", "chapterCount": 2}
+    found = of(asha, story["id"])["chapters"]
+    assert [(chapter["id"], chapter["position"]) for chapter in found] == [(two, 1), (three, 2)]
+    assert asha.ask("query ($id: ID!) { node(id: $id) { id } }", id=one)["node"] is None
+    for late in (asha.update_chapter(one, {"title": "Late"}, "1"), asha.delete_chapter(one, "1")):
+        assert late["code"] == "NOT_FOUND"
+        assert "deleted at 20" in late["message"]
+
+
+def test_a_chapter_that_was_edited_is_not_deleted_unseen(asha: Caller, story: Any) -> None:
+    """What was written meanwhile is shown; that the chapter was moved does not matter."""
+    one, two, three = (chapter["id"] for chapter in story["chapters"])
+    asha.reorder(story["id"], [two, one, three], "1")
+    asha.update_chapter(one, {"title": "New"}, "2")
+    with nothing_written():
+        answer = asha.delete_chapter(one, "2")
+    assert answer["overlaps"] == [{"path": "title", "base": "Chapter 1", "mine": None, "theirs": "New"}]
+    assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
+
+
+def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: Caller, bilal: Caller) -> None:
+    """At its beginning; in the last one if there is no next, and nowhere if none is left. Their version tells."""
+    story = asha.published_story(chapters=2)
+    one, two = (chapter["id"] for chapter in story["chapters"])
+    bilal.record_view(story["id"], "0", one, 3)
+    place = "query ($id: ID!) { story(id: $id) { reading { version offset chapter { id } } } }"
+    asha.delete_chapter(one, "1")
+    moved = bilal.ask(place, id=story["id"])["story"]["reading"]
+    assert moved == {"version": "2", "offset": 0, "chapter": {"id": two}}
+    three = asha.append(story["id"])["chapter"]["id"]
+    bilal.record_view(story["id"], "2", three, 3)
+    asha.delete_chapter(three, "1")
+    assert bilal.ask(place, id=story["id"])["story"]["reading"]["chapter"] == {"id": two}
+    asha.delete_chapter(two, "2")
+    assert bilal.ask(place, id=story["id"])["story"]["reading"]["chapter"] is None
+
+
+# --- Whose ------------------------------------------------------------------------------------------------------
+
+
+def test_only_its_author_changes_a_story(asha: Caller, bilal: Caller) -> None:
+    """FORBIDDEN where it can be seen, NOT_FOUND where it cannot: a draft, or across a block."""
+    story = asha.published_story(chapters=2)
+    draft = asha.create_story("1", chapters=2)["story"]
+    chapters = [chapter["id"] for chapter in story["chapters"]]
+    for hidden, of_ in ((False, story), (True, draft), (True, story)):
+        if of_ is story and hidden:
+            asha.block(bilal)
+        ids = [chapter["id"] for chapter in of_["chapters"]]
+        with nothing_written():
+            answers = [
+                bilal.append(of_["id"]),
+                bilal.update_chapter(ids[0], {"title": "x"}, "1"),
+                bilal.delete_chapter(ids[0], "1"),
+                bilal.reorder(of_["id"], ids[::-1], "1"),
+                bilal.update_story(of_["id"], {"title": "x"}, "1"),
+                bilal.unpublish(of_["id"], "2"),
+                bilal.publish(of_["id"], "1"),
+                bilal.delete_story(of_["id"], "2"),
+            ]
+        expected = "NOT_FOUND" if hidden else "FORBIDDEN"
+        assert {answer["code"] for answer in answers} == {expected}
+        assert not any("deleted" in answer["message"] for answer in answers)
+    assert chapters
+    assert asha.update_chapter(to_id("Chapter", asha.person.pk), {"title": "x"}, "1")["code"] == "NOT_FOUND"
