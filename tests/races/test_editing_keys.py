@@ -1,0 +1,172 @@
+"""Keys of edits: one key has one effect, and `expect.after` makes a chain of requests that are sent without waiting."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from backend.engine.errors import Busy, Invalid
+from backend.engine.idempotency import Outcome
+from tests.api import Caller
+from tests.races.desk import Answer, Desk, assert_verified, fields, told, word, words
+from tests.races.rivals import GLANCE_SECONDS, PATIENCE_SECONDS, Rival, race
+from tests.races.rows import everything, scalar
+from tests.races.statements import before
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LINKS = 8
+
+Send = Callable[[uuid.UUID], Outcome]
+
+
+def prepared(mutation: str, desk: Desk) -> Send:
+    """A request of each new mutation, ready to be sent with a key."""
+    one, two = desk.order()
+    desk.edit(1, title="Again")
+    desk.drop(desk.append().rows["chapter"].pk, 1)
+    if mutation == "unpublishStory":
+        desk.publish(4)
+    first, last = desk.revisions()[0].pk, desk.revisions()[-1].pk
+    sends: dict[str, Send] = {
+        "updateStory": lambda key: desk.edit(4, key=key, summary="New", warnings=["DEATH", "GORE"], mature=True),
+        "updateChapter": lambda key: desk.write(one, 1, key=key, merge=True, body="New."),
+        "appendChapter": lambda key: desk.append("New", "New.", key),
+        "deleteChapter": lambda key: desk.drop(one, 1, key),
+        "reorderChapters": lambda key: desk.reorder([two, one], 4, key),
+        "publishStory": lambda key: desk.publish(4, key),
+        "unpublishStory": lambda key: desk.unpublish(5, key),
+        "restoreRevision": lambda key: desk.restore(first, 4, key),
+        "restoreRevision of a list": lambda key: desk.restore(last, 4, key),
+        "deleteStory": lambda key: desk.delete(4, key),
+    }
+    return sends[mutation]
+
+
+MUTATIONS = ["updateStory", "updateChapter", "appendChapter", "deleteChapter", "reorderChapters", "publishStory"]
+MUTATIONS += ["unpublishStory", "restoreRevision", "restoreRevision of a list", "deleteStory"]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_eight_requests_with_one_key_have_one_effect_and_one_answer(mutation: str, asha: Caller) -> None:
+    """Seven of them wait for the first and repeat its reply, whatever has become of the rows."""
+    desk = Desk.of(asha.person, "One.", "Two.")
+    send, key = prepared(mutation, desk), uuid.uuid4()
+    shelf = scalar("SELECT version FROM stories_shelf")
+    keys = scalar("SELECT count(*) FROM engine_idempotencykey")
+    answers = race([lambda: send(key)] * 8)
+    assert words(answers) == ["REPLAYED"] * 7 + ["WRITTEN"]
+    first, *others = ({name: fields(row) for name, row in answer.rows.items()} for answer in answers)
+    assert all(other == first for other in others)
+    assert scalar("SELECT count(*) FROM engine_idempotencykey") == keys + 1
+    if mutation == "deleteStory":
+        assert scalar("SELECT version FROM stories_shelf") == shelf + 1
+    else:
+        assert desk.row().version == (6 if mutation == "unpublishStory" else 5)
+    once = everything()
+    assert word(send(key)) == "REPLAYED"
+    assert everything() == once
+    assert_verified()
+
+
+# --- expect.after -------------------------------------------------------------------------------------------------
+
+
+def until_served(send: Callable[[], Outcome]) -> Answer:
+    """Send a request again for as long as it is told to."""
+    pause, tries = threading.Event(), 0
+    while isinstance(answer := told(send), Busy):
+        tries += 1
+        assert tries * GLANCE_SECONDS < PATIENCE_SECONDS, "a request was told BUSY for ever"
+        pause.wait(GLANCE_SECONDS)
+    return answer
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize("merge", [False, True])
+def test_autosaves_that_are_sent_without_waiting_are_written_in_their_order(
+    asha: Caller, merge: bool, backwards: bool
+) -> None:
+    """Each says after which one it comes; whatever order they arrive in, none is lost and the last one stands."""
+    desk = Desk.of(asha.person, "Draft.")
+    chapter, keys = desk.order()[0], [uuid.uuid4() for _ in range(2 * LINKS)]
+
+    def save(link: int) -> Outcome:
+        """By turns of the chapter and of the story, each after the one before of its kind."""
+        seen = keys[link - 2] if link > 1 else 1
+        if link % 2:
+            return desk.edit(seen, merge=merge, key=keys[link], title=f"Save {link}")
+        return desk.write(chapter, seen, merge=merge, key=keys[link], body=f"Save {link}.")
+
+    links = range(2 * LINKS)
+    rivals = {
+        link: Rival(partial(until_served, partial(save, link))) for link in (reversed(links) if backwards else links)
+    }
+    answers = [rivals[link].result() for link in links]
+    assert {word(answer) for answer in answers} <= {"WRITTEN", "MERGED"}
+    assert [answer.rows["chapter"].version for answer in answers[::2]] == list(range(2, LINKS + 2))
+    titles = [kept.values["title"] for kept in desk.revisions()] + [desk.row().title]
+    assert titles == ["A story", *(f"Save {link}" for link in links[1::2])]
+    assert desk.chapters()[0].body == f"Save {2 * LINKS - 2}."
+    assert desk.row().version == 1 + 2 * LINKS
+    assert_verified()
+
+
+def test_after_a_request_that_is_under_way_is_waited_for(asha: Caller) -> None:
+    """The second does not have to be sent again: it goes on from what the first one made."""
+    desk, first = Desk.of(asha.person), uuid.uuid4()
+    late: list[Rival] = []
+    come = lambda: late.append(Rival(lambda: desk.edit(first, title="Second")).until_it_waits())  # noqa: E731
+    with before('INSERT INTO "stories_revision"', come):
+        desk.edit(1, key=first, title="First")
+    assert word(late[0].result()) == "WRITTEN"
+    assert (desk.row().title, desk.row().version) == ("Second", 3)
+
+
+def test_after_a_refusal_all_that_follow_wait(asha: Caller) -> None:
+    """Nothing is written on top of what did not happen; once it has, under the same key, the rest follows."""
+    desk, first, second = Desk.of(asha.person), uuid.uuid4(), uuid.uuid4()
+    desk.edit(1, title="Rival")
+    assert word(told(lambda: desk.edit(1, key=first, title="First"))) == "CONFLICT"
+    untouched = everything()
+    for _ in range(3):
+        assert word(told(lambda: desk.edit(first, key=second, title="Second"))) == "BUSY"
+    assert everything() == untouched
+    assert word(desk.edit(2, key=first, title="First")) == "WRITTEN"
+    assert word(desk.edit(first, key=second, title="Second")) == "WRITTEN"
+    assert (desk.row().title, desk.row().version) == ("Second", 4)
+
+
+def test_after_does_not_pass_over_what_a_rival_wrote(asha: Caller) -> None:
+    """It stands for the version that the mutation made, not for the present one."""
+    desk, first = Desk.of(asha.person), uuid.uuid4()
+    desk.edit(1, key=first, title="First")
+    desk.edit(2, title="Rival")
+    answer = told(lambda: desk.edit(first, merge=True, title="Second"))
+    assert word(answer) == "CONFLICT"
+    assert [(one.base, one.theirs) for one in answer.overlaps] == [("First", "Rival")]  # type: ignore[union-attr]
+    assert word(desk.edit(first, merge=True, summary="Second")) == "MERGED"
+
+
+def test_two_requests_that_wait_for_each_other_end(asha: Caller) -> None:
+    """Each holds its own key and asks for the other one's: neither is ever served, and both are told so."""
+    desk, keys = Desk.of(asha.person), [uuid.uuid4(), uuid.uuid4()]
+    both_hold_their_own = threading.Barrier(2)
+    meet = lambda: both_hold_their_own.wait(PATIENCE_SECONDS)  # noqa: E731
+
+    def send(mine: uuid.UUID, other: uuid.UUID) -> Answer:
+        with before("INSERT INTO engine_idempotencykey", lambda: None, meet):
+            return told(lambda: desk.edit(other, key=mine, title="Mine"))
+
+    untouched = everything()
+    assert words(race([lambda: send(*keys), lambda: send(*reversed(keys))])) == ["BUSY", "BUSY"]
+    assert everything() == untouched
+
+
+def test_a_request_after_itself_is_told_that_it_makes_no_sense(asha: Caller) -> None:
+    """At once, and again."""
+    desk, key = Desk.of(asha.person), uuid.uuid4()
+    for _ in range(2):
+        assert isinstance(told(lambda: desk.edit(key, key=key, title="Mine")), Invalid)
