@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from schema.nodes import to_id
+from schema.nodes import key_of, to_id
 from tests.api import Caller
-from tests.schema.footprint import nothing_written
+from tests.schema.footprint import footprint, nothing_written
 
 STORY = """
 query ($id: ID!) { story(id: $id) {
@@ -188,3 +188,177 @@ def test_a_key_publishes_once(asha: Caller) -> None:
     first = asha.publish(story["id"], "1", key=key)
     with nothing_written():
         assert asha.publish(story["id"], "1", key=key) == {**first, "applied": "REPLAYED"}
+
+
+# --- Editing ----------------------------------------------------------------------------------------------------
+
+
+def test_fields_of_a_story_are_set_together(asha: Caller) -> None:
+    """Those left out stay; warnings are a set, shown in order."""
+    story = asha.create_story("0")["story"]["id"]
+    answer = asha.update_story(story, {"title": " New ", "warnings": ["VIOLENCE", "GORE", "VIOLENCE"]}, "1")
+    shown = {"version": "2", "title": "New", "summary": "", "mature": False, "warnings": ["GORE", "VIOLENCE"]}
+    assert answer["applied"] == "WRITTEN"
+    assert shown.items() <= answer["story"].items()
+    answer = asha.update_story(story, {"summary": "S", "mature": True, "warnings": []}, "2")
+    shown = {"version": "3", "title": "New", "summary": "S", "mature": True, "warnings": []}
+    assert shown.items() <= answer["story"].items()
+    assert answer["shelf"] == {"version": "1", "storyCount": 1}
+
+
+def test_fail_refuses_when_any_editable_field_has_changed(asha: Caller) -> None:
+    """Base, mine and theirs of those that this write sets; an edit of a chapter is no reason."""
+    story = asha.create_story("0", title="First")["story"]
+    asha.update_chapter(story["chapters"][0]["id"], {"body": "New."}, "1")
+    assert asha.update_story(story["id"], {"title": "Second"}, "1")["applied"] == "WRITTEN"
+    with nothing_written():
+        late = asha.update_story(story["id"], {"summary": "Mine"}, "2")
+        both = asha.update_story(story["id"], {"title": "Mine"}, "2")
+    assert (late["__typename"], late["overlaps"]) == ("ConflictError", [])
+    assert both["overlaps"] == [{"path": "title", "base": "First", "mine": "Mine", "theirs": "Second"}]
+    assert (both["expected"], both["current"]["version"]) == ("2", "3")
+
+
+def test_merge_keeps_the_fields_of_others(asha: Caller) -> None:
+    """Only a field that this patch sets can collide; one that has become what it should be does not."""
+    story = asha.create_story("0")["story"]["id"]
+    asha.update_story(story, {"title": "Theirs"}, "1")
+    answer = asha.update_story(story, {"summary": "Mine"}, "1", merge=True)
+    assert (answer["applied"], answer["story"]["title"], answer["story"]["summary"]) == ("MERGED", "Theirs", "Mine")
+    answer = asha.update_story(story, {"title": "Theirs", "mature": True}, "1", merge=True)
+    assert (answer["applied"], answer["story"]["mature"]) == ("MERGED", True)
+    with nothing_written():
+        assert asha.update_story(story, {"title": "Theirs"}, "1", merge=True)["applied"] == "NOOP"
+        assert asha.update_story(story, {"title": "Mine"}, "1", merge=True)["__typename"] == "ConflictError"
+    assert asha.update_story(story, {"summary": "Again"}, "4", merge=True)["applied"] == "WRITTEN"
+
+
+def test_autosaves_follow_each_other_by_their_keys(asha: Caller) -> None:
+    """Each expects what the one before made; somebody else's write in between is a conflict."""
+    story = asha.create_story("0")["story"]["id"]
+    keys = [str(uuid.uuid4()) for _ in range(4)]
+    expect: dict[str, str] = {"version": "1"}
+    for number, key in enumerate(keys):
+        answer = asha.post(AUTOSAVE, id=story, s=f"Draft {number}", e=expect, k=key)["data"]["updateStory"]
+        assert answer["story"]["version"] == f"{number + 2}"
+        expect = {"after": key}
+    asha.update_story(story, {"summary": "Another device"}, "5")
+    answer = asha.post(AUTOSAVE, id=story, s="Late", e=expect)["data"]["updateStory"]
+    assert (answer["__typename"], answer["expected"]) == ("ConflictError", "5")
+    again = asha.post(AUTOSAVE, id=story, s="Draft 3", e={"after": keys[2]}, k=keys[3])["data"]["updateStory"]
+    assert (again["applied"], again["story"]["version"]) == ("REPLAYED", "5")
+
+
+AUTOSAVE = """
+mutation ($id: ID!, $s: String!, $e: Expect!, $k: UUID) {
+  updateStory(id: $id, patch: {summary: $s}, expect: $e, key: $k) {
+    __typename ... on StorySuccess { applied story { version summary } } ... on ConflictError { expected }
+  }
+}
+"""
+
+
+# --- Publishing and taking back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["title", "text", "append", "order", "delete", "warnings"])
+def test_publishing_collides_with_everything(asha: Caller, change: str) -> None:
+    """The conflict says what has changed: fields with base and theirs, chapters by their place."""
+    story = asha.create_story("0", chapters=2, title="First")["story"]
+    id_, (one, two) = story["id"], [chapter["id"] for chapter in story["chapters"]]
+    expected = {
+        "title": ("title", "First", "New"),
+        "text": ("chapters.2", None, {"id": two, "title": "Chapter 2"}),
+        "append": ("chapters", [one, two], None),
+        "order": ("chapters", [one, two], [two, one]),
+        "delete": ("chapters", [one, two], [two]),
+        "warnings": ("warnings", [], ["DEATH"]),
+    }
+    acts = {
+        "title": lambda: asha.update_story(id_, {"title": "New"}, "1"),
+        "text": lambda: asha.update_chapter(two, {"body": "New."}, "1"),
+        "append": lambda: asha.append(id_),
+        "order": lambda: asha.reorder(id_, [two, one], "1"),
+        "delete": lambda: asha.delete_chapter(one, "1"),
+        "warnings": lambda: asha.update_story(id_, {"warnings": ["DEATH"]}, "1"),
+    }
+    acts[change]()
+    with nothing_written():
+        answer = asha.publish(id_, "1")
+    assert (answer["__typename"], answer["current"]["version"]) == ("ConflictError", "2")
+    path, base, theirs = expected[change]
+    (overlap, *_) = answer["overlaps"]
+    assert (overlap["path"], overlap["base"], overlap["mine"]) == (path, base, base)
+    assert theirs is None or overlap["theirs"] == theirs
+    assert asha.publish(id_, "2")["applied"] == "WRITTEN"
+
+
+def test_a_story_is_taken_back(asha: Caller, bilal: Caller) -> None:
+    """A draft again: counted no more, visible to its author alone; it can be published once more."""
+    story = asha.published_story()["id"]
+    bilal.record_view(story)
+    asha.update_story(story, {"title": "Edited"}, "2")
+    answer = asha.unpublish(story, "2")
+    assert (answer["applied"], answer["story"]["status"], answer["story"]["version"]) == ("WRITTEN", "DRAFT", "4")
+    assert bilal.ask(STORY, id=story)["story"] is None
+    assert asha.ask(STORY, id=story)["story"]["viewCount"] == 1
+    assert bilal.ask(LISTS, h="asha")["person"] == {"storyCount": 0, "stories": {"edges": []}}
+    with nothing_written():
+        assert asha.unpublish(story, "4")["applied"] == "NOOP"
+        late = asha.unpublish(story, "2")
+    assert late["overlaps"] == [{"path": "status", "base": "PUBLISHED", "mine": "DRAFT", "theirs": "DRAFT"}]
+    assert asha.publish(story, "4")["applied"] == "WRITTEN"
+    assert bilal.ask(STORY, id=story)["story"]["viewCount"] == 1
+
+
+# --- Deleting ---------------------------------------------------------------------------------------------------
+
+
+def test_a_story_is_deleted_with_all_that_belongs_to_it(asha: Caller, bilal: Caller) -> None:
+    """Nobody finds it, nothing of it is left but that it was there; the shelf and the totals follow."""
+    story = asha.published_story(chapters=2)
+    id_, first = story["id"], story["chapters"][0]["id"]
+    asha.update_chapter(first, {"body": "New."}, "1")
+    bilal.record_view(id_, "0", first, 3)
+    answer = asha.delete_story(id_, "3")
+    assert (answer["id"], answer["applied"], answer["shelf"]) == (id_, "WRITTEN", {"version": "2", "storyCount": 0})
+    left = {
+        table
+        for table, rows in footprint().items()
+        if rows and any(str(key_of(id_, "Story", "")) in row for row in rows)
+    }
+    assert left == {"stories_tombstone"}
+    for caller in (asha, bilal):
+        ids = [id_, first]
+        assert caller.ask("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)["nodes"] == [None, None]
+    assert bilal.ask(LISTS, h="asha")["person"]["storyCount"] == 0
+    for late in (
+        asha.update_story(id_, {"title": "Late"}, "3"),
+        asha.update_chapter(first, {"title": "Late"}, "2"),
+        asha.append(id_),
+        asha.publish(id_, "3"),
+        asha.reorder(id_, [], "3"),
+        asha.delete_story(id_, "3"),
+    ):
+        assert (late["code"], late["retry"]["kind"]) == ("NOT_FOUND", "NEVER")
+        assert "deleted at 20" in late["message"]
+    assert bilal.update_story(id_, {"title": "Late"}, "3")["message"] == "There is no such story."
+    assert bilal.record_view(id_, "1")["code"] == "NOT_FOUND"
+
+
+def test_a_story_is_deleted_as_it_was_seen(asha: Caller) -> None:
+    """A chapter written on another device is not thrown away unseen; the shelf stays as it is."""
+    story = asha.create_story("0")["story"]
+    asha.update_chapter(story["chapters"][0]["id"], {"body": "New."}, "1")
+    with nothing_written():
+        answer = asha.delete_story(story["id"], "1")
+    assert [overlap["path"] for overlap in answer["overlaps"]] == ["chapters.1"]
+    assert asha.delete_story(story["id"], "2")["shelf"] == {"version": "2", "storyCount": 0}
+
+
+def test_a_deletion_is_repeated_like_anything_else(asha: Caller) -> None:
+    """The first reply again, with the shelf as it was."""
+    story, key = asha.create_story("0")["story"]["id"], str(uuid.uuid4())
+    first = asha.delete_story(story, "1", key)
+    asha.create_story("2")
+    assert asha.delete_story(story, "1", key) == {**first, "applied": "REPLAYED"}
