@@ -170,6 +170,34 @@ def writes(a: Caller, b: Caller) -> Writes:
     yield "recordView, too late", lambda: a.record_view(story["id"], "1", one)
     yield "recordView, further", lambda: a.record_view(story["id"], None, two, 1, policy="FURTHEST")
     yield "recordView, not further", lambda: a.record_view(story["id"], None, one, policy="FURTHEST")
+    yield from edits(a, b)
+
+
+def edits(a: Caller, b: Caller) -> Writes:
+    """Each write to a story of fifty chapters that is being read: how many there are costs no statement."""
+    made = a.create_story("3", chapters=50)["story"]
+    story, (one, two, *others) = made["id"], [chapter["id"] for chapter in made["chapters"]]
+    yield "updateStory", lambda: a.update_story(story, {"title": "T", "mature": True}, "1")
+    yield "updateStory, too late", lambda: a.update_story(story, {"title": "U", "mature": False}, "1")
+    yield "updateStory, merging", lambda: a.update_story(story, {"summary": "S"}, "1", merge=True)
+    yield "updateChapter", lambda: a.update_chapter(one, {"title": "T", "body": "A\n\nB"}, "1")
+    yield "updateChapter, too late", lambda: a.update_chapter(one, {"title": "U", "body": "B"}, "1")
+    a.update_chapter(one, {"body": "A!\n\nB"}, "2")
+    yield "updateChapter, merging texts", lambda: a.update_chapter(one, {"body": "A\n\nB!"}, "2", merge=True)
+    yield "reorderChapters", lambda: a.reorder(story, [*others, two, one], "1")
+    yield "reorderChapters, too late", lambda: a.reorder(story, [*others, one, two], "1")
+    a.publish(story, "7")
+    b.record_view(story, "0", one)
+    yield "deleteChapter", lambda: a.delete_chapter(one, "5")
+    yield "deleteChapter, too late", lambda: a.delete_chapter(two, "0")
+    revision = a.revisions(story)[0]["id"]
+    yield "restoreRevision", lambda: a.restore(revision, "9")
+    yield "restoreRevision, too late", lambda: a.restore(revision, "9")
+    yield "appendChapter", lambda: a.append(made["id"], key=str(uuid.uuid4()))
+    yield "unpublishStory", lambda: a.unpublish(story, "11")
+    yield "unpublishStory, too late", lambda: a.unpublish(story, "11")
+    yield "deleteStory, too late", lambda: a.delete_story(story, "1")
+    yield "deleteStory", lambda: a.delete_story(story, "12")
 
 
 WRITES = {
@@ -196,6 +224,23 @@ WRITES = {
     "recordView, too late": ("ConflictError", 7),
     "recordView, further": ("WRITTEN", 7),
     "recordView, not further": ("NOOP", 8),
+    "updateStory": ("WRITTEN", 5),
+    "updateStory, too late": ("ConflictError", 5),
+    "updateStory, merging": ("MERGED", 5),
+    "updateChapter": ("WRITTEN", 5),
+    "updateChapter, too late": ("ConflictError", 6),
+    "updateChapter, merging texts": ("MERGED", 8),
+    "reorderChapters": ("WRITTEN", 8),
+    "reorderChapters, too late": ("ConflictError", 6),
+    "deleteChapter": ("WRITTEN", 9),
+    "deleteChapter, too late": ("ConflictError", 7),
+    "restoreRevision": ("WRITTEN", 12),
+    "restoreRevision, too late": ("ConflictError", 7),
+    "appendChapter": ("WRITTEN", 7),
+    "unpublishStory": ("WRITTEN", 6),
+    "unpublishStory, too late": ("ConflictError", 5),
+    "deleteStory, too late": ("ConflictError", 8),
+    "deleteStory": ("WRITTEN", 11),
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 
