@@ -102,6 +102,7 @@ def test_a_patch_sets_something(world: World) -> None:
     check_invalid(world, "updateProfile", "patch", {"patch": {}})
     check_invalid(world, "updateProfile", "patch.name", {"patch": {"name": None}})
     check_invalid(world, "updateProfile", "patch.bio", {"patch": {"bio": None}})
+    check_invalid(world, "updateProfile", "patch.showMature", {"patch": {"showMature": None}})
 
 
 def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None:
@@ -111,6 +112,7 @@ def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None
         "updateProfile": [
             {"patch": {"handle": "other"}},
             {"patch": None},
+            {"patch": {"showMature": "yes"}},
             {"onConflict": "IGNORE"},
             {"onConflict": None},
         ],
@@ -118,6 +120,8 @@ def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None
             {"input": {}},
             {"input": {"title": None}},
             {"input": {**titled, "mature": "yes"}},
+            {"input": {**titled, "warnings": ["BOREDOM"]}},
+            {"input": {**titled, "warnings": None}},
             {"input": {**titled, "chapters": [None]}},
             {"input": {**titled, "chapters": [titled]}},
             {"input": {**titled, "status": "PUBLISHED"}},

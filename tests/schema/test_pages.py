@@ -23,7 +23,7 @@ DECLARED = "query ($first: Int, $after: String, $last: Int, $before: String)"
 LISTS = {
     "stories": f"{{ stories{ARGUMENTS} {{ {PAGE} }} }}",
     "most read": f"{{ stories{ARGUMENTS.replace('(', '(orderBy: MOST_READ, ')} {{ {PAGE} }} }}",
-    "found by text": f'''{{ stories{ARGUMENTS.replace("(", '(filter: {text: "STORY"}, ')} {{ {PAGE} }} }}''',
+    "found by text": f"""{{ stories{ARGUMENTS.replace("(", '(filter: {text: "STORY"}, ')} {{ {PAGE} }} }}""",
     "feed": f"{{ feed{ARGUMENTS} {{ {PAGE} }} }}",
     "of an author": f"""{{ person(handle: "bilal") {{ stories{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "shelf": f"{{ viewer {{ shelf {{ stories{ARGUMENTS} {{ {PAGE} }} }} }} }}",

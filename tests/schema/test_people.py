@@ -144,6 +144,45 @@ def test_merge_refuses_the_same_field(asha: Caller) -> None:
     assert answer["retry"]["kind"] == "REBASE"
 
 
+def test_merge_takes_what_is_there_already(asha: Caller) -> None:
+    """Two devices that set the same value agree: a field that holds it is no conflict, beside others or alone."""
+    asha.update_profile({"name": "Same", "bio": "New."}, "1")
+    with nothing_written():
+        answer = asha.update_profile({"name": "Same", "bio": "New."}, "1", merge=True)
+    assert (answer["applied"], answer["person"]["version"]) == ("NOOP", "2")
+    answer = asha.update_profile({"name": "Same", "showMature": True}, "1", merge=True)
+    assert (answer["applied"], answer["person"]["version"]) == ("MERGED", "3")
+    with nothing_written():
+        answer = asha.update_profile({"name": "Same", "bio": "Other.", "showMature": True}, "1", merge=True)
+    assert [overlap["path"] for overlap in answer["overlaps"]] == ["bio"]
+
+
+def test_fail_does_not_take_what_is_there_already(asha: Caller) -> None:
+    """A version that is no longer the present one is a conflict, also where nothing would change."""
+    asha.update_profile({"name": "Same"}, "1")
+    with nothing_written():
+        answer = asha.update_profile({"name": "Same"}, "1")
+    assert answer["__typename"] == "ConflictError"
+
+
+def test_what_lists_show_can_be_changed_by_itself(asha: Caller) -> None:
+    """A field like the others: off at first, with a stamp and a conflict of its own."""
+    shown = "{ viewer { showMature version } }"
+    assert asha.ask(shown)["viewer"] == {"showMature": False, "version": "1"}
+    assert asha.update_profile({"name": "Other"}, "1")["applied"] == "WRITTEN"
+    assert asha.update_profile({"showMature": True}, "1", merge=True)["applied"] == "MERGED"
+    assert asha.ask(shown)["viewer"] == {"showMature": True, "version": "3"}
+    with nothing_written():
+        assert asha.update_profile({"showMature": True}, "3")["applied"] == "NOOP"
+        answer = asha.update_profile({"showMature": False, "name": "Third"}, "2", merge=True)
+    (overlap,) = answer["overlaps"]
+    assert {name: overlap[name] for name in ("path", "mine", "theirs")} == {
+        "path": "showMature",
+        "mine": False,
+        "theirs": True,
+    }
+
+
 @pytest.mark.parametrize("version", ["0", "5", "9" * 18])
 @pytest.mark.parametrize("merge", [False, True])
 def test_a_version_that_was_never_is_a_conflict(asha: Caller, version: str, merge: bool) -> None:
@@ -167,8 +206,10 @@ def test_a_key_replays_the_profile_as_it_was(asha: Caller) -> None:
 
 
 def test_what_is_only_for_oneself(asha: Caller, bilal: Caller) -> None:
-    """The shelf."""
-    query = "query ($id: ID!) { node(id: $id) { ... on Person { handle shelf { storyCount } } } }"
+    """The shelf, and whether lists show them stories for adults."""
+    query = "query ($id: ID!) { node(id: $id) { ... on Person { handle showMature shelf { storyCount } } } }"
+    asha.update_profile({"showMature": True}, "1")
     mine: Any = asha.ask(query, id=asha.id)["node"]
-    assert mine == {"handle": "asha", "shelf": {"storyCount": 0}}
-    assert bilal.ask(query, id=asha.id)["node"] == {"handle": "asha", "shelf": None}
+    assert mine == {"handle": "asha", "showMature": True, "shelf": {"storyCount": 0}}
+    for other in (bilal, Caller()):
+        assert other.ask(query, id=asha.id)["node"] == {"handle": "asha", "showMature": None, "shelf": None}
