@@ -30,9 +30,29 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
     return {
         "follow": lambda key: asha.follow(bilal, "0", key),
         "createStory": lambda key: asha.create_story("1", chapters=3, key=key),
-        "publishStory": lambda key: asha.publish(draft, key=key),
+        "publishStory": lambda key: asha.publish(draft, "3", key=key),
+        "unpublishStory": lambda key: bilal.unpublish(story["id"], "2", key),
         "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
+        **edits(asha, draft),
+    }
+
+
+def edits(asha: Caller, draft: str) -> dict[str, Request]:
+    """The writes to a draft of two chapters that was edited once."""
+    asha.append(draft)
+    asha.update_story(draft, {"title": "Edited"}, "2")
+    chapters = "query ($id: ID!) { story(id: $id) { chapters { id } } }"
+    one, two = (chapter["id"] for chapter in asha.ask(chapters, id=draft)["story"]["chapters"])
+    revision = asha.revisions(draft)[0]["id"]
+    return {
+        "updateStory": lambda key: asha.update_story(draft, {"summary": "S"}, "3", key=key),
+        "deleteStory": lambda key: asha.delete_story(draft, "3", key),
+        "appendChapter": lambda key: asha.append(draft, key=key),
+        "updateChapter": lambda key: asha.update_chapter(one, {"body": "B"}, "1", key=key),
+        "deleteChapter": lambda key: asha.delete_chapter(one, "1", key),
+        "reorderChapters": lambda key: asha.reorder(draft, [two, one], "3", key),
+        "restoreRevision": lambda key: asha.restore(revision, "3", key),
     }
 
 
@@ -53,7 +73,8 @@ def prepared(mutation: str, asha: Caller, bilal: Caller) -> Request:
 
 
 MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
-MUTATIONS.append("updateProfile")
+MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
+MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision"]
 
 
 def effect(before_it: dict[str, int]) -> dict[str, int]:

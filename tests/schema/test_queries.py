@@ -234,7 +234,7 @@ WRITES = {
     "reorderChapters, too late": ("ConflictError", 6),
     "deleteChapter": ("WRITTEN", 9),
     "deleteChapter, too late": ("ConflictError", 7),
-    "restoreRevision": ("WRITTEN", 12),
+    "restoreRevision": ("WRITTEN", 11),
     "restoreRevision, too late": ("ConflictError", 7),
     "appendChapter": ("WRITTEN", 7),
     "unpublishStory": ("WRITTEN", 6),

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from backend.stories import revisions
 from backend.stories.models import Revision, Tombstone
@@ -110,6 +112,27 @@ def test_they_come_in_pages(asha: Caller, story: Any) -> None:
     stories = asha.ask("{ viewer { shelf { stories { edges { cursor } } } } }")["viewer"]["shelf"]["stories"]
     other = asha.post(OF_STORY, id=story["id"], after=stories["edges"][0]["cursor"])
     assert other["errors"][0]["extensions"]["code"] == "INVALID"
+
+
+def test_a_shelf_of_histories_is_read_in_one_go(asha: Caller) -> None:
+    """Whatever the number of stories and chapters, as many statements."""
+    counts = set()
+    for number in range(3):
+        story = asha.create_story(str(number), chapters=number + 1)["story"]
+        asha.update_story(story["id"], {"title": "B"}, "1")
+        asha.update_chapter(story["chapters"][0]["id"], {"title": "B"}, "1")
+        with CaptureQueriesContext(connection) as captured:
+            asha.ask(SHELF)
+        counts.add(len(captured))
+    assert len(counts) == 1
+
+
+SHELF = """
+{ viewer { shelf { stories { edges { node {
+  revisions { edges { node { version by { handle } } } }
+  chapters { title revisions { edges { node { version changed by { handle } } } } }
+} } } } } }
+"""
 
 
 # --- The base of a conflict -------------------------------------------------------------------------------------
