@@ -202,6 +202,18 @@ def test_the_documents_fit_the_contract(page: str) -> None:
             assert validate(schema, parse(block.text)) == [], block.line
 
 
+def test_the_links_lead_somewhere() -> None:
+    """Between the pages, and to their headings."""
+    for path in [ROOT / "README.md", *PAGE.parent.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            name, _, heading = target.partition("#")
+            found = path.parent / name if name else path
+            assert found.exists() or target.startswith("http"), (path.name, target)
+            if heading:
+                headings = re.findall(r"^#+ (.*)", found.read_text(encoding="utf-8"), re.M)
+                assert heading in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}, target
+
+
 BREAKS: list[Callable[[str], str]] = [
     lambda page: page.replace('"applied": "MERGED"', '"applied": "WRITTEN"', 1),
     lambda page: page.replace('"kind": "COLLISION"', '"kind": "CLEAN"', 1),
