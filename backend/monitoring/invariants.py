@@ -199,6 +199,34 @@ RANKS = (
         WHERE rank.views NOT BETWEEN 0 AND coalesce(tallied, 0)
         """,
     ),
+    Check(
+        "revisions_were_written",
+        "each revision is of a write that its story or chapter has had, and says how long each value had stood",
+        "stories_revision",
+        """
+        SELECT revision.id, revision.story_id, revision.chapter_id, revision.version, story.version AS of_story,
+               chapter.version AS of_chapter, revision.since
+        FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id
+        LEFT JOIN stories_chapter AS chapter ON chapter.id = revision.chapter_id
+        WHERE revision.version < 2
+           OR revision.version > CASE WHEN revision.chapter_id IS NULL THEN story.version ELSE chapter.version END
+           OR NOT (revision.values ?& ARRAY(SELECT jsonb_object_keys(revision.since)))
+           OR NOT (revision.since ?& ARRAY(SELECT jsonb_object_keys(revision.values)))
+           OR EXISTS (
+               SELECT FROM jsonb_each(revision.since) AS kept WHERE kept.value::bigint NOT BETWEEN 1 AND revision.version - 1
+           )
+        """,
+    ),
+    Check(
+        "the_buried_are_gone",
+        "what has a tombstone is not there any more",
+        "stories_tombstone",
+        """
+        SELECT id, deleted_at FROM stories_tombstone
+        WHERE EXISTS (SELECT FROM stories_story WHERE id = stories_tombstone.id)
+           OR EXISTS (SELECT FROM stories_chapter WHERE id = stories_tombstone.id)
+        """,
+    ),
 )
 
 READING = (

@@ -49,6 +49,15 @@ def warned(warnings: str) -> str:
     )
 
 
+def revised(version: str, values: str, since: str) -> str:
+    """A revision of a story, with braces that `format` leaves alone."""
+    return (
+        "INSERT INTO stories_revision (id, story_id, version, by_id, values, since, size) "
+        f"SELECT gen_random_uuid(), id, {version}, author_id, '{{{{{values}}}}}', '{{{{{since}}}}}', 1 "
+        "FROM stories_story WHERE id = '{it}'"
+    )
+
+
 PERSON = "SELECT id FROM people_person WHERE handle = 'bilal'"
 BLOCK = "SELECT id FROM social_relationship WHERE low_blocks_at IS NOT NULL LIMIT 1"
 FOLLOW = "SELECT id FROM social_relationship WHERE low_follows_at IS NOT NULL LIMIT 1"
@@ -234,6 +243,25 @@ WAYS = [
         PUBLISHED,
         "UPDATE stories_storyrank SET views = -1 WHERE story_id = '{it}'",
         "story_id={it} views=-1",
+    ),
+    *(
+        Broken("revisions_were_written", PUBLISHED, revised(version, values, since), "story_id={it}")
+        for version, values, since in (
+            ("version + 1", '"title": "x"', '"title": 1'),
+            ("1", '"title": "x"', '"title": 0'),
+            ("version", '"title": "x"', '"title": 2'),
+            ("version", '"title": "x"', '"summary": 1'),
+            ("version", '"title": "x"', '"title": 1, "summary": 1'),
+        )
+    ),
+    *(
+        Broken(
+            "the_buried_are_gone",
+            pick,
+            "INSERT INTO stories_tombstone (id, author_id) SELECT '{it}', id FROM people_person LIMIT 1",
+            "id={it}",
+        )
+        for pick in (PUBLISHED, "SELECT id FROM stories_chapter LIMIT 1")
     ),
     Broken(
         "one_view_a_day",
