@@ -1,0 +1,200 @@
+"""The list of a story's chapters while many append, delete, move and bring back: 1, 2, 3 … without gaps, in every snapshot."""
+
+import random
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from backend.engine.transactions import snapshot
+from backend.people.models import Person
+from backend.reading.models import Reading
+from backend.stories.models import Chapter, Revision
+from tests.api import Caller
+from tests.races.desk import Desk, assert_verified, told, word
+from tests.races.rivals import elsewhere, race
+from tests.races.rows import crowd, query, scalar
+from tests.races.statements import before
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EDITORS, STEPS, ROUNDS = 8, 12, 3
+BREATH_SECONDS = 0.02
+
+GAPS = """
+SELECT story_id, array_agg(position ORDER BY position) FROM stories_chapter GROUP BY story_id
+HAVING min(position) <> 1 OR max(position) <> count(*) OR count(DISTINCT position) <> count(*)
+"""
+LOST = """
+SELECT place.id FROM reading_reading AS place LEFT JOIN stories_chapter AS chapter ON chapter.id = place.chapter_id
+WHERE (place.chapter_id IS NOT NULL OR EXISTS (SELECT FROM stories_chapter WHERE story_id = place.story_id))
+  AND chapter.story_id IS DISTINCT FROM place.story_id
+"""
+AHEAD = """
+SELECT chapter.id FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = story_id
+WHERE chapter.version > story.version OR chapter.story_version > story.version
+"""
+
+
+def step(desk: Desk, move: str, chance: random.Random) -> str:
+    """One write to the list, as its author would who looks before it."""
+    seen, chapters = desk.row().version, desk.chapters()
+    if move == "restore":
+        kept = [revision.pk for revision in desk.revisions() if "removed" in revision.values]
+        return word(told(lambda: desk.restore(chance.choice(kept), seen))) if kept else "NOOP"
+    if move == "append" or not chapters:
+        return word(told(desk.append))
+    if move == "delete":
+        chapter = chance.choice(chapters)
+        return word(told(lambda: desk.drop(chapter.pk, chapter.version)))
+    order = [chapter.pk for chapter in chapters]
+    return word(told(lambda: desk.reorder(chance.sample(order, len(order)), seen)))
+
+
+def walk(desk: Desk, chance: random.Random) -> Counter[tuple[str, str]]:
+    """So many random writes, and what was said to each kind."""
+    moves = chance.choices(["append", "delete", "reorder", "restore"], [3, 3, 2, 2], k=STEPS)
+    return Counter((move, step(desk, move, chance)) for move in moves)
+
+
+def wander(desk: Desk, reader: Person, chance: random.Random, is_over: threading.Event) -> int:
+    """A reader who opens any chapter that there is, for as long as it goes on; how often they could not."""
+    refused = 0
+    while not is_over.wait(BREATH_SECONDS):
+        chapter = chance.choice(desk.order() or [None])
+        refused += word(told(partial(desk.view, reader, chapter))) not in ("WRITTEN", "NOOP", "INVALID")
+    return refused
+
+
+def watch(is_over: threading.Event) -> int:
+    """How many snapshots, taken for as long as it goes on, are sound; each looks twice and sees the same."""
+    looks = 0
+    while not is_over.wait(BREATH_SECONDS):
+        with snapshot():
+            order = query("SELECT id, position FROM stories_chapter ORDER BY position")
+            assert query(GAPS) == []
+            assert query(LOST) == []
+            assert query(AHEAD) == []
+            assert query("SELECT id, position FROM stories_chapter ORDER BY position") == order
+        looks += 1
+    return looks
+
+
+def test_the_list_has_no_gaps_whoever_writes_it(asha: Caller) -> None:
+    """Eight who change it and two who read it, with somebody who watches: an append is never refused, no place is lost."""
+    desk, readers = Desk.of(asha.person, "One.", "Two.", "Three."), crowd(2)
+    desk.publish(1)
+    said: Counter[tuple[str, str]] = Counter()
+    for number in range(ROUNDS):
+        is_over, still = threading.Event(), threading.Semaphore(EDITORS - 1)
+
+        def edit(
+            seed: str, is_over: threading.Event = is_over, still: threading.Semaphore = still
+        ) -> Counter[tuple[str, str]]:
+            try:
+                return walk(desk, random.Random(seed))
+            finally:
+                if not still.acquire(blocking=False):  # the last one
+                    is_over.set()
+
+        editors = [partial(edit, f"{number} {one}") for one in range(EDITORS)]
+        audience = [partial(wander, desk, reader, random.Random(str(reader.pk)), is_over) for reader in readers]
+        *walks, refused, other, looks = race([*editors, *audience, partial(watch, is_over)])
+        said += sum(walks, Counter())
+        assert (refused, other) == (0, 0)
+        assert looks > 0
+        assert [chapter.position for chapter in desk.chapters()] == list(range(1, len(desk.order()) + 1))
+        assert query(LOST) == []
+        assert_verified()
+    assert {answer for move, answer in said if move == "append"} == {"WRITTEN"}
+    assert {answer for move, answer in said if move == "delete"} <= {"WRITTEN", "CONFLICT", "NOT_FOUND", "BUSY"}
+    assert {answer for move, answer in said if move == "reorder"} <= {"WRITTEN", "CONFLICT", "NOOP"}
+    assert {answer for move, answer in said if move == "restore"} <= {"WRITTEN", "CONFLICT", "NOOP"}
+    written = sum(count for (_, answer), count in said.items() if answer == "WRITTEN")
+    assert desk.row().version == 2 + written
+    assert len(desk.revisions()) == 1 + written
+
+
+def brought_back(desk: Desk, seen: int) -> Chapter:
+    """The last chapter, deleted and brought back."""
+    desk.drop(desk.order()[-1], seen)
+    desk.restore(desk.revisions()[-1].pk, desk.row().version)
+    return desk.chapters()[-1]
+
+
+def test_a_chapter_that_comes_back_twice_never_has_a_version_again(asha: Caller) -> None:
+    """Also from the first of its deletions, when it has been edited between the two."""
+    desk = Desk.of(asha.person, "One.", "Two.")
+    chapter = brought_back(desk, 1)
+    edited = desk.write(chapter.pk, chapter.version, body="Edited.").rows["chapter"]
+    assert isinstance(edited, Chapter)
+    desk.drop(chapter.pk, edited.version)
+    first = next(revision for revision in desk.revisions() if "removed" in revision.values)
+    again = desk.restore(first.pk, desk.row().version).rows["chapter"]
+    assert isinstance(again, Chapter)
+    assert (again.body, again.version > edited.version > chapter.version) == ("Two.", True)
+    assert word(told(lambda: desk.write(chapter.pk, edited.version, title="Late"))) == "CONFLICT"
+    assert word(told(lambda: desk.write(chapter.pk, again.version, title="On time"))) == "WRITTEN"
+    versions = Revision.objects.filter(chapter_id=chapter.pk).values_list("version", flat=True)
+    assert len(set(versions)) == len(versions)
+    assert_verified()
+
+
+@pytest.mark.parametrize("move", ["write", "drop"])
+def test_a_chapter_that_comes_back_while_it_is_looked_for_is_still_its_authors(
+    asha: Caller, bilal: Caller, move: str
+) -> None:
+    """The author is told to send it again, which helps; nobody else learns anything."""
+    desk = Desk.of(asha.person, "One.", "Two.")
+    chapter = desk.order()[1]
+    desk.drop(chapter, 1)
+    writes: dict[str, Callable[[], str]] = {
+        "write": lambda: word(told(lambda: desk.write(chapter, 1, body="Mine."))),
+        "drop": lambda: word(told(lambda: desk.drop(chapter, 1))),
+    }
+    stranger = Desk(bilal.person, desk.story)
+    with before("SELECT chapter", lambda: elsewhere(lambda: desk.restore(desk.revisions()[0].pk, 2))):
+        assert writes[move]() == "BUSY"
+    assert word(told(lambda: stranger.write(chapter, 1, body="Mine."))) == "NOT_FOUND"
+    assert writes[move]() == "CONFLICT"
+    desk.publish(3)
+    assert word(told(lambda: stranger.write(chapter, 1, body="Mine."))) == "FORBIDDEN"
+
+
+def test_two_who_bring_one_chapter_back_make_one(asha: Caller) -> None:
+    """Eight from one version: one does, the others are told that the list has changed."""
+    desk = Desk.of(asha.person, "One.", "Two.")
+    deleted = desk.order()[1]
+    desk.drop(deleted, 1)
+    kept = desk.revisions()[0].pk
+    answers = [word(answer) for answer in race([lambda: told(lambda: desk.restore(kept, 2))] * 8)]
+    assert sorted(answers) == ["CONFLICT"] * 7 + ["WRITTEN"]
+    assert desk.order()[1] == deleted
+    assert scalar("SELECT count(*) FROM stories_tombstone") == 0
+    assert_verified()
+
+
+def test_a_reader_in_the_last_chapter_is_moved_by_each_deletion(asha: Caller, bilal: Caller) -> None:
+    """All chapters are deleted at once: the reader is never in one that is gone, and in none when none is left."""
+    desk = Desk.of(asha.person, *"123456")
+    desk.publish(1)
+    desk.view(bilal.person, desk.order()[-1])
+    answers = race([partial(told, partial(desk.drop, chapter, 1)) for chapter in desk.order()])
+    assert {word(answer) for answer in answers} == {"WRITTEN"}
+    assert desk.order() == []
+    assert Reading.objects.get().chapter_id is None
+    assert_verified()
+
+
+def test_appending_ends_at_the_most_that_a_story_may_have(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight at once where there is room for three: three are added, and the others are told."""
+    monkeypatch.setattr("backend.stories.chapters.MOST_CHAPTERS", 4)
+    desk = Desk.of(asha.person, "One.")
+    titles = [f"Chapter {uuid.uuid4()}" for _ in range(8)]
+    answers = [word(answer) for answer in race([partial(told, partial(desk.append, title)) for title in titles])]
+    assert sorted(answers) == ["INVALID"] * 5 + ["WRITTEN"] * 3
+    assert [chapter.position for chapter in desk.chapters()] == [1, 2, 3, 4]
+    assert desk.row().version == 4
