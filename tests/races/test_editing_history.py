@@ -1,0 +1,351 @@
+"""A random history of six who edit two stories at once, checked against every change of their rows."""
+
+import json
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from backend.engine.errors import Conflict, FieldConflict
+from backend.engine.idempotency import Outcome
+from backend.stories import merge
+from backend.stories.models import Revision
+from tests.api import Caller
+from tests.races.desk import Answer, Desk, assert_verified, fields, told, word
+from tests.races.rivals import race
+from tests.races.rows import query
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS, STEPS = 6, 60
+
+LOG = """
+CREATE TABLE race_log (
+    number bigint GENERATED ALWAYS AS IDENTITY, unit text DEFAULT pg_current_xact_id()::text, gone bool, at jsonb
+);
+CREATE FUNCTION race_log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO race_log (gone, at) VALUES (TG_OP = 'DELETE', to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER race_log AFTER INSERT OR UPDATE OR DELETE ON stories_story FOR EACH ROW EXECUTE FUNCTION race_log();
+CREATE TRIGGER race_log AFTER INSERT OR UPDATE OR DELETE ON stories_chapter FOR EACH ROW EXECUTE FUNCTION race_log();
+"""
+FORGET = """
+DROP TRIGGER race_log ON stories_story; DROP TRIGGER race_log ON stories_chapter; DROP FUNCTION race_log; DROP TABLE race_log;
+"""
+
+EDITABLE = ("title", "summary", "mature", "warnings")
+TEXTS = ("title", "body")
+EVERYTHING = frozenset({*EDITABLE, "status", "chapters", "texts"})
+
+State = dict[str, Any]
+"""A row as it was at one of its versions, by column."""
+
+
+@dataclass
+class Step:
+    """One request: what it read and set of which row, which groups of the story that touches, and what it was told."""
+
+    story: uuid.UUID
+    row: uuid.UUID
+    seen: int | None
+    reads: frozenset[str]
+    sets: Mapping[str, Any]
+    touches: frozenset[str]
+    merge: bool = False
+    said: str = ""
+    made: dict[str, State] = field(default_factory=dict)
+    current: State | None = None
+    overlaps: tuple[FieldConflict, ...] = ()
+
+    def heard(self, answer: Answer) -> "Step":
+        self.said = word(answer)
+        if isinstance(answer, Outcome):
+            self.made = {name: fields(row) for name, row in answer.rows.items()}
+        if isinstance(answer, Conflict):
+            self.current, self.overlaps = fields(answer.current), answer.overlaps
+        return self
+
+    @property
+    def is_written(self) -> bool:
+        return self.said in ("WRITTEN", "MERGED")
+
+
+@pytest.fixture
+def log(transactional_db: None) -> Iterator[None]:
+    """Every change of a story or a chapter is written down, in the order in which its row was locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOG)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET)
+
+
+# --- Those who edit -----------------------------------------------------------------------------------------------
+
+
+class Editor:
+    """Makes random writes, each with what this editor last saw, and looks up now and then."""
+
+    def __init__(self, desks: list[Desk], seed: str) -> None:
+        self.desks, self.chance = desks, random.Random(seed)
+        self.seen: dict[uuid.UUID, State] = {}
+        self.orders: dict[uuid.UUID, list[uuid.UUID]] = {}
+        self.listed: dict[uuid.UUID, int] = {}
+        """The version at which each order was looked up."""
+
+    def walk(self) -> list[Step]:
+        for desk in self.desks:
+            self.look(desk)
+        return [self.step() for _ in range(STEPS)]
+
+    def look(self, desk: Desk) -> None:
+        story, chapters = desk.row(), desk.chapters()
+        self.orders[desk.story] = [chapter.pk for chapter in chapters]
+        self.listed[desk.story] = story.version
+        self.seen |= {row.pk: fields(row) for row in (story, *chapters)}
+
+    def step(self) -> Step:
+        desk = self.chance.choice(self.desks)
+        if self.chance.random() < 0.25:
+            self.look(desk)
+        moves: list[Callable[[Desk], Step]] = [self.edit, self.write, self.restore]
+        moves += [self.append, self.drop, self.reorder, self.publish, self.unpublish]
+        (move,) = self.chance.choices(moves, [6, 8, 2, 1, 1, 1, 1, 1])
+        step = move(desk)
+        for state in (*step.made.values(), step.current):
+            if state is not None and "id" in state:
+                self.seen[state["id"]] = state
+        return step
+
+    def edit(self, desk: Desk) -> Step:
+        values: State = {"title": self.chance.choice("ABC"), "summary": self.chance.choice("ABC")}
+        values |= {"mature": self.chance.random() < 0.5, "warnings": self.chance.choice([[], ["DEATH"], ["GORE"]])}
+        patch = {name: values[name] for name in self.chance.sample(EDITABLE, self.chance.choice([1, 1, 2]))}
+        merging, seen = self.chance.random() < 0.6, self.seen[desk.story]["version"]
+        reads = frozenset(patch if merging else EDITABLE)
+        step = Step(desk.story, desk.story, seen, reads, patch, frozenset(patch), merging)
+        return step.heard(told(lambda: desk.edit(seen, merge=merging, **patch)))
+
+    def write(self, desk: Desk) -> Step:
+        if not self.orders[desk.story]:
+            return self.append(desk)
+        chapter = self.chance.choice(self.orders[desk.story])
+        before, patch = self.seen[chapter], State()
+        if self.chance.random() < 0.4:
+            patch["title"] = self.chance.choice("ABC")
+        if not patch or self.chance.random() < 0.3:
+            paragraphs = before["body"].split("\n\n")
+            paragraphs[self.chance.randrange(len(paragraphs))] = self.chance.choice(["So.", "Thus.", "Then.", "Now."])
+            patch["body"] = "\n\n".join(paragraphs)
+        merging, seen = self.chance.random() < 0.7, before["version"]
+        reads = frozenset(patch if merging else TEXTS)
+        step = Step(desk.story, chapter, seen, reads, patch, frozenset({"texts"}), merging)
+        return step.heard(told(lambda: desk.write(chapter, seen, merge=merging, **patch)))
+
+    def append(self, desk: Desk) -> Step:
+        step = Step(desk.story, desk.story, None, frozenset(), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: desk.append("More", "One.\n\nTwo.\n\nThree.")))
+
+    def drop(self, desk: Desk) -> Step:
+        if not self.orders[desk.story]:
+            return self.append(desk)
+        chapter = self.chance.choice(self.orders[desk.story])
+        seen = self.seen[chapter]["version"]
+        step = Step(desk.story, chapter, seen, frozenset(TEXTS), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: desk.drop(chapter, seen)))
+
+    def reorder(self, desk: Desk) -> Step:
+        order, seen = self.orders[desk.story], self.listed[desk.story]
+        step = Step(desk.story, desk.story, seen, frozenset({"chapters"}), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: desk.reorder(self.chance.sample(order, len(order)), seen)))
+
+    def publish(self, desk: Desk) -> Step:
+        seen = self.seen[desk.story]["version"]
+        step = Step(desk.story, desk.story, seen, EVERYTHING, {"status": "PUBLISHED"}, frozenset({"status"}))
+        return step.heard(told(lambda: desk.publish(seen)))
+
+    def unpublish(self, desk: Desk) -> Step:
+        seen, status = self.seen[desk.story]["version"], frozenset({"status"})
+        step = Step(desk.story, desk.story, seen, status, {"status": "DRAFT"}, status)
+        return step.heard(told(lambda: desk.unpublish(seen)))
+
+    def restore(self, desk: Desk) -> Step:
+        kept = list(Revision.objects.filter(story_id=desk.story).order_by("version"))
+        if not kept:
+            return self.edit(desk)
+        revision = self.chance.choice(kept)
+        row = revision.chapter_id or desk.story
+        seen = self.seen[row]["version"] if row in self.seen else 1
+        values = {name: value for name, value in revision.values.items() if name not in ("chapters", "removed")}
+        reads = frozenset(values or {"chapters"})
+        touches = frozenset({"texts"}) if revision.chapter_id else reads
+        step = Step(desk.story, row, seen, reads, values, touches)
+        return step.heard(told(lambda: desk.restore(revision.pk, seen)))
+
+
+# --- What really happened -----------------------------------------------------------------------------------------
+
+
+class Book:
+    """All changes of the rows: each row's states by version, and each story's order of chapters by its version."""
+
+    def __init__(self) -> None:
+        self.states: dict[uuid.UUID, dict[int, State]] = defaultdict(dict)
+        self.written: dict[uuid.UUID, list[int]] = defaultdict(list)
+        self.gone: dict[tuple[uuid.UUID, int], State] = {}
+        self.orders: dict[tuple[uuid.UUID, int], list[uuid.UUID]] = {}
+        units: dict[str, list[tuple[bool, State]]] = defaultdict(list)
+        for unit, gone, at in query("SELECT unit, gone, at FROM race_log ORDER BY number"):
+            units[unit].append((gone, json.loads(at) if isinstance(at, str) else at))
+        for events in units.values():
+            for gone, at in events:
+                if not gone:
+                    self.states[uuid.UUID(at["id"])][at["version"]] = at
+                    self.written[uuid.UUID(at["id"])].append(at["version"])
+        places: dict[uuid.UUID, dict[uuid.UUID, int]] = defaultdict(dict)
+        for events in sorted(units.values(), key=lambda events: self._story(events)["version"]):
+            self._put_in_order(events, places[uuid.UUID(self._story(events)["id"])])
+
+    def _story(self, events: list[tuple[bool, State]]) -> State:
+        (story,) = (at for _, at in events if "story_id" not in at)
+        return story
+
+    def _put_in_order(self, events: list[tuple[bool, State]], places: dict[uuid.UUID, int]) -> None:
+        story = self._story(events)
+        for gone, at in events:
+            if gone:
+                del places[uuid.UUID(at["id"])]
+                self.gone[uuid.UUID(at["id"]), story["version"]] = at
+            elif "story_id" in at:
+                places[uuid.UUID(at["id"])] = at["position"]
+        assert sorted(places.values()) == list(range(1, len(places) + 1))
+        self.orders[uuid.UUID(story["id"]), story["version"]] = sorted(places, key=places.__getitem__)
+
+    def touched(self, row: uuid.UUID, after: int, up_to: int) -> set[str]:
+        """The groups that the versions after one and up to another have stamped."""
+        return {
+            name.removesuffix("_changed")
+            for version, state in self.states[row].items()
+            if after < version <= up_to
+            for name, stamp in state.items()
+            if name.endswith("_changed") and stamp == version
+        }
+
+    def value(self, row: uuid.UUID, version: int, name: str) -> Any:
+        """What a field held at a version."""
+        return self.orders[row, version] if name == "chapters" else self.states[row][version][name]
+
+    def before(self, row: uuid.UUID, version: int) -> State:
+        """The state that a version replaced."""
+        return self.states[row][max(one for one in self.states[row] if one < version)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_random_history_keeps_every_promise(log: None, asha: Caller, seed: int) -> None:
+    """Whatever the interleaving: each success had seen what it replaced, each conflict had a reason, nothing is made up."""
+    desks = [Desk.of(asha.person, *["One.\n\nTwo.\n\nThree."] * 3) for _ in range(2)]
+    walks = race([Editor(desks, f"{seed} {number}").walk for number in range(THREADS)])
+    steps = [step for steps in walks for step in steps]
+    book = Book()
+    assert {step.said for step in steps} >= {"WRITTEN", "MERGED", "CONFLICT", "NOOP"}
+    assert {step.said for step in steps} <= {"WRITTEN", "MERGED", "CONFLICT", "NOOP", "NOT_FOUND", "INVALID", "BUSY"}
+    check_versions(book)
+    for desk in desks:
+        check_count(book, desk, [step for step in steps if step.story == desk.story])
+    for step in steps:
+        check = check_success if step.made else check_conflict if step.said == "CONFLICT" else None
+        if check is not None:
+            check(book, step)
+    for revision in Revision.objects.all():
+        check_revision(book, revision)
+    assert_verified()
+
+
+def check_versions(book: Book) -> None:
+    """A version is had once, and rises: by one, but where a chapter came back."""
+    came_back = 0
+    for row, versions in book.written.items():
+        assert len(set(versions)) == len(versions)
+        assert versions[0] == 1
+        for old, new in pairwise(versions):
+            if new != old + 1:
+                came_back += 1
+                assert new > old
+                assert any(id_ == row and state["version"] == old for (id_, _), state in book.gone.items())
+    assert came_back <= len(book.gone)
+
+
+def check_count(book: Book, desk: Desk, steps: list[Step]) -> None:
+    """Each acknowledged write is one version of the story and one revision, and there are no others."""
+    made = sorted(step.made["story"]["version"] for step in steps if step.is_written)
+    assert [1, *made] == sorted(book.states[desk.story])
+    assert Revision.objects.filter(story_id=desk.story).count() == len(made)
+    by_version = {step.made["story"]["version"]: step for step in steps if step.is_written}
+    for version, step in by_version.items():
+        assert book.touched(desk.story, version - 1, version) == step.touches
+
+
+def check_success(book: Book, step: Step) -> None:
+    """It had seen what it replaced in all that it reads or sets, or merged with it; it is as it says."""
+    for state in step.made.values():
+        if "id" in state:
+            check_state(book, state)
+    made = step.made["story"] if step.row == step.story else step.made.get("chapter")
+    if made is None:  # a chapter that was deleted
+        made = book.gone[step.row, step.made["story"]["version"]]
+        assert not book.touched(step.row, step.seen or 0, made["version"]) & step.reads
+        return
+    before_mine = made["version"] - step.is_written
+    unseen = set() if step.seen is None else book.touched(step.row, step.seen, before_mine) & step.reads
+    assert step.merge or not unseen, "it replaced what it had not seen"
+    for name, mine in step.sets.items():
+        if name not in unseen:
+            assert made[name] == mine
+        elif name == "body":
+            bodies = book.value(step.row, step.seen or 0, "body"), mine, book.value(step.row, before_mine, "body")
+            assert made[name] in (mine, merge.merged(merge.three_way(*bodies)))
+        else:
+            assert made[name] == mine == book.value(step.row, before_mine, name), "it replaced what it had not seen"
+
+
+def check_state(book: Book, state: State) -> None:
+    """A row that was answered with is the row as it was."""
+    then = book.states[state["id"]][state["version"]]
+    named = set(then) & {*EDITABLE, "status", "body", "position", "story_version"}
+    assert {name: state[name] for name in named} == {name: then[name] for name in named}
+
+
+def check_conflict(book: Book, step: Step) -> None:
+    """Something that it reads had changed; what it is told of that is so, as far as it is told."""
+    assert step.current is not None
+    assert step.seen is not None
+    check_state(book, step.current)
+    version = step.current["version"]
+    assert step.seen > version or book.touched(step.row, step.seen, version) & step.reads
+    for overlap in step.overlaps:
+        if overlap.base is not None:
+            assert overlap.base == book.value(step.row, step.seen, overlap.path)
+        if overlap.path in step.current:
+            assert overlap.theirs == step.current[overlap.path]
+            assert overlap.path in book.touched(step.row, step.seen, version)
+
+
+def check_revision(book: Book, revision: Revision) -> None:
+    """It holds what stood there before, and since when."""
+    row = revision.chapter_id or revision.story_id
+    old, values = book.before(row, revision.version), dict(revision.values)
+    if "chapters" in values:
+        assert [uuid.UUID(one) for one in values.pop("chapters")] == book.orders[row, revision.version - 1]
+        assert revision.since["chapters"] == old["chapters_changed"]
+    if (removed := values.pop("removed", None)) is not None:
+        gone = book.gone[uuid.UUID(removed["id"]), revision.version]
+        assert removed == {name: gone[name] for name in removed}
+    assert values == {name: old[name] for name in values}
+    assert {name: revision.since[name] for name in values} == {name: old[f"{name}_changed"] for name in values}
