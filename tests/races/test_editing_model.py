@@ -1,0 +1,395 @@
+"""Editing a story against a plain model of it: what is said, and every row afterwards, exactly as the model has it."""
+
+import itertools
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from backend.engine.idempotency import Outcome
+from backend.people.models import Person
+from backend.reading.models import Reading
+from backend.stories import merge
+from backend.stories.models import Chapter, Revision, Shelf, Story
+from tests.races.desk import Answer, Desk, assert_nothing_left, assert_verified, told, word
+from tests.races.rows import crowd
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EDITABLE = ("title", "summary", "mature", "warnings")
+TEXTS = ("title", "body")
+BODIES = ("One.\n\nTwo.", "One.\n\nTwo!", "One!\n\nTwo.", "One.", "Two.", "One!\n\nTwo!")
+NUMBERS = itertools.count()
+
+backs = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 6, -1])
+"""How many versions ago somebody looked."""
+places = st.integers(0, 5)
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "title": st.sampled_from(["A", "B", "C"]),
+        "summary": st.sampled_from(["", "A"]),
+        "mature": st.booleans(),
+        "warnings": st.sampled_from([[], ["GORE"], ["DEATH", "GORE"]]),
+    },
+).filter(bool)
+text_patches = st.fixed_dictionaries(
+    {}, optional={"title": st.sampled_from(["A", "B"]), "body": st.sampled_from(BODIES)}
+).filter(bool)
+
+Values = dict[str, Any]
+
+
+@dataclass
+class Thing:
+    """A versioned row: its values, its version, and the version at which each group of fields last changed."""
+
+    values: Values
+    stamps: dict[str, int]
+    version: int = 1
+
+    def is_unchanged(self, seen: int, groups: Sequence[str]) -> bool:
+        return seen <= self.version and all(self.stamps[group] <= seen for group in groups)
+
+    def may_merge(self, seen: int, patch: Values) -> bool:
+        equal = {name for name in patch if self.values[name] == patch[name]}
+        return self.is_unchanged(seen, [name for name in patch if name not in equal])
+
+    def is_so(self, patch: Mapping[str, Any]) -> bool:
+        return all(self.values[name] == value for name, value in patch.items())
+
+    def put(self, values: Values, groups: Sequence[str] | None = None) -> None:
+        self.version += 1
+        self.values |= values
+        self.stamps |= dict.fromkeys(values if groups is None else groups, self.version)
+
+
+@dataclass
+class Kept:
+    """A revision."""
+
+    chapter: uuid.UUID | None
+    version: int
+    values: Values
+    since: dict[str, int]
+
+
+def new_chapter(title: str, body: str, version: int = 1) -> Thing:
+    stamps = dict.fromkeys(["position", "title", "body"], version)
+    return Thing({"title": title, "body": body}, stamps, version)
+
+
+@dataclass
+class Model:
+    """A story as it should be."""
+
+    story: Thing
+    order: list[uuid.UUID]
+    chapters: dict[uuid.UUID, Thing]
+    written_at: dict[uuid.UUID, int]
+    """The story's version that wrote each chapter."""
+    kept: list[Kept] = field(default_factory=list)
+    place: uuid.UUID | None = None
+
+    # Each of these is told what the server is told, and says what it should say.
+
+    def edit(self, seen: int, patch: Values, *, merging: bool, reads: Sequence[str] = EDITABLE) -> str:
+        story = self.story
+        clean = story.may_merge(seen, patch) if merging else story.is_unchanged(seen, reads)
+        if not clean:
+            return "CONFLICT"
+        if story.is_so(patch):
+            return "NOOP"
+        self._keep(None, story, patch)
+        merged = merging and story.version > seen
+        story.put(patch)
+        return "MERGED" if merged else "WRITTEN"
+
+    def write(self, id_: uuid.UUID, seen: int, patch: Values, *, merging: bool, reads: Sequence[str] = TEXTS) -> str:
+        chapter = self.chapters.get(id_)
+        if chapter is None:
+            return "NOT_FOUND"
+        clean = chapter.may_merge(seen, patch) if merging else chapter.is_unchanged(seen, reads)
+        if not clean:
+            merged = self._merged(id_, chapter, seen, patch) if merging else None
+            if merged is None:
+                return "CONFLICT"
+            patch = {**patch, "body": merged}
+        if chapter.is_so(patch):
+            return "NOOP"
+        self._keep(id_, chapter, patch)
+        others = merging and chapter.version > seen
+        chapter.put(patch)
+        self.story.put({}, ["texts"])
+        self.written_at[id_] = self.story.version
+        return "MERGED" if others else "WRITTEN"
+
+    def _merged(self, id_: uuid.UUID, chapter: Thing, seen: int, patch: Values) -> str | None:
+        collide = [name for name in patch if chapter.stamps[name] > seen and chapter.values[name] != patch[name]]
+        known = [
+            kept.values["body"]
+            for kept in self.kept
+            if kept.chapter == id_ and "body" in kept.values and kept.since["body"] <= seen < kept.version
+        ]
+        if collide != ["body"] or not known:
+            return None
+        return merge.merged(merge.three_way(known[0], patch["body"], chapter.values["body"])) or None
+
+    def append(self, id_: uuid.UUID, title: str, body: str) -> str:
+        self._keep_order()
+        self.story.put({}, ["chapters"])
+        self._place([*self.order, id_], {id_: new_chapter(title, body)})
+        return "WRITTEN"
+
+    def drop(self, id_: uuid.UUID, seen: int) -> str:
+        chapter = self.chapters.get(id_)
+        if chapter is None:
+            return "NOT_FOUND"
+        if not chapter.is_unchanged(seen, TEXTS):
+            return "CONFLICT"
+        index = self.order.index(id_)
+        removed = {**chapter.values, "id": str(id_), "position": index + 1, "version": chapter.version}
+        self._keep_order(removed)
+        self.story.put({}, ["chapters"])
+        del self.chapters[id_], self.written_at[id_]
+        self._place([one for one in self.order if one != id_])
+        if self.place == id_:
+            self.place = self.order[min(index, len(self.order) - 1)] if self.order else None
+        return "WRITTEN"
+
+    def reorder(self, order: list[uuid.UUID], seen: int) -> str:
+        if not self.story.is_unchanged(seen, ["chapters"]):
+            return "CONFLICT"
+        if sorted(order) != sorted(self.order):
+            return "INVALID"
+        if order == self.order:
+            return "NOOP"
+        self._keep_order()
+        self.story.put({}, ["chapters"])
+        self._place(order)
+        return "WRITTEN"
+
+    def show(self, seen: int, status: str, reads: Sequence[str]) -> str:
+        if not self.story.is_unchanged(seen, reads):
+            return "CONFLICT"
+        if self.story.values["status"] == status:
+            return "NOOP"
+        self._keep(None, self.story, {"status": status})
+        self.story.put({"status": status})
+        return "WRITTEN"
+
+    def restore(self, kept: Kept, seen: int) -> str:
+        if kept.chapter is not None:
+            return self.write(kept.chapter, seen, dict(kept.values), merging=False, reads=list(kept.values))
+        if "status" in kept.values:
+            return "INVALID"
+        if "chapters" not in kept.values:
+            return self.edit(seen, dict(kept.values), merging=False, reads=list(kept.values))
+        if not self.story.is_unchanged(seen, ["chapters"]):
+            return "CONFLICT"
+        back = kept.values.get("removed")
+        came = [] if back is None or uuid.UUID(back["id"]) in self.order else [uuid.UUID(back["id"])]
+        earlier = [uuid.UUID(one) for one in kept.values["chapters"]]
+        there = [*self.order, *came]
+        order = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
+        if order == self.order:
+            return "NOOP"
+        self._keep_order()
+        self.story.put({}, ["chapters"])
+        version = self.story.version
+        self._place(order, {id_: new_chapter(back["title"], back["body"], version) for id_ in came if back})
+        return "WRITTEN"
+
+    def view(self, id_: uuid.UUID) -> None:
+        if self.story.values["status"] == "PUBLISHED" and id_ in self.order:
+            further = self.place is None or self.order.index(id_) > self.order.index(self.place)
+            self.place = id_ if further else self.place
+
+    def _place(self, order: list[uuid.UUID], new: Mapping[uuid.UUID, Thing] | None = None) -> None:
+        for id_ in order:
+            moved = id_ in self.order and order.index(id_) != self.order.index(id_)
+            if moved:
+                self.chapters[id_].put({}, ["position"])
+        self.order = order
+        self.chapters |= new or {}
+        self.written_at |= dict.fromkeys(new or {}, self.story.version)
+
+    def _keep(self, chapter: uuid.UUID | None, row: Thing, names: Mapping[str, Any]) -> None:
+        values, since = ({name: of[name] for name in names} for of in (row.values, row.stamps))
+        self.kept.append(Kept(chapter, row.version + 1, values, since))
+
+    def _keep_order(self, removed: Values | None = None) -> None:
+        values: Values = {"chapters": list(map(str, self.order))} | ({} if removed is None else {"removed": removed})
+        since = dict.fromkeys(values, self.story.stamps["chapters"])
+        self.kept.append(Kept(None, self.story.version + 1, values, since))
+
+
+class Editing(RuleBasedStateMachine):
+    """Does the same to a story and to its model. An author of its own for each run, so nothing has to be cleaned."""
+
+    me: Person
+    desk: Desk
+    model: Model | None = None
+    known: list[uuid.UUID]
+    """Every chapter that there has ever been in this story."""
+
+    @initialize()
+    def arrive(self) -> None:
+        self.me, self.reader = crowd(2, f"author{next(NUMBERS)}x")
+
+    @precondition(lambda self: self.model is None)
+    @rule(bodies=st.lists(st.sampled_from(BODIES), max_size=3))
+    def create(self, bodies: list[str]) -> None:
+        self.desk = Desk.of(self.me, *bodies)
+        self.known = self.desk.order()
+        values = {"title": "A story", "summary": "", "mature": False, "warnings": [], "status": "DRAFT"}
+        chapters = [new_chapter(f"Chapter {number}", body) for number, body in enumerate(bodies, 1)]
+        stamps = dict.fromkeys([*values, "chapters", "texts"], 1)
+        by_id = dict(zip(self.known, chapters, strict=True))
+        self.model = Model(Thing(values, stamps), list(self.known), by_id, dict.fromkeys(self.known, 1))
+
+    @property
+    def the_model(self) -> Model:
+        assert self.model is not None
+        return self.model
+
+    def seen(self, back: int) -> int:
+        return max(self.the_model.story.version - back, 0)
+
+    def chapter(self, place: int, back: int) -> tuple[uuid.UUID, int]:
+        """One of all that there have been, and a version of it."""
+        id_ = self.known[place % len(self.known)]
+        chapter = self.the_model.chapters.get(id_)
+        return id_, 1 if chapter is None else max(chapter.version - back, 0)
+
+    def agree(self, answer: Answer, expected: str) -> None:
+        assert word(answer) == expected, answer
+        if isinstance(answer, Outcome):
+            assert answer.rows["story"].version == self.the_model.story.version  # type: ignore[attr-defined]
+
+    @precondition(lambda self: self.model)
+    @rule(patch=patches, back=backs, merging=st.booleans())
+    def edit(self, patch: Values, back: int, merging: bool) -> None:
+        seen = self.seen(back)
+        answer = told(lambda: self.desk.edit(seen, merge=merging, **patch))
+        self.agree(answer, self.the_model.edit(seen, patch, merging=merging))
+
+    @precondition(lambda self: self.model and self.known)
+    @rule(patch=text_patches, place=places, back=backs, merging=st.booleans())
+    def write(self, patch: Values, place: int, back: int, merging: bool) -> None:
+        id_, seen = self.chapter(place, back)
+        answer = told(lambda: self.desk.write(id_, seen, merge=merging, **patch))
+        self.agree(answer, self.the_model.write(id_, seen, patch, merging=merging))
+
+    @precondition(lambda self: self.model and len(self.known) < 8)
+    @rule(body=st.sampled_from(BODIES))
+    def append(self, body: str) -> None:
+        answer = self.desk.append("More", body)
+        self.known.append(answer.rows["chapter"].pk)
+        self.agree(answer, self.the_model.append(self.known[-1], "More", body))
+
+    @precondition(lambda self: self.model and self.known)
+    @rule(place=places, back=backs)
+    def drop(self, place: int, back: int) -> None:
+        id_, seen = self.chapter(place, back)
+        self.agree(told(lambda: self.desk.drop(id_, seen)), self.the_model.drop(id_, seen))
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), back=backs, whole=st.sampled_from([True, True, True, False]))
+    def reorder(self, data: st.DataObject, back: int, whole: bool) -> None:
+        order, seen = data.draw(st.permutations(self.the_model.order if whole else self.known)), self.seen(back)
+        self.agree(told(lambda: self.desk.reorder(order, seen)), self.the_model.reorder(order, seen))
+
+    @precondition(lambda self: self.model)
+    @rule(back=backs)
+    def publish(self, back: int) -> None:
+        seen, everything = self.seen(back), list(self.the_model.story.stamps)
+        self.agree(told(lambda: self.desk.publish(seen)), self.the_model.show(seen, "PUBLISHED", everything))
+
+    @precondition(lambda self: self.model)
+    @rule(back=backs)
+    def unpublish(self, back: int) -> None:
+        seen = self.seen(back)
+        self.agree(told(lambda: self.desk.unpublish(seen)), self.the_model.show(seen, "DRAFT", ["status"]))
+
+    @precondition(lambda self: self.model and self.model.kept)
+    @rule(number=st.integers(0, 30), back=backs)
+    def restore(self, number: int, back: int) -> None:
+        kept = self.the_model.kept[-1 - number % len(self.the_model.kept)]
+        seen = self.seen(back) if kept.chapter is None else self.chapter(self.known.index(kept.chapter), back)[1]
+        row = Revision.objects.get(story_id=self.desk.story, chapter_id=kept.chapter, version=kept.version)
+        self.agree(told(lambda: self.desk.restore(row.pk, seen)), self.the_model.restore(kept, seen))
+
+    @precondition(lambda self: self.model and self.known)
+    @rule(place=places)
+    def view(self, place: int) -> None:
+        id_ = self.known[place % len(self.known)]
+        answer = word(told(lambda: self.desk.view(self.reader, id_)))
+        self.the_model.view(id_)
+        is_published = self.the_model.story.values["status"] == "PUBLISHED"
+        expected = ("WRITTEN", "NOOP") if id_ in self.the_model.order else ("INVALID",)
+        assert answer in (expected if is_published else ("NOT_FOUND",))
+
+    @precondition(lambda self: self.model)
+    @rule(back=st.sampled_from([0, 1, 2]), sure=st.sampled_from([True, False, False]))
+    def delete(self, back: int, sure: bool) -> None:
+        seen = self.seen(0 if sure else back)
+        is_seen = self.the_model.story.is_unchanged(seen, list(self.the_model.story.stamps))
+        assert word(told(lambda: self.desk.delete(seen))) == ("WRITTEN" if is_seen else "CONFLICT")
+        if is_seen:
+            self.model = None
+            for late in (lambda: self.desk.edit(seen, title="Late"), self.desk.append, lambda: self.desk.delete(seen)):
+                assert word(told(late)) == "NOT_FOUND"
+            assert_nothing_left(self.desk.story, *self.known)
+
+    @invariant()
+    def every_row_is_as_the_model_has_it(self) -> None:
+        if self.model is None:
+            return
+        model, story = self.model, self.desk.row()
+        check(story, model.story)
+        chapters = list(Chapter.objects.filter(story_id=story.pk).order_by("position"))
+        assert [(row.pk, row.position) for row in chapters] == [(id_, n) for n, id_ in enumerate(model.order, 1)]
+        for row in chapters:
+            check(row, model.chapters[row.pk])
+            assert row.story_version == model.written_at[row.pk]
+        assert [reading.chapter_id for reading in Reading.objects.filter(story_id=story.pk)] in ([model.place], [])
+
+    def teardown(self) -> None:
+        if self.model is not None:
+            rows = Revision.objects.filter(story_id=self.desk.story)
+            found = {(row.chapter_id, row.version): (row.values, row.since) for row in rows}
+            assert found == {(kept.chapter, kept.version): (kept.values, kept.since) for kept in self.model.kept}
+        if hasattr(self, "me"):
+            stories = Story.objects.filter(author=self.me).count()
+            assert stories == Shelf.objects.get(author=self.me).story_count == (self.model is not None)
+        assert_verified()
+
+
+def check(row: Any, thing: Thing) -> None:
+    """A row is as the model has it."""
+    assert row.version == thing.version
+    assert {name: getattr(row, name) for name in thing.values} == thing.values
+    assert {name: getattr(row, f"{name}_changed") for name in thing.stamps} == thing.stamps
+
+
+def test_editing_is_as_the_model_has_it(transactional_db: None) -> None:
+    """Any sequence of writes, from any versions: said, written and kept as the model says."""
+    run_state_machine_as_test(
+        Editing,
+        settings=settings(
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
