@@ -10,8 +10,7 @@ from backend.engine.versions import Expected
 from backend.people.models import Person
 from backend.stories import chapters
 from backend.stories.actions import NewChapter
-from backend.stories.models import Chapter
-from resolvers.work import performed, seen
+from resolvers.work import Target, conditioned, made, performed
 
 
 def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
@@ -19,7 +18,7 @@ def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.U
 
     def work() -> Outcome:
         chapter, row = chapters.append_chapter(story, me.pk, new)
-        return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
+        return made(Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row}), "chapter")
 
     return joined(performed(Request("appendChapter", me.pk, key, {"story": str(story), **asdict(new)}), work, me))
 
@@ -35,23 +34,27 @@ def update_chapter(
 ) -> Outcome:
     """Change the title or text of a chapter of one's own story."""
 
-    def work() -> Outcome:
-        was = seen(me, expect, Chapter, pk=chapter)
-        row, story, applied = chapters.update_chapter(chapter, me.pk, patch, was, merge=merge)
-        return Outcome(applied, {"chapter": row, "story": story})
+    def write(seen: Expected) -> Outcome:
+        row, story, applied = chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge)
+        as_sent = all(getattr(row, name) == value for name, value in patch.items() if name == "body")
+        return Outcome(applied, {"chapter": row, "story": story}, as_sent=as_sent)
 
-    arguments = {"id": str(chapter), "patch": dict(patch), "merge": merge}
-    return joined(performed(Request("updateChapter", me.pk, key, arguments), work, me))
+    request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
+    return joined(performed(request, conditioned(me, expect, _the(chapter), write), me))
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Delete a chapter of one's own story."""
 
-    def work() -> Outcome:
-        story = chapters.delete_chapter(chapter, me.pk, seen(me, expect, Chapter, pk=chapter))
-        return Outcome(Applied.WRITTEN, {"story": story})
+    def write(seen: Expected) -> Outcome:
+        return Outcome(Applied.WRITTEN, {"story": chapters.delete_chapter(chapter, me.pk, seen)})
 
-    return performed(Request("deleteChapter", me.pk, key, {"id": str(chapter)}), work, me)
+    request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
+    return performed(request, conditioned(me, expect, _the(chapter), write), me)
+
+
+def _the(chapter: uuid.UUID) -> Target:
+    return Target("chapter", {"pk": chapter})
 
 
 def joined(outcome: Outcome) -> Outcome:

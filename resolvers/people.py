@@ -17,7 +17,7 @@ from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
 from resolvers.access import shows_mature, the_id
 from resolvers.batches import gather, loaded
-from resolvers.work import performed, seen
+from resolvers.work import Target, conditioned, performed
 
 DEMO_PASSWORD = demo.PASSWORD
 
@@ -47,11 +47,12 @@ def update_profile(
 ) -> Outcome:
     """Change one's own name, bio or whether lists show stories for adults."""
 
-    def work() -> Outcome:
-        row, applied = actions.update_profile(me.pk, patch, seen(me, expect, Person, pk=me.pk), merge=merge)
+    def write(seen: Expected) -> Outcome:
+        row, applied = actions.update_profile(me.pk, patch, seen, merge=merge)
         return Outcome(applied, {"person": row})
 
-    return performed(Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge}), work, me)
+    request = Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge})
+    return performed(request, conditioned(me, expect, Target("person", {"pk": me.pk}), write), me)
 
 
 # --- What belongs to a person, for a whole batch at once ---------------------------------------------------------

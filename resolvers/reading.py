@@ -16,7 +16,7 @@ from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
 from resolvers.batches import Batch, gather, loaded
-from resolvers.work import performed, seen
+from resolvers.work import Target, conditioned, performed
 
 
 def record_view(
@@ -31,8 +31,7 @@ def record_view(
 ) -> Outcome:
     """Remember the viewer's place in a story, and count the view."""
 
-    def work() -> Outcome:
-        last = expect if furthest else seen(me, expect, Reading, story_id=story, reader_id=me.pk)
+    def write(last: Expected) -> Outcome:
         reading, counted, applied = actions.record_view(
             me.pk, story, place, last, furthest=furthest, seen=story_version
         )
@@ -40,7 +39,9 @@ def record_view(
 
     where = None if place is None else [str(place.chapter_id), place.offset]
     arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
-    return performed(Request("recordView", me.pk, key, arguments), work, me)
+    target = Target("reading", {"story_id": story, "reader_id": me.pk})
+    last = Expected(None) if furthest else expect
+    return performed(Request("recordView", me.pk, key, arguments), conditioned(me, last, target, write), me)
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:

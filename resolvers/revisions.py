@@ -2,17 +2,16 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.people import queries as people
 from backend.people.models import Person
 from backend.stories import queries, restore, revisions
-from backend.stories.models import Chapter, Revision, Story
+from backend.stories.models import Revision
 from resolvers.batches import Batch, gather, loaded
 from resolvers.chapters import joined
-from resolvers.work import performed, seen
+from resolvers.work import Target, conditioned, performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
@@ -26,21 +25,16 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
     """Bring back what a write to one's own story or chapter replaced."""
 
     def work() -> Outcome:
-        chapter, story, applied = restore.restore_revision(revision, me.pk, _seen(me, expect, revision))
+        of = restore.find(revision, me.pk)
+        name, pk = ("chapter", of.chapter_id) if of.chapter_id else ("story", of.story_id)
+        return conditioned(me, expect, Target(name, {"pk": pk}), lambda seen: write(of, seen))()
+
+    def write(of: Revision, seen: Expected) -> Outcome:
+        chapter, story, applied = restore.restore_revision(of, me.pk, seen)
         rows = {"story": story, "shelf": queries.shelves([me.pk])[me.pk]}
         return Outcome(applied, rows if chapter is None else {**rows, "chapter": chapter})
 
     return joined(performed(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me))
-
-
-def _seen(me: Person, expect: Expected, revision: uuid.UUID) -> Expected:
-    """The version of what the revision belongs to, which only `expect.after` makes necessary to know before."""
-    if expect.after is None:
-        return expect
-    of = revisions.by_ids([revision], author=me.pk).get(revision)
-    if of is None:  # answered as it is without `after`
-        return replace(expect, after=None)
-    return seen(me, expect, Chapter if of.chapter_id else Story, pk=of.chapter_id or of.story_id)
 
 
 def author(revision: Revision) -> Person:

@@ -15,7 +15,7 @@ from backend.social.pairs import Pair
 from resolvers.access import signed_in
 from resolvers.batches import gather
 from resolvers.people import stand
-from resolvers.work import seen
+from resolvers.work import Target, conditioned
 
 Action = Callable[[Pair, Expected], actions.Written]
 
@@ -56,12 +56,14 @@ def _perform(
     """One unit of work on the pair of the viewer and the person."""
     pair = Pair.of(me.pk, person)
 
-    def work() -> Outcome:
-        row, applied = action(pair, seen(me, expect, Relationship, version=f"{pair.mine}version", **pair.key))
+    target = Target("relationship", pair.key, version=f"{pair.mine}version")
+
+    def write(seen: Expected) -> Outcome:
+        row, applied = action(pair, seen)
         return Outcome(applied, {"relationship": row})
 
     try:
-        return perform(Request(operation, me.pk, key, {"person": str(person)}), work)
+        return perform(Request(operation, me.pk, key, {"person": str(person)}), conditioned(me, expect, target, write))
     except Conflict as conflict:
         conflict.current = side(conflict.current, me)
         raise

@@ -19,7 +19,7 @@ from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers.access import the_id
 from resolvers.batches import Batch, gather, loaded
-from resolvers.work import performed, seen
+from resolvers.work import Target, conditioned, made, performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Story]:
@@ -47,11 +47,12 @@ def shelves_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[u
 def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """A draft with its chapters, conditioned on the viewer's shelf."""
 
-    def work() -> Outcome:
-        story, shelf = actions.create_story(me.pk, new, seen(me, expect, Shelf, pk=me.pk))
-        return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
+    def write(seen: Expected) -> Outcome:
+        story, shelf = actions.create_story(me.pk, new, seen)
+        return made(Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf}), "story")
 
-    return performed(Request("createStory", me.pk, key, asdict(new)), work, me)
+    target = Target("shelf", {"pk": me.pk})
+    return performed(Request("createStory", me.pk, key, asdict(new)), conditioned(me, expect, target, write), me)
 
 
 def update_story(
@@ -65,29 +66,33 @@ def update_story(
 ) -> Outcome:
     """Change the title, summary, mature flag or warnings of one's own story."""
 
-    def work() -> Outcome:
-        return _written(me, *actions.update_story(story, me.pk, patch, seen(me, expect, Story, pk=story), merge=merge))
+    def write(seen: Expected) -> Outcome:
+        return _written(me, *actions.update_story(story, me.pk, patch, seen, merge=merge))
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
-    return performed(Request("updateStory", me.pk, key, arguments), work, me)
+    return performed(Request("updateStory", me.pk, key, arguments), conditioned(me, expect, _the(story), write), me)
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Let everybody see one's own story, if nothing in it has changed."""
 
-    def work() -> Outcome:
-        return _written(me, *actions.publish_story(story, me.pk, seen(me, expect, Story, pk=story)))
+    def write(seen: Expected) -> Outcome:
+        return _written(me, *actions.publish_story(story, me.pk, seen))
 
-    return performed(Request("publishStory", me.pk, key, {"id": str(story)}), work, me)
+    return performed(
+        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+    )
 
 
 def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Make one's own story a draft again."""
 
-    def work() -> Outcome:
-        return _written(me, *actions.unpublish_story(story, me.pk, seen(me, expect, Story, pk=story)))
+    def write(seen: Expected) -> Outcome:
+        return _written(me, *actions.unpublish_story(story, me.pk, seen))
 
-    return performed(Request("unpublishStory", me.pk, key, {"id": str(story)}), work, me)
+    return performed(
+        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+    )
 
 
 def reorder_chapters(
@@ -95,21 +100,27 @@ def reorder_chapters(
 ) -> Outcome:
     """Put the chapters of one's own story in another order."""
 
-    def work() -> Outcome:
-        return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen(me, expect, Story, pk=story)))
+    def write(seen: Expected) -> Outcome:
+        return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen))
 
     arguments = {"story": str(story), "order": list(map(str, order))}
-    return performed(Request("reorderChapters", me.pk, key, arguments), work, me)
+    return performed(Request("reorderChapters", me.pk, key, arguments), conditioned(me, expect, _the(story), write), me)
 
 
 def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Delete one's own story and all that belongs to it, if nothing in it has changed."""
 
-    def work() -> Outcome:
-        shelf = removal.delete_story(story, me.pk, seen(me, expect, Story, pk=story))
+    def write(seen: Expected) -> Outcome:
+        shelf = removal.delete_story(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
-    return performed(Request("deleteStory", me.pk, key, {"id": str(story)}), work, me)
+    return performed(
+        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+    )
+
+
+def _the(story: uuid.UUID) -> Target:
+    return Target("story", {"pk": story})
 
 
 def _written(me: Person, story: Story, applied: Applied) -> Outcome:

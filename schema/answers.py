@@ -3,6 +3,7 @@
 import enum
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -176,7 +177,9 @@ class FieldConflict:
     """One collision."""
 
     path: str = strawberry.field(description="The field's name.")
-    base: JSON | None = strawberry.field(description="Its value at the expected version; null where that is not known.")
+    base: JSON | None = strawberry.field(
+        description="Its value at the expected version; null where that is not known any more."
+    )
     mine: JSON | None = strawberry.field(description="The value that this write wanted.")
     theirs: JSON | None = strawberry.field(description="The value that it has now.")
 
@@ -191,8 +194,8 @@ class ConflictError(Failure):
     current: Versioned = strawberry.field(description="The thing as it is now, as this viewer may see it.")
     expected: Version = strawberry.field(description="The version that this write expected.")
     overlaps: list[FieldConflict] = strawberry.field(
-        description="Fields that this write touches and somebody else changed since `expected`; empty where the base is "
-        "no longer known."
+        description="Fields that this write touches and somebody else changed since `expected`. Empty where others changed "
+        "only fields that this write leaves alone: with MERGE it would go through."
     )
     suggestion: JSON | None = strawberry.field(
         default=None,
@@ -204,6 +207,11 @@ class ConflictError(Failure):
 @strawberry.type(description="There is no such thing, or none that you may see: the two look alike on purpose.")
 class NotFoundError(Failure):
     """Missing or hidden."""
+
+    deleted_at: datetime | None = strawberry.field(
+        default=None,
+        description="When it was deleted, if it was yours; null for anybody else and for what has never been there.",
+    )
 
 
 @strawberry.type(description="UNAUTHENTICATED or FORBIDDEN.")
@@ -273,6 +281,10 @@ def _invalid(refusal: errors.Invalid) -> InvalidError:
     return InvalidError(**_common(refusal), fields=fields)
 
 
+def _not_found(refusal: errors.NotFound) -> NotFoundError:
+    return NotFoundError(**_common(refusal), deleted_at=refusal.deleted_at)
+
+
 def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
     return lambda refusal: answer(**_common(refusal))
 
@@ -297,7 +309,7 @@ class _Handler:
 HANDLERS = (
     _Handler((errors.Conflict,), ConflictError, _conflict),
     _Handler((errors.Invalid,), InvalidError, _invalid),
-    _Handler((errors.NotFound,), NotFoundError, _plain(NotFoundError)),
+    _Handler((errors.NotFound,), NotFoundError, _not_found),
     _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
     _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
     _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),

@@ -178,7 +178,7 @@ class Caller:
         """One of the writes to stories and chapters; `shown` is what its success shows besides `applied`."""
         declared = ", ".join(f"${name}: {TYPES.get((field, name)) or TYPES[name]}" for name in given)
         passed = ", ".join(f"{name}: ${name}" for name in given)
-        failure = FAILURE if field != "appendChapter" else UNCONDITIONED
+        failure = (FAILURE if field != "appendChapter" else UNCONDITIONED) + "... on NotFoundError { deletedAt }"
         query = f"mutation ({declared}) {{ {field}({passed}) {{ __typename ... on {success} {{ applied {shown} }} {failure} }} }}"
         return self.ask(query, **given)[field]
 

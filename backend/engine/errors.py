@@ -14,6 +14,7 @@ Refusal
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -75,9 +76,16 @@ class Conflict(Refusal):
 
 
 class NotFound(Refusal):
-    """There is no such thing, or none that this person may see: the two look alike on purpose."""
+    """There is no such thing, or none that this person may see: the two look alike on purpose.
+
+    `deleted_at` is for the one who had written it: when it went.
+    """
 
     code = "NOT_FOUND"
+
+    def __init__(self, message: str, *, deleted_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.deleted_at = deleted_at
 
 
 class Unauthenticated(Refusal):

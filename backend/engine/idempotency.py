@@ -39,6 +39,8 @@ class Outcome:
     applied: Applied
     rows: Mapping[str, models.Model] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    as_sent: bool = True
+    """Whether what was written is what the caller sent; not so where others' changes went into the same text."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
     return replace(_load(cast(dict[str, Any], found.reply)), applied=Applied.REPLAYED)
 
 
-def rows_of(person_id: uuid.UUID, key: uuid.UUID) -> Mapping[str, models.Model]:
-    """The rows that this person's mutation with this key made, as they were at its commit.
+def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:
+    """What this person's mutation with this key made.
 
     Waits for one that is under way. Raises `Busy` where none has been served, because it may still be on its way here;
     `Invalid` for the key of the very request that asks.
@@ -117,7 +119,7 @@ def rows_of(person_id: uuid.UUID, key: uuid.UUID) -> Mapping[str, models.Model]:
         found = served.get()
     if found.reply is None:
         raise Invalid.one("expect.after", "is the key of this same request.")
-    return _load(cast(dict[str, Any], found.reply)).rows
+    return _load(cast(dict[str, Any], found.reply))
 
 
 NOT_SERVED_YET = (

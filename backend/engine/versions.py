@@ -5,7 +5,7 @@ group last changed. A write whose author last saw version *s* filters on `<group
 groups that it reads or sets, raises `version` by one and stamps the groups that it sets:
 
     rows = write(
-        Person.objects.filter(pk=pk, **unchanged(Person, seen, ["name"])),
+        Person.objects.filter(unchanged(Person, seen, ["name"]), pk=pk),
         name="Asha", **stamped(Person, ["name"]),
     )
 
@@ -37,11 +37,13 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 class Expected:
     """What the caller says must still be true: the version last seen, or None for "whatever it is now".
 
-    `after` is the key of a mutation whose version is meant; it has to be looked up before it is filtered on.
+    `after` is the key of a mutation whose version is meant; it has to be looked up before it is filtered on. `own` are
+    later versions, each made by a write of the caller's own over writes of others that the caller has not seen.
     """
 
     version: int | None
     after: uuid.UUID | None = None
+    own: tuple[int, ...] = ()
 
     @property
     def anything(self) -> bool:
@@ -50,13 +52,39 @@ class Expected:
             raise LookupError("Look up what the mutation with this key made before you filter on it.")
         return self.version is None
 
+    @property
+    def latest(self) -> int:
+        """The latest version of which the caller knows; 0 where they write whatever it is."""
+        return self.own[-1] if self.own else self.version or 0
 
-def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], *, side: str = "") -> dict[str, Any]:
+    def has_seen(self, stamp: int) -> bool:
+        """Whether the caller has seen what was written at the version `stamp`."""
+        return self.anything or stamp <= (self.version or 0) or stamp in self.own
+
+    def and_wrote(self, version: int) -> "Expected":
+        """What the caller has seen once a write of theirs has made `version`: not what others wrote before that."""
+        if version == self.latest + 1 and not self.own:
+            return Expected(version)
+        return Expected(self.version, own=(*self.own, version)[-MOST_OWN:])
+
+
+MOST_OWN = 100
+"""So many writes in a row over others' are known as one's own; an older one is then a conflict, and never a loss."""
+
+
+def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], *, side: str = "") -> Q:
     """Filter: none of `groups` has changed since `seen`. A version from the future matches nothing."""
     if seen.anything:
-        return {}
-    checks = {f"{side}{group}_changed__lte": seen.version for group in _known(model, groups, side)}
-    return {f"{side}version__gte": seen.version, **checks}
+        return Q()
+    clean = Q(**{f"{side}version__gte": seen.latest})
+    for group in _known(model, groups, side):
+        clean &= _seen(f"{side}{group}_changed", seen)
+    return clean
+
+
+def _seen(stamp: str, seen: Expected) -> Q:
+    known = Q(**{f"{stamp}__lte": seen.version})
+    return known | Q(**{f"{stamp}__in": seen.own}) if seen.own else known
 
 
 def stamped(model: type[models.Model], groups: Iterable[str], *, side: str = "") -> dict[str, Any]:
@@ -78,18 +106,18 @@ def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expect
     """
     if seen.anything:
         return Q()
-    clean = Q(version__gte=seen.version)
+    clean = Q(version__gte=seen.latest)
     for field in _known(model, values, ""):
-        clean &= Q(**{f"{field}_changed__lte": seen.version}) | Q(**{field: values[field]})
+        clean &= _seen(f"{field}_changed", seen) | Q(**{field: values[field]})
     return clean
 
 
 def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, side: str = "") -> bool:
     """What `unchanged` filters on, said of a row in memory: only to explain a write that found no row, never to decide."""
-    if seen.version is None:
+    if seen.anything:
         return True
     stamps = [getattr(row, f"{side}{group}_changed") for group in groups]
-    return seen.version <= getattr(row, f"{side}version") and all(stamp <= seen.version for stamp in stamps)
+    return seen.latest <= getattr(row, f"{side}version") and all(map(seen.has_seen, stamps))
 
 
 def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
@@ -100,7 +128,7 @@ def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
 def others_wrote(row: models.Model, seen: Expected) -> bool:
     """Whether others wrote between `seen` and the write that made this row what it is, and were kept."""
     version: int = row.version  # type: ignore[attr-defined]
-    return seen.version is not None and version > seen.version + 1
+    return not seen.anything and (version > seen.latest + 1 or bool(seen.own))
 
 
 def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
@@ -191,7 +219,7 @@ def conflict(
     current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
 ) -> Conflict:
     """The refusal of a write that came too late. `thing` names what was fought over, for the advice on waiting."""
-    return Conflict(current, expected=seen.version or 0, after_ms=after_conflict_ms(thing), overlaps=overlaps)
+    return Conflict(current, expected=seen.latest, after_ms=after_conflict_ms(thing), overlaps=overlaps)
 
 
 def _known(model: type[models.Model], groups: Iterable[str], side: str) -> list[str]:

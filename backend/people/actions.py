@@ -131,7 +131,7 @@ def update_profile(
     Raises `Conflict`, `Invalid`.
     """
     values = _checked_patch(patch)
-    clean = mergeable(Person, values, seen) if merge else Q(**unchanged(Person, seen, every_group(Person)))
+    clean = mergeable(Person, values, seen) if merge else unchanged(Person, seen, every_group(Person))
     rows = write(
         Person.objects.filter(~Q(**values), clean, pk=person_id),
         **values,
@@ -167,7 +167,6 @@ def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *,
     overlaps = [
         FieldConflict(PATHS.get(name, name), base=None, mine=mine, theirs=getattr(person, name))
         for name, mine in values.items()
-        if getattr(person, f"{name}_changed") > (seen.version or 0)
-        and not (merge and is_so_already(person, {name: mine}))
+        if not seen.has_seen(getattr(person, f"{name}_changed")) and not (merge and is_so_already(person, {name: mine}))
     ]
     raise conflict(person, seen=seen, thing=("person", person_id), overlaps=overlaps)

@@ -44,7 +44,7 @@ def move(visit: Visit, seen: Expected) -> Reading | None:
     news = Q(story_version__lt=visit.story_version)
     if visit.place is not None:
         news |= ~Q(**visit.values)
-    return first or _update(visit, news & Q(**unchanged(Reading, seen, ["place"])), **visit.values)
+    return first or _update(visit, news & unchanged(Reading, seen, ["place"]), **visit.values)
 
 
 def advance(visit: Visit) -> Reading | None:

@@ -90,7 +90,7 @@ def write_pair(
     """
     theirs = tuple(their_stamps)
     rows = write(
-        Relationship.objects.filter(**pair.key, **unchanged(Relationship, seen, reads, side=pair.mine), **only_if),
+        Relationship.objects.filter(unchanged(Relationship, seen, reads, side=pair.mine), **pair.key, **only_if),
         **sets,
         **stamped(Relationship, stamps, side=pair.mine),
         **(stamped(Relationship, theirs, side=pair.theirs) if theirs else {}),

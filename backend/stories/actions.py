@@ -64,7 +64,7 @@ def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[S
     """
     new = _checked(new)
     shelves = write(
-        Shelf.objects.filter(pk=author_id, **unchanged(Shelf, seen, ["stories"])),
+        Shelf.objects.filter(unchanged(Shelf, seen, ["stories"]), pk=author_id),
         story_count=F("story_count") + 1,
         **stamped(Shelf, ["stories"]),
     )
@@ -118,7 +118,7 @@ def set_fields(
 ) -> tuple[Story, Applied]:
     """The one conditioned write of a story's own fields. `reads` must be unchanged; None merges field by field."""
     merge = reads is None
-    clean = mergeable(Story, values, seen) if reads is None else Q(**unchanged(Story, seen, reads))
+    clean = mergeable(Story, values, seen) if reads is None else unchanged(Story, seen, reads)
     rows = replace(
         Story.objects.filter(~Q(**values), clean, pk=story_id, author_id=author_id),
         **values,
@@ -158,10 +158,10 @@ def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> 
     """
     rows = replace(
         Story.objects.filter(
+            unchanged(Story, seen, every_group(Story)),
             pk=story_id,
             author_id=author_id,
             status=StoryStatus.DRAFT,
-            **unchanged(Story, seen, every_group(Story)),
         ),
         status=StoryStatus.PUBLISHED,
         published_at=Now(),
@@ -185,7 +185,7 @@ def unpublish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -
     """
     rows = replace(
         Story.objects.filter(
-            pk=story_id, author_id=author_id, status=StoryStatus.PUBLISHED, **unchanged(Story, seen, ["status"])
+            unchanged(Story, seen, ["status"]), pk=story_id, author_id=author_id, status=StoryStatus.PUBLISHED
         ),
         status=StoryStatus.DRAFT,
         published_at=None,

@@ -71,7 +71,7 @@ def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
         raise explain.not_own_chapter(chapter_id, author_id)
     (story,) = stories
     order = order_of(story.pk)
-    gone = remove(Chapter.objects.filter(pk=chapter_id, story_id=story.pk, **unchanged(Chapter, seen, TEXTS)))
+    gone = remove(Chapter.objects.filter(unchanged(Chapter, seen, TEXTS), pk=chapter_id, story_id=story.pk))
     if not gone:
         raise _conflict(_present(chapter_id, author_id), dict.fromkeys(TEXTS), seen)
     (chapter,) = gone
@@ -114,7 +114,7 @@ def locked_list(
 
     Raises `Conflict` for who wants it to be `mine`, `NotFound`, `Forbidden`.
     """
-    story = _locked(Story.objects.filter(pk=story_id, author_id=author_id, **unchanged(Story, seen, ["chapters"])))
+    story = _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), pk=story_id, author_id=author_id))
     if story is None:
         raise _order_conflict(explain.own_story(story_id, author_id), mine, seen)
     return story, order_of(story_id)
@@ -163,7 +163,7 @@ def set_texts(
     story = _locked(_story_of(chapter_id, author_id))
     if story is None:
         raise explain.not_own_chapter(chapter_id, author_id)
-    clean = mergeable(Chapter, values, seen) if reads is None else Q(**unchanged(Chapter, seen, reads))
+    clean = mergeable(Chapter, values, seen) if reads is None else unchanged(Chapter, seen, reads)
     chapter = _written(story, chapter_id, values, clean)
     if chapter is None:
         present = _present(chapter_id, author_id)

@@ -46,7 +46,9 @@ def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
     """Not found; whoever wrote it is told when it was deleted."""
     stone = Tombstone.objects.filter(pk=id_, author_id=author_id).first()
-    return NotFound(otherwise if stone is None else f"This was deleted at {stone.deleted_at.isoformat()}.")
+    if stone is None:
+        return NotFound(otherwise)
+    return NotFound(f"This was deleted at {stone.deleted_at.isoformat()}.", deleted_at=stone.deleted_at)
 
 
 def story_conflict(story: Story, mine: dict[str, Any], seen: Expected) -> Conflict:
@@ -77,6 +79,7 @@ def _now(story: Story, field: str) -> Any:
 
 def _written_texts(story: Story, seen: Expected) -> list[FieldConflict]:
     written = Chapter.objects.filter(story_id=story.pk, story_version__gt=seen.version).order_by("position")
+    written = written.exclude(story_version__in=seen.own)
     return [
         FieldConflict(f"chapters.{position}", base=None, mine=None, theirs={"id": id_, "title": title})
         for position, id_, title in written.values_list("position", "pk", "title")

@@ -24,7 +24,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
         **stamped(Shelf, ["stories"]),
     )
     everything = unchanged(Story, seen, every_group(Story))
-    gone = remove(Story.objects.filter(pk=story_id, author_id=author_id, **everything))
+    gone = remove(Story.objects.filter(everything, pk=story_id, author_id=author_id))
     if not gone:
         raise explain.changed(explain.own_story(story_id, author_id), seen)
     chapters = list(Chapter.objects.filter(story_id=story_id).values_list("pk", flat=True))

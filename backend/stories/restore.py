@@ -15,15 +15,20 @@ from backend.stories.models import MOST_CHAPTERS, Chapter, Revision, Story, Tomb
 Restored = tuple[Chapter | None, Story, Applied]
 
 
-def restore_revision(revision_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Restored:
+def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
+    """A revision of one of the author's stories; raises `NotFound`."""
+    revision = revisions.by_ids([revision_id], author=author_id).get(revision_id)
+    if revision is None:
+        raise NotFound("There is no such revision.")
+    return revision
+
+
+def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
     """Give the fields of a revision their earlier values, if none of them has changed since `seen`.
 
     `seen` is the version of the story or the chapter that the revision belongs to. Of the list of chapters the order
     comes back, and the chapter that was deleted; restoring never deletes one. Raises `Conflict`, `NotFound`, `Invalid`.
     """
-    revision = revisions.by_ids([revision_id], author=author_id).get(revision_id)
-    if revision is None:
-        raise NotFound("There is no such revision.")
     values: Mapping[str, Any] = revision.values
     if revision.chapter_id is not None:
         return set_texts(revision.chapter_id, author_id, values, seen, reads=list(values))

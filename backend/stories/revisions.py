@@ -46,23 +46,25 @@ def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: 
 BASES = """
 SELECT kept.field, revision.values -> kept.field
 FROM stories_revision AS revision CROSS JOIN LATERAL jsonb_each(revision.since) AS kept (field, at)
-WHERE revision.story_id = %s AND {chapter} AND revision.version > %s
-  AND kept.field = ANY(%s) AND kept.at::bigint <= %s
+WHERE revision.story_id = %s AND {chapter} AND revision.version > %s AND NOT revision.version = ANY(%s::bigint[])
+  AND kept.field = ANY(%s) AND (kept.at::bigint <= %s OR kept.at::bigint = ANY(%s::bigint[]))
+ORDER BY revision.version
 """
 
 
 def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[str, Any]:
     """What these fields held at the version `seen`, in one query; those that nobody knows any more are left out.
 
-    A value stood from the version in `since` until the one that replaced it, so at most one revision has it.
+    A value stood from the version in `since` until the one that replaced it, so one revision has the value that the
+    caller saw last: it had been written by whom they have seen, and was replaced by whom they have not.
     """
     fields = list(fields)
-    if not fields or seen.version is None:
+    if not fields or seen.anything:
         return {}
     story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
     sql = BASES.format(chapter=_chapter_is(chapter_id))
     of = [story_id] if chapter_id is None else [story_id, chapter_id]
-    parameters: list[Any] = [*of, seen.version, fields, seen.version]
+    parameters: list[Any] = [*of, seen.version, list(seen.own), fields, seen.version, list(seen.own)]
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         found = {field: orjson.loads(value) for field, value in cursor.fetchall()}
@@ -71,7 +73,7 @@ def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[s
 
 def changed_since(row: Model, seen: Expected, fields: Iterable[str]) -> list[str]:
     """Those of these fields that somebody has written since the version `seen`."""
-    return [field for field in fields if getattr(row, f"{field}_changed") > (seen.version or 0)]
+    return [field for field in fields if not seen.has_seen(getattr(row, f"{field}_changed"))]
 
 
 def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> list[FieldConflict]:

@@ -10,6 +10,7 @@ from backend.engine.guard import guard_of
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import (
+    MOST_OWN,
     Expected,
     is_unchanged,
     mergeable,
@@ -72,14 +73,14 @@ def test_the_filter_and_its_explanation_agree(seen: Expected, groups: list[str])
     unit_of_work(lambda: write(Person.objects.filter(pk=person.pk), name="z", **stamped(Person, ["name"])))
     row = Person.objects.get()
     assert (row.version, row.name_changed, row.bio_changed) == (4, 4, 3)
-    found = Person.objects.filter(**unchanged(Person, seen, groups)).exists()
+    found = Person.objects.filter(unchanged(Person, seen, groups)).exists()
     assert found == is_unchanged(row, seen, groups)
 
 
 def test_a_version_from_the_future_matches_nothing() -> None:
     """A client that made a version up is refused, not obeyed."""
     crowd(1)
-    assert not Person.objects.filter(**unchanged(Person, Expected(2), [])).exists()
+    assert not Person.objects.filter(unchanged(Person, Expected(2), [])).exists()
 
 
 def test_a_group_that_does_not_exist_is_a_mistake() -> None:
@@ -100,7 +101,7 @@ def test_a_write_that_waited_knows_what_it_replaced() -> None:
     (person,) = crowd(1)
 
     def late() -> list[Person]:
-        rows = Person.objects.filter(pk=person.pk, **unchanged(Person, Expected(1), ["name"]))
+        rows = Person.objects.filter(unchanged(Person, Expected(1), ["name"]), pk=person.pk)
         return unit_of_work(lambda: replace(rows, bio="late", **stamped(Person, ["bio"])))
 
     with transaction.atomic():
@@ -115,7 +116,7 @@ def test_a_write_that_waited_knows_what_it_replaced() -> None:
 def test_a_replacing_write_that_waited_looks_again() -> None:
     """Its condition is applied to what the rival has committed, as that of a plain write is."""
     (person,) = crowd(1)
-    seen = Person.objects.filter(pk=person.pk, **unchanged(Person, Expected(1), ["bio"]))
+    seen = Person.objects.filter(unchanged(Person, Expected(1), ["bio"]), pk=person.pk)
     with transaction.atomic():
         set_bio(person, "early")
         late = Rival(lambda: unit_of_work(lambda: replace(seen, bio="late", **stamped(Person, ["bio"]))))
@@ -141,12 +142,12 @@ def test_a_chain_of_replacing_writes_has_no_gap() -> None:
 def test_a_conditioned_delete_that_waited_looks_again() -> None:
     """Whoever deletes what they have not seen is told, not obeyed."""
     (person,) = crowd(1)
-    seen = Shelf.objects.filter(pk=person.pk, **unchanged(Shelf, Expected(0), ["stories"]))
+    seen = Shelf.objects.filter(unchanged(Shelf, Expected(0), ["stories"]), pk=person.pk)
     with transaction.atomic():
         write(Shelf.objects.filter(pk=person.pk), **stamped(Shelf, ["stories"]))
         late = Rival(lambda: unit_of_work(lambda: remove(seen))).until_it_waits()
     assert late.result() == []
-    shelf = Shelf.objects.filter(pk=person.pk, **unchanged(Shelf, Expected(1), ["stories"]))
+    shelf = Shelf.objects.filter(unchanged(Shelf, Expected(1), ["stories"]), pk=person.pk)
     assert [row.version for row in unit_of_work(lambda: remove(shelf))] == [1]
     assert not Shelf.objects.exists()
 
@@ -197,3 +198,37 @@ def test_an_expectation_of_a_key_is_not_filtered_on() -> None:
     for make in (lambda: unchanged(Person, after, ["bio"]), lambda: mergeable(Person, {"bio": ""}, after)):
         with pytest.raises(LookupError, match="key"):
             make()
+
+
+# --- What one's own writes have seen -----------------------------------------------------------------------------
+
+
+def test_own_writes_in_a_row_are_one_version() -> None:
+    """As long as nobody else writes in between."""
+    assert Expected(3).and_wrote(4).and_wrote(5) == Expected(5)
+
+
+def test_own_writes_over_others_have_not_seen_those() -> None:
+    """What another wrote in the gap stays unseen, however often one writes oneself after it."""
+    seen = Expected(1).and_wrote(3).and_wrote(4)
+    assert (seen, seen.latest) == (Expected(1, own=(3, 4)), 4)
+    assert [stamp for stamp in range(1, 7) if seen.has_seen(stamp)] == [1, 3, 4]
+    for version in range(5, 300):
+        seen = seen.and_wrote(version)
+    assert len(seen.own) == MOST_OWN
+    assert not seen.has_seen(3)
+
+
+@pytest.mark.parametrize(("group", "passes"), [("name", False), ("bio", True), ("show_mature", True)])
+def test_what_was_unseen_stays_a_reason_to_refuse(group: str, passes: bool) -> None:
+    """I saw version 1 and wrote the bio at 3 over a name of version 2: the name is still unseen, the bio is mine."""
+    (person,) = crowd(1)
+    unit_of_work(lambda: write(Person.objects.filter(pk=person.pk), name="theirs", **stamped(Person, ["name"])))
+    unit_of_work(lambda: set_bio(person, "mine"))
+    seen, row = Expected(1).and_wrote(3), Person.objects.get()
+    assert Person.objects.filter(unchanged(Person, seen, [group])).exists() == passes
+    assert is_unchanged(row, seen, [group]) == passes
+    assert (
+        Person.objects.filter(mergeable(Person, {group: "x" if group != "show_mature" else True}, seen)).exists()
+        == passes
+    )

@@ -1,5 +1,6 @@
 """Chapters: appended, edited, merged by paragraphs, moved and deleted, each as a write to their story too."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -273,3 +274,79 @@ def test_only_its_author_changes_a_story(asha: Caller, bilal: Caller) -> None:
         assert not any("deleted" in answer["message"] for answer in answers)
     assert chapters
     assert asha.update_chapter(to_id("Chapter", asha.person.pk), {"title": "x"}, "1")["code"] == "NOT_FOUND"
+
+
+# --- Expecting what one's own mutation made ---------------------------------------------------------------------
+
+BY_KEY = """
+mutation ($id: ID!, $p: ChapterPatch!, $e: Expect!, $k: UUID, $c: OnConflict!) {
+  updateChapter(id: $id, patch: $p, expect: $e, key: $k, onConflict: $c) {
+    __typename ... on ChapterSuccess { applied chapter { version title body } }
+    ... on ConflictError { expected overlaps { path base mine theirs } }
+  }
+}
+"""
+
+
+def save(caller: Caller, chapter: str, patch: dict[str, str], expect: dict[str, str], key: str | None = None) -> Any:
+    """An autosave with MERGE."""
+    return caller.post(BY_KEY, id=chapter, p=patch, e=expect, k=key, c="MERGE")["data"]["updateChapter"]
+
+
+def test_a_save_after_a_merged_text_does_not_undo_the_merge(asha: Caller, chapter: str) -> None:
+    """The text that was merged in has not been on that screen, so the next text from it is a conflict, not a loss."""
+    asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
+    key = str(uuid.uuid4())
+    first = save(asha, chapter, {"body": "Mine.\n\nTwo.\n\nThree."}, {"version": "1"}, key)
+    assert (first["applied"], first["chapter"]["body"]) == ("MERGED", "Mine.\n\nTwo.\n\nTheirs.")
+    with nothing_written():
+        late = save(asha, chapter, {"body": "Mine, longer.\n\nTwo.\n\nThree."}, {"after": key})
+    assert late["__typename"] == "ConflictError"
+    assert save(asha, chapter, {"title": "A title"}, {"after": key})["applied"] == "MERGED"
+
+
+def test_saves_after_a_merged_field_go_on(asha: Caller, chapter: str) -> None:
+    """Others' title was kept; one's own text can be saved again and again, the title only by who has seen it."""
+    asha.update_chapter(chapter, {"title": "Theirs"}, "1")
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    expect = {"version": "1"}
+    for number, key in enumerate(keys):
+        answer = save(asha, chapter, {"body": f"Mine {number}"}, expect, key)
+        assert (answer["applied"], answer["chapter"]["title"]) == ("MERGED", "Theirs")
+        expect = {"after": key}
+    with nothing_written():
+        answer = save(asha, chapter, {"title": "Mine"}, expect)
+    assert answer["overlaps"] == [{"path": "title", "base": "Another", "mine": "Mine", "theirs": "Theirs"}]
+    asha.update_chapter(chapter, {"body": "Theirs"}, "5")
+    answer = save(asha, chapter, {"body": "Mine 3"}, expect)
+    assert answer["overlaps"] == [{"path": "body", "base": "Mine 2", "mine": "Mine 3", "theirs": "Theirs"}]
+
+
+def test_publishing_after_an_edit_has_not_seen_what_others_wrote_before_it(asha: Caller, story: Any) -> None:
+    """An edit of the title passes over a chapter that somebody wrote; publishing by its key does not."""
+    id_, chapter = story["id"], story["chapters"][0]["id"]
+    publish = "mutation ($id: ID!, $e: Expect!) { publishStory(id: $id, expect: $e) { __typename } }"
+    key, other = str(uuid.uuid4()), str(uuid.uuid4())
+    asha.update_chapter(chapter, {"body": "Theirs."}, "1", key=other)
+    assert asha.update_story(id_, {"title": "Mine"}, "1", key=key)["story"]["version"] == "3"
+    refused = asha.ask(publish, id=id_, e={"after": key})["publishStory"]
+    assert refused["__typename"] == "ConflictError"
+    assert asha.ask(publish, id=id_, e={"after": other})["publishStory"]["__typename"] == "InvalidError"
+    last = str(uuid.uuid4())
+    asha.update_story(id_, {"summary": "Mine"}, "3", key=last)
+    assert asha.ask(publish, id=id_, e={"after": last})["publishStory"]["__typename"] == "StorySuccess"
+
+
+def test_what_one_has_made_one_has_seen(asha: Caller) -> None:
+    """A story by the key of its creation, a chapter by that of its appending, a shelf by the story before."""
+    made, appended, edited = (str(uuid.uuid4()) for _ in range(3))
+    story = asha.create_story("0", key=made)["story"]["id"]
+    patch = """mutation ($id: ID!, $e: Expect!, $k: UUID) {
+      updateStory(id: $id, patch: {title: "T"}, expect: $e, key: $k) { __typename }
+    }"""
+    assert asha.ask(patch, id=story, e={"after": made}, k=edited)["updateStory"]["__typename"] == "StorySuccess"
+    chapter = asha.append(story, key=appended)["chapter"]["id"]
+    assert save(asha, chapter, {"title": "T"}, {"after": appended})["applied"] == "WRITTEN"
+    create = 'mutation ($e: Expect!) { createStory(input: {title: "B"}, expect: $e) { __typename } }'
+    assert asha.ask(create, e={"after": made})["createStory"]["__typename"] == "StorySuccess"
+    assert asha.ask(create, e={"after": edited})["createStory"]["__typename"] == "InvalidError"

@@ -336,13 +336,14 @@ def test_a_story_is_deleted_with_all_that_belongs_to_it(asha: Caller, bilal: Cal
         asha.update_story(id_, {"title": "Late"}, "3"),
         asha.update_chapter(first, {"title": "Late"}, "2"),
         asha.append(id_),
-        asha.publish(id_, "3"),
         asha.reorder(id_, [], "3"),
         asha.delete_story(id_, "3"),
     ):
         assert (late["code"], late["retry"]["kind"]) == ("NOT_FOUND", "NEVER")
-        assert "deleted at 20" in late["message"]
-    assert bilal.update_story(id_, {"title": "Late"}, "3")["message"] == "There is no such story."
+        assert late["message"] == f"This was deleted at {late['deletedAt']}."
+    assert "deleted at 20" in asha.publish(id_, "3")["message"]
+    other = bilal.update_story(id_, {"title": "Late"}, "3")
+    assert (other["message"], other["deletedAt"]) == ("There is no such story.", None)
     assert bilal.record_view(id_, "1")["code"] == "NOT_FOUND"
 
 
