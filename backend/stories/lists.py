@@ -7,7 +7,7 @@ import enum
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.engine.text import Checker
@@ -23,7 +23,7 @@ STRAY_HYPHENS = re.compile(r'-{2,}|-(?![\w"])')
 SHOWN = "(NOT story.mature OR %s OR story.author_id = %s::uuid)"
 """Whether lists show a story of which nothing else is to be hidden: parameters `mature` and `viewer`."""
 
-STORIES = "SELECT story.*, {at} AS place_at FROM {tables} WHERE {conditions}{between} {order}"
+STORIES = "SELECT story.*, {at} AS place_at FROM {tables} WHERE {conditions}{between} {end}"
 
 FEED = f"""
 SELECT story.*, story.published_at AS place_at
@@ -95,8 +95,14 @@ DRAFTS = {
     Order.MOST_READ: _Source(MAYBE_RANKED, "COALESCE(rank.views, 0)"),
 }
 
-SEARCHED = "to_tsvector('simple'::regconfig, COALESCE(story.title, '') || ' ' || COALESCE(story.summary, ''))"
-"""What the index `story_search` holds, in the words that it was made with: in others it would not be used."""
+FOUND = """
+to_tsvector('simple'::regconfig, COALESCE(story.title, '') || ' ' || COALESCE(story.summary, ''))
+@@ websearch_to_tsquery('simple', %s)
+"""
+"""Its left side is what the index `story_search` holds, in the words that it was made with, or it would not be used."""
+
+NEAR = 1_000
+"""So many stories at the beginning of a list are looked through for words, before the index is asked for the others."""
 
 Condition = tuple[str, Sequence[Any]]
 
@@ -107,16 +113,34 @@ def stories(wanted: Wanted, order: Order, window: Window, *, viewer: uuid.UUID |
     if wanted.drafts and viewer is None:
         return Page.of([], window)
     source = (DRAFTS if wanted.drafts else PUBLISHED)[order]
-    conditions = [*_visible(wanted.drafts, viewer, mature), *_asked_for(wanted, text)]
+    conditions = [*_visible(wanted.drafts, viewer, mature), *_asked_for(wanted)]
+    if text is not None:
+        return Page.of(_with_text(text, source, conditions, window), window)
+    sql, parameters = _listed(source, conditions, window, window.order(source.at, source.id))
+    return Page.of(Story.objects.raw(sql, parameters), window)
+
+
+def _listed(source: _Source, conditions: Iterable[Condition], window: Window, end: str) -> tuple[str, list[Any]]:
+    conditions = list(conditions)
     between, places = window.condition(source.at, source.id)
-    sql = STORIES.format(
-        at=source.at,
-        tables=source.tables,
-        conditions=" AND ".join(sql for sql, _ in conditions),
-        between=between,
-        order=window.order(source.at, source.id),
-    )
-    return Page.of(Story.objects.raw(sql, [*(one for _, of in conditions for one in of), *places]), window)
+    required = " AND ".join(sql for sql, _ in conditions)
+    sql = STORIES.format(at=source.at, tables=source.tables, conditions=required, between=between, end=end)
+    return sql, [*(parameter for _, of in conditions for parameter in of), *places]
+
+
+def _with_text(text: str, source: _Source, conditions: Sequence[Condition], window: Window) -> list[Story]:
+    """The first stories of a list that hold these words: frequent ones are near its beginning, others in the index.
+
+    PostgreSQL itself would have to guess how frequent a word is, and guesses wrong just where nobody uses it: then it
+    walks through the whole list. OFFSET 0 keeps it from that.
+    """
+    order = window.order("story.place_at", "story.id")
+    near, parameters = _listed(source, conditions, window, replace(window, size=NEAR - 1).order(source.at, source.id))
+    found = list(Story.objects.raw(f"SELECT * FROM ({near}) AS story WHERE {FOUND} {order}", [*parameters, text]))
+    if len(found) > window.size:
+        return found
+    anywhere, parameters = _listed(source, [*conditions, (FOUND, [text])], window, "OFFSET 0")
+    return list(Story.objects.raw(f"SELECT * FROM ({anywhere}) AS story {order}", parameters))
 
 
 def _checked_text(text: str) -> str:
@@ -135,15 +159,13 @@ def _visible(drafts: bool, viewer: uuid.UUID | None, mature: bool) -> Iterable[C
         yield SHOWN, [mature, viewer]
 
 
-def _asked_for(wanted: Wanted, text: str | None) -> Iterable[Condition]:
+def _asked_for(wanted: Wanted) -> Iterable[Condition]:
     if wanted.author is not None:
         yield "story.author_id = %s", [wanted.author]
     if wanted.with_warnings:
         yield "story.warnings @> %s::varchar[]", [list(wanted.with_warnings)]
     if wanted.without_warnings:
         yield "NOT story.warnings && %s::varchar[]", [list(wanted.without_warnings)]
-    if text is not None:
-        yield f"{SEARCHED} @@ websearch_to_tsquery('simple', %s)", [text]
 
 
 def feed(window: Window, *, viewer: uuid.UUID, mature: bool) -> Page[Story]:

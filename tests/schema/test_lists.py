@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backend.stories import lists
 from backend.stories.models import ContentWarning, Story, StoryRank
 from schema.nodes import from_id, to_id
 from tests.api import Caller
@@ -169,6 +170,26 @@ def test_by_text(author: Author, nobody: Caller) -> None:
     assert titles(nobody, text="Maus -- fable") == titles(nobody, text="mercy - about") == [maus], (
         "a dash forbids nothing"
     )
+
+
+@pytest.mark.parametrize("order", ["NEWEST", "MOST_READ"])
+def test_rare_words_are_found_anywhere(
+    author: Author, nobody: Caller, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Behind the stories that are looked through first, too; frequent and rare words lead through the same pages."""
+    monkeypatch.setattr(lists, "NEAR", 3)
+    most_read = ranked(author, 7)
+    expected = most_read if order == "MOST_READ" else [f"Number {n}" for n in reversed(range(7))]
+    for title in expected:
+        assert titles(nobody, order, text=title) == [title]
+    for text, wanted in (("number", expected), (f'"{expected[0]}" or "{expected[5]}"', [expected[0], expected[5]])):
+        assert titles(nobody, order, text=text) == wanted
+        walked, window = [], {"first": 1}
+        while window:
+            found = page(nobody, order, window, text=text)
+            walked += [edge["node"]["title"] for edge in found["edges"]]
+            window = {"first": 1, "after": found["pageInfo"]["endCursor"]} if found["pageInfo"]["hasNextPage"] else {}
+        assert walked == wanted
 
 
 def test_a_text_has_a_length(nobody: Caller) -> None:
