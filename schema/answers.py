@@ -38,7 +38,8 @@ class Expect:
     )
     after: uuid.UUID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Write only if the thing is still as your mutation with this key left it. So autosaves can be sent one "
+        description="Write only if the thing is still as your mutation with this key left it: as you had seen it before that, "
+        "and as you wrote it then; what others wrote before it, unseen by you, stays a conflict. So autosaves can be sent one "
         "after the other without waiting for the version that each makes. If that mutation has not been served yet, the "
         "answer is BUSY: send this again.",
     )

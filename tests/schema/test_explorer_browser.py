@@ -107,11 +107,17 @@ def test_every_prepared_tab_can_be_played_as_it_stands(page: Page) -> None:
         ("CreateStory", "createStory", "StorySuccess"),
         ("CreateStory", "createStory", "StorySuccess"),
         ("PublishStory", "publishStory", "StorySuccess"),
-        ("RecordView", "recordView", "ReadingSuccess"),
+        ("Read", "recordView", "ReadingSuccess"),
     ):
         page.tab(name)
         assert page.play()[field]["__typename"] == success
-    page.tab("IdempotentRetry")
+    page.tab("CreateStory")
+    page.play()
+    page.tab("Merge")
+    for _round in range(2):
+        saved = page.play()
+        assert [saved[name]["applied"] for name in ("phone", "laptop")] == ["WRITTEN", "MERGED"]
+    page.tab("SendTwice")
     twice = page.play()
     assert [twice[name]["applied"] for name in ("first", "again")] == ["WRITTEN", "REPLAYED"]
     page.tab("SignIn")
