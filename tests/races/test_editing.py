@@ -134,6 +134,19 @@ def test_sixteen_who_edit_a_paragraph_each_all_stand(asha: Caller) -> None:
     assert_verified()
 
 
+@pytest.mark.parametrize("place", [None, 0])
+def test_what_both_changed_alike_does_not_collide(asha: Caller, place: int | None) -> None:
+    """Of two fields one was changed to the same by somebody else, so merging has nothing to refuse."""
+    desk = Desk.of(asha.person, "One.")
+    edit = desk.edit if place is None else partial(desk.write, desk.order()[0])
+    other: dict[str, Any] = {"summary": "Mine"} if place is None else {"body": "Mine."}
+    assert word(edit(1, title="Alike")) == "WRITTEN"
+    assert word(edit(1, merge=True, title="Alike", **other)) == "MERGED"
+    assert word(told(lambda: edit(1, merge=True, title="Unlike", **other))) == "CONFLICT"
+    assert word(edit(1, merge=True, title="Alike", **other)) == "NOOP"
+    assert_verified()
+
+
 def test_texts_are_not_merged_away(asha: Caller) -> None:
     """Each of two deletes the half that the other one keeps: a chapter has to have a text, so it is a conflict."""
     desk = Desk.of(asha.person, "One.\n\nTwo.")

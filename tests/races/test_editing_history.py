@@ -17,7 +17,7 @@ from backend.engine.idempotency import Outcome
 from backend.stories import merge
 from backend.stories.models import Revision
 from tests.api import Caller
-from tests.races.desk import Answer, Desk, assert_verified, fields, told, word
+from tests.races.desk import Answer, Desk, Seen, assert_verified, fields, told, word
 from tests.races.rivals import race
 from tests.races.rows import query
 
@@ -59,6 +59,8 @@ class Step:
     sets: Mapping[str, Any]
     touches: frozenset[str]
     merge: bool = False
+    own: frozenset[int] = frozenset()
+    """Later versions that this editor made without looking at what others had made before: a chain of `after`."""
     said: str = ""
     made: dict[str, State] = field(default_factory=dict)
     current: State | None = None
@@ -87,6 +89,16 @@ def log(transactional_db: None) -> Iterator[None]:
         cursor.execute(FORGET)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A request of one's own that the next one can name, and what its sender knows then: versions, and the row."""
+
+    key: uuid.UUID
+    seen: int
+    own: frozenset[int]
+    row: State
+
+
 # --- Those who edit -----------------------------------------------------------------------------------------------
 
 
@@ -99,6 +111,7 @@ class Editor:
         self.orders: dict[uuid.UUID, list[uuid.UUID]] = {}
         self.listed: dict[uuid.UUID, int] = {}
         """The version at which each order was looked up."""
+        self.chains: dict[uuid.UUID, Chain] = {}
 
     def walk(self) -> list[Step]:
         for desk in self.desks:
@@ -128,26 +141,44 @@ class Editor:
         values: State = {"title": self.chance.choice("ABC"), "summary": self.chance.choice("ABC")}
         values |= {"mature": self.chance.random() < 0.5, "warnings": self.chance.choice([[], ["DEATH"], ["GORE"]])}
         patch = {name: values[name] for name in self.chance.sample(EDITABLE, self.chance.choice([1, 1, 2]))}
-        merging, seen = self.chance.random() < 0.6, self.seen[desk.story]["version"]
+        merging, chain, key = self.chance.random() < 0.6, self.chain(desk.story), uuid.uuid4()
         reads = frozenset(patch if merging else EDITABLE)
-        step = Step(desk.story, desk.story, seen, reads, patch, frozenset(patch), merging)
-        return step.heard(told(lambda: desk.edit(seen, merge=merging, **patch)))
+        step = Step(desk.story, desk.story, chain.seen, reads, patch, frozenset(patch), merging, chain.own)
+        step.heard(told(lambda: desk.edit(after(chain), merge=merging, key=key, **patch)))
+        return self.chained(step, chain, key)
+
+    def chain(self, row: uuid.UUID) -> Chain:
+        """What to go on from: the answer that was read last, or the last request of one's own, whatever it was answered."""
+        if row in self.chains and self.chance.random() < 0.5:
+            return self.chains[row]
+        return Chain(NOBODYS, self.seen[row]["version"], frozenset(), self.seen[row])
+
+    def chained(self, step: Step, chain: Chain, key: uuid.UUID) -> Step:
+        made = step.made.get("story" if step.row == step.story else "chapter")
+        if made is None:
+            self.chains.pop(step.row, None)
+            return step
+        is_known = step.is_written and all(made[name] == value for name, value in step.sets.items())
+        own = chain.own | {made["version"]} if is_known else chain.own
+        self.chains[step.row] = Chain(key, chain.seen, own, {**chain.row, **step.sets})
+        return step
 
     def write(self, desk: Desk) -> Step:
         if not self.orders[desk.story]:
             return self.append(desk)
         chapter = self.chance.choice(self.orders[desk.story])
-        before, patch = self.seen[chapter], State()
+        chain, patch, key = self.chain(chapter), State(), uuid.uuid4()
         if self.chance.random() < 0.4:
             patch["title"] = self.chance.choice("ABC")
         if not patch or self.chance.random() < 0.3:
-            paragraphs = before["body"].split("\n\n")
+            paragraphs = chain.row["body"].split("\n\n")
             paragraphs[self.chance.randrange(len(paragraphs))] = self.chance.choice(["So.", "Thus.", "Then.", "Now."])
             patch["body"] = "\n\n".join(paragraphs)
-        merging, seen = self.chance.random() < 0.7, before["version"]
+        merging = self.chance.random() < 0.7
         reads = frozenset(patch if merging else TEXTS)
-        step = Step(desk.story, chapter, seen, reads, patch, frozenset({"texts"}), merging)
-        return step.heard(told(lambda: desk.write(chapter, seen, merge=merging, **patch)))
+        step = Step(desk.story, chapter, chain.seen, reads, patch, frozenset({"texts"}), merging, chain.own)
+        step.heard(told(lambda: desk.write(chapter, after(chain), merge=merging, key=key, **patch)))
+        return self.chained(step, chain, key)
 
     def append(self, desk: Desk) -> Step:
         step = Step(desk.story, desk.story, None, frozenset(), {}, frozenset({"chapters"}))
@@ -190,6 +221,14 @@ class Editor:
         return step.heard(told(lambda: desk.restore(revision.pk, seen)))
 
 
+NOBODYS = uuid.UUID(int=0)
+
+
+def after(chain: Chain) -> Seen:
+    """What a request says that goes on from there."""
+    return chain.seen if chain.key == NOBODYS else chain.key
+
+
 # --- What really happened -----------------------------------------------------------------------------------------
 
 
@@ -228,15 +267,25 @@ class Book:
         assert sorted(places.values()) == list(range(1, len(places) + 1))
         self.orders[uuid.UUID(story["id"]), story["version"]] = sorted(places, key=places.__getitem__)
 
-    def touched(self, row: uuid.UUID, after: int, up_to: int) -> set[str]:
-        """The groups that the versions after one and up to another have stamped."""
-        return {
-            name.removesuffix("_changed")
-            for version, state in self.states[row].items()
-            if after < version <= up_to
-            for name, stamp in state.items()
-            if name.endswith("_changed") and stamp == version
+    def touched(self, row: uuid.UUID, version: int) -> set[str]:
+        """The groups that a version has stamped."""
+        stamps = self.states[row][version].items()
+        return {name.removesuffix("_changed") for name, at in stamps if name.endswith("_changed") and at == version}
+
+    def unseen(self, step: Step, up_to: int) -> set[str]:
+        """The groups that somebody has touched up to a version, and its sender has neither seen nor touched since."""
+        if step.seen is None:
+            return set()
+        last = {
+            name: one for one in sorted(self.states[step.row]) if one <= up_to for name in self.touched(step.row, one)
         }
+        return {name for name, version in last.items() if version > step.seen and version not in step.own}
+
+    def base(self, step: Step, name: str) -> Any:
+        """What a field held when the sender last saw it."""
+        versions = (one for one in self.states[step.row] if one <= (step.seen or 0) or one in step.own)
+        version = max(one for one in versions if name in self.touched(step.row, one))
+        return self.value(step.row, version, name)
 
     def value(self, row: uuid.UUID, version: int, name: str) -> Any:
         """What a field held at a version."""
@@ -289,7 +338,7 @@ def check_count(book: Book, desk: Desk, steps: list[Step]) -> None:
     assert Revision.objects.filter(story_id=desk.story).count() == len(made)
     by_version = {step.made["story"]["version"]: step for step in steps if step.is_written}
     for version, step in by_version.items():
-        assert book.touched(desk.story, version - 1, version) == step.touches
+        assert book.touched(desk.story, version) == step.touches
 
 
 def check_success(book: Book, step: Step) -> None:
@@ -300,16 +349,16 @@ def check_success(book: Book, step: Step) -> None:
     made = step.made["story"] if step.row == step.story else step.made.get("chapter")
     if made is None:  # a chapter that was deleted
         made = book.gone[step.row, step.made["story"]["version"]]
-        assert not book.touched(step.row, step.seen or 0, made["version"]) & step.reads
+        assert not book.unseen(step, made["version"]) & step.reads
         return
     before_mine = made["version"] - step.is_written
-    unseen = set() if step.seen is None else book.touched(step.row, step.seen, before_mine) & step.reads
+    unseen = book.unseen(step, before_mine) & step.reads
     assert step.merge or not unseen, "it replaced what it had not seen"
     for name, mine in step.sets.items():
         if name not in unseen:
             assert made[name] == mine
         elif name == "body":
-            bodies = book.value(step.row, step.seen or 0, "body"), mine, book.value(step.row, before_mine, "body")
+            bodies = book.base(step, name), mine, book.value(step.row, before_mine, name)
             assert made[name] in (mine, merge.merged(merge.three_way(*bodies)))
         else:
             assert made[name] == mine == book.value(step.row, before_mine, name), "it replaced what it had not seen"
@@ -328,13 +377,13 @@ def check_conflict(book: Book, step: Step) -> None:
     assert step.seen is not None
     check_state(book, step.current)
     version = step.current["version"]
-    assert step.seen > version or book.touched(step.row, step.seen, version) & step.reads
+    assert step.seen > version or book.unseen(step, version) & step.reads
     for overlap in step.overlaps:
         if overlap.base is not None:
-            assert overlap.base == book.value(step.row, step.seen, overlap.path)
+            assert overlap.base == book.base(step, overlap.path)
         if overlap.path in step.current:
             assert overlap.theirs == step.current[overlap.path]
-            assert overlap.path in book.touched(step.row, step.seen, version)
+            assert overlap.path in book.unseen(step, version)
 
 
 def check_revision(book: Book, revision: Revision) -> None:
