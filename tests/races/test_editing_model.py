@@ -342,7 +342,12 @@ class Editing(RuleBasedStateMachine):
         expected = ("WRITTEN", "NOOP") if id_ in self.the_model.order else ("INVALID",)
         assert answer in (expected if is_published else ("NOT_FOUND",))
 
-    @precondition(lambda self: self.model)
+    @precondition(lambda self: self.model and self.model.kept)
+    @rule()
+    def undo(self) -> None:
+        self.restore(0, 0)
+
+    @precondition(lambda self: self.model and len(self.model.kept) > 8)
     @rule(back=st.sampled_from([0, 1, 2]), sure=st.sampled_from([True, False, False]))
     def delete(self, back: int, sure: bool) -> None:
         seen = self.seen(0 if sure else back)
