@@ -9,13 +9,14 @@ from functools import partial
 
 import pytest
 
+from backend.engine.errors import NotFound
 from backend.engine.transactions import snapshot
 from backend.people.models import Person
 from backend.reading.models import Reading
-from backend.stories.models import Chapter, Revision
+from backend.stories.models import Chapter, Revision, Tombstone
 from tests.api import Caller
 from tests.races.desk import Desk, assert_verified, told, word
-from tests.races.rivals import elsewhere, race
+from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import crowd, query, scalar
 from tests.races.statements import before
 
@@ -162,6 +163,21 @@ def test_a_chapter_that_comes_back_while_it_is_looked_for_is_still_its_authors(
     assert writes[move]() == "CONFLICT"
     desk.publish(3)
     assert word(told(lambda: stranger.write(chapter, 1, body="Mine."))) == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("move", ["write", "drop"])
+def test_who_waited_for_the_deletion_of_a_chapter_is_told_when_it_was(asha: Caller, move: str) -> None:
+    """Nothing is written, and the list is not touched again."""
+    desk, rivals = Desk.of(asha.person, "One.", "Two."), list[Rival]()
+    chapter = desk.order()[0]
+    late = partial(desk.write, chapter, 1, body="Late.") if move == "write" else partial(desk.drop, chapter, 1)
+    with before('INSERT INTO "stories_tombstone"', lambda: rivals.append(Rival(partial(told, late)).until_it_waits())):
+        desk.drop(chapter, 1)
+    answer = rivals[0].result()
+    assert isinstance(answer, NotFound)
+    assert Tombstone.objects.get(pk=chapter).deleted_at.isoformat() in answer.message
+    assert (desk.row().version, len(desk.revisions()), len(desk.order())) == (2, 1, 1)
+    assert_verified()
 
 
 def test_two_who_bring_one_chapter_back_make_one(asha: Caller) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from backend.engine.errors import Busy, Invalid
+from backend.engine.errors import Busy, Conflict, Invalid
 from backend.engine.idempotency import Outcome
 from tests.api import Caller
 from tests.races.desk import Answer, Desk, assert_verified, fields, told, word, words
@@ -148,6 +148,19 @@ def test_after_does_not_pass_over_what_a_rival_wrote(asha: Caller) -> None:
     assert word(answer) == "CONFLICT"
     assert [(one.base, one.theirs) for one in answer.overlaps] == [("First", "Rival")]  # type: ignore[union-attr]
     assert word(desk.edit(first, merge=True, summary="Second")) == "MERGED"
+
+
+def test_a_chain_has_not_seen_what_a_rival_wrote_before_its_first_link(asha: Caller) -> None:
+    """Merging kept it, and nobody looked: what the rival wrote is neither replaced nor published by what follows."""
+    desk, first, second = Desk.of(asha.person), uuid.uuid4(), uuid.uuid4()
+    desk.edit(1, summary="Rival")
+    assert word(desk.edit(1, merge=True, key=first, title="First")) == "MERGED"
+    assert word(desk.edit(first, merge=True, key=second, title="Second")) == "MERGED"
+    for late in (lambda: desk.edit(second, merge=True, summary="Mine"), lambda: desk.publish(second)):
+        answer = told(late)
+        assert isinstance(answer, Conflict)
+        assert [(one.path, one.base, one.theirs) for one in answer.overlaps] == [("summary", "", "Rival")]
+    assert (desk.row().title, desk.row().summary, desk.row().version) == ("Second", "Rival", 4)
 
 
 def test_two_requests_that_wait_for_each_other_end(asha: Caller) -> None:
