@@ -135,13 +135,14 @@ def by_ids(ids: Iterable[uuid.UUID], *, author: uuid.UUID) -> dict[uuid.UUID, Re
 
 PRUNE = """
 DELETE FROM stories_revision WHERE id IN (
-    SELECT id FROM (
+    SELECT id FROM stories_revision JOIN (
         SELECT id, row_number() OVER newest AS number, sum(size) OVER newest AS characters
         FROM stories_revision WINDOW newest AS (PARTITION BY story_id, chapter_id ORDER BY version DESC)
-    ) AS revision
-    WHERE number > %s OR (number > 1 AND characters > %s) LIMIT %s
+    ) AS ranked USING (id)
+    WHERE number > %s OR (number > 1 AND characters > %s) LIMIT %s FOR UPDATE OF stories_revision SKIP LOCKED
 )
 """
+"""Those that are being deleted with their story are left to that: so neither waits for the other."""
 
 
 def prune(*, kept: int, characters: int, batch: int = 10_000) -> int:
