@@ -44,6 +44,7 @@ class User:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # ignored below nohup
         )
 
     def line(self) -> str:
