@@ -40,7 +40,8 @@ def update_chapter(
         return Outcome(applied, {"chapter": row, "story": story}, as_sent=as_sent)
 
     request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
-    return joined(performed(request, conditioned(me, expect, _the(chapter), write), me))
+    texts = {name: text for name, text in patch.items() if name == "body"}
+    return joined(performed(request, conditioned(me, expect, _the(chapter), write, texts), me))
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from backend.engine.errors import Conflict, Invalid
@@ -40,12 +41,17 @@ def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outc
 
 
 def conditioned(
-    me: Person, expect: Expected, target: Target, write: Callable[[Expected], Outcome]
+    me: Person,
+    expect: Expected,
+    target: Target,
+    write: Callable[[Expected], Outcome],
+    sent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[], Outcome]:
     """`write` as a unit of work that knows what `expect` means, and remembers what the caller has seen by it.
 
     The version in the reply covers writes of others that the caller may never have looked at. So `expect.after` means
-    what the caller had seen before, and their own write: a chain of writes by keys never replaces anything unseen.
+    what the caller had seen before, and their own write: a chain of writes by keys never replaces anything unseen. `sent`
+    are texts that may be merged with others': the caller goes on from these.
     """
 
     def work() -> Outcome:
@@ -56,11 +62,17 @@ def conditioned(
             return outcome
         if seen.anything:
             seen = NOTHING
-        if outcome.applied is not Applied.NOOP and outcome.as_sent:
-            seen = seen.and_wrote(getattr(row, target.version))
-        return with_fact(outcome, {target.name: [seen.version, *seen.own]})
+        if outcome.applied is Applied.NOOP or not outcome.as_sent:
+            seen = seen.and_sent(sent)
+        else:
+            seen = replace(seen.and_wrote(getattr(row, target.version)), sent=_without(seen.sent, sent))
+        return with_fact(outcome, {target.name: {"version": seen.version, "own": seen.own, "sent": dict(seen.sent)}})
 
     return work
+
+
+def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def with_fact(outcome: Outcome, saw: Mapping[str, Any]) -> Outcome:
@@ -71,7 +83,7 @@ def with_fact(outcome: Outcome, saw: Mapping[str, Any]) -> Outcome:
 def made(outcome: Outcome, name: str) -> Outcome:
     """The outcome of making a row, of which the caller has therefore seen everything."""
     row: Any = outcome.rows[name]
-    return with_fact(outcome, {name: [row.version]})
+    return with_fact(outcome, {name: {"version": row.version, "own": [], "sent": {}}})
 
 
 def _seen(me: Person, expect: Expected, target: Target) -> Expected:
@@ -82,4 +94,4 @@ def _seen(me: Person, expect: Expected, target: Target) -> Expected:
     row, saw = before.rows.get(target.name), before.facts.get(SAW, {}).get(target.name)
     if saw is None or any(getattr(row, name) != value for name, value in target.of.items()):
         raise Invalid.one("expect.after", "is the key of a mutation that was not conditioned on this, nor made it.")
-    return Expected(saw[0], own=tuple(saw[1:]))
+    return Expected(saw["version"], own=tuple(saw["own"]), sent=saw["sent"])

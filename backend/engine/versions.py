@@ -16,7 +16,8 @@ one statement atomic (PostgreSQL manual, section 13.2.1).
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from typing import Any, TypeVar, cast
 
 from django.db import connection, models
@@ -38,12 +39,14 @@ class Expected:
     """What the caller says must still be true: the version last seen, or None for "whatever it is now".
 
     `after` is the key of a mutation whose version is meant; it has to be looked up before it is filtered on. `own` are
-    later versions, each made by a write of the caller's own over writes of others that the caller has not seen.
+    later versions, each made by a write of the caller's own over writes of others that the caller has not seen. `sent` are
+    texts that the caller sent, which were merged with others' unseen ones: from these the caller goes on.
     """
 
     version: int | None
     after: uuid.UUID | None = None
     own: tuple[int, ...] = ()
+    sent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
@@ -63,9 +66,13 @@ class Expected:
 
     def and_wrote(self, version: int) -> "Expected":
         """What the caller has seen once a write of theirs has made `version`: not what others wrote before that."""
-        if version == self.latest + 1 and not self.own:
+        if version == self.latest + 1 and not self.own and not self.sent:
             return Expected(version)
-        return Expected(self.version, own=(*self.own, version)[-MOST_OWN:])
+        return replace_fields(self, own=(*self.own, version)[-MOST_OWN:])
+
+    def and_sent(self, values: Mapping[str, Any]) -> "Expected":
+        """What the caller has seen once these texts of theirs were merged, or were there: nothing more than those."""
+        return replace_fields(self, sent={**self.sent, **values})
 
 
 MOST_OWN = 100
@@ -107,8 +114,8 @@ def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expect
     if seen.anything:
         return Q()
     clean = Q(version__gte=seen.latest)
-    for field in _known(model, values, ""):
-        clean &= _seen(f"{field}_changed", seen) | Q(**{field: values[field]})
+    for name in _known(model, values, ""):
+        clean &= _seen(f"{name}_changed", seen) | Q(**{name: values[name]})
     return clean
 
 
@@ -122,7 +129,7 @@ def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, si
 
 def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
     """Whether a row in memory holds all of these values."""
-    return all(getattr(row, field) == value for field, value in values.items())
+    return all(getattr(row, name) == value for name, value in values.items())
 
 
 def others_wrote(row: models.Model, seen: Expected) -> bool:
@@ -219,7 +226,7 @@ def conflict(
     current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
 ) -> Conflict:
     """The refusal of a write that came too late. `thing` names what was fought over, for the advice on waiting."""
-    return Conflict(current, expected=seen.latest, after_ms=after_conflict_ms(thing), overlaps=overlaps)
+    return Conflict(current, expected=seen.version or 0, after_ms=after_conflict_ms(thing), overlaps=overlaps)
 
 
 def _known(model: type[models.Model], groups: Iterable[str], side: str) -> list[str]:

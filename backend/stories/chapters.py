@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery, UUIDField, Value
+from django.db.models.functions import Length
 
 from backend.engine.errors import Conflict, FieldConflict, Invalid
 from backend.engine.idempotency import Applied
@@ -63,8 +64,8 @@ def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -
 def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Story:
     """Delete the chapter, if its title and text are as they were at `seen`; the later ones move up.
 
-    Readers who were in it stand at the beginning of the chapter that takes its place. Raises `Conflict`, `NotFound`,
-    `Forbidden`.
+    Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last. Raises
+    `Conflict`, `NotFound`, `Forbidden`.
     """
     stories = replace(_story_of(chapter_id, author_id), **stamped(Story, ["chapters"]))
     if not stories:
@@ -87,9 +88,14 @@ def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
 
 
 def _move_readers(chapter_id: uuid.UUID, left: Sequence[uuid.UUID], position: int) -> None:
-    """To the chapter that stands at `position` now; to the last one if none does, to none if none is left."""
+    """To the beginning of the chapter that stands at `position` now; if none does, to the end of the last one."""
     place = left[min(position, len(left)) - 1] if left else None
-    write_all(Reading.objects.filter(chapter_id=chapter_id), chapter_id=place, offset=0, **stamped(Reading, ["place"]))
+    offset: Any = 0
+    if place is not None and position > len(left):
+        offset = Subquery(Chapter.objects.filter(pk=place).values(end=Length("body")))
+    write_all(
+        Reading.objects.filter(chapter_id=chapter_id), chapter_id=place, offset=offset, **stamped(Reading, ["place"])
+    )
 
 
 def reorder_chapters(
@@ -199,9 +205,11 @@ def _with_text_merged(present: Chapter, values: Patch, seen: Expected, *, may_me
     if text is None or text.base is None:
         raise refusal
     parts = merge.three_way(text.base, text.mine, text.theirs)
-    merged = merge.merged(parts) or ""
-    # Nothing is left where each deleted what the other one kept.
-    if not may_merge or not merged.strip() or len(mine) > 1 or len(merged) > BODY_CHARACTERS:
+    merged = merge.merged(parts)
+    # Nothing is left where each deleted what the other one kept; and what both added may be too much for a chapter.
+    if merged is not None and not 0 < len(merged.strip()) <= len(merged) <= BODY_CHARACTERS:
+        raise refusal
+    if not may_merge or merged is None or len(mine) > 1:
         refusal.suggestion = {"body": merge.suggestion(parts)}
         raise refusal
     return {**values, "body": merged}

@@ -56,11 +56,14 @@ def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[s
     """What these fields held at the version `seen`, in one query; those that nobody knows any more are left out.
 
     A value stood from the version in `since` until the one that replaced it, so one revision has the value that the
-    caller saw last: it had been written by whom they have seen, and was replaced by whom they have not.
+    caller saw last: it had been written by whom they have seen, and was replaced by whom they have not. Where the caller
+    sent a text that was merged, that is what they go on from.
     """
     fields = list(fields)
+    sent = {field: seen.sent[field] for field in fields if field in seen.sent}
+    fields = [field for field in fields if field not in sent]
     if not fields or seen.anything:
-        return {}
+        return sent
     story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
     sql = BASES.format(chapter=_chapter_is(chapter_id))
     of = [story_id] if chapter_id is None else [story_id, chapter_id]
@@ -68,7 +71,8 @@ def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[s
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         found = {field: orjson.loads(value) for field, value in cursor.fetchall()}
-    return {field: list(map(uuid.UUID, value)) if field == CHAPTERS else value for field, value in found.items()}
+    kept = {field: list(map(uuid.UUID, value)) if field == CHAPTERS else value for field, value in found.items()}
+    return {**kept, **sent}
 
 
 def changed_since(row: Model, seen: Expected, fields: Iterable[str]) -> list[str]:

@@ -61,6 +61,8 @@ class Step:
     merge: bool = False
     own: frozenset[int] = frozenset()
     """Later versions that this editor made without looking at what others had made before: a chain of `after`."""
+    sent: str | None = None
+    """The text that this editor goes on from, where it was merged with others' that stayed unseen."""
     said: str = ""
     made: dict[str, State] = field(default_factory=dict)
     current: State | None = None
@@ -97,6 +99,7 @@ class Chain:
     seen: int
     own: frozenset[int]
     row: State
+    sent: str | None = None
 
 
 # --- Those who edit -----------------------------------------------------------------------------------------------
@@ -160,7 +163,10 @@ class Editor:
             return step
         is_known = step.is_written and all(made[name] == value for name, value in step.sets.items())
         own = chain.own | {made["version"]} if is_known else chain.own
-        self.chains[step.row] = Chain(key, chain.seen, own, {**chain.row, **step.sets})
+        sent = chain.sent
+        if "body" in step.sets:
+            sent = None if is_known else step.sets["body"]
+        self.chains[step.row] = Chain(key, chain.seen, own, {**chain.row, **step.sets}, sent)
         return step
 
     def write(self, desk: Desk) -> Step:
@@ -176,7 +182,7 @@ class Editor:
             patch["body"] = "\n\n".join(paragraphs)
         merging = self.chance.random() < 0.7
         reads = frozenset(patch if merging else TEXTS)
-        step = Step(desk.story, chapter, chain.seen, reads, patch, frozenset({"texts"}), merging, chain.own)
+        step = Step(desk.story, chapter, chain.seen, reads, patch, frozenset({"texts"}), merging, chain.own, chain.sent)
         step.heard(told(lambda: desk.write(chapter, after(chain), merge=merging, key=key, **patch)))
         return self.chained(step, chain, key)
 
@@ -282,7 +288,9 @@ class Book:
         return {name for name, version in last.items() if version > step.seen and version not in step.own}
 
     def base(self, step: Step, name: str) -> Any:
-        """What a field held when the sender last saw it."""
+        """What a field held when the sender last saw it, or the text that the sender goes on from."""
+        if name == "body" and step.sent is not None:
+            return step.sent
         versions = (one for one in self.states[step.row] if one <= (step.seen or 0) or one in step.own)
         version = max(one for one in versions if name in self.touched(step.row, one))
         return self.value(step.row, version, name)

@@ -160,7 +160,7 @@ def test_nothing_is_merged_that_leaves_no_text(asha: Caller, story: Any) -> None
     chapter = asha.append(story["id"], body="One.\n\nTwo.")["chapter"]["id"]
     asha.update_chapter(chapter, {"body": "One."}, "1")
     answer = asha.update_chapter(chapter, {"body": "Two."}, "1", merge=True)
-    assert answer["__typename"] == "ConflictError"
+    assert (answer["__typename"], answer["suggestion"]) == ("ConflictError", None)
     assert asha.ask(STORY, id=story["id"])["story"]["chapters"][3]["body"] == "One."
 
 
@@ -230,7 +230,7 @@ def test_a_chapter_that_was_edited_is_not_deleted_unseen(asha: Caller, story: An
 
 
 def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: Caller, bilal: Caller) -> None:
-    """At its beginning; in the last one if there is no next, and nowhere if none is left. Their version tells."""
+    """At its beginning; at the end of the last one if there is no next, and nowhere if none is left. Their version tells."""
     story = asha.published_story(chapters=2)
     one, two = (chapter["id"] for chapter in story["chapters"])
     bilal.record_view(story["id"], "0", one, 3)
@@ -241,7 +241,8 @@ def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: Caller, bilal: Cal
     three = asha.append(story["id"])["chapter"]["id"]
     bilal.record_view(story["id"], "2", three, 3)
     asha.delete_chapter(three, "1")
-    assert bilal.ask(place, id=story["id"])["story"]["reading"]["chapter"] == {"id": two}
+    moved = bilal.ask(place, id=story["id"])["story"]["reading"]
+    assert (moved["chapter"], moved["offset"]) == ({"id": two}, len("Text 2."))
     asha.delete_chapter(two, "2")
     assert bilal.ask(place, id=story["id"])["story"]["reading"]["chapter"] is None
 
@@ -282,7 +283,7 @@ BY_KEY = """
 mutation ($id: ID!, $p: ChapterPatch!, $e: Expect!, $k: UUID, $c: OnConflict!) {
   updateChapter(id: $id, patch: $p, expect: $e, key: $k, onConflict: $c) {
     __typename ... on ChapterSuccess { applied chapter { version title body } }
-    ... on ConflictError { expected overlaps { path base mine theirs } }
+    ... on ConflictError { expected suggestion overlaps { path base mine theirs } }
   }
 }
 """
@@ -293,16 +294,43 @@ def save(caller: Caller, chapter: str, patch: dict[str, str], expect: dict[str, 
     return caller.post(BY_KEY, id=chapter, p=patch, e=expect, k=key, c="MERGE")["data"]["updateChapter"]
 
 
-def test_a_save_after_a_merged_text_does_not_undo_the_merge(asha: Caller, chapter: str) -> None:
-    """The text that was merged in has not been on that screen, so the next text from it is a conflict, not a loss."""
+def test_saves_after_a_merged_text_go_on_from_what_was_sent(asha: Caller, chapter: str) -> None:
+    """What was merged in has not been on that screen: the next text from it is merged again, and undoes nothing."""
+    asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    expect = {"version": "1"}
+    for number, key in enumerate(keys):
+        answer = save(asha, chapter, {"body": f"Mine {number}.\n\nTwo.\n\nThree."}, expect, key)
+        assert (answer["applied"], answer["chapter"]["body"]) == ("MERGED", f"Mine {number}.\n\nTwo.\n\nTheirs.")
+        expect = {"after": key}
+    assert save(asha, chapter, {"title": "A title"}, expect)["applied"] == "MERGED"
+    with nothing_written():
+        late = save(asha, chapter, {"body": "Mine 3.\n\nTwo.\n\nThree, mine."}, expect)
+    assert late["overlaps"][0]["base"] == "Mine 2.\n\nTwo.\n\nThree."
+
+
+def test_a_save_that_forbids_merging_does_not_undo_a_merge(asha: Caller, chapter: str) -> None:
+    """With FAIL the text that was merged in is a conflict; what MERGE would make of it is the suggestion."""
     asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
     key = str(uuid.uuid4())
-    first = save(asha, chapter, {"body": "Mine.\n\nTwo.\n\nThree."}, {"version": "1"}, key)
-    assert (first["applied"], first["chapter"]["body"]) == ("MERGED", "Mine.\n\nTwo.\n\nTheirs.")
+    save(asha, chapter, {"body": "Mine.\n\nTwo.\n\nThree."}, {"version": "1"}, key)
     with nothing_written():
-        late = save(asha, chapter, {"body": "Mine, longer.\n\nTwo.\n\nThree."}, {"after": key})
-    assert late["__typename"] == "ConflictError"
-    assert save(asha, chapter, {"title": "A title"}, {"after": key})["applied"] == "MERGED"
+        late = asha.post(BY_KEY, id=chapter, p={"body": "Mine, longer.\n\nTwo.\n\nThree."}, e={"after": key}, c="FAIL")
+    answer = late["data"]["updateChapter"]
+    assert (answer["__typename"], answer["expected"]) == ("ConflictError", "1")
+    assert answer["suggestion"] == {"body": [{"kind": "CLEAN", "text": "Mine, longer.\n\nTwo.\n\nTheirs."}]}
+
+
+def test_saves_go_on_after_one_that_was_so_already(asha: Caller, chapter: str) -> None:
+    """Both had written the same text; the next one replaces what its author knows, and nobody else's."""
+    asha.update_chapter(chapter, {"body": "Same."}, "1")
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    assert save(asha, chapter, {"body": "Same."}, {"version": "1"}, first)["applied"] == "NOOP"
+    assert save(asha, chapter, {"body": "Next."}, {"after": first}, second)["applied"] == "MERGED"
+    asha.update_chapter(chapter, {"body": "Theirs."}, "3")
+    with nothing_written():
+        late = save(asha, chapter, {"body": "Mine."}, {"after": second})
+    assert late["overlaps"] == [{"path": "body", "base": "Next.", "mine": "Mine.", "theirs": "Theirs."}]
 
 
 def test_saves_after_a_merged_field_go_on(asha: Caller, chapter: str) -> None:
