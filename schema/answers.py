@@ -193,7 +193,10 @@ class ConflictError(Failure):
     """The refusal that Katha exists for."""
 
     current: Versioned = strawberry.field(description="The thing as it is now, as this viewer may see it.")
-    expected: Version = strawberry.field(description="The version that this write expected.")
+    expected: Version = strawberry.field(
+        description="The version that this write expected: what others wrote after it is unseen. For `expect: {after: …}` the "
+        "version from which on you went on without looking."
+    )
     overlaps: list[FieldConflict] = strawberry.field(
         description="Fields that this write touches and somebody else changed since `expected`. Empty where others changed "
         "only fields that this write leaves alone: with MERGE it would go through."
@@ -228,7 +231,10 @@ class InvalidField:
     message: str = strawberry.field(description="What is wrong with it.")
 
 
-@strawberry.type(description="The arguments do not make sense; every one that is wrong is listed.")
+@strawberry.type(
+    description="The arguments do not make sense. Ids, versions and characters that cannot be stored are looked at "
+    "first; then all that is wrong with the rest is listed together."
+)
 class InvalidError(Failure):
     """Bad arguments."""
 

@@ -92,7 +92,9 @@ class ChapterSuccess:
     """A chapter was written."""
 
     chapter: Chapter = strawberry.field(description="The chapter, with the new version.")
-    story: LazyStory = strawberry.field(description="Its story, with the new version.")
+    story: LazyStory = strawberry.field(
+        description="Its story, with the new version, which covers what others wrote elsewhere in it too."
+    )
     applied: Applied = applied_field()
 
 
@@ -166,7 +168,8 @@ class ChaptersMutation:
 
     @mutation(
         description="Delete a chapter; `expect` names the chapter's version. Refused if its title or text has changed since; "
-        "that it was moved does not matter. Its text stays in the story's `revisions`."
+        "that it was moved does not matter. Its text stays in the story's `revisions`. Readers who were in it stand at the "
+        "beginning of the next chapter then, or at the end of the last."
     )
     def delete_chapter(self, info: Info, id: ChapterId, expect: ExpectArgument, key: Key = None) -> DeleteChapterResult:
         """Delete a chapter."""

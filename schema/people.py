@@ -216,11 +216,13 @@ class PeopleMutation:
         info: Info,
         handle: Annotated[
             str,
-            strawberry.argument(description="1 to 50 letters A–Z, digits, dots, hyphens, underscores; unique."),
+            strawberry.argument(
+                description="1 to 50 letters A–Z, digits, dots, hyphens, underscores, the first a letter or digit; unique."
+            ),
         ],
         name: Annotated[str, strawberry.argument(description="The name to show: one line, 1 to 100 characters.")],
         password: Annotated[
-            str, strawberry.argument(description="At least 8 characters; not a common one, not only digits.")
+            str, strawberry.argument(description="8 to 1000 characters; not a common one, not only digits.")
         ],
     ) -> SignResult:
         """Sign up."""

@@ -187,7 +187,10 @@ class CreateStoryInput:
 class StorySuccess:
     """A story was written."""
 
-    story: Story = strawberry.field(description="The story, with the new version.")
+    story: Story = strawberry.field(
+        description="The story, with the new version, which covers what others wrote elsewhere in it too: publish or delete "
+        "with the version of your last look."
+    )
     shelf: Shelf = strawberry.field(description="The author's shelf, with its version.")
     applied: Applied = applied_field()
 
