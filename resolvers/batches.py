@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from backend.pages import Page
 from backend.people.models import Person
 
 RowT = TypeVar("RowT")
@@ -43,6 +44,12 @@ def gather(rows: Iterable[RowT], viewer: Person | None) -> list[RowT]:
     for row in rows:
         row.batch = batch  # type: ignore[attr-defined]
     return rows
+
+
+def gather_pages(pages: Mapping[uuid.UUID, Page[RowT]], viewer: Person | None) -> Mapping[uuid.UUID, Page[RowT]]:
+    """The pages of several owners, their rows made one batch, because they came together."""
+    gather((row for page in pages.values() for row in page.rows), viewer)
+    return pages
 
 
 def loaded(row: Any, name: Hashable, load: Callable[[Batch], Mapping[uuid.UUID, Any]]) -> Any:

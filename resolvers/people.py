@@ -16,7 +16,7 @@ from backend.stories import lists
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
 from resolvers.access import shows_mature, the_id
-from resolvers.batches import gather, loaded
+from resolvers.batches import gather, gather_pages, loaded
 from resolvers.work import Target, conditioned, performed
 
 DEMO_PASSWORD = demo.PASSWORD
@@ -113,9 +113,7 @@ def list_total(person: Person, kind: str) -> int:
 
 def _list(person: Person, kind: str, window: Window) -> Page[Person]:
     def load(batch: Any) -> Mapping[uuid.UUID, Page[Person]]:
-        pages = social.lists(kind, list(batch.rows), window, viewer=batch.viewer_id)
-        gather((row for page in pages.values() for row in page.rows), batch.viewer)
-        return pages
+        return gather_pages(social.lists(kind, list(batch.rows), window, viewer=batch.viewer_id), batch.viewer)
 
     return loaded(person, (kind, window), load)
 
@@ -125,8 +123,7 @@ def published_stories(person: Person, window: Window) -> Page[Story]:
 
     def load(batch: Any) -> Mapping[uuid.UUID, Page[Story]]:
         pages = lists.by_authors(list(batch.rows), window, viewer=batch.viewer_id, mature=shows_mature(batch.viewer))
-        gather((row for page in pages.values() for row in page.rows), batch.viewer)
-        return pages
+        return gather_pages(pages, batch.viewer)
 
     return loaded(person, ("stories", window), load)
 

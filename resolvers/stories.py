@@ -18,7 +18,7 @@ from backend.stories import chapters as chapter_actions
 from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers.access import the_id
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import Target, conditioned, made, performed
 
 
@@ -199,7 +199,7 @@ def history(story: Story, window: Window) -> Page[Revision] | None:
         return None
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
-        return _gathered_pages(revisions.of_stories(list(batch.rows.values()), window), batch)
+        return gather_pages(revisions.of_stories(list(batch.rows.values()), window), batch.viewer)
 
     return loaded(story, ("revisions", window), load)
 
@@ -210,11 +210,6 @@ def history_of_chapter(chapter: Chapter, window: Window) -> Page[Revision] | Non
         return None
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
-        return _gathered_pages(revisions.of_chapters(list(batch.rows.values()), window), batch)
+        return gather_pages(revisions.of_chapters(list(batch.rows.values()), window), batch.viewer)
 
     return loaded(chapter, ("revisions", window), load)
-
-
-def _gathered_pages(pages: Mapping[uuid.UUID, Page[Revision]], batch: Batch) -> Mapping[uuid.UUID, Page[Revision]]:
-    gather((row for page in pages.values() for row in page.rows), batch.viewer)
-    return pages

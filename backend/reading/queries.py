@@ -5,17 +5,16 @@ from collections.abc import Collection, Iterable
 
 from backend.pages import Page, Window
 from backend.reading.models import Reading
-from backend.social.visibility import apart
 from backend.stories.models import Chapter
-from backend.stories.queries import VISIBLE
+from backend.stories.queries import VISIBLE, visible
 
 OF_READER = "SELECT * FROM reading_reading WHERE story_id = ANY(%s) AND reader_id = %s"
 
-OF_READER_LATELY = """
+OF_READER_LATELY = f"""
 SELECT reading.*, reading.updated_at AS place_at
 FROM reading_reading AS reading JOIN stories_story AS story ON story.id = reading.story_id
 WHERE reading.reader_id = %s
-  AND (story.author_id = reading.reader_id OR (story.published_at IS NOT NULL AND NOT {hidden})){between} {order}
+  AND {visible("reading.reader_id")}{{between}} {{order}}
 """
 
 CHANGED_CHAPTERS = f"""
@@ -38,11 +37,7 @@ def readings(stories: Iterable[uuid.UUID], *, reader: uuid.UUID) -> dict[uuid.UU
 def of_reader(reader: uuid.UUID, window: Window) -> Page[Reading]:
     """Where a reader stands in the stories that they can still find, most recently moved first."""
     between, places = window.condition("reading.updated_at", "reading.id")
-    sql = OF_READER_LATELY.format(
-        hidden=apart("story.author_id", "reading.reader_id"),
-        between=between,
-        order=window.order("reading.updated_at", "reading.id"),
-    )
+    sql = OF_READER_LATELY.format(between=between, order=window.order("reading.updated_at", "reading.id"))
     return Page.of(Reading.objects.raw(sql, [reader, *places]), window)
 
 

@@ -29,9 +29,8 @@ def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
 
 def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
     """Why whoever is not the author of this story may not write it."""
-    if story_id in queries.by_ids([story_id], viewer=author_id):
-        return Forbidden(NOT_THE_AUTHOR)
-    return gone(story_id, author_id, UNKNOWN_STORY)
+    own_story(story_id, author_id)
+    return Busy(after_ms=after_busy_ms())  # it has come back since the write looked for it
 
 
 def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
@@ -39,8 +38,7 @@ def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
     found = queries.chapters_by_ids([chapter_id], viewer=author_id).get(chapter_id)
     if found is None:
         return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
-    own_story(found.story_id, author_id)
-    return Busy(after_ms=after_busy_ms())  # it has come back since the write looked for it
+    return not_own_story(found.story_id, author_id)
 
 
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:

@@ -8,9 +8,14 @@ from django.db import connection
 from backend.social.visibility import apart
 from backend.stories.models import Chapter, Shelf, Story
 
-VISIBLE = f"""
-(story.author_id = %(viewer)s::uuid OR (story.published_at IS NOT NULL AND NOT {apart("story.author_id", "%(viewer)s::uuid")}))
-"""
+
+def visible(viewer: str) -> str:
+    """SQL: whether a viewer, an expression of a person's id, can find the story."""
+    shown = f"story.published_at IS NOT NULL AND NOT {apart('story.author_id', viewer)}"
+    return f"(story.author_id = {viewer} OR ({shown}))"
+
+
+VISIBLE = visible("%(viewer)s::uuid")
 
 BY_IDS = f"SELECT story.* FROM stories_story AS story WHERE story.id = ANY(%(ids)s) AND {VISIBLE}"
 

@@ -37,10 +37,15 @@ def keep_order(story: Story, by: uuid.UUID, order: Sequence[uuid.UUID], removed:
 
 
 def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: dict[str, int]) -> None:
-    story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
+    story_id, chapter_id = _keys(row)
     kept = Revision(story_id=story_id, chapter_id=chapter_id, version=row.version, by_id=by, values=values, since=since)
     kept.size = len(orjson.dumps(values))
     Revision.objects.bulk_create([kept])
+
+
+def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
+    """The story and the chapter that a revision of this row names; None for the story itself."""
+    return (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
 
 
 BASES = """
@@ -64,7 +69,7 @@ def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[s
     fields = [field for field in fields if field not in sent]
     if not fields or seen.anything:
         return sent
-    story_id, chapter_id = (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
+    story_id, chapter_id = _keys(row)
     sql = BASES.format(chapter=_chapter_is(chapter_id))
     of = [story_id] if chapter_id is None else [story_id, chapter_id]
     parameters: list[Any] = [*of, seen.version, list(seen.own), fields, seen.version, list(seen.own)]
