@@ -60,15 +60,28 @@ def _place(cursor: str) -> Place:
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a list, newest or most first, is asked for: the first or last `size` rows after and before a place."""
+    """Which part of a list, newest or most first, is asked for: the first or last `size` rows after and before a place.
+
+    `oldest_first` is for the lists that are the other way round.
+    """
 
     size: int = DEFAULT_SIZE
     backward: bool = False
     after: Place | None = None
     before: Place | None = None
+    oldest_first: bool = False
 
     @classmethod
-    def of(cls, first: int | None, after: str | None, last: int | None, before: str | None, by: By = TIME) -> "Window":
+    def of(
+        cls,
+        first: int | None,
+        after: str | None,
+        last: int | None,
+        before: str | None,
+        by: By = TIME,
+        *,
+        oldest_first: bool = False,
+    ) -> "Window":
         """The window that Relay's four arguments name. Raises `Invalid` where they make no sense."""
         if first is not None and last is not None:
             raise Invalid.one("last", "cannot go together with first.")
@@ -82,20 +95,22 @@ class Window:
             backward=last is not None,
             after=None if after is None else from_cursor(after, "after", by),
             before=None if before is None else from_cursor(before, "before", by),
+            oldest_first=oldest_first,
         )
 
     def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
         """SQL and its parameters: the rows between the two places, by row values, which an index can answer."""
         sql, parameters = "", []
+        further, nearer = (">", "<") if self.oldest_first else ("<", ">")
         if self.after is not None:
-            sql, parameters = f" AND ({at}, {id_}) < (%s, %s)", [*self.after]
+            sql, parameters = f" AND ({at}, {id_}) {further} (%s, %s)", [*self.after]
         if self.before is not None:
-            sql, parameters = f"{sql} AND ({at}, {id_}) > (%s, %s)", [*parameters, *self.before]
+            sql, parameters = f"{sql} AND ({at}, {id_}) {nearer} (%s, %s)", [*parameters, *self.before]
         return sql, parameters
 
     def order(self, at: str, id_: str) -> str:
         """SQL: from which end, and how many; one more than asked for tells whether there are more."""
-        direction = "ASC" if self.backward else "DESC"
+        direction = "ASC" if self.backward is not self.oldest_first else "DESC"
         return f"ORDER BY {at} {direction}, {id_} {direction} LIMIT {self.size + 1}"
 
 

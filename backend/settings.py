@@ -38,6 +38,8 @@ INSTALLED_APPS = [
     "backend.social",
     "backend.stories",
     "backend.reading",
+    "backend.whispers",
+    "backend.moderation",
     "schema",
     "schema.explorer",
 ]
@@ -124,6 +126,9 @@ REVISIONS_KEPT = 200
 """How many revisions each story and each chapter keeps at most: `manage.py prune_revisions` forgets older ones."""
 REVISION_CHARACTERS = 4_000_000
 """How many characters the revisions of each story and each chapter hold at most; the newest is kept whatever its size."""
+
+REPORTS_A_DAY = 50
+"""How many reports one person can make on one day (UTC)."""
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

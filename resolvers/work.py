@@ -28,10 +28,13 @@ class Target:
     version: str = "version"
 
 
-def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outcome:
-    """Do `work` as one unit of work, once. Its rows, and the present row of a conflict, are batches for `me`."""
+def performed(request: Request, work: Callable[[], Outcome], me: Person, **options: Any) -> Outcome:
+    """Do `work` as one unit of work, once. Its rows, and the present row of a conflict, are batches for `me`.
+
+    `options` go to `unit_of_work`.
+    """
     try:
-        outcome = perform(request, work)
+        outcome = perform(request, work, **options)
     except Conflict as conflict:
         gather([conflict.current], me)
         raise

@@ -7,7 +7,7 @@ import strawberry
 
 from backend.people import models
 from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, people, reading
+from resolvers import access, people, reading, whispers
 from schema.answers import (
     Applied,
     BusyError,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from schema.reading import ReadingConnection
     from schema.social import Relationship
     from schema.stories import Shelf, StoryConnection
+    from schema.whispers import WhisperConnection
 
 
 @strawberry.type(description="Somebody who reads, writes, follows and is followed.")
@@ -93,6 +94,16 @@ class Person(Versioned):
     ) -> Annotated["StoryConnection", strawberry.lazy("schema.stories")]:
         """A page of published stories."""
         return people.published_stories(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="What they have whispered, newest first. NSFW whispers are left out, unless they are your own or you have "
+        "set showMature in your profile."
+    )
+    def whispers(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["WhisperConnection", strawberry.lazy("schema.whispers")]:
+        """A page of whispers."""
+        return whispers.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
     @strawberry.field(
         description="Where they stand in the stories that they have opened, most recently moved first, as long as they can "

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema import chapters, lists, lookup, people, reading, revisions, social, stories
+from schema import chapters, lists, lookup, moderation, people, reading, revisions, social, stories, whispers
 from schema.answers import HANDLERS
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
@@ -27,6 +27,8 @@ Query = _root(
     social.SocialQuery,
     stories.StoriesQuery,
     lists.ListsQuery,
+    whispers.WhispersQuery,
+    moderation.ModerationQuery,
 )
 Mutation = _root(
     "Mutation",
@@ -37,6 +39,8 @@ Mutation = _root(
     chapters.ChaptersMutation,
     revisions.RevisionsMutation,
     reading.ReadingMutation,
+    whispers.WhispersMutation,
+    moderation.ModerationMutation,
 )
 
 schema = strawberry.Schema(
@@ -50,6 +54,8 @@ schema = strawberry.Schema(
         chapters.Chapter,
         revisions.Revision,
         reading.Reading,
+        whispers.Whisper,
+        moderation.Report,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=HANDLERS,

@@ -25,6 +25,7 @@ from backend.engine.versions import (
     write,
     write_all,
 )
+from backend.moderation import subjects
 from backend.reading.models import Reading
 from backend.stories import explain, merge, revisions
 from backend.stories.actions import NewChapter, Patch
@@ -84,6 +85,7 @@ def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
     revisions.keep_order(story, author_id, order, removed=chapter)
     bury([chapter_id], author_id)
     _move_readers(chapter_id, [one for one in order if one != chapter_id], chapter.position)
+    subjects.forget("chapter", [chapter_id])
     return story
 
 

@@ -1,0 +1,1 @@
+"""Reports of what somebody has seen, and what moderators do about them."""

@@ -1,0 +1,158 @@
+"""Writes to reports: making one, and what a moderator does with it.
+
+Each step of a moderator is conditioned on the report's version, so of two moderators one acts and the other is told.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import Q
+from django.utils import timezone
+
+from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound
+from backend.engine.idempotency import Applied
+from backend.engine.text import Checker
+from backend.engine.transactions import broken_rule
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
+from backend.moderation import outcomes
+from backend.moderation.held import held_subject
+from backend.moderation.models import REASON_CHARACTERS, Report, ReportOutcome, ReportStatus
+
+Written = tuple[Report, Applied]
+
+UNKNOWN_REPORT = "There is no such report."
+WHY_NOT = {
+    ReportStatus.OPEN: "is open, not resolved.",
+    ReportStatus.CLAIMED: "is claimed: use unclaimReport first.",
+    ReportStatus.RESOLVED: "is resolved: use reopenReport first.",
+}
+"""Why a step cannot be taken from a status that the moderator has seen."""
+
+
+def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str) -> Written:
+    """Ask the moderators to look at something. Who has an open report of it gets that one back.
+
+    How many somebody may make a day is a rule over many rows, and holds only if this runs SERIALIZABLE. Raises
+    `NotFound`, `Forbidden` beyond that limit, `Invalid`.
+    """
+    check = Checker()
+    reason = check.text("reason", reason, most=REASON_CHARACTERS)
+    check.done()
+    about_id = held_subject(kind, subject_id, viewer=reporter_id)
+    if about_id == reporter_id:
+        raise Invalid.one("subject", "is yourself." if kind == "person" else "is your own.")
+    subject = {f"{kind}_id": subject_id}
+    present = Report.objects.filter(~Q(status=ReportStatus.RESOLVED), **subject, reporter_id=reporter_id).first()
+    if present is not None:
+        return present, Applied.NOOP
+    if Report.objects.filter(reporter_id=reporter_id, created_at__gte=_today()).count() >= settings.REPORTS_A_DAY:
+        raise Forbidden(f"You have made {settings.REPORTS_A_DAY} reports today; make more tomorrow (UTC).")
+    made = Report(about_id=about_id, reporter_id=reporter_id, reason=reason, **subject)
+    Report.objects.bulk_create([made])
+    return made, Applied.WRITTEN
+
+
+def _today() -> datetime:
+    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:
+    """Take on an open report. Raises `Conflict`, `NotFound`, and `Invalid` if it was seen not to be open."""
+    rows = _moved(report_id, seen, Q(status=ReportStatus.OPEN), ReportStatus.CLAIMED, claimed_by_id=moderator_id)
+    if rows:
+        return rows[0], Applied.WRITTEN
+    present = _present(report_id, seen, ReportStatus.CLAIMED)
+    if present.status == ReportStatus.CLAIMED and present.claimed_by_id == moderator_id:
+        return present, Applied.NOOP
+    raise _not_from(present)
+
+
+def unclaim(report_id: uuid.UUID, seen: Expected) -> Written:
+    """Let go of a claimed report, whoever claimed it. Raises `Conflict`, `NotFound`, `Invalid` for one that is resolved."""
+    rows = _moved(report_id, seen, Q(status=ReportStatus.CLAIMED), ReportStatus.OPEN, claimed_by_id=None)
+    if rows:
+        return rows[0], Applied.WRITTEN
+    present = _present(report_id, seen, ReportStatus.OPEN)
+    if present.status == ReportStatus.OPEN:
+        return present, Applied.NOOP
+    raise _not_from(present)
+
+
+def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
+    """Open a resolved report again; what came of it stays done.
+
+    Raises `Conflict`, `NotFound`, and `Invalid` if it is claimed, its subject is gone, or its reporter has made another.
+    """
+    present = Report.objects.filter(pk=report_id).first()
+    if present is not None and present.status == ReportStatus.RESOLVED and present.subject_key is None:
+        raise Invalid.one("id", "is of something that has been deleted.")
+    try:
+        rows = _moved(
+            report_id, seen, Q(status=ReportStatus.RESOLVED), ReportStatus.OPEN, claimed_by_id=None, outcome=None
+        )
+    except IntegrityError as error:
+        if not (broken_rule(error) or "").startswith("report_one_open"):
+            raise
+        raise Invalid.one("id", "is of something of which there is another open report by the same person.") from None
+    if rows:
+        return rows[0], Applied.WRITTEN
+    present = _present(report_id, seen, ReportStatus.OPEN)
+    if present.status == ReportStatus.OPEN:
+        return present, Applied.NOOP
+    raise Invalid.one("id", "is claimed, not resolved.")
+
+
+def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcome, seen: Expected) -> Written:
+    """Settle a report that is open, or claimed by this moderator, and do to its subject what the outcome says.
+
+    The subject is written before the report, as by whoever deletes it: so the two cannot wait for each other. Where the
+    report turns out to have changed, all of it is undone. Raises `Conflict`, `NotFound`, `Invalid`.
+    """
+    present = Report.objects.filter(pk=report_id).first()
+    if present is None or not _may_resolve(present, moderator_id):
+        present = _present(report_id, seen, ReportStatus.RESOLVED)
+        if present.status == ReportStatus.RESOLVED and present.outcome == outcome:
+            return present, Applied.NOOP
+        raise _not_from(present)
+    done = outcomes.carry_out(present, outcome, moderator_id)
+    mine = Q(status=ReportStatus.OPEN) | Q(status=ReportStatus.CLAIMED, claimed_by_id=moderator_id)
+    values: dict[str, Any] = {"claimed_by_id": moderator_id, "outcome": outcome}
+    rows = _moved(report_id, seen, mine, ReportStatus.RESOLVED, **values, **done.of_report)
+    if not rows:
+        raise _not_from(_present(report_id, seen, ReportStatus.RESOLVED))
+    done.afterwards()
+    return rows[0], Applied.WRITTEN
+
+
+def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
+    if present.status == ReportStatus.CLAIMED:
+        return present.claimed_by_id == moderator_id
+    return present.status == ReportStatus.OPEN
+
+
+# --- What they share --------------------------------------------------------------------------------------------
+
+
+def _moved(report_id: uuid.UUID, seen: Expected, start: Q, status: ReportStatus, **values: Any) -> list[Report]:
+    """The one conditioned write of a report: it stands as in `start`, and has not changed since `seen`."""
+    rows = Report.objects.filter(unchanged(Report, seen, ["state"]), start, pk=report_id)
+    return write(rows, status=status, **values, **stamped(Report, ["state"]))
+
+
+def _present(report_id: uuid.UUID, seen: Expected, mine: ReportStatus) -> Report:
+    """The report as it is now, unless it has changed since `seen`: then raises `Conflict`. Raises `NotFound`."""
+    present = Report.objects.filter(pk=report_id).first()
+    if present is None:
+        raise NotFound(UNKNOWN_REPORT)
+    if is_unchanged(present, seen, ["state"]):
+        return present
+    changed = not seen.has_seen(present.state_changed)
+    overlaps = [FieldConflict("status", None, mine.value, present.status)] if changed else []
+    raise conflict(present, seen=seen, thing=("report", report_id), overlaps=overlaps)
+
+
+def _not_from(present: Report) -> Invalid:
+    return Invalid.one("id", WHY_NOT[ReportStatus(present.status)])

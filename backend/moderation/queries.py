@@ -1,0 +1,44 @@
+"""Reads of reports: for moderators."""
+
+import uuid
+from collections.abc import Iterable
+
+from backend.moderation.models import Report, ReportStatus
+from backend.pages import Page, Window
+from backend.people.models import Account
+from backend.stories.models import Chapter, Story
+
+REPORTS = """
+SELECT report.*, report.created_at AS place_at FROM moderation_report AS report WHERE {status}{between} {order}
+"""
+
+
+def is_moderator(person: uuid.UUID) -> bool:
+    """Whether this person may moderate."""
+    return Account.objects.filter(person_id=person, is_staff=True, is_active=True).exists()
+
+
+def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Report]:
+    """These reports, in one query."""
+    return Report.objects.in_bulk(list(ids))
+
+
+def reports(status: ReportStatus | None, window: Window) -> Page[Report]:
+    """The reports that stand so, or all, in the window's order."""
+    between, places = window.condition("report.created_at", "report.id")
+    sql = REPORTS.format(
+        status="TRUE" if status is None else "report.status = %s",
+        between=between,
+        order=window.order("report.created_at", "report.id"),
+    )
+    return Page.of(Report.objects.raw(sql, places if status is None else [status.value, *places]), window)
+
+
+def stories(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Story]:
+    """These stories, drafts and those across a block included, in one query."""
+    return Story.objects.in_bulk(list(ids))
+
+
+def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Chapter]:
+    """These chapters with their stories, drafts and those across a block included, in one query."""
+    return Chapter.objects.select_related("story").in_bulk(list(ids))

@@ -1,0 +1,34 @@
+"""What a moderator does to somebody's story: a write like any other, which keeps what it replaces and says who made it."""
+
+import uuid
+
+from backend.engine import tallies
+from backend.engine.versions import replace, stamped
+from backend.people.models import PersonTally
+from backend.stories import revisions
+from backend.stories.models import Story, StoryStatus
+
+
+def mark_mature(story_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
+    """Mark the story as meant for adults, whatever it is now."""
+    for story in replace(Story.objects.filter(pk=story_id, mature=False), mature=True, **stamped(Story, ["mature"])):
+        revisions.keep(story, moderator_id, ["mature"])
+
+
+def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
+    """Make the story a draft again, whatever it is now; None if it is one. The total of its author has to follow."""
+    rows = replace(
+        Story.objects.filter(pk=story_id, status=StoryStatus.PUBLISHED),
+        status=StoryStatus.DRAFT,
+        published_at=None,
+        **stamped(Story, ["status"]),
+    )
+    for story in rows:
+        revisions.keep(story, moderator_id, ["status"])
+        return story
+    return None
+
+
+def count_down(story: Story) -> None:
+    """The author has one published story less."""
+    tallies.add(PersonTally, [(story.author_id, "stories", -1)])

@@ -1,0 +1,1 @@
+"""Whispers: short texts, each screened by a policy when it is created."""

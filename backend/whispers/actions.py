@@ -1,0 +1,92 @@
+"""Writes to whispers: creating one with all that its screening asks for, and deleting it with all that belongs to it."""
+
+import uuid
+from typing import NamedTuple
+
+from django.db.models import QuerySet
+
+from backend.engine.errors import FieldConflict, Forbidden
+from backend.engine.text import Checker
+from backend.engine.versions import Expected, conflict, every_group, remove, stamped, unchanged, write
+from backend.moderation import subjects
+from backend.moderation.models import REASON_CHARACTERS, Report
+from backend.stories.explain import gone
+from backend.stories.removal import bury
+from backend.whispers import policy, queries
+from backend.whispers.models import TEXT_CHARACTERS, Effect, Flag, Whisper
+from backend.whispers.policy import Finding
+
+UNKNOWN_WHISPER = "There is no such whisper."
+
+
+class Created(NamedTuple):
+    """A new whisper, and the report that its screening made, if it did."""
+
+    whisper: Whisper
+    report: Report | None
+
+
+def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> Created:
+    """A whisper, the flag for what the policy finds in it, and the report to the moderators: all of it, or nothing.
+
+    It expects nothing, because nothing that is there changes by it. Raises `Invalid`.
+    """
+    check = Checker()
+    text = check.text("text", text, most=TEXT_CHARACTERS)
+    check.done()
+    found = policy.current().of(text)
+    whisper = Whisper(author_id=author_id, text=text, nsfw=nsfw or found is not None)
+    Whisper.objects.bulk_create([whisper])
+    if found is None:
+        return Created(whisper, None)
+    flag = Flag(whisper=whisper, author_id=author_id, effect=found.effect, rules=found.rules, policy=found.policy)
+    Flag.objects.bulk_create([flag])
+    return Created(whisper, _reported(whisper, found) if found.effect is Effect.REPORT else None)
+
+
+def _reported(whisper: Whisper, found: Finding) -> Report:
+    """The automatic report: it has no reporter."""
+    reason = f"Found on screening: {', '.join(found.rules)}."
+    if len(reason) > REASON_CHARACTERS:
+        reason = f"{reason[: REASON_CHARACTERS - 1]}…"
+    report = Report(about_id=whisper.author_id, whisper=whisper, reason=reason)
+    Report.objects.bulk_create([report])
+    return report
+
+
+def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> None:
+    """Delete the whisper, if it is as it was at `seen`. Its flag goes with it, and its reports are resolved.
+
+    Raises `Conflict`, `NotFound`, `Forbidden`.
+    """
+    unseen = unchanged(Whisper, seen, every_group(Whisper))
+    if not take_away(Whisper.objects.filter(unseen, pk=whisper_id, author_id=author_id)):
+        whisper = _own_whisper(whisper_id, author_id)
+        # It is only ever marked, so what it was before is known.
+        marked = [] if seen.has_seen(whisper.nsfw_changed) else [FieldConflict("nsfw", False, False, whisper.nsfw)]
+        raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=marked)
+    subjects.forget("whisper", [whisper_id])
+
+
+def take_away(whispers: "QuerySet[Whisper]") -> bool:
+    """Delete the one whisper that the filter lets through, if it does, with its flag. Its reports are left to the caller."""
+    gone = remove(whispers)
+    for whisper in gone:
+        Flag.objects.filter(whisper_id=whisper.pk).delete()
+        bury([whisper.pk], whisper.author_id)
+    return bool(gone)
+
+
+def mark_nsfw(whisper_id: uuid.UUID) -> None:
+    """Mark the whisper NSFW, whatever it is now."""
+    write(Whisper.objects.filter(pk=whisper_id, nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"]))
+
+
+def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:
+    """The whisper as it is now, for its author alone. Raises `NotFound` or `Forbidden` for anybody else."""
+    whisper = queries.by_ids([whisper_id], viewer=author_id).get(whisper_id)
+    if whisper is None:
+        raise gone(whisper_id, author_id, UNKNOWN_WHISPER)
+    if whisper.author_id != author_id:
+        raise Forbidden("Only its author can delete a whisper.")
+    return whisper

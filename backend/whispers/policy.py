@@ -1,0 +1,77 @@
+"""The policy that whispers are screened by: kept in the database, and remembered by each process until it changes.
+
+Every change to it raises one number, by triggers, in the same transaction. Whoever screens reads that number, and the
+policy only where it is not the one remembered: so a change holds for each whisper that begins after its commit, in every
+process, and no process has to be told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+from django.db import connection
+
+from backend.whispers.models import MOST_LINKS, Effect
+from backend.whispers.words import links, normalised
+
+NUMBER = "SELECT number FROM whispers_policyversion"
+
+LOAD = """
+SELECT number, (SELECT most_links FROM whispers_policy),
+       (SELECT coalesce(jsonb_object_agg(word, effect), '{}') FROM whispers_policyword)
+FROM whispers_policyversion
+"""
+"""One statement, so that what it reads belongs together."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a screening found: which rules, the worst of their effects, and the version of the policy."""
+
+    rules: list[str]
+    effect: Effect
+    policy: int
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The policy at one version."""
+
+    number: int
+    most_links: int = MOST_LINKS
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Effects by word, as it was entered."""
+
+    def __post_init__(self) -> None:
+        prepared = [(word, normalised(word), Effect(effect)) for word, effect in sorted(self.words.items())]
+        object.__setattr__(self, "_prepared", [one for one in prepared if one[1].strip()])
+
+    _prepared: list[tuple[str, str, Effect]] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def of(self, text: str) -> Finding | None:
+        """What is found in a text; None if nothing is."""
+        words = normalised(text)
+        found = [(word, effect) for word, looks, effect in self._prepared if looks in words]
+        if links(text) > self.most_links:
+            found.append((f"more than {self.most_links} links", Effect.REPORT))
+        if not found:
+            return None
+        worst = Effect.REPORT if any(effect is Effect.REPORT for _, effect in found) else Effect.FLAG
+        return Finding([rule for rule, _ in found], worst, self.number)
+
+
+_remembered: Screen | None = None
+
+
+def current() -> Screen:
+    """The policy as it is now: in one small query, or two where it has changed."""
+    global _remembered
+    screen = _remembered
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBER)
+        if screen is None or screen.number != cursor.fetchone()[0]:
+            cursor.execute(LOAD)
+            number, most_links, words = cursor.fetchone()
+            words = orjson.loads(words) if isinstance(words, str) else words
+            screen = _remembered = Screen(number, MOST_LINKS if most_links is None else most_links, words)
+    return screen

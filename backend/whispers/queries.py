@@ -1,0 +1,95 @@
+"""Reads of whispers. `viewer` is the id of who asks, or None; a block hides both ways.
+
+Lists leave NSFW whispers out unless the viewer wants them shown (`mature`), or has written them.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from backend.pages import Page, Window, pages_by_owner
+from backend.social.visibility import apart
+from backend.whispers.models import Whisper
+
+BY_IDS = f"""
+SELECT whisper.* FROM whispers_whisper AS whisper
+WHERE whisper.id = ANY(%(ids)s) AND NOT {apart("whisper.author_id", "%(viewer)s::uuid")}
+"""
+
+HELD = f"{BY_IDS} FOR KEY SHARE OF whisper"
+
+ALL_OF = "SELECT * FROM whispers_whisper WHERE id = ANY(%s)"
+
+SHOWN = "(NOT whisper.nsfw OR %s OR whisper.author_id = %s::uuid)"
+"""Whether lists show a whisper of which nothing else is to be hidden: parameters `mature` and `viewer`."""
+
+OF_EVERYBODY = """
+SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper WHERE NOT whisper.nsfw{between} {order}
+"""
+
+OF_FOLLOWED = f"""
+SELECT whisper.* FROM (SELECT followee_id AS id FROM follow WHERE follower_id = %s UNION ALL SELECT %s) AS author
+CROSS JOIN LATERAL (
+    SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper
+    WHERE whisper.author_id = author.id AND {SHOWN}{{between}} {{order}}
+) AS whisper {{order}}
+"""
+
+BY_AUTHORS = f"""
+SELECT owner.id AS owner_id, whisper.*, whisper.created_at AS place_at
+FROM unnest(%s::uuid[]) AS owner (id) CROSS JOIN LATERAL (
+    SELECT * FROM whispers_whisper AS whisper WHERE whisper.author_id = owner.id AND {SHOWN}{{between}} {{order}}
+) AS whisper
+WHERE NOT {{hidden}}
+ORDER BY owner.id, whisper.created_at {{direction}}, whisper.id {{direction}}
+"""
+
+AT, ID = "whisper.created_at", "whisper.id"
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Whisper]:
+    """Those of these whispers that the viewer can find, in one query."""
+    return {row.id: row for row in Whisper.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
+
+
+def held(whisper: uuid.UUID, *, viewer: uuid.UUID) -> Whisper | None:
+    """The whisper, if the viewer can find it, and still there when the unit of work ends."""
+    return next(iter(Whisper.objects.raw(HELD, {"ids": [whisper], "viewer": viewer})), None)
+
+
+def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Whisper]:
+    """All of these whispers, for who may see them across a block, in one query."""
+    return {row.id: row for row in Whisper.objects.raw(ALL_OF, [list(ids)])}
+
+
+def of_everybody(window: Window) -> Page[Whisper]:
+    """Everybody's whispers, newest first: for the signed-out."""
+    between, places = window.condition(AT, ID)
+    return Page.of(
+        Whisper.objects.raw(OF_EVERYBODY.format(between=between, order=window.order(AT, ID)), places), window
+    )
+
+
+def of_followed(window: Window, *, viewer: uuid.UUID, mature: bool) -> Page[Whisper]:
+    """The whispers of those whom the viewer follows, and the viewer's own, newest first.
+
+    Each author gives at most a page, straight from the index, and the newest of those are the page. No follow crosses a
+    block, so none is hidden.
+    """
+    between, places = window.condition(AT, ID)
+    sql = OF_FOLLOWED.format(between=between, order=window.order(AT, ID))
+    return Page.of(Whisper.objects.raw(sql, [viewer, viewer, mature, viewer, *places]), window)
+
+
+def by_authors(
+    authors: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None, mature: bool
+) -> dict[uuid.UUID, Page[Whisper]]:
+    """A page of whispers for each author, newest first, in one query."""
+    between, places = window.condition(AT, ID)
+    sql = BY_AUTHORS.format(
+        between=between,
+        order=window.order(AT, ID),
+        hidden=apart("owner.id", "%s::uuid"),
+        direction="ASC" if window.backward else "DESC",
+    )
+    parameters = [list(authors), mature, viewer, *places, viewer, viewer]
+    return pages_by_owner(Whisper.objects.raw(sql, parameters), authors, window)

@@ -1,0 +1,193 @@
+"""Reports: making them, and what moderators see of them and do with them."""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from psycopg import IsolationLevel
+
+from backend.engine.errors import Forbidden
+from backend.engine.idempotency import Outcome, Request
+from backend.engine.versions import Expected
+from backend.moderation import actions, queries
+from backend.moderation.models import Report, ReportOutcome, ReportStatus
+from backend.pages import Page, Window
+from backend.people import queries as all_people
+from backend.people.models import Person
+from backend.whispers import queries as all_whispers
+from resolvers import people, stories, whispers
+from resolvers.access import signed_in
+from resolvers.batches import Batch, gather, loaded
+from resolvers.work import Target, conditioned, performed
+
+# --- Who moderates ----------------------------------------------------------------------------------------------
+
+
+def is_moderator(viewer: Person | None) -> bool:
+    """Whether the viewer may moderate; asked once for each request."""
+    if viewer is None:
+        return False
+    if "moderates" not in vars(viewer):
+        viewer.moderates = queries.is_moderator(viewer.pk)  # type: ignore[attr-defined]
+    return viewer.moderates  # type: ignore[attr-defined]
+
+
+def _must_moderate(me: Person) -> None:
+    if not is_moderator(me):
+        raise Forbidden("This is for moderators.")
+
+
+# --- What they see ----------------------------------------------------------------------------------------------
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Report]:
+    """These reports, for a moderator; none for anybody else."""
+    found = queries.by_ids(ids) if is_moderator(viewer) else {}
+    gather(found.values(), viewer)
+    return found
+
+
+def reports(status: ReportStatus | None, window: Window, *, viewer: Person | None) -> Page[Report]:
+    """The reports that stand so, or all, oldest first: for moderators."""
+    me = signed_in(viewer)
+    _must_moderate(me)
+    page = queries.reports(status, window)
+    gather(page.rows, me)
+    return page
+
+
+def claimed_by(report: Report) -> Person | None:
+    """The moderator who works on it or has resolved it; only moderators are told."""
+    return _person_of(report, "claimed_by_id")
+
+
+def reporter(report: Report) -> Person | None:
+    """Who made it; only moderators are told."""
+    return _person_of(report, "reporter_id")
+
+
+def _person_of(report: Report, field: str) -> Person | None:
+    def load(batch: Batch) -> Mapping[uuid.UUID, Person | None]:
+        ids = {getattr(row, field) for row in batch.rows.values()} - {None}
+        found = all_people.all_of(ids) if ids and is_moderator(batch.viewer) else {}
+        gather(found.values(), batch.viewer)
+        return {row.pk: found.get(getattr(row, field)) for row in batch.rows.values()}
+
+    return loaded(report, field, load)
+
+
+def subject(report: Report) -> Any:
+    """What is reported; None where it is gone, or the viewer may not see it.
+
+    While a report is not resolved, moderators see its subject even as a draft or across a block: they have to judge it.
+    Once it is, they see what anybody in their place would.
+    """
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Any]:
+        moderates = is_moderator(batch.viewer)
+        wanted: dict[tuple[str, bool], set[Any]] = {}
+        keys = {row.pk: (row.subject_key, moderates and row.status != ReportStatus.RESOLVED) for row in _rows(batch)}
+        for key, whole in keys.values():
+            if key is not None:
+                wanted.setdefault((key[0], whole), set()).add(key[1])
+        found = {of: (WHOLE if of[1] else SEEN)[of[0]](ids, batch.viewer) for of, ids in wanted.items()}
+        return {pk: key and found[key[0], whole].get(key[1]) for pk, (key, whole) in keys.items()}
+
+    return loaded(report, "subject", load)
+
+
+def _rows(batch: Batch) -> list[Report]:
+    return list(batch.rows.values())
+
+
+Loader = Callable[[Iterable[uuid.UUID], Person | None], Mapping[uuid.UUID, Any]]
+
+SEEN: dict[str, Loader] = {
+    "whisper": lambda ids, viewer: whispers.by_ids(ids, viewer=viewer),
+    "story": lambda ids, viewer: stories.by_ids(ids, viewer=viewer),
+    "chapter": lambda ids, viewer: stories.chapters_by_ids(ids, viewer=viewer),
+    "person": lambda ids, viewer: people.by_ids(ids, viewer=viewer),
+}
+"""What the viewer can find like anybody else."""
+
+WHOLE: dict[str, Loader] = {
+    "whisper": lambda ids, viewer: _gathered(all_whispers.all_of(ids), viewer),
+    "story": lambda ids, viewer: _gathered(queries.stories(ids), viewer),
+    "chapter": lambda ids, viewer: _with_stories(queries.chapters(ids), viewer),
+    "person": lambda ids, viewer: _gathered(all_people.all_of(ids), viewer),
+}
+"""What is there, seen or not."""
+
+
+def _gathered(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
+    gather(found.values(), viewer)
+    return found
+
+
+def _with_stories(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
+    gather((chapter.story for chapter in found.values()), viewer)
+    return _gathered(found, viewer)
+
+
+# --- What they do -----------------------------------------------------------------------------------------------
+
+
+def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.UUID | None) -> Outcome:
+    """Ask the moderators to look at something. SERIALIZABLE, because how many somebody may make spans rows."""
+
+    def work() -> Outcome:
+        row, applied = actions.report(me.pk, kind, subject, reason)
+        return Outcome(applied, {"report": row})
+
+    request = Request("report", me.pk, key, {"subject": [kind, str(subject)], "reason": reason})
+    return performed(request, work, me, isolation=IsolationLevel.SERIALIZABLE)
+
+
+def claim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Take on an open report."""
+    return _moderated("claimReport", me, report, expect, key, lambda seen: actions.claim(report, me.pk, seen))
+
+
+def unclaim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Let go of a claimed report."""
+    return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, seen))
+
+
+def reopen_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Open a resolved report again."""
+    return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, seen))
+
+
+def resolve_report(
+    me: Person, *, report: uuid.UUID, outcome: ReportOutcome, expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """Settle a report, and do to its subject what the outcome says."""
+
+    def write(seen: Expected) -> actions.Written:
+        return actions.resolve(report, me.pk, outcome, seen)
+
+    return _moderated("resolveReport", me, report, expect, key, write, outcome=outcome.value)
+
+
+def _moderated(
+    operation: str,
+    me: Person,
+    report: uuid.UUID,
+    expect: Expected,
+    key: uuid.UUID | None,
+    act: Callable[[Expected], actions.Written],
+    **arguments: str,
+) -> Outcome:
+    """One step of a moderator."""
+
+    def write(seen: Expected) -> Outcome:
+        row, applied = act(seen)
+        return Outcome(applied, {"report": row})
+
+    step = conditioned(me, expect, Target("report", {"pk": report}), write)
+
+    def work() -> Outcome:
+        _must_moderate(me)
+        return step()
+
+    return performed(Request(operation, me.pk, key, {"id": str(report), **arguments}), work, me)

@@ -1,0 +1,78 @@
+"""Whispers: finding them, lists of them, creating and deleting them."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+
+from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.versions import Expected
+from backend.pages import Page, Window
+from backend.people import queries as people
+from backend.people.models import Person
+from backend.whispers import actions, queries
+from backend.whispers.models import Whisper
+from resolvers.access import shows_mature, the_id
+from resolvers.batches import Batch, gather, loaded
+from resolvers.work import Target, conditioned, made, performed
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Whisper]:
+    """Those of these whispers that the viewer can find."""
+    found = queries.by_ids(ids, viewer=the_id(viewer))
+    gather(found.values(), viewer)
+    return found
+
+
+def whispers(window: Window, *, viewer: Person | None) -> Page[Whisper]:
+    """Those of the people whom the viewer follows, and their own; everybody's for the signed-out."""
+    if viewer is None:
+        page = queries.of_everybody(window)
+    else:
+        page = queries.of_followed(window, viewer=viewer.pk, mature=viewer.show_mature)
+    gather(page.rows, viewer)
+    return page
+
+
+def of_person(person: Person, window: Window) -> Page[Whisper]:
+    """What they have whispered, newest first."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Page[Whisper]]:
+        mature = shows_mature(batch.viewer)
+        pages = queries.by_authors(list(batch.rows), window, viewer=batch.viewer_id, mature=mature)
+        gather((row for page in pages.values() for row in page.rows), batch.viewer)
+        return pages
+
+    return loaded(person, ("whispers", window), load)
+
+
+def author(whisper: Whisper) -> Person:
+    """Who wrote it."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
+        authors = people.all_of({row.author_id for row in batch.rows.values()})
+        gather(authors.values(), batch.viewer)
+        return {row.pk: authors[row.author_id] for row in batch.rows.values()}
+
+    return loaded(whisper, "author", load)
+
+
+def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) -> Outcome:
+    """A whisper, with the flag and the report that its screening asks for."""
+
+    def work() -> Outcome:
+        whisper, report = actions.create_whisper(me.pk, text, nsfw=nsfw)
+        rows = {"whisper": whisper} if report is None else {"whisper": whisper, "report": report}
+        return made(Outcome(Applied.WRITTEN, rows), "whisper")
+
+    return performed(Request("createWhisper", me.pk, key, {"text": text, "nsfw": nsfw}), work, me)
+
+
+def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Delete one's own whisper, if nothing about it has changed."""
+
+    def write(seen: Expected) -> Outcome:
+        actions.delete_whisper(whisper, me.pk, seen)
+        return Outcome(Applied.WRITTEN)
+
+    target = Target("whisper", {"pk": whisper})
+    request = Request("deleteWhisper", me.pk, key, {"id": str(whisper)})
+    return performed(request, conditioned(me, expect, target, write), me)

@@ -1,0 +1,268 @@
+"""Reports in GraphQL: the type, making one, and what moderators do with them."""
+
+import enum
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from backend.engine.errors import Invalid
+from backend.engine.idempotency import Outcome
+from backend.moderation import models
+from resolvers import moderation
+from schema.answers import (
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    applied_field,
+    applied_of,
+    mutation,
+    query,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import (
+    After,
+    Before,
+    First,
+    Last,
+    Node,
+    PageInfo,
+    Versioned,
+    computed,
+    cursor,
+    from_id,
+    key_of,
+    page_info,
+    to_id,
+    window,
+)
+
+if TYPE_CHECKING:
+    from schema.people import Person
+
+
+@strawberry.enum(description="Where a report stands.")
+class ReportStatus(enum.Enum):
+    """Open, claimed or resolved."""
+
+    OPEN = strawberry.enum_value("OPEN", description="Nobody works on it yet.")
+    CLAIMED = strawberry.enum_value("CLAIMED", description="A moderator works on it.")
+    RESOLVED = strawberry.enum_value("RESOLVED", description="It is settled, or its subject has been deleted.")
+
+
+@strawberry.enum(description="What became of a report.")
+class ReportOutcome(enum.Enum):
+    """One for each way to settle a report."""
+
+    DISMISSED = strawberry.enum_value("DISMISSED", description="Nothing is done to the subject.")
+    MARKED_NSFW = strawberry.enum_value(
+        "MARKED_NSFW",
+        description="A whisper is marked NSFW; a story, or the story of a chapter, is marked mature. Not for people.",
+    )
+    REMOVED = strawberry.enum_value(
+        "REMOVED",
+        description="A whisper is deleted; a story, or the story of a chapter, is made a draft again. Not for people. Also "
+        "the outcome where the author has deleted the subject before anybody settled the report.",
+    )
+
+
+@strawberry.type(
+    description="That somebody, or the screening of a whisper, asks the moderators to look at something. Who made it sees it in "
+    "the answer to what made it; afterwards only moderators do."
+)
+class Report(Versioned):
+    """A report."""
+
+    id: strawberry.ID = computed(lambda report: to_id("Report", report.pk), "Names this report. Opaque.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    subject: Node | None = computed(
+        moderation.subject,
+        "What is reported: a Whisper, Story, Chapter or Person. Null if it has been deleted, or you may not see it. "
+        "Moderators see the subject of a report that is not resolved, also if it is a draft or across a block from them.",
+    )
+    reason: str = strawberry.field(
+        description="Why it is reported: in the reporter's words, or what the screening found."
+    )
+    status: ReportStatus = strawberry.field(description="Where it stands.")
+    outcome: ReportOutcome | None = strawberry.field(description="What became of it; null until it is resolved.")
+    claimed_by: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
+        moderation.claimed_by, "The moderator who works on it, or who has settled it. Null for anybody but moderators."
+    )
+    reporter: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
+        moderation.reporter,
+        "Who made it; null if the screening of a whisper did. Null for anybody but moderators.",
+    )
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of reports are what this type shows."""
+        return isinstance(value, models.Report)
+
+
+@strawberry.type(description="A report in a list, with the place where the list can go on.")
+class ReportEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this report stands in the list.")
+    node: Report = computed(lambda row: row, "The report.")
+
+
+@strawberry.type(description="A page of reports.")
+class ReportConnection:
+    """Relay's connection."""
+
+    edges: list[ReportEdge] = computed(lambda page: page.rows, "The reports of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+@strawberry.type
+class ModerationQuery:
+    """Reads of reports."""
+
+    @query(description="Reports, oldest first. Moderators only.")
+    def reports(
+        self,
+        info: Info,
+        status: Annotated[
+            ReportStatus | None, strawberry.argument(description="Only those that stand so; all if left out.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> ReportConnection:
+        """A page of reports."""
+        wanted = None if status is None else models.ReportStatus[status.name]
+        part = window(first, after, last, before, oldest_first=True)
+        return moderation.reports(wanted, part, viewer=info.context.viewer)  # type: ignore[return-value]
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="The report as it is after the write.")
+class ReportSuccess:
+    """A report was written."""
+
+    report: Report = strawberry.field(description="The report, with its version.")
+    applied: Applied = applied_field()
+
+
+ReportResult = Annotated[
+    ReportSuccess | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("ReportResult", description="What report can answer."),
+]
+ClaimReportResult = Annotated[
+    ReportSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("ClaimReportResult", description="What claimReport can answer."),
+]
+UnclaimReportResult = Annotated[
+    ReportSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("UnclaimReportResult", description="What unclaimReport can answer."),
+]
+ResolveReportResult = Annotated[
+    ReportSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("ResolveReportResult", description="What resolveReport can answer."),
+]
+ReopenReportResult = Annotated[
+    ReportSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("ReopenReportResult", description="What reopenReport can answer."),
+]
+
+ReportId = Annotated[strawberry.ID, strawberry.argument(description="The report's id.")]
+
+
+@strawberry.type
+class ModerationMutation:
+    """Writes to reports."""
+
+    @mutation(
+        description="Ask the moderators to look at something that you can see and that is not your own. Who has a report of it "
+        "that is not resolved gets that one back (applied: NOOP). FORBIDDEN beyond a number of reports a day (UTC); it is "
+        "50 unless this server says otherwise."
+    )
+    def report(
+        self,
+        info: Info,
+        subject: Annotated[
+            strawberry.ID, strawberry.argument(description="The id of a whisper, a story, a chapter or a person.")
+        ],
+        reason: Annotated[str, strawberry.argument(description="Why: 1 to 1000 characters, not blank.")],
+        key: Key = None,
+    ) -> ReportResult:
+        """Report something."""
+        me, (kind, subject_id) = info.context.me, _subject(subject)
+        return _success(moderation.report(me, kind=kind, subject=subject_id, reason=reason, key=key))
+
+    @mutation(
+        description="Take on an open report. Moderators only. Of several who try, one has it; the others' conflict says who. "
+        "INVALID if you saw that it is not open."
+    )
+    def claim_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> ClaimReportResult:
+        """Claim a report."""
+        me, report = info.context.me, key_of(id, "Report", "id")
+        return _success(moderation.claim_report(me, report=report, expect=what_is_expected(expect), key=key))
+
+    @mutation(
+        description="Let go of a claimed report, your own or another moderator's: it is open again. Moderators only. INVALID if "
+        "you saw that it is resolved."
+    )
+    def unclaim_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> UnclaimReportResult:
+        """Let go of a report."""
+        me, report = info.context.me, key_of(id, "Report", "id")
+        return _success(moderation.unclaim_report(me, report=report, expect=what_is_expected(expect), key=key))
+
+    @mutation(
+        description="Settle a report that you have claimed, or that is open, and do to its subject what the outcome says; both "
+        "happen, or neither. Moderators only. INVALID if you saw that somebody else has claimed it, or that it was settled "
+        "in another way."
+    )
+    def resolve_report(
+        self,
+        info: Info,
+        id: ReportId,
+        outcome: Annotated[ReportOutcome, strawberry.argument(description="What shall become of it.")],
+        expect: ExpectArgument,
+        key: Key = None,
+    ) -> ResolveReportResult:
+        """Resolve a report."""
+        done = moderation.resolve_report(
+            info.context.me,
+            report=key_of(id, "Report", "id"),
+            outcome=models.ReportOutcome[outcome.name],
+            expect=what_is_expected(expect),
+            key=key,
+        )
+        return _success(done)
+
+    @mutation(
+        description="Open a resolved report again; what was done to its subject stays done. Moderators only. INVALID if its "
+        "subject has been deleted, or its reporter has made another report of it since."
+    )
+    def reopen_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> ReopenReportResult:
+        """Reopen a report."""
+        me, report = info.context.me, key_of(id, "Report", "id")
+        return _success(moderation.reopen_report(me, report=report, expect=what_is_expected(expect), key=key))
+
+
+def _subject(global_id: str) -> tuple[str, Any]:
+    """The kind and key of what can be reported. Raises `Invalid` for any other id."""
+    found = from_id(global_id)
+    if found is None:
+        raise Invalid.one("subject", "is not an id that this server handed out.")
+    kind = found[0].lower()
+    if kind not in models.SUBJECTS or found[0] != kind.title() or len(found[1]) != 1:
+        raise Invalid.one("subject", "must be the id of a Whisper, Story, Chapter or Person.")
+    return kind, found[1][0]
+
+
+def _success(outcome: Outcome) -> ReportSuccess:
+    report: Any = outcome.rows["report"]
+    return ReportSuccess(report=report, applied=applied_of(outcome))
