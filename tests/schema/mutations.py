@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.api import Caller
+from tests.moderating import make_moderator
 from tests.schema.footprint import nothing_written
 
 KEY = str(uuid.UUID(int=5))
@@ -22,6 +23,10 @@ class World:
     story: Any
     draft: Any
     revision: str
+    whisper: str
+    """The first one's."""
+    report: str
+    """An open one; the first one moderates."""
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
@@ -31,10 +36,13 @@ class World:
         query = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
         (edge,) = me.ask(query, id=edited)["story"]["revisions"]["edges"]
         draft = me.create_story("1", chapters=2)["story"]
-        return cls(me, other, other.published_story(), draft, edge["node"]["id"])
+        whisper = make_moderator(me).create_whisper()["whisper"]["id"]
+        report = me.report(other.create_whisper()["whisper"]["id"])["report"]["id"]
+        return cls(me, other, other.published_story(), draft, edge["node"]["id"], whisper, report)
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
+CLAIMS = ("claimReport", "unclaimReport", "reopenReport")
 ANSWER = (
     "__typename ... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
 )
@@ -56,7 +64,7 @@ MUTATIONS = {
     **{
         name: f"mutation ($id: ID!, $expect: Expect!, $key: UUID) {{ {name}(id: $id, expect: $expect, key: $key) "
         f"{{ {ANSWER} }} }}"
-        for name in ("unpublishStory", "deleteStory", "deleteChapter", "restoreRevision")
+        for name in ("unpublishStory", "deleteStory", "deleteChapter", "restoreRevision", "deleteWhisper", *CLAIMS)
     },
     "appendChapter": "mutation ($story: ID!, $chapter: ChapterInput!, $key: UUID!) "
     f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
@@ -65,6 +73,12 @@ MUTATIONS = {
     "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $policy: PlacePolicy! = EXACT, "
     "$seen: Version, $key: UUID) { recordView(story: $story, place: $place, expect: $expect, policy: $policy, seen: $seen, "
     f"key: $key) {{ {ANSWER} }} }}",
+    "createWhisper": "mutation ($text: String!, $nsfw: Boolean! = false, $key: UUID) "
+    f"{{ createWhisper(text: $text, nsfw: $nsfw, key: $key) {{ {ANSWER} }} }}",
+    "report": "mutation ($subject: ID!, $reason: String!, $key: UUID) "
+    f"{{ report(subject: $subject, reason: $reason, key: $key) {{ {ANSWER} }} }}",
+    "resolveReport": "mutation ($id: ID!, $outcome: ReportOutcome!, $expect: Expect!, $key: UUID) "
+    f"{{ resolveReport(id: $id, outcome: $outcome, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
     f"{{ updateProfile(patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
     "signUp": "mutation ($handle: String!, $name: String!, $password: String!) "
@@ -74,17 +88,21 @@ MUTATIONS = {
 }
 OF_STORIES = ("publishStory", "updateStory", "unpublishStory", "deleteStory", "reorderChapters")
 OF_CHAPTERS = ("updateChapter", "deleteChapter")
+OF_REPORTS = (*CLAIMS, "resolveReport")
 CONDITIONED = (
     *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
     *("createStory", "restoreRevision", "recordView", "updateProfile"),
+    *("deleteWhisper", *OF_REPORTS),
 )
-KEYED = (*CONDITIONED, "appendChapter")
+KEYED = (*CONDITIONED, "appendChapter", "createWhisper", "report")
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
     **dict.fromkeys(OF_STORIES, ("id", "Story")),
     **dict.fromkeys(OF_CHAPTERS, ("id", "Chapter")),
     **dict.fromkeys(("reorderChapters", "appendChapter", "recordView"), ("story", "Story")),
     "restoreRevision": ("id", "Revision"),
+    "deleteWhisper": ("id", "Whisper"),
+    **dict.fromkeys(OF_REPORTS, ("id", "Report")),
 }
 """The argument that names what is written to, and its type."""
 
@@ -105,6 +123,11 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         "deleteChapter": {"id": order[0], "expect": {"version": "1"}},
         "restoreRevision": {"id": world.revision, "expect": {"version": "2"}},
         "recordView": {"story": world.story["id"], "expect": {"version": "0"}},
+        "createWhisper": {"text": "Psst."},
+        "deleteWhisper": {"id": world.whisper, "expect": {"version": "1"}},
+        "report": {"subject": world.story["id"], "reason": "Look at this."},
+        **{name: {"id": world.report, "expect": {"version": "1"}} for name in CLAIMS},
+        "resolveReport": {"id": world.report, "outcome": "DISMISSED", "expect": {"version": "1"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},

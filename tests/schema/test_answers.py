@@ -7,6 +7,7 @@ import pytest
 
 from schema.execution import GRAPHQL
 from tests.api import Caller
+from tests.moderating import make_moderator, new_key, screen_for
 
 PERSON = """
 fragment P on Person {
@@ -14,6 +15,7 @@ fragment P on Person {
   relationship { id version updatedAt following person { handle } }
   followers { totalCount edges { node { handle } } } followed: following { totalCount edges { node { handle } } }
   stories { edges { node { title } } } shelf { id version storyCount stories { edges { node { title } } } }
+  whispers { edges { cursor node { text author { handle } } } pageInfo { endCursor } }
   readings { edges { cursor node { id version changedChapters { title } story { title } } } pageInfo { endCursor } }
 }
 """
@@ -24,17 +26,29 @@ fragment S on Story {
   reading { id version updatedAt offset chapter { title } changedChapters { title } story { title } }
 }
 """
-REST = """
+CHAPTER = """
 fragment C on Chapter {
   id version updatedAt position title body story { title } revisions { edges { node { ...V } } }
 }
 fragment V on Revision { id version at by { handle storyCount } changed values }
-fragment R on Relationship { id version updatedAt following followedBy blocking person { ...P } }
-fragment Sh on Shelf { id version updatedAt storyCount stories { edges { node { ...S } } } }
-fragment Re on Reading { id version updatedAt offset chapter { id title story { ...S } }
-  changedChapters { id title story { ...S } } story { ...S } }
 """
-CURRENT = "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re } }"
+REST = f"""{CHAPTER}
+fragment R on Relationship {{ id version updatedAt following followedBy blocking person {{ ...P }} }}
+fragment Sh on Shelf {{ id version updatedAt storyCount stories {{ edges {{ node {{ ...S }} }} }} }}
+fragment Re on Reading {{ id version updatedAt offset chapter {{ id title story {{ ...S }} }}
+  changedChapters {{ id title story {{ ...S }} }} story {{ ...S }} }}
+"""
+MODERATION = """
+fragment W on Whisper { id version updatedAt createdAt text nsfw author { ...P } }
+fragment Rp on Report {
+  id version updatedAt createdAt reason state: status outcome claimedBy { ...P } reporter { ...P }
+  subject { __typename id ... on Whisper { ...W } ... on Story { ...S } ... on Chapter { ...C } ... on Person { ...P } }
+}
+"""
+CURRENT = (
+    "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re ...W ...Rp } }"
+)
+REPORT_SUCCESS = "... on ReportSuccess { applied report { ...Rp } }"
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
 ASKS: dict[str, tuple[str, str]] = {
     "updateProfile": ('patch: {bio: "x"}', "... on ProfileSuccess { applied person { ...P } }"),
@@ -59,10 +73,16 @@ ASKS: dict[str, tuple[str, str]] = {
         "... on RevisionSuccess { applied chapter { ...C } story { ...S } shelf { ...Sh } }",
     ),
     "recordView": ("story: $story", "... on ReadingSuccess { applied counted reading { ...Re } }"),
+    "deleteWhisper": ("id: $whisper", "... on WhisperDeleted { applied id }"),
+    "claimReport": ("id: $report", REPORT_SUCCESS),
+    "unclaimReport": ("id: $report", REPORT_SUCCESS),
+    "resolveReport": ("id: $report, outcome: MARKED_NSFW", REPORT_SUCCESS),
+    "reopenReport": ("id: $report", REPORT_SUCCESS),
 }
 FRESH = {
     **dict.fromkeys(("updateProfile", "publishStory", "updateStory", "deleteStory", "reorderChapters"), "1"),
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
+    **dict.fromkeys(("deleteWhisper", "claimReport", "unclaimReport", "resolveReport", "reopenReport"), "1"),
     **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
 }
 """The version that a first write names; 0 for what does not exist yet."""
@@ -75,7 +95,7 @@ def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: 
     declared = "".join(f", ${name}: ID!" for name in used)
     query = (
         f"mutation ($e: Expect!, $k: UUID{declared}) {{ {field}({arguments}, expect: $e, key: $k) "
-        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST}"
+        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION}"
     )
     given = {name: variables[name] for name in used}
     return who.ask(query, e={"version": version}, k=key, **given)[field]
@@ -95,6 +115,9 @@ def given(me: Caller, other: Caller) -> dict[str, Any]:
     story = other.published_story()["id"]
     me.record_view(mine["id"])
     named = {"whom": other.id, "draft": draft["id"], "first": first, "second": second}
+    report = make_moderator(me).report(other.create_whisper()["whisper"]["id"])["report"]["id"]
+    whisper = me.create_whisper()["whisper"]["id"]
+    named |= {"whisper": whisper, "report": report}
     return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
 
 
@@ -114,6 +137,26 @@ def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Call
     assert first.pop("applied") in ("WRITTEN", "NOOP")
     assert again.pop("applied") == "REPLAYED"
     assert again == first
+
+
+def test_every_field_of_a_new_whisper_and_report_is_there(asha: Caller, bilal: Caller) -> None:
+    """Also of the report that a screening makes, and in a replay."""
+    screen_for("REPORT", "scam")
+    whisper = "... on WhisperSuccess { applied whisper { ...W } report { ...Rp } }"
+    create = f'createWhisper(text: "scam", key: $k) {{ {whisper} }}'
+    report = f'report(subject: $s, reason: "r", key: $k) {{ {REPORT_SUCCESS} }}'
+    fragments = f"{PERSON} {STORY} {CHAPTER} {MODERATION}"
+    story = bilal.published_story()
+    subjects = [bilal.id, story["id"], story["chapters"][0]["id"], bilal.create_whisper()["whisper"]["id"]]
+    for field, subject in [(create, None), *((report, one) for one in subjects)]:
+        declared, given = ("", {}) if subject is None else (", $s: ID!", {"s": subject})
+        key = new_key()
+        twice = [
+            asha.ask(f"mutation ($k: UUID{declared}) {{ done: {field} }} {fragments}", k=key, **given) for _ in range(2)
+        ]
+        assert [one["done"].pop("applied") for one in twice] == ["WRITTEN", "REPLAYED"]
+        assert twice[0] == twice[1]
+        assert twice[0]["done"]["report"]["subject"]["id"]
 
 
 def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:

@@ -26,7 +26,14 @@ from tests.schema.mutations import (
     send,
 )
 
-OTHER_TYPE = {"Person": "Story", "Story": "Person", "Chapter": "Story", "Revision": "Chapter"}
+OTHER_TYPE = {
+    "Person": "Story",
+    "Story": "Person",
+    "Chapter": "Story",
+    "Revision": "Chapter",
+    "Whisper": "Report",
+    "Report": "Whisper",
+}
 
 
 def test_the_table_holds_every_mutation(world: World) -> None:
@@ -34,6 +41,22 @@ def test_the_table_holds_every_mutation(world: World) -> None:
     assert set(GRAPHQL.mutation_type.fields) - {"signOut"} == set(MUTATIONS)
     for name in MUTATIONS:
         assert "errors" not in send(world, name), name
+
+
+def test_a_subject_can_be_reported(world: World) -> None:
+    """It is the id of something that exists, is of the right kind, and is not one's own."""
+    bad = ["", " ", "x", NUL, SURROGATE, MEGABYTE, to_id("Shelf", UNKNOWN), to_id("story", UNKNOWN), to_id("Story")]
+    check_invalid(world, "report", "subject", *({"subject": one} for one in [*bad, world.me.id, world.draft["id"]]))
+    for kind in ("Whisper", "Story", "Chapter", "Person"):
+        with nothing_written():
+            answer = send(world, "report", subject=to_id(kind, UNKNOWN))["data"]["report"]
+        assert (answer["code"], answer["message"]) == ("NOT_FOUND", f"There is no such {kind.lower()}.")
+
+
+def test_an_outcome_is_a_known_one(world: World) -> None:
+    """And has to be named."""
+    bad: list[Any] = [None, "", "FORGIVEN", "dismissed", 1, True, []]
+    check_request_error(world, "resolveReport", *({"outcome": one} for one in bad))
 
 
 def test_an_order_names_chapters(world: World) -> None:
@@ -218,7 +241,7 @@ def test_a_key_is_a_uuid(world: World, name: str) -> None:
 def test_nobody_writes(world: World, nobody: Caller, name: str) -> None:
     """Signed out, or with a token that is no good: UNAUTHENTICATED, whatever else is wrong with the request."""
     fine = good(world, name)
-    broken = {argument: "nonsense" for argument in ("person", "id", "story") if argument in fine}
+    broken = {argument: "nonsense" for argument in ("person", "id", "story", "subject") if argument in fine}
     with nothing_written():
         for stranger in (nobody, Caller("nonsense")):
             for arguments in (fine, {**fine, **broken, "expect": {"version": "nonsense"}}):

@@ -31,6 +31,8 @@ TEXTS: list[tuple[str, str, Arguments]] = [
     ("updateStory", "patch.summary", lambda bad: {"patch": {"summary": bad}}),
     ("updateChapter", "patch.body", lambda bad: {"patch": {"body": bad}}),
     ("appendChapter", "chapter.body", lambda bad: {"chapter": {"title": "a", "body": bad}}),
+    ("createWhisper", "text", lambda bad: {"text": bad}),
+    ("report", "reason", lambda bad: {"reason": bad}),
     ("updateProfile", "patch.bio", lambda bad: {"patch": {"bio": bad}}),
     ("signUp", "password", lambda bad: {"password": bad}),
     ("signUp", "handle", lambda bad: {"handle": bad}),
@@ -63,6 +65,12 @@ def test_a_chapter_has_a_text(world: World) -> None:
     for body in ("", " \n "):
         check_invalid(world, "updateChapter", "patch.body", {"patch": {"body": body}})
         check_invalid(world, "appendChapter", "chapter.body", {"chapter": {"title": "a", "body": body}})
+
+
+def test_a_whisper_and_a_reason_say_something(world: World) -> None:
+    """Not blank, and not longer than they may be."""
+    for name, path, most in (("createWhisper", "text", 500), ("report", "reason", 1_000)):
+        check_invalid(world, name, path, *({path: bad} for bad in ("", " \n ", "x" * (most + 1))))
 
 
 def test_a_handle_is_plain_and_free(world: World) -> None:
@@ -126,6 +134,8 @@ def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None
             {"input": {**titled, "chapters": [titled]}},
             {"input": {**titled, "status": "PUBLISHED"}},
         ],
+        "createWhisper": [{"text": None}, {"text": 5}, {"nsfw": "yes"}, {"nsfw": None}],
+        "report": [{"reason": None}, {"reason": []}, {"subject": None}, {"subject": 1.5}],
         "recordView": [
             {"place": {}},
             {"place": {"chapter": "x", "offset": None}},

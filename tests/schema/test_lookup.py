@@ -7,6 +7,7 @@ import pytest
 
 from schema.nodes import MOST_IDS, to_id
 from tests.api import Caller
+from tests.moderating import make_moderator
 
 EVERYTHING = """
 query ($s: ID!, $p: [ID!]!) {
@@ -15,6 +16,7 @@ query ($s: ID!, $p: [ID!]!) {
   relationships(people: $p) { id }
 }
 """
+TYPES = ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship", "Whisper", "Report"]
 NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on Versioned { version updatedAt } } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versioned { version updatedAt } } }"
 
@@ -31,14 +33,21 @@ def ids(asha: Caller, bilal: Caller) -> list[str]:
         found["story"]["reading"]["id"],
         found["story"]["chapters"][0]["id"],
         found["relationships"][0]["id"],
+        *moderated(asha, bilal),
     ]
+
+
+def moderated(asha: Caller, bilal: Caller) -> list[str]:
+    """A whisper, and a report of it that asha sees as a moderator."""
+    whisper = bilal.create_whisper()["whisper"]["id"]
+    return [whisper, make_moderator(asha).report(whisper)["report"]["id"]]
 
 
 def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
     """With type, id, version and date; alone and together."""
     alone = [asha.ask(NODE, id=one)["node"] for one in ids]
     assert [node["id"] for node in alone] == ids
-    assert [node["__typename"] for node in alone] == ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship"]
+    assert [node["__typename"] for node in alone] == TYPES
     assert all(node["version"] and node["updatedAt"] for node in alone)
     assert asha.ask(NODES, ids=ids)["nodes"] == alone
 
@@ -52,9 +61,10 @@ def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
 
 
 def test_the_signed_out_find_what_is_public(ids: list[str]) -> None:
-    """People, stories and their chapters."""
+    """People, stories and their chapters, whispers."""
     found = Caller().ask(NODES, ids=ids)["nodes"]
-    assert [node and node["__typename"] for node in found] == ["Person", None, "Story", None, "Chapter", None]
+    public = ("Person", "Story", "Chapter", "Whisper")
+    assert [node and node["__typename"] for node in found] == [one if one in public else None for one in TYPES]
 
 
 def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
