@@ -22,3 +22,15 @@ class ReadOnly(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes rows here."""
         return False
+
+
+class OneRow(admin.ModelAdmin):
+    """An admin page of a table that has one row, which can be changed and not deleted."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only where there is none."""
+        return super().has_add_permission(request) and not self.model._default_manager.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes it."""
+        return False

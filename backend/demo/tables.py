@@ -15,13 +15,16 @@ from backend.demo.people import ASHA, Someone, people
 from backend.demo.sizes import Sizes
 from backend.demo.stories import Tale, favourites, hero, stories
 from backend.demo.views import Visits, visits
+from backend.demo.whispers import WORDS, Murmur, murmur
 from backend.demo.words import Prose
 from backend.engine.tallies import SLOTS
+from backend.moderation.models import Report
 from backend.people.demo import PASSWORD
 from backend.people.models import Account, Person, PersonTally
 from backend.reading.models import Reading, View
 from backend.social.models import HIGH, LOW, Relationship
 from backend.stories.models import Chapter, Shelf, Story, StoryRank, StoryStatus, StoryTally
+from backend.whispers.models import Flag, PolicyWord, Whisper
 
 OFFSETS = 1_000
 """Readers stand at most so far into a chapter; each is longer."""
@@ -51,13 +54,16 @@ class World:
     stories: list[Tale]
     ties: Ties
     visits: Visits
+    murmur: Murmur
 
 
 def world(seed: int, sizes: Sizes) -> World:
     """The same for the same seed and sizes."""
     tales = stories(seed, sizes)
     made = ties(seed, sizes, favourites(tales, most=50))
-    return World(seed, people(seed, sizes.people), tales, made, visits(seed, sizes, tales, made))
+    return World(
+        seed, people(seed, sizes.people), tales, made, visits(seed, sizes, tales, made), murmur(seed, sizes, tales)
+    )
 
 
 def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
@@ -74,6 +80,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("relationships", Relationship, _RELATIONSHIP, len(pairs), _relationships(of, pairs))
     yield Table("readings", Reading, _READING, len(of.visits), _readings(of))
     yield Table("views", View, "story reader day", sum(map(len, of.visits.values())), _views(of))
+    yield from _whispering(of)
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
     yield Table("totals of stories", StoryTally, _TALLY, _slots(about_stories), _tallies(about_stories))
     yield Table("ranks of stories", StoryRank, "story views", published, _ranks(of, about_stories))
@@ -174,6 +181,28 @@ def _totals_of_stories(of: World) -> Totals:
 def _ranks(of: World, about_stories: Totals) -> Rows:
     views = {story: count for story, _kind, count in about_stories}
     return ((tale.id, views.get(tale.id, 0)) for tale in of.stories if tale.published_at)
+
+
+_WHISPER = "id author text nsfw created_at updated_at"
+_REPORT = "id about reporter whisper story reason created_at status outcome claimed_by version state_changed updated_at"
+
+
+def _whispering(of: World) -> Iterator[Table]:
+    """The policy, whispers, what their screening found, and reports."""
+    said, found = of.murmur.whispers, [one for one in of.murmur.whispers if one.found is not None]
+    whispers = ((w.id, of.people[w.author].id, w.text, w.nsfw, w.created_at, w.created_at) for w in said)
+    flags = ((w.id, of.people[w.author].id, WORDS[str(w.found)].value, [w.found], 1) for w in found)
+    yield Table("words of the policy", PolicyWord, "id word effect", len(of.murmur.words), of.murmur.words)
+    yield Table("whispers", Whisper, _WHISPER, len(said), whispers)
+    yield Table("flags", Flag, "whisper author effect rules policy", len(found), flags)
+    yield Table("reports", Report, _REPORT, len(of.murmur.reports), _reports(of))
+
+
+def _reports(of: World) -> Rows:
+    for one in of.murmur.reports:
+        reporter = None if one.reporter is None else of.people[one.reporter].id
+        subject = (one.subject.get("whisper"), one.subject.get("story"))
+        yield one.id, of.people[one.about].id, reporter, *subject, one.reason, one.at, *one.state(of.people)
 
 
 _TALLY = "subject kind slot count"

@@ -78,6 +78,14 @@ _SENTENCES = (
     "The way to {place} is short if you know it, and {{hero}} did not.",
     "“Every {thing} belongs to someone,” the {calling} said, “even if it is only to the weather.”",
 )
+_WHISPERS = (
+    "Rain over {place}. Reading all day.",
+    "Has anybody seen my {thing}? It is {manner}.",
+    "New chapter on Sunday, about a {calling}.",
+    "Met a {calling} at {place} and learned nothing.",
+    "The {manner} {thing} is back.",
+    "Who is for tea at {place}?",
+)
 SENTENCES_IN_STOCK = 1_500
 SENTENCES_IN_A_CHAPTER = range(20, 36)
 
@@ -101,6 +109,11 @@ def title(chance: Chance) -> str:
 def summary(chance: Chance) -> str:
     """What a story is about."""
     return _filled(chance, chance.one(_SUMMARIES))
+
+
+def whisper(chance: Chance) -> str:
+    """A few words in passing."""
+    return _filled(chance, chance.one(_WHISPERS))
 
 
 class Prose:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from backend.engine.guard import guard_of
 from backend.people.models import Account, Person
+from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +51,27 @@ def test_a_moderator_changes_nothing(moderator: Client, bilal: Caller) -> None:
     assert moderator.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
     assert moderator.get("/admin/people/person/add/").status_code == 403
     assert Person.objects.get(pk=bilal.person.pk).name == "Bilal"
+
+
+def test_a_moderator_edits_the_policy(moderator: Client, bilal: Caller) -> None:
+    """Words can be added, changed and deleted, and the number of links changed; each holds for the next whisper."""
+    words, policy = "/admin/whispers/policyword", "/admin/whispers/policy"
+    assert moderator.get(f"{words}/add/").status_code == 200
+    assert moderator.post(f"{words}/add/", {"word": "Gore", "effect": "FLAG"}).status_code == 302
+    assert bilal.create_whisper("gore")["whisper"]["nsfw"] is True
+    word = PolicyWord.objects.get()
+    assert moderator.post(f"{words}/{word.pk}/change/", {"word": "Gore", "effect": "REPORT"}).status_code == 302
+    assert bilal.create_whisper("gore")["report"] is not None
+    assert moderator.post(f"{words}/{word.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert bilal.create_whisper("gore")["whisper"]["nsfw"] is False
+    refused = moderator.post(f"{words}/add/", {"word": "?!", "effect": "FLAG"})
+    assert (refused.status_code, b"no letter or digit" in refused.content) == (200, True)
+    assert moderator.post(f"{policy}/add/", {"most_links": 0}).status_code == 302
+    assert bilal.create_whisper("www.a.example")["report"] is not None
+    assert moderator.post(f"{policy}/1/change/", {"most_links": 1}).status_code == 302
+    assert bilal.create_whisper("www.a.example")["report"] is None
+    assert moderator.get(f"{policy}/add/").status_code == 403
+    assert moderator.post(f"{policy}/1/delete/", {"post": "yes"}).status_code == 403
 
 
 def test_everybody_else_stays_outside(bilal: Caller) -> None:

@@ -13,6 +13,7 @@ from django.db import connection
 from backend.monitoring import verify
 from backend.monitoring.checks import MOST_ROWS, Check, Result, run
 from tests.api import Caller
+from tests.backend import moderation_ways
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -414,6 +415,7 @@ WAYS = [
     Broken(
         "followers", NAMELESS, "DROP VIEW follow", 'error=relation "follow" does not exist', frozenset({"following"})
     ),
+    *(Broken(*way) for way in moderation_ways.WAYS),
 ]
 
 SCHEMA = """

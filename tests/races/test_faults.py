@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.db import close_old_connections, connection
 
+from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, Caller, join
+from tests.moderating import make_moderator, screen_for
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import Statement, fault_at
@@ -58,6 +60,8 @@ def prepared(mutation: str, tag: str) -> Send:
         asha.block(bilal)
     if mutation in EDITS:
         return prepared_edit(mutation, asha, bilal)
+    if mutation in MODERATION:
+        return prepared_moderation(mutation, asha, bilal)
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
     chapter = story["chapters"][0]["id"]
@@ -107,12 +111,42 @@ def prepared_edit(mutation: str, author: Patient, reader: Patient) -> Send:
     return sends[mutation]
 
 
+def prepared_moderation(mutation: str, author: Patient, moderator: Patient) -> Send:
+    """A whisper, and a published story with a chapter, each with a report: open, but for what a step needs."""
+    make_moderator(moderator)
+    if not PolicyWord.objects.exists():
+        screen_for("REPORT", "scam")
+    whisper = author.create_whisper("A scam.")["whisper"]["id"]
+    story = author.published_story()
+    of_whisper, of_story = (moderator.report(one)["report"]["id"] for one in (whisper, story["id"]))
+    if mutation == "unclaimReport":
+        moderator.claim(of_whisper)
+    if mutation == "reopenReport":
+        moderator.resolve(of_whisper)
+    sends: dict[str, Send] = {
+        "createWhisper": lambda key: author.create_whisper("Another scam.", key=key),
+        "deleteWhisper": lambda key: author.delete_whisper(whisper, key=key),
+        "report": lambda key: moderator.report(story["chapters"][0]["id"], key=key),
+        "claimReport": lambda key: moderator.claim(of_whisper, key=key),
+        "unclaimReport": lambda key: moderator.unclaim(of_whisper, "2", key),
+        "reopenReport": lambda key: moderator.reopen(of_whisper, "2", key),
+        "resolveReport-whisper": lambda key: moderator.resolve(of_whisper, "REMOVED", key=key),
+        "resolveReport-story": lambda key: moderator.resolve(of_story, "REMOVED", key=key),
+        "resolveReport-mature": lambda key: moderator.resolve(of_story, "MARKED_NSFW", key=key),
+    }
+    return sends[mutation]
+
+
+MODERATION = ["createWhisper", "deleteWhisper", "report", "claimReport", "unclaimReport", "reopenReport"]
+MODERATION += ["resolveReport-whisper", "resolveReport-story", "resolveReport-mature"]
 EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter", "reorderChapters", "unpublishStory"]
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further"]
-CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [(mutation, True) for mutation in WITH_KEY + EDITS]
+CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
+    (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION
+]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
 
@@ -212,6 +246,8 @@ def counted() -> Counter[str]:
         "social_relationship": "low_version + high_version",
         "stories_story": "version",
         "stories_chapter": "version",
+        "whispers_whisper": "version",
+        "moderation_report": "version",
     }
     versions = {
         f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from backend.engine.idempotency import forget_keys
 from backend.engine.models import IdempotencyKey
 from tests.api import Caller
+from tests.moderating import make_moderator, screen_for
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import before
@@ -35,6 +36,7 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
         "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
         **edits(asha, draft),
+        **moderation(asha, bilal),
     }
 
 
@@ -56,6 +58,26 @@ def edits(asha: Caller, draft: str) -> dict[str, Request]:
     }
 
 
+def moderation(asha: Caller, bilal: Caller) -> dict[str, Request]:
+    """The writes to whispers and reports; asha moderates."""
+    make_moderator(asha)
+    screen_for("REPORT", "scam")
+    mine, theirs = asha.create_whisper()["whisper"]["id"], bilal.create_whisper("A scam.")
+    open_, whisper = theirs["report"]["id"], theirs["whisper"]["id"]
+    claimed, resolved = (asha.report(bilal.create_whisper()["whisper"]["id"])["report"]["id"] for _ in range(2))
+    asha.claim(claimed)
+    asha.resolve(resolved)
+    return {
+        "createWhisper": lambda key: asha.create_whisper("Another scam.", key=key),
+        "deleteWhisper": lambda key: asha.delete_whisper(mine, key=key),
+        "report": lambda key: asha.report(whisper, key=key),
+        "claimReport": lambda key: asha.claim(open_, key=key),
+        "unclaimReport": lambda key: asha.unclaim(claimed, "2", key),
+        "resolveReport": lambda key: asha.resolve(open_, "REMOVED", key=key),
+        "reopenReport": lambda key: asha.reopen(resolved, "2", key),
+    }
+
+
 def prepared(mutation: str, asha: Caller, bilal: Caller) -> Request:
     """A request of one of the writes that need something to end."""
     if mutation == "unfollow":
@@ -74,7 +96,8 @@ def prepared(mutation: str, asha: Caller, bilal: Caller) -> Request:
 
 MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
 MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
-MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision"]
+MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision", "createWhisper", "deleteWhisper", "report"]
+MUTATIONS += ["claimReport", "unclaimReport", "resolveReport", "reopenReport"]
 
 
 def effect(before_it: dict[str, int]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backend.moderation import queries as moderation_queries
+from backend.moderation.models import ReportStatus
 from backend.pages import Window
 from backend.people.models import Person
 from backend.reading import queries as reading
@@ -19,8 +22,10 @@ from backend.social import queries as social
 from backend.stories import lists
 from backend.stories.lists import Order, Wanted
 from backend.stories.models import Story
+from backend.whispers import queries as whispers
 from schema.nodes import to_id
 from tests.api import Caller, join
+from tests.moderating import make_moderator, screen_for
 
 STORY = (
     "id title author { id name followerCount relationship { following } } chapterCount viewCount "
@@ -29,7 +34,16 @@ STORY = (
 PERSON = "id handle followerCount followingCount storyCount relationship { following followedBy version }"
 STORIES = f"edges {{ cursor node {{ {STORY} }} }} pageInfo {{ hasNextPage }}"
 FOLLOWERS = f"totalCount edges {{ node {{ {PERSON} }} }}"
+WHISPERS = "edges { cursor node { id text nsfw author { name followerCount relationship { following } } } }"
+REPORT = (
+    "id reason status claimedBy { name followerCount } reporter { name } subject { id ... on Whisper { text author { name } } "
+    "... on Story { title author { name } chapterCount } }"
+)
 DOCUMENTS = {
+    "whispers": f"query ($n: Int) {{ whispers(first: $n) {{ {WHISPERS} }} }}",
+    "whispers of followers": f"""query ($n: Int) {{ person(handle: "p0") {{ followers(first: $n) {{ edges {{ node {{
+        whispers(first: 3) {{ {WHISPERS} }} }} }} }} }} }}""",
+    "reports": f"query ($n: Int) {{ reports(first: $n) {{ edges {{ cursor node {{ {REPORT} }} }} }} }}",
     "nothing": "{ __typename }",
     "viewer": "{ viewer { id name } }",
     "feed": f"query ($n: Int) {{ feed(first: $n) {{ {STORIES} }} }}",
@@ -51,6 +65,9 @@ DOCUMENTS = {
     }} }} }}""",
 }
 EXPECTED = {
+    "whispers": 5,
+    "whispers of followers": 6,
+    "reports": 9,
     "nothing": 0,
     "viewer": 1,
     "feed": 9,
@@ -78,7 +95,18 @@ def crowd(transactional_db: None) -> list[Caller]:
     for one in people[2:]:
         one.follow(first)
         first.follow(one, "1")
+    report_all(people)
     return people
+
+
+def report_all(people: list[Caller]) -> None:
+    """Everybody whispers; p1 moderates, and has claimed the reports that p0 has made: of whispers, then of stories."""
+    first, moderator = people[0], make_moderator(people[1])
+    whispers = [one.create_whisper(f"I am {n}.")["whisper"]["id"] for n, one in enumerate(people[1:])]
+    stories = [to_id("Story", story.pk) for story in Story.objects.exclude(author=first.person)]
+    for pair in zip(whispers, stories, strict=True):
+        for subject in pair:
+            assert moderator.claim(first.report(subject)["report"]["id"])["applied"] == "WRITTEN"
 
 
 def statements(captured: CaptureQueriesContext) -> list[str]:
@@ -171,6 +199,7 @@ def writes(a: Caller, b: Caller) -> Writes:
     yield "recordView, further", lambda: a.record_view(story["id"], None, two, 1, policy="FURTHEST")
     yield "recordView, not further", lambda: a.record_view(story["id"], None, one, policy="FURTHEST")
     yield from edits(a, b)
+    yield from moderation(a, b)
 
 
 def edits(a: Caller, b: Caller) -> Writes:
@@ -198,6 +227,37 @@ def edits(a: Caller, b: Caller) -> Writes:
     yield "unpublishStory, too late", lambda: a.unpublish(story, "11")
     yield "deleteStory, too late", lambda: a.delete_story(story, "1")
     yield "deleteStory", lambda: a.delete_story(story, "12")
+
+
+def moderation(a: Caller, b: Caller) -> Writes:
+    """Each write to whispers and reports; of several reports the others are resolved by one statement."""
+    screen_for("REPORT", "scam")
+    made: list[Any] = []
+    yield "createWhisper, new policy", lambda: b.create_whisper("Psst.")
+    yield "createWhisper", lambda: b.create_whisper("Psst.")
+    yield "createWhisper, found", lambda: made.append(b.create_whisper("A scam.")) or made[-1]
+    whisper, report = made[0]["whisper"]["id"], made[0]["report"]["id"]
+    story = b.published_story("1")
+    yield "report", lambda: a.report(whisper)
+    yield "report, again", lambda: a.report(whisper)
+    make_moderator(a)
+    yield "claimReport", lambda: a.claim(report)
+    yield "claimReport, too late", lambda: a.claim(report)
+    yield "unclaimReport", lambda: a.unclaim(report, "2")
+    yield "unclaimReport, too late", lambda: a.unclaim(report, "2")
+    yield "resolveReport", lambda: a.resolve(report, "DISMISSED", "3")
+    yield "resolveReport, too late", lambda: a.resolve(report, "DISMISSED", "3")
+    yield "reopenReport", lambda: a.reopen(report, "4")
+    yield "reopenReport, too late", lambda: a.reopen(report, "4")
+    yield "resolveReport, removing", lambda: a.resolve(report, "REMOVED", "5")
+    of_story = a.report(story["id"])["report"]["id"]
+    yield "resolveReport, taking down", lambda: a.resolve(of_story, "REMOVED", "1")
+    mine = b.create_whisper("A scam.")["whisper"]["id"]
+    a.resolve(a.report(mine)["report"]["id"], "MARKED_NSFW")
+    yield "deleteWhisper", lambda: b.delete_whisper(mine)
+    other = b.create_whisper("Psst.")["whisper"]["id"]
+    a.resolve(a.report(other)["report"]["id"], "MARKED_NSFW")
+    yield "deleteWhisper, too late", lambda: b.delete_whisper(other)
 
 
 WRITES = {
@@ -241,6 +301,7 @@ WRITES = {
     "unpublishStory, too late": ("ConflictError", 5),
     "deleteStory, too late": ("ConflictError", 8),
     "deleteStory": ("WRITTEN", 11),
+    **{},
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 
@@ -315,6 +376,11 @@ def test_pages_are_read_from_their_indexes(
         for wanted, order in product(wanted_lists(owners[1]), Order):
             lists.stories(wanted, order, window, viewer=viewer, mature=False)
         reading.of_reader(viewer, window)
+        whispers.of_everybody(window)
+        whispers.of_followed(window, viewer=viewer, mature=False)
+        whispers.by_authors(owners[:1], window, viewer=viewer, mature=False)
+        for status in (None, *ReportStatus):
+            moderation_queries.reports(status, replace(window, oldest_first=True))
         reading.changed_chapters(places, viewer=viewer)
     assert len(explained.plans) >= 10
     for plan in explained.plans:

@@ -1,0 +1,117 @@
+"""The whispers of the demo, the policy that screened them, and what has been reported."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from backend.demo.chance import END, LIVING, Chance
+from backend.demo.people import ASHA, NAMED, Someone
+from backend.demo.sizes import Sizes
+from backend.demo.stories import Tale
+from backend.demo.words import whisper
+from backend.moderation.models import ReportOutcome, ReportStatus
+from backend.whispers.models import Effect
+
+WORDS = {"gore": Effect.FLAG, "scam": Effect.REPORT}
+"""The policy of the demo."""
+
+WHISPERS_EACH = 2
+"""On average."""
+
+SKEW = 0.5
+FOUND, MARKED, REPORTED, SETTLED = 0.04, 0.03, 0.02, 0.5
+ADDED = {"gore": " With all the gore.", "scam": " It was a scam."}
+REASONS = ("This is rude.", "It is not true.", "Somebody ought to look at this.", "Not for children.")
+
+
+@dataclass(frozen=True, slots=True)
+class Whispered:
+    """A whisper of the demo; `found` is the word that its screening found."""
+
+    id: uuid.UUID
+    author: int
+    text: str
+    nsfw: bool
+    created_at: datetime
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report of the demo, by whom if not by the screening, about whom, of what, and what has come of it."""
+
+    id: uuid.UUID
+    about: int
+    reporter: int | None
+    subject: dict[str, uuid.UUID]
+    reason: str
+    at: datetime
+    steps: int
+    """0: open, 1: claimed, 2: dismissed as well."""
+
+    def state(self, people: list[Someone]) -> tuple[Any, ...]:
+        """Status, outcome, claimer, version, the stamp of its state, and when that was."""
+        status = tuple(ReportStatus)[self.steps]
+        outcome = ReportOutcome.DISMISSED if status is ReportStatus.RESOLVED else None
+        claimer = people[ASHA].id if self.steps else None
+        version = 1 + self.steps
+        return status, outcome, claimer, version, version, self.at + timedelta(hours=self.steps)
+
+
+@dataclass(frozen=True)
+class Murmur:
+    """All that is whispered and reported."""
+
+    words: list[tuple[uuid.UUID, str, Effect]] = field(default_factory=list)
+    whispers: list[Whispered] = field(default_factory=list)
+    reports: list[Reported] = field(default_factory=list)
+
+
+def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
+    """The same for the same seed and sizes."""
+    chance = Chance(seed, "whispers")
+    words = [(chance.id(LIVING), word, effect) for word, effect in WORDS.items()]
+    authors = chance.ranks(sizes.people, SKEW)
+    count = WHISPERS_EACH * sizes.people
+    whispers = [_whispered(chance, (next(authors) + len(NAMED)) % sizes.people, number) for number in range(count)]
+    whispers = sorted(whispers, key=lambda one: one.id)
+    return Murmur(words, whispers, sorted(_reports(chance, sizes, whispers, tales), key=lambda one: one.id))
+
+
+def _whispered(chance: Chance, author: int, number: int) -> Whispered:
+    """One whisper; in the first ones the screening finds each word once."""
+    at = chance.moment(LIVING, END - timedelta(days=1))
+    words = tuple(WORDS)
+    by_chance = chance.one(words) if chance.random() < FOUND else None
+    found = words[number] if number < len(words) else by_chance
+    text = whisper(chance) + (ADDED[found] if found else "")
+    return Whispered(chance.id(at), author, text, found is not None or chance.random() < MARKED, at, found)
+
+
+def _reports(chance: Chance, sizes: Sizes, whispers: list[Whispered], tales: list[Tale]) -> Iterator[Reported]:
+    """Those of the screening, and some by readers: of whispers, and of published stories."""
+    for number, one in enumerate(whispers):
+        if one.found is not None and WORDS[one.found] is Effect.REPORT:
+            reason = f"Found on screening: {one.found}."
+            yield _reported(chance, one.author, None, {"whisper": one.id}, reason, one.created_at)
+        if chance.random() < REPORTED or not number:
+            at = one.created_at + timedelta(hours=1)
+            made = _reported(chance, one.author, _other(chance, sizes, one.author), {"whisper": one.id}, "", at)
+            yield made if number else replace(made, steps=0)  # so that there is something to moderate
+    for tale in tales:
+        if tale.published_at is not None and chance.random() < REPORTED:
+            at = tale.published_at + timedelta(hours=1)
+            yield _reported(chance, tale.author, _other(chance, sizes, tale.author), {"story": tale.id}, "", at)
+
+
+def _other(chance: Chance, sizes: Sizes, author: int) -> int:
+    return (author + 1 + chance.randrange(sizes.people - 1)) % sizes.people
+
+
+def _reported(
+    chance: Chance, about: int, reporter: int | None, subject: dict[str, uuid.UUID], reason: str, at: datetime
+) -> Reported:
+    steps = chance.randint(1, 2) if chance.random() < SETTLED else 0
+    return Reported(chance.id(at), about, reporter, subject, reason or chance.one(REASONS), at, steps)
