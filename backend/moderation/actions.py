@@ -51,8 +51,9 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     if Report.objects.filter(reporter_id=reporter_id, created_at__gte=_today()).count() >= settings.REPORTS_A_DAY:
         raise Forbidden(f"You have made {settings.REPORTS_A_DAY} reports today; make more tomorrow (UTC).")
     made = Report(about_id=about_id, reporter_id=reporter_id, reason=reason, **subject)
-    Report.objects.bulk_create([made])
-    return made, Applied.WRITTEN
+    # One that has been opened again meanwhile is a serialization failure with ON CONFLICT, and so found on the next run.
+    Report.objects.bulk_create([made], ignore_conflicts=True)
+    return Report.objects.get(pk=made.pk), Applied.WRITTEN
 
 
 def _today() -> datetime:

@@ -85,7 +85,7 @@ def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
     revisions.keep_order(story, author_id, order, removed=chapter)
     bury([chapter_id], author_id)
     _move_readers(chapter_id, [one for one in order if one != chapter_id], chapter.position)
-    subjects.forget("chapter", [chapter_id])
+    subjects.forget(chapter=[chapter_id])
     return story
 
 

@@ -35,8 +35,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
     bury([story_id, *chapters], author_id)
     remove_all(Reading.objects.filter(story_id=story_id))
     View.objects.filter(story_id=story_id).delete()
-    subjects.forget("story", [story_id])
-    subjects.forget("chapter", chapters)
+    subjects.forget(story=[story_id], chapter=chapters)
     if gone[0].published_at is not None:
         tallies.add(PersonTally, [(author_id, "stories", -1)])
     StoryTally.objects.filter(subject_id=story_id).delete()

@@ -65,7 +65,7 @@ def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
         # It is only ever marked, so what it was before is known.
         marked = [] if seen.has_seen(whisper.nsfw_changed) else [FieldConflict("nsfw", False, False, whisper.nsfw)]
         raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=marked)
-    subjects.forget("whisper", [whisper_id])
+    subjects.forget(whisper=[whisper_id])
 
 
 def take_away(whispers: "QuerySet[Whisper]") -> bool:

@@ -1,0 +1,203 @@
+"""Reports under races: one moderator at a time, one report at a time, and never more a day than is allowed."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from backend.engine.transactions import unit_of_work
+from backend.moderation import actions
+from backend.moderation.models import Report
+from backend.whispers.models import Whisper
+from schema.nodes import to_id
+from tests.api import Caller
+from tests.moderating import make_moderator
+from tests.races.desk import assert_verified
+from tests.races.rivals import elsewhere, race, rounds
+from tests.races.statements import before
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INSERT = 'INSERT INTO "moderation_report"'
+
+
+def said(answer: Any) -> str:
+    """What became of a mutation, in one word."""
+    return answer.get("applied") or answer["code"]
+
+
+def whispers(author: Caller, count: int) -> list[uuid.UUID]:
+    """So many whispers of one author."""
+    made = [Whisper(author=author.person, text=f"{number}") for number in range(count)]
+    Whisper.objects.bulk_create(made)
+    return [one.pk for one in made]
+
+
+def patiently(send: Callable[[], Any]) -> Any:
+    """Send it again as long as the database is busy, as a client does."""
+    while said(answer := send()) == "BUSY":
+        pass
+    return answer
+
+
+@pytest.fixture
+def moderators(person: Callable[[str], Caller]) -> list[Caller]:
+    """Eight of them."""
+    return [make_moderator(person(f"mod{number}")) for number in range(8)]
+
+
+# --- One moderator at a time ------------------------------------------------------------------------------------
+
+
+def test_of_sixty_four_claims_one_wins(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+    """The others are told who has it."""
+    report = bilal.report(asha.create_whisper()["whisper"]["id"])["report"]["id"]
+    answers = race([partial(moderator.claim, report) for moderator in moderators * 8])
+    assert Counter(map(said, answers)) == {"WRITTEN": 1, "CONFLICT": 63}
+    (winner,) = (answer for answer in answers if said(answer) == "WRITTEN")
+    claimer = winner["report"]["claimedBy"]
+    assert {answer["current"]["claimedBy"]["handle"] for answer in answers if "current" in answer} == {
+        claimer["handle"]
+    }
+    assert Report.objects.get().version == 2
+    assert_verified()
+
+
+@pytest.mark.parametrize("outcome", ["DISMISSED", "MARKED_NSFW", "REMOVED"])
+def test_claiming_against_settling(outcome: str, asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+    """One of the two happens; what the outcome does to the whisper happens exactly with it."""
+    ids = whispers(asha, 60)
+    reports = [bilal.report(to_id("Whisper", one))["report"]["id"] for one in ids[:40]]
+    one, other = moderators[:2]
+    answers = rounds(
+        [
+            lambda number: said(one.claim(reports[number])),
+            lambda number: said(other.resolve(reports[number], outcome)),
+        ],
+        len(reports),
+    )
+    assert {tuple(sorted(pair)) for pair in answers} == {("CONFLICT", "WRITTEN")}
+    settled = sum(pair[1] == "WRITTEN" for pair in answers)
+    assert Report.objects.filter(status="RESOLVED", outcome=outcome).count() == settled
+    assert Whisper.objects.filter(nsfw=True).count() == settled * (outcome == "MARKED_NSFW")
+    assert Whisper.objects.count() == 60 - settled * (outcome == "REMOVED")
+    assert_verified()
+
+
+def test_two_outcomes_for_reports_of_one_story(
+    asha: Caller, bilal: Caller, chitra: Caller, moderators: list[Caller]
+) -> None:
+    """Two reports of one story are settled at once, while its author edits it: each write is there."""
+    one, other = moderators[:2]
+    for number in range(15):
+        story = asha.published_story(str(number))["id"]
+        first, second = (caller.report(story)["report"]["id"] for caller in (bilal, chitra))
+        marked, removed, edited = race(
+            [
+                lambda first=first: one.resolve(first, "MARKED_NSFW"),
+                lambda second=second: other.resolve(second, "REMOVED"),
+                lambda story=story: asha.update_story(story, {"title": "New"}, "2", merge=True),
+            ]
+        )
+        assert [said(marked), said(removed)] == ["WRITTEN"] * 2
+        assert said(edited) in ("WRITTEN", "MERGED")
+        shown = asha.ask("query ($id: ID!) { story(id: $id) { version mature status title } }", id=story)["story"]
+        assert shown == {"version": "5", "mature": True, "status": "DRAFT", "title": "New"}
+    assert_verified()
+
+
+def test_a_story_is_taken_down_and_deleted_at_once(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+    """Both lock the story first, so neither waits for the other in a circle; and its report never points to nothing."""
+    moderator = moderators[0]
+    stories = [asha.published_story(str(number))["id"] for number in range(25)]
+    reports = [bilal.report(story)["report"]["id"] for story in stories]
+    answers = rounds(
+        [
+            lambda number: said(asha.delete_story(stories[number], "2")),
+            lambda number: said(moderator.resolve(reports[number], "REMOVED")),
+        ],
+        len(stories),
+    )
+    assert {tuple(sorted(pair)) for pair in answers} == {("CONFLICT", "WRITTEN")}
+    assert set(Report.objects.values_list("status", "outcome")) == {("RESOLVED", "REMOVED")}
+    assert_verified()
+
+
+# --- One report at a time ---------------------------------------------------------------------------------------
+
+
+def test_the_same_report_sent_at_once_is_one(asha: Caller, bilal: Caller) -> None:
+    """Without any key: one is written, the other gets it back."""
+    ids = [to_id("Whisper", one) for one in whispers(asha, 25)]
+    answers = rounds([lambda number: bilal.report(ids[number])] * 2, len(ids))
+    for pair in answers:
+        assert sorted(map(said, pair)) == ["NOOP", "WRITTEN"]
+        assert len({answer["report"]["id"] for answer in pair}) == 1
+    assert Report.objects.count() == 25
+    assert_verified()
+
+
+def test_a_report_is_opened_again_beside_a_new_one(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+    """Only one of the two is open afterwards."""
+    moderator = moderators[0]
+    for one in whispers(asha, 15):
+        whisper = to_id("Whisper", one)
+        first = bilal.report(whisper)["report"]["id"]
+        moderator.resolve(first)
+        opened, again = race(
+            [lambda first=first: moderator.reopen(first, "2"), lambda whisper=whisper: bilal.report(whisper)]
+        )
+        assert (said(opened), said(again)) in {("WRITTEN", "NOOP"), ("INVALID", "WRITTEN")}
+    assert Report.objects.exclude(status="RESOLVED").count() == 15
+    assert_verified()
+
+
+# --- Never more a day than is allowed ---------------------------------------------------------------------------
+
+
+def test_the_limit_is_passed_at_read_committed(asha: Caller, bilal: Caller, settings: Any) -> None:
+    """Two count what is there, neither sees the other's, both write: the anomaly that SERIALIZABLE is for."""
+    settings.REPORTS_A_DAY = 1
+    one, other = whispers(asha, 2)
+
+    def report(whisper: uuid.UUID) -> None:
+        unit_of_work(lambda: actions.report(bilal.person.pk, "whisper", whisper, "Look."))
+
+    with before(INSERT, lambda: elsewhere(lambda: report(other))):
+        report(one)
+    assert Report.objects.count() == 2
+
+
+def test_the_limit_holds_in_the_same_race(asha: Caller, bilal: Caller, settings: Any) -> None:
+    """The one that commits later is run again, and counts the other one."""
+    settings.REPORTS_A_DAY = 1
+    one, other = (to_id("Whisper", whisper) for whisper in whispers(asha, 2))
+    rivals: list[Any] = []
+    with before(INSERT, lambda: rivals.append(elsewhere(lambda: bilal.report(other)))):
+        answer = bilal.report(one)
+    assert (said(answer), said(rivals[0])) == ("FORBIDDEN", "WRITTEN")
+    assert Report.objects.count() == 1
+    assert_verified()
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_the_limit_holds_for_many_at_once(asha: Caller, bilal: Caller, settings: Any, limit: int) -> None:
+    """Sixteen devices of one person: as many reports as are allowed, and every device has an answer in the end."""
+    settings.REPORTS_A_DAY = limit
+    ids = [to_id("Whisper", whisper) for whisper in whispers(asha, 16)]
+    answers = race([lambda one=one: patiently(lambda: bilal.report(one)) for one in ids])
+    assert Counter(map(said, answers)) == {"WRITTEN": limit, "FORBIDDEN": 16 - limit}
+    assert Report.objects.count() == limit
+    assert_verified()
+
+
+def test_people_do_not_stand_in_each_others_way(asha: Caller, person: Callable[[str], Caller]) -> None:
+    """Eight people report one whisper at once: each is served, at most after trying again."""
+    whisper = to_id("Whisper", whispers(asha, 1)[0])
+    people = [person(f"reader{number}") for number in range(8)]
+    answers = race([lambda one=one: patiently(lambda: one.report(whisper)) for one in people])
+    assert Counter(map(said, answers)) == {"WRITTEN": 8}
+    assert_verified()
