@@ -8,12 +8,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from backend.engine.ids import uuid7
+from backend.moderation.models import Report
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
 from backend.stories.models import Story, StoryRank, StoryStatus
+from backend.whispers.models import Whisper
 from schema.nodes import to_id
 from tests.api import Caller
+from tests.moderating import make_moderator
 
 COUNT = 11
 START = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -28,6 +31,10 @@ LISTS = {
     "of an author": f"""{{ person(handle: "bilal") {{ stories{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "shelf": f"{{ viewer {{ shelf {{ stories{ARGUMENTS} {{ {PAGE} }} }} }} }}",
     "readings": f"{{ viewer {{ readings{ARGUMENTS} {{ {PAGE} }} }} }}",
+    "whispers": f"{{ whispers{ARGUMENTS} {{ {PAGE} }} }}",
+    "whispers of a person": f"""{{ person(handle: "bilal") {{ whispers{ARGUMENTS} {{ {PAGE} }} }} }}""",
+    "reports": f"{{ reports{ARGUMENTS} {{ {PAGE} }} }}",
+    "open reports": f"{{ reports{ARGUMENTS.replace('(', '(status: OPEN, ')} {{ {PAGE} }} }}",
     "followers": f"""{{ person(handle: "bilal") {{ followers{ARGUMENTS} {{ {PAGE} }} }} }}""",
     "following": f"""{{ person(handle: "bilal") {{ following{ARGUMENTS} {{ {PAGE} }} }} }}""",
 }
@@ -104,6 +111,23 @@ def add_readings(reader: Caller) -> list[str]:
     return [to_id("Reading", row.reader_id, row.story_id) for row in in_order]
 
 
+def add_whispers(author: Caller) -> list[Whisper]:
+    """Whispers, at the moments of their numbers, newest first."""
+    rows = [Whisper(author=author.person, text=f"{n}", created_at=moment(n)) for n in range(COUNT)]
+    Whisper.objects.bulk_create(rows)
+    return sorted(rows, key=lambda row: (row.created_at, row.pk), reverse=True)
+
+
+def add_reports(reporter: Caller, whispers: list[Whisper]) -> list[str]:
+    """A report of each whisper, at the moment of its own; their ids, oldest first."""
+    rows = [
+        Report(about_id=one.author_id, reporter=reporter.person, whisper=one, reason="Look.", created_at=one.created_at)
+        for one in whispers
+    ]
+    Report.objects.bulk_create(rows)
+    return [to_id("Report", row.pk) for row in sorted(rows, key=lambda row: (row.created_at, row.pk))]
+
+
 def add_ranks() -> list[str]:
     """A rank for each story, three of them alike; the ids of the stories, most read first."""
     StoryRank.objects.bulk_create(
@@ -128,6 +152,9 @@ def lists(asha: Caller, bilal: Caller) -> Lists:
     lists = Lists(asha, bilal)
     lists.order["shelf"] = lists.order["stories"]
     lists.order["readings"] = add_readings(asha)
+    whispers = add_whispers(bilal)
+    newest, oldest = [to_id("Whisper", one.pk) for one in whispers], add_reports(make_moderator(asha), whispers)
+    lists.order |= {"whispers": newest, "whispers of a person": newest, "reports": oldest, "open reports": oldest}
     return lists
 
 
@@ -198,7 +225,7 @@ def test_any_window_is_what_relay_says(lists: Lists, kind: str, asked: dict[str,
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_all_pages_together_are_the_list(lists: Lists, kind: str, size: int) -> None:
-    """Newest first, each once, ties in a fixed order; from either end."""
+    """Newest first (reports oldest first), each once, ties in a fixed order; from either end."""
     forward, after, backward, before = [], None, [], None
     while True:
         page = lists.page(kind, first=size, after=after)
