@@ -8,10 +8,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 
 from backend.engine.guard import VersionGuard, guard_of
+from backend.moderation.models import Report
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
 from backend.stories.models import Chapter, Revision, Story
+from backend.whispers.models import Whisper
 from tests.races.rows import crowd, query, scalar
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,9 @@ def rows(db: None) -> None:
     Chapter.objects.bulk_create([Chapter(story=story, position=1, title="One", body=".")])
     Reading.objects.bulk_create([Reading(story=story, reader=other)])
     Relationship.objects.bulk_create([Relationship(low=one, high=other)])
+    whisper = Whisper(author=one, text="Psst.")
+    Whisper.objects.bulk_create([whisper])
+    Report.objects.bulk_create([Report(about=one, reporter=other, whisper=whisper, reason="Look.")])
 
 
 def change(model: type[models.Model], *sets: str) -> None:
@@ -163,6 +168,8 @@ def _other(kind: models.Field, row: models.Model) -> Any:
     """A value that differs from the row's."""
     if isinstance(kind, models.ForeignKey):
         return Chapter.objects.get().pk
+    if isinstance(kind, models.BooleanField):
+        return not getattr(row, kind.attname)
     return "2001-01-01T00:00Z" if isinstance(kind, models.DateTimeField) else 77
 
 

@@ -3,7 +3,7 @@
 from django.db import migrations
 
 CREATE = """
-CREATE TABLE whispers_policyversion (number bigint NOT NULL);
+CREATE TABLE whispers_policyversion (number bigint PRIMARY KEY);
 INSERT INTO whispers_policyversion VALUES (1);
 INSERT INTO whispers_policy (id, most_links) VALUES (1, 3);
 CREATE FUNCTION whispers_raise_policy_version() RETURNS trigger LANGUAGE plpgsql AS $body$
