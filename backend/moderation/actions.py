@@ -5,6 +5,8 @@ Each step of a moderator is conditioned on the report's version, so of two moder
 
 import uuid
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.conf import settings
@@ -12,20 +14,20 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound
+from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.transactions import broken_rule
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.moderation import outcomes
 from backend.moderation.held import held_subject
-from backend.moderation.models import REASON_CHARACTERS, Report, ReportOutcome, ReportStatus
+from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, Report, ReportOutcome, ReportStatus
 
 Written = tuple[Report, Applied]
 
 UNKNOWN_REPORT = "There is no such report."
 WHY_NOT = {
-    ReportStatus.OPEN: "is open, not resolved.",
     ReportStatus.CLAIMED: "is claimed: use unclaimReport first.",
     ReportStatus.RESOLVED: "is resolved: use reopenReport first.",
 }
@@ -87,13 +89,9 @@ def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
 
     Raises `Conflict`, `NotFound`, and `Invalid` if it is claimed, its subject is gone, or its reporter has made another.
     """
-    present = Report.objects.filter(pk=report_id).first()
-    if present is not None and present.status == ReportStatus.RESOLVED and present.subject_key is None:
-        raise Invalid.one("id", "is of something that has been deleted.")
+    start = Q(status=ReportStatus.RESOLVED) & reduce(or_, (Q(**{f"{kind}__isnull": False}) for kind in SUBJECTS))
     try:
-        rows = _moved(
-            report_id, seen, Q(status=ReportStatus.RESOLVED), ReportStatus.OPEN, claimed_by_id=None, outcome=None
-        )
+        rows = _moved(report_id, seen, start, ReportStatus.OPEN, claimed_by_id=None, outcome=None)
     except IntegrityError as error:
         if not (broken_rule(error) or "").startswith("report_one_open"):
             raise
@@ -103,7 +101,8 @@ def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
     present = _present(report_id, seen, ReportStatus.OPEN)
     if present.status == ReportStatus.OPEN:
         return present, Applied.NOOP
-    raise Invalid.one("id", "is claimed, not resolved.")
+    gone = present.status == ReportStatus.RESOLVED
+    raise Invalid.one("id", "is of something that has been deleted." if gone else "is claimed, not resolved.")
 
 
 def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcome, seen: Expected) -> Written:
@@ -155,5 +154,7 @@ def _present(report_id: uuid.UUID, seen: Expected, mine: ReportStatus) -> Report
     raise conflict(present, seen=seen, thing=("report", report_id), overlaps=overlaps)
 
 
-def _not_from(present: Report) -> Invalid:
+def _not_from(present: Report) -> Refusal:
+    if present.status == ReportStatus.OPEN:
+        return Busy(after_ms=after_busy_ms())  # it has been opened since the write looked at it
     return Invalid.one("id", WHY_NOT[ReportStatus(present.status)])

@@ -323,7 +323,9 @@ def test_deleting_a_subject_resolves_its_reports(asha: Caller, bilal: Caller, mi
         of_two: ("RESOLVED", "DISMISSED", None),
         of_story: ("RESOLVED", "REMOVED", None),
     }
-    assert mina.claim(of_story)["current"]["subject"] is None
+    for late in (mina.claim(of_story), mina.reopen(of_story, "1"), mina.resolve(of_story)):
+        assert (late["code"], late["current"]["subject"]) == ("CONFLICT", None)
+    assert "has been deleted" in mina.reopen(of_story, "2")["message"]
 
 
 def test_moderators_see_what_they_have_to_judge(asha: Caller, bilal: Caller, mina: Caller) -> None:
