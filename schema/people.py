@@ -63,7 +63,8 @@ class Person(Versioned):
     )
     shelf: Annotated["Shelf", strawberry.lazy("schema.stories")] | None = computed(people.shelf, "Only for oneself.")
     show_mature: bool | None = computed(
-        people.show_mature, "Whether lists show them stories for adults that others wrote. Only for oneself."
+        people.show_mature,
+        "Whether lists show them stories for adults and NSFW whispers that others wrote. Only for oneself.",
     )
 
     @classmethod
@@ -194,7 +195,8 @@ class ProfilePatch:
     )
     show_mature: bool | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Whether lists shall show stories for adults that others wrote; at first they do not. Not null.",
+        description="Whether lists shall show stories for adults and NSFW whispers that others wrote; at first they do not. "
+        "Not null.",
     )
 
 
