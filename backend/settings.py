@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "backend.social",
     "backend.stories",
     "backend.reading",
+    "backend.market",
     "schema",
     "schema.explorer",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import strawberry
 
 from backend.people.models import Person
-from resolvers import people, reading, revisions, social, stories
+from resolvers import market, people, reading, revisions, social, stories
 from schema.answers import query
 from schema.context import Info
 from schema.nodes import Node, at_most, from_id
@@ -21,6 +21,8 @@ OF_EVERYBODY: dict[str, Loader] = {
     "Story": lambda ids, viewer: stories.by_ids(ids, viewer=viewer),
     "Chapter": lambda ids, viewer: stories.chapters_by_ids(ids, viewer=viewer),
     "Revision": lambda ids, viewer: revisions.by_ids(ids, viewer=viewer),
+    "Edition": lambda ids, viewer: market.editions_by_ids(ids, viewer=viewer),
+    "Order": lambda ids, viewer: market.orders_by_ids(ids, viewer=viewer),
 }
 OF_THE_VIEWER: dict[str, Loader] = {
     "Relationship": lambda ids, viewer: social.relationships(ids, viewer=viewer) if viewer else {},

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema import chapters, lists, lookup, people, reading, revisions, social, stories
+from schema import chapters, lists, lookup, market, people, reading, revisions, social, stories
 from schema.answers import HANDLERS
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
@@ -27,6 +27,7 @@ Query = _root(
     social.SocialQuery,
     stories.StoriesQuery,
     lists.ListsQuery,
+    market.MarketQuery,
 )
 Mutation = _root(
     "Mutation",
@@ -37,6 +38,7 @@ Mutation = _root(
     chapters.ChaptersMutation,
     revisions.RevisionsMutation,
     reading.ReadingMutation,
+    market.MarketMutation,
 )
 
 schema = strawberry.Schema(
@@ -50,6 +52,8 @@ schema = strawberry.Schema(
         chapters.Chapter,
         revisions.Revision,
         reading.Reading,
+        market.Edition,
+        market.Order,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=HANDLERS,
