@@ -2,6 +2,7 @@
 
 from backend.engine.tallies import SLOTS
 from backend.monitoring.checks import Check
+from backend.monitoring.market import MARKET
 from backend.stories.models import ContentWarning
 
 WARNINGS = ", ".join(f"'{warning}'" for warning in ContentWarning.values)
@@ -312,4 +313,4 @@ KEYS = (
     ),
 )
 
-INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *KEYS)
+INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *MARKET, *KEYS)
