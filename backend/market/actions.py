@@ -8,8 +8,7 @@ import uuid
 
 from django.db.models import BigIntegerField, F, Q, Value
 
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
+from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, is_unchanged, remove_all, stamped, unchanged, write
@@ -57,7 +56,19 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
     check.done()
     if delta == 0:
         return _own(edition_id, author_id), Applied.NOOP
-    rows = write(
+    rows = _adjusted(edition_id, author_id, delta)
+    if not rows:
+        edition = _own(edition_id, author_id, held=True)
+        if edition.stock < -delta:
+            raise OutOfStock(edition, available=edition.stock)
+        if edition.initial + edition.adjusted + delta > MOST_COPIES:
+            raise Invalid.one("delta", TOO_MANY)
+        rows = _adjusted(edition_id, author_id, delta)  # a rival has made room, and nobody else writes to it now
+    return rows[0], Applied.WRITTEN
+
+
+def _adjusted(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> list[Edition]:
+    return write(
         Edition.objects.filter(
             pk=edition_id, author_id=author_id, stock__gte=-delta, adjusted__lte=_room(-delta) - F("initial")
         ),
@@ -65,14 +76,6 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
         adjusted=F("adjusted") + delta,
         **stamped(Edition, ["stock"]),
     )
-    if rows:
-        return rows[0], Applied.WRITTEN
-    edition = _own(edition_id, author_id)
-    if edition.stock < -delta:
-        raise OutOfStock(edition, available=edition.stock)
-    if edition.initial + edition.adjusted + delta > MOST_COPIES:
-        raise Invalid.one("delta", TOO_MANY)
-    raise Busy(after_ms=after_busy_ms())  # there has been room for it since the write looked
 
 
 def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expected) -> tuple[Edition, Applied]:
@@ -122,9 +125,13 @@ def remove_editions(story_id: uuid.UUID) -> None:
     remove_all(of_story)
 
 
-def _own(edition_id: uuid.UUID, author_id: uuid.UUID) -> Edition:
-    """The edition as it is now, for its author alone. Raises `NotFound` or `Forbidden` for anybody else."""
-    edition = queries.editions([edition_id], viewer=author_id).get(edition_id)
+def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:
+    """The edition as it is now, for its author alone; `held`: and until the unit of work ends.
+
+    Raises `NotFound` or `Forbidden` for anybody else.
+    """
+    find = queries.held_editions if held else queries.editions
+    edition = find([edition_id], viewer=author_id).get(edition_id)
     if edition is None:
         raise NotFound(UNKNOWN_EDITION)
     if edition.author_id != author_id:

@@ -56,6 +56,8 @@ def prepared(mutation: str, tag: str) -> Send:
         bilal.follow(asha)
     if mutation == "unblock":
         asha.block(bilal)
+    if mutation in TRADES:
+        return prepared_trade(mutation, asha, bilal)
     if mutation in EDITS:
         return prepared_edit(mutation, asha, bilal)
     draft = asha.create_story("0")["story"]["id"]
@@ -107,12 +109,34 @@ def prepared_edit(mutation: str, author: Patient, reader: Patient) -> Send:
     return sends[mutation]
 
 
+def prepared_trade(mutation: str, author: Patient, buyer: Patient) -> Send:
+    """Two editions of a story of which one copy each was ordered, and a story whose edition nobody wants."""
+    story, unwanted = (author.published_story(version)["id"] for version in ("0", "1"))
+    one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
+    author.create_edition(unwanted)
+    order = buyer.place_order((one, 1), (two, 1))["order"]["id"]
+    sends: dict[str, Send] = {
+        "createEdition": lambda key: author.create_edition(story, key=key),
+        "adjustStock": lambda key: author.adjust_stock(one, -2, key=key),
+        "setStock": lambda key: author.set_stock(one, 9, "2", key=key),
+        "placeOrder": lambda key: buyer.place_order((two, 2), (one, 1), key=key),
+        "updateOrder": lambda key: author.update_order(order, "CONFIRMED", "1", key=key),
+        "updateOrder-cancelling": lambda key: buyer.update_order(order, "CANCELLED", "1", key=key),
+        "deleteStory-with-edition": lambda key: author.delete_story(unwanted, "2", key=key),
+    }
+    return sends[mutation]
+
+
+TRADES = ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder", "updateOrder-cancelling"]
+TRADES += ["deleteStory-with-edition"]
 EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter", "reorderChapters", "unpublishStory"]
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further"]
-CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [(mutation, True) for mutation in WITH_KEY + EDITS]
+CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
+    (mutation, True) for mutation in WITH_KEY + EDITS + TRADES
+]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
 
@@ -212,6 +236,8 @@ def counted() -> Counter[str]:
         "social_relationship": "low_version + high_version",
         "stories_story": "version",
         "stories_chapter": "version",
+        "market_edition": "version + stock",
+        "market_order": "version",
     }
     versions = {
         f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")

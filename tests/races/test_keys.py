@@ -35,6 +35,20 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
         "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
         **edits(asha, draft),
+        **trades(asha, bilal, story["id"]),
+    }
+
+
+def trades(asha: Caller, bilal: Caller, story: str) -> dict[str, Request]:
+    """The writes to editions of bilal's, of which asha has ordered one."""
+    one, two = (bilal.create_edition(story)["edition"]["id"] for _ in range(2))
+    order = asha.place_order((one, 1))["order"]["id"]
+    return {
+        "createEdition": lambda key: bilal.create_edition(story, key=key),
+        "adjustStock": lambda key: bilal.adjust_stock(one, -1, key=key),
+        "setStock": lambda key: bilal.set_stock(one, 9, "2", key=key),
+        "placeOrder": lambda key: asha.place_order((two, 2), (one, 1), key=key),
+        "updateOrder": lambda key: asha.update_order(order, "CANCELLED", "1", key=key),
     }
 
 
@@ -75,6 +89,7 @@ def prepared(mutation: str, asha: Caller, bilal: Caller) -> Request:
 MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
 MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
 MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision"]
+MUTATIONS += ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder"]
 
 
 def effect(before_it: dict[str, int]) -> dict[str, int]:

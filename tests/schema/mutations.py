@@ -22,6 +22,9 @@ class World:
     story: Any
     draft: Any
     revision: str
+    printed: str
+    edition: str
+    order: str
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
@@ -31,7 +34,10 @@ class World:
         query = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
         (edge,) = me.ask(query, id=edited)["story"]["revisions"]["edges"]
         draft = me.create_story("1", chapters=2)["story"]
-        return cls(me, other, other.published_story(), draft, edge["node"]["id"])
+        printed = me.published_story("2")["id"]
+        edition = me.create_edition(printed)["edition"]["id"]
+        order = other.place_order((edition, 1))["order"]["id"]
+        return cls(me, other, other.published_story(), draft, edge["node"]["id"], printed, edition, order)
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
@@ -67,6 +73,16 @@ MUTATIONS = {
     f"key: $key) {{ {ANSWER} }} }}",
     "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
     f"{{ updateProfile(patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
+    "createEdition": "mutation ($story: ID!, $title: String!, $priceCents: Int!, $stock: Int!, $key: UUID) "
+    f"{{ createEdition(story: $story, title: $title, priceCents: $priceCents, stock: $stock, key: $key) {{ {ANSWER} }} }}",
+    "adjustStock": "mutation ($edition: ID!, $delta: Int!, $key: UUID!) "
+    f"{{ adjustStock(edition: $edition, delta: $delta, key: $key) {{ {ANSWER} }} }}",
+    "setStock": "mutation ($edition: ID!, $to: Int!, $expect: Expect!, $key: UUID) "
+    f"{{ setStock(edition: $edition, to: $to, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "placeOrder": "mutation ($lines: [OrderLineInput!]!, $key: UUID!) "
+    f"{{ placeOrder(lines: $lines, key: $key) {{ {ANSWER} }} }}",
+    "updateOrder": "mutation ($id: ID!, $to: OrderStatus!, $expect: Expect!, $key: UUID) "
+    f"{{ updateOrder(id: $id, to: $to, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "signUp": "mutation ($handle: String!, $name: String!, $password: String!) "
     f"{{ signUp(handle: $handle, name: $name, password: $password) {{ {ANSWER} }} }}",
     "signIn": "mutation ($handle: String!, $password: String!) "
@@ -77,14 +93,18 @@ OF_CHAPTERS = ("updateChapter", "deleteChapter")
 CONDITIONED = (
     *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
     *("createStory", "restoreRevision", "recordView", "updateProfile"),
+    *("setStock", "updateOrder"),
 )
-KEYED = (*CONDITIONED, "appendChapter")
+KEYED = (*CONDITIONED, "appendChapter", "createEdition", "adjustStock", "placeOrder")
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
     **dict.fromkeys(OF_STORIES, ("id", "Story")),
     **dict.fromkeys(OF_CHAPTERS, ("id", "Chapter")),
     **dict.fromkeys(("reorderChapters", "appendChapter", "recordView"), ("story", "Story")),
     "restoreRevision": ("id", "Revision"),
+    "createEdition": ("story", "Story"),
+    **dict.fromkeys(("adjustStock", "setStock"), ("edition", "Edition")),
+    "updateOrder": ("id", "Order"),
 }
 """The argument that names what is written to, and its type."""
 
@@ -95,7 +115,7 @@ def good(world: World, mutation: str) -> dict[str, Any]:
     draft, order = world.draft["id"], [chapter["id"] for chapter in world.draft["chapters"]]
     own: dict[str, dict[str, Any]] = {
         **{name: {"person": world.other.id, "expect": {"version": "0"}} for name in RELATIONSHIPS},
-        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "2"}},
+        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "3"}},
         "publishStory": {"id": world.draft["id"], "expect": {"version": "1"}},
         "updateStory": {"id": draft, "patch": {"title": "New"}, "expect": {"version": "1"}},
         **{name: {"id": draft, "expect": {"version": "1"}} for name in ("unpublishStory", "deleteStory")},
@@ -106,10 +126,22 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         "restoreRevision": {"id": world.revision, "expect": {"version": "2"}},
         "recordView": {"story": world.story["id"], "expect": {"version": "0"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
+        **of_market(world),
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},
     }
     return own[mutation]
+
+
+def of_market(world: World) -> dict[str, dict[str, Any]]:
+    """Those of them that are about an edition of the first one's, of which the other has ordered a copy."""
+    return {
+        "createEdition": {"story": world.printed, "title": "New", "priceCents": 5, "stock": 3},
+        "adjustStock": {"edition": world.edition, "delta": 2, "key": KEY},
+        "setStock": {"edition": world.edition, "to": 9, "expect": {"version": "2"}},
+        "placeOrder": {"lines": [{"edition": world.edition, "quantity": 2}], "key": KEY},
+        "updateOrder": {"id": world.order, "to": "CONFIRMED", "expect": {"version": "1"}},
+    }
 
 
 def send(world: World, mutation: str, /, **arguments: Any) -> Any:

@@ -33,8 +33,13 @@ fragment R on Relationship { id version updatedAt following followedBy blocking 
 fragment Sh on Shelf { id version updatedAt storyCount stories { edges { node { ...S } } } }
 fragment Re on Reading { id version updatedAt offset chapter { id title story { ...S } }
   changedChapters { id title story { ...S } } story { ...S } }
+fragment E on Edition { id version updatedAt createdAt title priceCents stock story { ...S } }
+fragment O on Order { id version updatedAt createdAt stage: status totalCents buyer { ...P } author { ...P }
+  lines { quantity priceCents edition { ...E } } }
 """
-CURRENT = "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re } }"
+CURRENT = (
+    "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re ...E ...O } }"
+)
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
 ASKS: dict[str, tuple[str, str]] = {
     "updateProfile": ('patch: {bio: "x"}', "... on ProfileSuccess { applied person { ...P } }"),
@@ -59,11 +64,14 @@ ASKS: dict[str, tuple[str, str]] = {
         "... on RevisionSuccess { applied chapter { ...C } story { ...S } shelf { ...Sh } }",
     ),
     "recordView": ("story: $story", "... on ReadingSuccess { applied counted reading { ...Re } }"),
+    "setStock": ("edition: $edition, to: 2", "... on EditionSuccess { applied edition { ...E } }"),
+    "updateOrder": ("id: $order, to: CANCELLED", "... on OrderSuccess { applied order { ...O } }"),
 }
 FRESH = {
     **dict.fromkeys(("updateProfile", "publishStory", "updateStory", "deleteStory", "reorderChapters"), "1"),
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
     **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
+    **{"setStock": "1", "updateOrder": "1"},
 }
 """The version that a first write names; 0 for what does not exist yet."""
 
@@ -94,8 +102,19 @@ def given(me: Caller, other: Caller) -> dict[str, Any]:
     edges = me.ask(HISTORY, id=lost["id"])["story"]["revisions"]["edges"]
     story = other.published_story()["id"]
     me.record_view(mine["id"])
+    edition = me.create_edition(mine["id"])["edition"]["id"]
+    theirs = other.create_edition(story)["edition"]["id"]
+    order = me.place_order((theirs, 2))["order"]["id"]
     named = {"whom": other.id, "draft": draft["id"], "first": first, "second": second}
-    return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
+    return {
+        **named,
+        "mine": mine["id"],
+        "story": story,
+        "revision": edges[0]["node"]["id"],
+        "edition": edition,
+        "theirs": theirs,
+        "order": order,
+    }
 
 
 HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
@@ -114,6 +133,44 @@ def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Call
     assert first.pop("applied") in ("WRITTEN", "NOOP")
     assert again.pop("applied") == "REPLAYED"
     assert again == first
+
+
+UNCONDITIONED = {
+    "createEdition": (
+        'story: $mine, title: "t", priceCents: 5, stock: 2',
+        "... on EditionSuccess { applied edition { ...E } }",
+    ),
+    "adjustStock": ("edition: $edition, delta: 3", "... on EditionSuccess { applied edition { ...E } }"),
+    "placeOrder": ("lines: [{edition: $theirs, quantity: 2}]", "... on OrderSuccess { applied order { ...O } }"),
+}
+
+
+@pytest.mark.parametrize("field", UNCONDITIONED)
+def test_every_field_of_an_answer_that_expects_nothing_is_there(field: str, asha: Caller, bilal: Caller) -> None:
+    """A write and the same again; and what is said when too little is left."""
+    arguments, success = UNCONDITIONED[field]
+    variables, key = given(asha, bilal), str(uuid.uuid4())
+    used = [name for name in variables if f"${name}" in arguments]
+    declared = "".join(f", ${name}: ID!" for name in used)
+    short = "... on OutOfStockError { available edition { ...E } }" if field != "createEdition" else ""
+    parts = [part for part in REST.strip().split("fragment ") if part.startswith(("C ", "V ", "E ", "O "))]
+    if "...O" not in success:
+        parts = [part for part in parts if not part.startswith("O ")]
+    fragments = "".join(f"fragment {part}" for part in parts)
+
+    def send(arguments: str, key: str) -> Any:
+        query = (
+            f"mutation ($k: UUID!{declared}) {{ {field}({arguments}, key: $k) {{ __typename {success} {short} }} }} "
+            f"{PERSON} {STORY} {fragments}"
+        )
+        return asha.ask(query, k=key, **{name: variables[name] for name in used})[field]
+
+    first, again = send(arguments, key), send(arguments, key)
+    assert (first.pop("applied"), again.pop("applied")) == ("WRITTEN", "REPLAYED")
+    assert first == again
+    too_much = {"adjustStock": ("delta: 3", "delta: -99"), "placeOrder": ("quantity: 2", "quantity: 99")}
+    if field in too_much:
+        assert send(arguments.replace(*too_much[field]), str(uuid.uuid4()))["edition"]["story"]["title"]
 
 
 def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:

@@ -15,6 +15,7 @@ query ($s: ID!, $p: [ID!]!) {
   relationships(people: $p) { id }
 }
 """
+TYPES = ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship", "Edition", "Order"]
 NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on Versioned { version updatedAt } } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versioned { version updatedAt } } }"
 
@@ -23,6 +24,8 @@ NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versione
 def ids(asha: Caller, bilal: Caller) -> list[str]:
     """An id of each type, as asha is handed it out."""
     story = bilal.published_story()
+    edition = bilal.create_edition(story["id"])["edition"]["id"]
+    order = asha.place_order((edition, 1))["order"]["id"]
     found: Any = asha.ask(EVERYTHING, s=story["id"], p=[bilal.id])
     return [
         found["viewer"]["id"],
@@ -31,6 +34,8 @@ def ids(asha: Caller, bilal: Caller) -> list[str]:
         found["story"]["reading"]["id"],
         found["story"]["chapters"][0]["id"],
         found["relationships"][0]["id"],
+        edition,
+        order,
     ]
 
 
@@ -38,7 +43,7 @@ def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
     """With type, id, version and date; alone and together."""
     alone = [asha.ask(NODE, id=one)["node"] for one in ids]
     assert [node["id"] for node in alone] == ids
-    assert [node["__typename"] for node in alone] == ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship"]
+    assert [node["__typename"] for node in alone] == TYPES
     assert all(node["version"] and node["updatedAt"] for node in alone)
     assert asha.ask(NODES, ids=ids)["nodes"] == alone
 
@@ -52,9 +57,12 @@ def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
 
 
 def test_the_signed_out_find_what_is_public(ids: list[str]) -> None:
-    """People, stories and their chapters."""
+    """People, stories, their chapters and their editions."""
     found = Caller().ask(NODES, ids=ids)["nodes"]
-    assert [node and node["__typename"] for node in found] == ["Person", None, "Story", None, "Chapter", None]
+    assert [node and node["__typename"] for node in found] == [
+        *("Person", None, "Story", None),
+        *("Chapter", None, "Edition", None),
+    ]
 
 
 def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
@@ -70,6 +78,8 @@ def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
         to_id("Relationship", me, uuid.UUID(int=7)),
         to_id("Reading", me, uuid.UUID(int=7)),
         to_id("Reading", uuid.UUID(int=7)),
+        to_id("Edition", uuid.UUID(int=7)),
+        to_id("Order", uuid.UUID(int=7)),
         to_id("Query", me),
         to_id("SignSuccess", me),
         to_id("person", me),

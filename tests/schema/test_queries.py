@@ -11,6 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backend.market import queries as market
+from backend.market.models import Edition
 from backend.pages import Window
 from backend.people.models import Person
 from backend.reading import queries as reading
@@ -29,6 +31,10 @@ STORY = (
 PERSON = "id handle followerCount followingCount storyCount relationship { following followedBy version }"
 STORIES = f"edges {{ cursor node {{ {STORY} }} }} pageInfo {{ hasNextPage }}"
 FOLLOWERS = f"totalCount edges {{ node {{ {PERSON} }} }}"
+ORDERS = (
+    f"edges {{ cursor node {{ status totalCents buyer {{ {PERSON} }} author {{ {PERSON} }} "
+    f"lines {{ quantity priceCents edition {{ title stock story {{ {STORY} }} }} }} }} }}"
+)
 DOCUMENTS = {
     "nothing": "{ __typename }",
     "viewer": "{ viewer { id name } }",
@@ -62,22 +68,34 @@ EXPECTED = {
     "relationships": 7,
     "shelf": 4,
     "readings": 12,
+    "editions": 10,
+    "editions of stories": 4,
+    "orders": 20,
+    "sales": 20,
 }
 
 
 @pytest.fixture
 def crowd(transactional_db: None) -> list[Caller]:
-    """Twenty-one people; p0 is followed by and follows all others; each has a published story that p1 has read."""
+    """Twenty-one people; p0 is followed by and follows all others; each has a published story that p1 has read.
+
+    Each has an edition of it that p1 has ordered, and all have ordered one of p1's.
+    """
     people = [join(f"p{n}") for n in range(21)]
     first, reader = people[:2]
     for one in people:
         story = one.published_story(chapters=2)
+        editions = [one.create_edition(story["id"])["edition"]["id"] for _ in range(2)]
         if one is not reader:
+            assert reader.place_order(*((edition, 1) for edition in editions))["applied"] == "WRITTEN"
             reader.record_view(story["id"], chapter=story["chapters"][0]["id"])
             assert reader.follow(one)["applied"] == "WRITTEN"
     for one in people[2:]:
         one.follow(first)
         first.follow(one, "1")
+    edition = reader.create_edition(reader.published_story("1")["id"], stock=30)["edition"]["id"]
+    for one in people:
+        assert one.place_order((edition, 1))["applied"] == "WRITTEN"
     return people
 
 
@@ -198,6 +216,27 @@ def edits(a: Caller, b: Caller) -> Writes:
     yield "unpublishStory, too late", lambda: a.unpublish(story, "11")
     yield "deleteStory, too late", lambda: a.delete_story(story, "1")
     yield "deleteStory", lambda: a.delete_story(story, "12")
+    yield from trades(a, b)
+
+
+def trades(author: Caller, buyer: Caller) -> Writes:
+    """Each write to editions and orders, with two lines."""
+    story = author.published_story("5")["id"]
+    yield "createEdition", lambda: author.create_edition(story)
+    one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
+    yield "adjustStock", lambda: author.adjust_stock(one, 2)
+    yield "adjustStock, too much", lambda: author.adjust_stock(one, -9)
+    yield "setStock", lambda: author.set_stock(one, 5, "2")
+    yield "setStock, too late", lambda: author.set_stock(one, 6, "2")
+    yield "placeOrder", lambda: buyer.place_order((one, 1), (two, 1))
+    yield "placeOrder, too much", lambda: buyer.place_order((one, 1), (two, 9))
+    order, other = (buyer.place_order((one, 1), (two, 1))["order"]["id"] for _ in range(2))
+    yield "updateOrder", lambda: author.update_order(order, "CONFIRMED", "1")
+    yield "updateOrder, too late", lambda: author.update_order(order, "SHIPPED", "1")
+    yield "updateOrder, cancelling", lambda: buyer.update_order(other, "CANCELLED", "1")
+    doomed = author.published_story("6")["id"]
+    author.create_edition(doomed)
+    yield "deleteStory with an edition", lambda: author.delete_story(doomed, "2")
 
 
 WRITES = {
@@ -240,7 +279,18 @@ WRITES = {
     "unpublishStory": ("WRITTEN", 6),
     "unpublishStory, too late": ("ConflictError", 5),
     "deleteStory, too late": ("ConflictError", 8),
-    "deleteStory": ("WRITTEN", 11),
+    "deleteStory": ("WRITTEN", 12),
+    "createEdition": ("WRITTEN", 4),
+    "adjustStock": ("WRITTEN", 5),
+    "adjustStock, too much": ("OutOfStockError", 4),
+    "setStock": ("WRITTEN", 3),
+    "setStock, too late": ("ConflictError", 3),
+    "placeOrder": ("WRITTEN", 9),
+    "placeOrder, too much": ("OutOfStockError", 5),
+    "updateOrder": ("WRITTEN", 6),
+    "updateOrder, too late": ("ConflictError", 4),
+    "updateOrder, cancelling": ("WRITTEN", 9),
+    "deleteStory with an edition": ("WRITTEN", 14),
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 
@@ -298,12 +348,13 @@ def test_pages_are_read_from_their_indexes(
 ) -> None:
     """With some thousands of people no list reads a table from its beginning, nor do the totals."""
     monkeypatch.setattr(lists, "NEAR", 100)  # as small a part of this table as it is of a large one
-    call_command("demo", people=2_000, stories=3_000, verbosity=0)
+    call_command("demo", people=2_000, stories=3_000, editions=2_000, orders=4_000, verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     known = Person.objects.order_by("joined_at")[:20]
     viewer, owners = known[0].pk, [one.pk for one in known]
     places = list(Reading.objects.all()[:20])
+    printed = [edition.story_id for edition in Edition.objects.all()[:20]]
     explained = Explained()
     with connection.execute_wrapper(explained):
         for kind in (social.FOLLOWERS, social.FOLLOWING):
@@ -316,6 +367,10 @@ def test_pages_are_read_from_their_indexes(
             lists.stories(wanted, order, window, viewer=viewer, mature=False)
         reading.of_reader(viewer, window)
         reading.changed_chapters(places, viewer=viewer)
+        market.published_editions(window, viewer=viewer, mature=False)
+        market.editions_of(printed, window, viewer=viewer)
+        market.orders_by(viewer, window)
+        market.orders_from(owners[1], window)
     assert len(explained.plans) >= 10
     for plan in explained.plans:
         assert "Seq Scan" not in plan, plan
