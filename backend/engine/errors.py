@@ -125,7 +125,7 @@ class OutOfStock(Refusal):
     code = "OUT_OF_STOCK"
 
     def __init__(self, edition: Any, *, available: int) -> None:
-        super().__init__(f"Only {available} are left of this edition. Nothing was written.")
+        super().__init__(f"Less is left of this edition than was asked for: {available}. Nothing was written.")
         self.edition = edition
         self.available = available
 

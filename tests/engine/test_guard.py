@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 
 from backend.engine.guard import VersionGuard, guard_of
+from backend.market.models import Edition, Order
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
@@ -29,6 +30,7 @@ VALUES = {
     models.DateTimeField: "'2001-01-01'",
     models.BooleanField: "true",
     models.PositiveIntegerField: "77",
+    models.IntegerField: "77",
     models.BigIntegerField: "77",
     ArrayField: "'{GORE}'",
 }
@@ -47,6 +49,10 @@ def rows(db: None) -> None:
     Chapter.objects.bulk_create([Chapter(story=story, position=1, title="One", body=".")])
     Reading.objects.bulk_create([Reading(story=story, reader=other)])
     Relationship.objects.bulk_create([Relationship(low=one, high=other)])
+    Edition.objects.bulk_create(
+        [Edition(story=story, author=one, title="An edition", price_cents=5, stock=9, initial=9)]
+    )
+    Order.objects.bulk_create([Order(author=one, buyer=other, total_cents=5)])
 
 
 def change(model: type[models.Model], *sets: str) -> None:
