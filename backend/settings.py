@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "backend.reading",
     "backend.whispers",
     "backend.moderation",
+    "backend.market",
     "schema",
     "schema.explorer",
 ]

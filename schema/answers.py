@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from django.db import DatabaseError, InterfaceError
@@ -20,6 +20,9 @@ from backend.engine.versions import Expected
 from resolvers.access import expected
 from schema.nodes import Versioned, to_id
 from schema.scalars import Version
+
+if TYPE_CHECKING:
+    from schema.market import Edition
 
 # --- What a write is conditioned on -----------------------------------------------------------------------------
 
@@ -241,6 +244,18 @@ class InvalidError(Failure):
     fields: list[InvalidField] = strawberry.field(description="Each argument that is wrong.")
 
 
+@strawberry.type(
+    description="Less is left of an edition than was asked for. Nothing was written, of the other lines of an order neither."
+)
+class OutOfStockError(Failure):
+    """Too little is left."""
+
+    edition: Annotated["Edition", strawberry.lazy("schema.market")] = strawberry.field(
+        description="The edition of which too little is left, as it is now."
+    )
+    available: int = strawberry.field(description="How many copies are left.")
+
+
 @strawberry.type(description="The idempotency key was used before with other arguments.")
 class KeyReusedError(Failure):
     """A key that belongs to another request."""
@@ -292,6 +307,10 @@ def _not_found(refusal: errors.NotFound) -> NotFoundError:
     return NotFoundError(**_common(refusal), deleted_at=refusal.deleted_at)
 
 
+def _out_of_stock(refusal: errors.OutOfStock) -> OutOfStockError:
+    return OutOfStockError(**_common(refusal), edition=refusal.edition, available=refusal.available)
+
+
 def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
     return lambda refusal: answer(**_common(refusal))
 
@@ -318,6 +337,7 @@ HANDLERS = (
     _Handler((errors.Invalid,), InvalidError, _invalid),
     _Handler((errors.NotFound,), NotFoundError, _not_found),
     _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
+    _Handler((errors.OutOfStock,), OutOfStockError, _out_of_stock),
     _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
     _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
     _Handler((DatabaseError, InterfaceError), BusyError, _unserved),

@@ -7,7 +7,7 @@ import strawberry
 
 from backend.people import models
 from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, people, reading, whispers
+from resolvers import access, market, people, reading, whispers
 from schema.answers import (
     Applied,
     BusyError,
@@ -40,6 +40,7 @@ from schema.nodes import (
 )
 
 if TYPE_CHECKING:
+    from schema.market import OrderConnection
     from schema.reading import ReadingConnection
     from schema.social import Relationship
     from schema.stories import Shelf, StoryConnection
@@ -115,6 +116,13 @@ class Person(Versioned):
     ) -> Annotated["ReadingConnection", strawberry.lazy("schema.reading")] | None:
         """A page of one's own places."""
         return reading.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+    @strawberry.field(description="Orders of editions of their stories, newest first. Only for oneself.")
+    def sales(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["OrderConnection", strawberry.lazy("schema.market")] | None:
+        """A page of the orders that one has to serve."""
+        return market.sales_of(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
 
 def _row(person: Any) -> models.Person:

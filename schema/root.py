@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema import chapters, lists, lookup, moderation, people, reading, revisions, social, stories, whispers
+from schema import chapters, lists, lookup, market, moderation, people, reading, revisions, social, stories, whispers
 from schema.answers import HANDLERS
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
@@ -29,6 +29,7 @@ Query = _root(
     lists.ListsQuery,
     whispers.WhispersQuery,
     moderation.ModerationQuery,
+    market.MarketQuery,
 )
 Mutation = _root(
     "Mutation",
@@ -41,6 +42,7 @@ Mutation = _root(
     reading.ReadingMutation,
     whispers.WhispersMutation,
     moderation.ModerationMutation,
+    market.MarketMutation,
 )
 
 schema = strawberry.Schema(
@@ -56,6 +58,8 @@ schema = strawberry.Schema(
         reading.Reading,
         whispers.Whisper,
         moderation.Report,
+        market.Edition,
+        market.Order,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=HANDLERS,

@@ -10,7 +10,7 @@ from backend.engine.idempotency import Outcome
 from backend.pages import NUMBER
 from backend.stories import models
 from backend.stories.actions import NewChapter, NewStory
-from resolvers import people, stories
+from resolvers import market, people, stories
 from schema.answers import (
     Applied,
     BusyError,
@@ -50,6 +50,7 @@ from schema.nodes import (
 )
 
 if TYPE_CHECKING:
+    from schema.market import EditionConnection
     from schema.people import Person
     from schema.reading import Reading
     from schema.revisions import RevisionConnection
@@ -124,6 +125,14 @@ class Story(Versioned):
         """A page of the story's history."""
         story: Any = self
         return stories.history(story, window(first, after, last, before, by=NUMBER))  # type: ignore[return-value]
+
+    @strawberry.field(description="Its limited print runs, newest first.")
+    def editions(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["EditionConnection", strawberry.lazy("schema.market")]:
+        """A page of the story's editions."""
+        story: Any = self
+        return market.editions_of(story, window(first, after, last, before))  # type: ignore[return-value]
 
 
 @strawberry.type(description="A story in a list, with the place where the list can go on.")
@@ -333,8 +342,9 @@ class StoriesMutation:
         return _success(stories.unpublish_story(me, story=story, expect=what_is_expected(expect), key=key))
 
     @mutation(
-        description="Delete a story with its chapters, history, views and readers' places. Refused if anything in the "
-        "story, any chapter included, changed since `expect`. Whoever edits it late is told NOT_FOUND and when it went."
+        description="Delete a story with its chapters, history, views, editions and readers' places. Refused if anything in the "
+        "story, any chapter included, changed since `expect`. Whoever edits it late is told NOT_FOUND and when it went. A "
+        "story of which an edition was ever ordered is INVALID to delete, because orders are kept: unpublish it instead."
     )
     def delete_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> DeleteStoryResult:
         """Delete a story."""

@@ -9,6 +9,7 @@ from django.test import Client
 from backend.engine.transactions import unit_of_work
 from backend.people import actions
 from schema.nodes import to_id
+from tests.market import Trader
 from tests.moderating import Moderating
 
 PASSWORD = "a good enough password"
@@ -55,7 +56,7 @@ def _on(merge: bool) -> str:
     return "MERGE" if merge else "FAIL"
 
 
-class Caller(Moderating):
+class Caller(Moderating, Trader):
     """Somebody who calls the API: with a token, or signed out."""
 
     def __init__(self, token: str | None = None, person: Any = None) -> None:

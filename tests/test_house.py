@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ("backend", "resolvers", "schema")
 OUTSIDE_THE_HOUSE = ("tests", "docs", "requirements", ".ci")
 NOT_OURS = {"node_modules", "vendor", "__pycache__", "migrations"}
+OF_GIT = {".git"}
+"""In a work tree a file that says where the repository is."""
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 
 Complaints = Iterator[str]
@@ -115,7 +117,7 @@ def outside_the_engine() -> Iterator[Path]:
 
 
 def everything() -> Iterator[Path]:
-    yield from (path for path in ROOT.iterdir() if path.is_file())
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name not in OF_GIT)
     for folder in (*HOUSE, *OUTSIDE_THE_HOUSE):
         yield from files(ROOT / folder)
 

@@ -21,6 +21,8 @@ class Sizes:
     follows: int
     blocks: int
     views: int
+    editions: int
+    orders: int
 
     @classmethod
     def of(
@@ -32,12 +34,15 @@ class Sizes:
         follows: int | None = None,
         blocks: int | None = None,
         views: int | None = None,
+        editions: int | None = None,
+        orders: int | None = None,
     ) -> "Sizes":
         """What is asked for, and numbers in proportion for what is not. Raises ValueError for what there cannot be."""
         people = _within("people", people, PEOPLE, least=len(HANDLES), most=10_000_000)
         stories = _within("stories", stories, 2 * people, most=10_000_000)
         pairs = people * (people - 1) // 2
         among_named = len(HANDLES) * (len(HANDLES) - 1) // 2
+        editions = _within("editions", editions, stories // 5, most=10 * stories)
         return cls(
             people=people,
             stories=stories,
@@ -45,6 +50,8 @@ class Sizes:
             follows=_within("follows", follows, 20 * people, most=pairs // 2),
             blocks=_within("blocks", blocks, people // 20, most=(pairs - among_named) // 4),
             views=_within("views", views, 5 * stories, most=stories * people),
+            editions=editions,
+            orders=_within("orders", orders, 4 * editions, most=1_000 * editions),
         )
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.db.models import Model
 
 from backend.demo.chance import Chance
+from backend.demo.editions import Bought, Printed, bought, editions, left
 from backend.demo.follows import Met, Side, Ties, met, sides, ties
 from backend.demo.people import ASHA, Someone, people
 from backend.demo.sizes import Sizes
@@ -18,6 +19,7 @@ from backend.demo.views import Visits, visits
 from backend.demo.whispers import WORDS, Murmur, murmur
 from backend.demo.words import Prose
 from backend.engine.tallies import SLOTS
+from backend.market.models import Edition, Order, OrderLine
 from backend.moderation.models import Report
 from backend.people.demo import PASSWORD
 from backend.people.models import Account, Person, PersonTally
@@ -55,15 +57,19 @@ class World:
     ties: Ties
     visits: Visits
     murmur: Murmur
+    editions: list[Printed]
+    orders: list[Bought]
 
 
 def world(seed: int, sizes: Sizes) -> World:
     """The same for the same seed and sizes."""
     tales = stories(seed, sizes)
     made = ties(seed, sizes, favourites(tales, most=50))
-    return World(
-        seed, people(seed, sizes.people), tales, made, visits(seed, sizes, tales, made), murmur(seed, sizes, tales)
-    )
+    printed = editions(seed, sizes, tales)
+    orders = bought(seed, sizes, tales, printed, made)
+    everybody = people(seed, sizes.people)
+    whispers = murmur(seed, sizes, tales)
+    return World(seed, everybody, tales, made, visits(seed, sizes, tales, made), whispers, printed, orders)
 
 
 def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
@@ -81,6 +87,9 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("readings", Reading, _READING, len(of.visits), _readings(of))
     yield Table("views", View, "story reader day", sum(map(len, of.visits.values())), _views(of))
     yield from _whispering(of)
+    yield Table("editions", Edition, _EDITION, len(of.editions), _editions(of))
+    yield Table("orders", Order, _ORDER, len(of.orders), _orders(of))
+    yield Table("lines of orders", OrderLine, _LINE, sum(len(one.lines) for one in of.orders), _lines(of))
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
     yield Table("totals of stories", StoryTally, _TALLY, _slots(about_stories), _tallies(about_stories))
     yield Table("ranks of stories", StoryRank, "story views", published, _ranks(of, about_stories))
@@ -160,6 +169,45 @@ def _views(of: World) -> Rows:
     for (number, reader), moments in of.visits.items():
         for at in moments:
             yield of.stories[number].id, of.people[reader].id, at.date()
+
+
+_EDITION = "id story author title price_cents stock initial created_at version stock_changed updated_at"
+
+
+def _editions(of: World) -> Rows:
+    """An edition was written once for each order of it, and once more for each that was cancelled."""
+    stocks = left(of.editions, of.orders)
+    for number, one in enumerate(of.editions):
+        tale, stock = of.stories[one.tale], stocks[number]
+        yield (
+            *(one.id, tale.id, of.people[tale.author].id, one.title, one.price_cents, stock.copies, one.initial),
+            *(one.created_at, 1 + stock.writes, 1 + stock.writes, stock.at),
+        )
+
+
+_ORDER = "id author buyer total_cents status created_at version status_changed updated_at"
+
+
+def _orders(of: World) -> Rows:
+    for one in of.orders:
+        author = of.people[of.stories[of.editions[one.lines[0][0]].tale].author].id
+        total = sum(of.editions[number].price_cents * quantity for number, quantity in one.lines)
+        version = len(one.moments)
+        yield (
+            *(one.id, author, of.people[one.buyer].id, total, one.status.value),
+            *(one.moments[0], version, version, one.moments[-1]),
+        )
+
+
+_LINE = "order edition author number quantity price_cents"
+
+
+def _lines(of: World) -> Rows:
+    for one in of.orders:
+        for place, (number, quantity) in enumerate(one.lines, start=1):
+            printed = of.editions[number]
+            author = of.people[of.stories[printed.tale].author].id
+            yield one.id, printed.id, author, place, quantity, printed.price_cents
 
 
 def _totals_of_people(of: World) -> Totals:

@@ -6,6 +6,7 @@ Refusal
 ├── Unauthenticated   nobody is signed in, or the credentials are wrong
 ├── Forbidden         signed in, and not allowed
 ├── Invalid           the arguments do not make sense
+├── OutOfStock        less is left than was asked for
 ├── KeyReused         the idempotency key belongs to another request
 ├── Busy              the database could not serve the write now
 └── OutcomeUnknown    the connection broke at COMMIT: nobody can tell
@@ -116,6 +117,17 @@ class Invalid(Refusal):
     def one(cls, path: str, message: str) -> "Invalid":
         """The refusal of a single argument."""
         return cls(InvalidField(path, message))
+
+
+class OutOfStock(Refusal):
+    """Less is left than was asked for. `edition` is what there is too little of, and `available` how much is left."""
+
+    code = "OUT_OF_STOCK"
+
+    def __init__(self, edition: Any, *, available: int) -> None:
+        super().__init__(f"Less is left of this edition than was asked for: {available}. Nothing was written.")
+        self.edition = edition
+        self.available = available
 
 
 class KeyReused(Refusal):

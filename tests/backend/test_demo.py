@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from backend.demo import load as loader
+from backend.market.models import Edition, Order, OrderStatus
 from backend.people.actions import digest
 from backend.people.demo import HANDLES, PASSWORD, token
 from backend.people.models import AccessToken, Account, Person, PersonTally
@@ -87,11 +88,21 @@ def test_there_is_exactly_what_was_asked_for_and_all_of_it_is_true(sizes: dict[s
     assert "checks hold" in verify()
 
 
+def test_editions_are_ordered_and_never_more_than_there_are() -> None:
+    """However many orders there are of one edition; some are of two, and every status comes up."""
+    demo(people=40, stories=60, editions=20, orders=900)
+    assert (Edition.objects.count(), Order.objects.count()) == (20, 900)
+    assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values)
+    assert one("SELECT count(*) FROM market_orderline WHERE number = 2") > 20
+    assert "checks hold" in verify()
+
+
 def test_sizes_that_are_left_out_are_in_proportion() -> None:
     demo(people=100, verbosity=0)
     assert Story.objects.count() == 200
     assert Chapter.objects.count() == 600
     assert one("SELECT count(*) FROM follow") == 2_000
+    assert (Edition.objects.count(), Order.objects.count()) == (40, 160)
     assert "checks hold" in verify()
 
 

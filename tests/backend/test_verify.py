@@ -418,6 +418,113 @@ WAYS = [
     *(Broken(*way) for way in moderation_ways.WAYS),
 ]
 
+EDITION = "SELECT edition_id FROM market_orderline JOIN market_order ON id = order_id WHERE status = 'PLACED' LIMIT 1"
+ORDER = "SELECT id FROM market_order WHERE status = '{}' LIMIT 1"
+
+WAYS += [
+    Broken(
+        "stock_adds_up",
+        EDITION,
+        "UPDATE market_edition SET stock = stock + 1, version = version + 1, stock_changed = version + 1 WHERE id = '{it}'",
+        "id={it}",
+    ),
+    Broken(
+        "stock_adds_up",
+        EDITION,
+        "UPDATE market_edition SET adjusted = adjusted + 1, version = version + 1, stock_changed = version + 1 "
+        "WHERE id = '{it}'",
+        "id={it}",
+    ),
+    Broken(
+        "stock_adds_up",
+        ORDER.format("PLACED"),
+        "UPDATE market_order SET status = 'CANCELLED', version = 2, status_changed = 2 WHERE id = '{it}'",
+        "sold=",
+    ),
+    Broken(
+        "stock_not_negative",
+        EDITION,
+        "ALTER TABLE market_edition DROP CONSTRAINT edition_stock_not_negative; "
+        "UPDATE market_edition SET adjusted = adjusted - stock - 1, stock = -1, version = version + 1, "
+        "stock_changed = version + 1 WHERE id = '{it}'",
+        "id={it} stock=-1",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "editions_of_authors",
+        EDITION,
+        unguarded(
+            "market_edition",
+            "UPDATE market_edition SET author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1) "
+            "WHERE id = '{it}'",
+        ),
+        "id={it}",
+        frozenset({"lines_in_their_order"}),
+    ),
+    Broken(
+        "orders_cost_their_lines",
+        ORDER.format("SHIPPED"),
+        unguarded("market_order", "UPDATE market_order SET total_cents = total_cents + 1 WHERE id = '{it}'"),
+        "id={it}",
+    ),
+    Broken(
+        "orders_cost_their_lines",
+        ORDER.format("CANCELLED"),
+        "DELETE FROM market_orderline WHERE order_id = '{it}'",
+        "id={it}",
+    ),
+    Broken(
+        "lines_in_their_order",
+        EDITION,
+        "UPDATE market_orderline SET author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1) "
+        "WHERE edition_id = '{it}'",
+        "edition_id={it}",
+    ),
+    Broken(
+        "lines_in_their_order",
+        "SELECT order_id FROM market_orderline WHERE number = 2 LIMIT 1",
+        "UPDATE market_orderline SET number = 1 WHERE order_id = '{it}'",
+        "order_id={it}",
+    ),
+    Broken(
+        "lines_in_their_order",
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'market_orderline'::regclass AND contype = 'f' "
+        "AND confrelid = 'market_order'::regclass",
+        "ALTER TABLE market_orderline DROP CONSTRAINT {it}; DELETE FROM market_order WHERE status = 'CANCELLED'",
+        "order_id=",
+        CONSTRAINTS | {"references"},
+    ),
+    Broken(
+        "orders_came_where_they_may",
+        ORDER.format("SHIPPED"),
+        "ALTER TABLE market_order DROP CONSTRAINT order_status_is_known; "
+        "UPDATE market_order SET status = 'LOST', version = version + 1, status_changed = version + 1 WHERE id = '{it}'",
+        "id={it} status=LOST",
+        CONSTRAINTS,
+    ),
+    Broken(
+        "orders_came_where_they_may",
+        ORDER.format("PLACED"),
+        "UPDATE market_order SET status = 'SHIPPED', version = version + 1, status_changed = version + 1 WHERE id = '{it}'",
+        "id={it} status=SHIPPED version=2",
+    ),
+    *(
+        Broken(
+            f"versions_of_{table.split('_')[1]}",
+            f"SELECT id FROM {table} WHERE {where} LIMIT 1",
+            unguarded(table, f"UPDATE {table} SET {wrong} WHERE id = '{{it}}'"),
+            "id={it}",
+            frozenset(also),
+        )
+        for table, where, wrong, also in (
+            ("market_edition", "true", "stock_changed = version + 1", ()),
+            ("market_edition", "true", "price_changed = 0", ()),
+            ("market_order", "status = 'PLACED'", "status_changed = 2", ()),
+            ("market_order", "status = 'PLACED'", "version = 0", {"orders_came_where_they_may"}),
+        )
+    ),
+]
+
 SCHEMA = """
 SELECT 'CONSTRAINT', conrelid::regclass::text, conname,
     format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
@@ -470,7 +577,7 @@ def repair(before: set[tuple[str, ...]]) -> None:
 def demo() -> Iterator[None]:
     """Demo data, and a database that is as it was when the test has broken it."""
     before = set(fetch(SCHEMA))
-    call_command("demo", people=30, stories=30, blocks=20, verbosity=0)
+    call_command("demo", people=30, stories=30, blocks=20, editions=40, orders=90, verbosity=0)
     yield
     call_command("flush", interactive=False, verbosity=0)
     repair(before)
@@ -523,11 +630,15 @@ def test_an_empty_database_and_one_with_real_writes_hold(person: Callable[[str],
     zoe.unpublish(story["id"], "2")
     zoe.create_story("1", chapters=0)
     zoe.update_profile({"bio": "Writes."}, "1")
+    edition = ravi.create_edition(ravi.published_story()["id"])["edition"]["id"]
+    order = ravi.place_order((edition, 2))["order"]["id"]
+    ravi.adjust_stock(edition, 4)
+    ravi.update_order(order, "CANCELLED", "1")
     said, error = verified()
     assert error is None
     assert said.splitlines()[-1] == f"All {len(verify.every_check())} checks hold."
     assert re.search(r"^views +ok +of 1 ", said, re.MULTILINE)
-    assert re.search(r"^keys_have_a_reply +ok +of 1 ", said, re.MULTILINE)
+    assert re.search(r"^keys_have_a_reply +ok +of 3 ", said, re.MULTILINE)
 
 
 def test_it_shows_some_of_many_rows_and_counts_the_others(demo: None) -> None:

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 
 from backend.engine.guard import VersionGuard, guard_of
+from backend.market.models import Edition, Order
 from backend.moderation.models import Report
 from backend.people.models import Person
 from backend.reading.models import Reading
@@ -31,6 +32,7 @@ VALUES = {
     models.DateTimeField: "'2001-01-01'",
     models.BooleanField: "true",
     models.PositiveIntegerField: "77",
+    models.IntegerField: "77",
     models.BigIntegerField: "77",
     ArrayField: "'{GORE}'",
 }
@@ -52,6 +54,10 @@ def rows(db: None) -> None:
     whisper = Whisper(author=one, text="Psst.")
     Whisper.objects.bulk_create([whisper])
     Report.objects.bulk_create([Report(about=one, reporter=other, whisper=whisper, reason="Look.")])
+    Edition.objects.bulk_create(
+        [Edition(story=story, author=one, title="An edition", price_cents=5, stock=9, initial=9)]
+    )
+    Order.objects.bulk_create([Order(author=one, buyer=other, total_cents=5)])
 
 
 def change(model: type[models.Model], *sets: str) -> None:

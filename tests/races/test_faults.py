@@ -58,6 +58,8 @@ def prepared(mutation: str, tag: str) -> Send:
         bilal.follow(asha)
     if mutation == "unblock":
         asha.block(bilal)
+    if mutation in TRADES:
+        return prepared_trade(mutation, asha, bilal)
     if mutation in EDITS:
         return prepared_edit(mutation, asha, bilal)
     if mutation in MODERATION:
@@ -137,15 +139,35 @@ def prepared_moderation(mutation: str, author: Patient, moderator: Patient) -> S
     return sends[mutation]
 
 
+def prepared_trade(mutation: str, author: Patient, buyer: Patient) -> Send:
+    """Two editions of a story of which one copy each was ordered, and a story whose edition nobody wants."""
+    story, unwanted = (author.published_story(version)["id"] for version in ("0", "1"))
+    one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
+    author.create_edition(unwanted)
+    order = buyer.place_order((one, 1), (two, 1))["order"]["id"]
+    sends: dict[str, Send] = {
+        "createEdition": lambda key: author.create_edition(story, key=key),
+        "adjustStock": lambda key: author.adjust_stock(one, -2, key=key),
+        "setStock": lambda key: author.set_stock(one, 9, "2", key=key),
+        "placeOrder": lambda key: buyer.place_order((two, 2), (one, 1), key=key),
+        "updateOrder": lambda key: author.update_order(order, "CONFIRMED", "1", key=key),
+        "updateOrder-cancelling": lambda key: buyer.update_order(order, "CANCELLED", "1", key=key),
+        "deleteStory-with-edition": lambda key: author.delete_story(unwanted, "2", key=key),
+    }
+    return sends[mutation]
+
+
 MODERATION = ["createWhisper", "deleteWhisper", "report", "claimReport", "unclaimReport", "reopenReport"]
 MODERATION += ["resolveReport-whisper", "resolveReport-story", "resolveReport-mature"]
+TRADES = ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder", "updateOrder-cancelling"]
+TRADES += ["deleteStory-with-edition"]
 EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter", "reorderChapters", "unpublishStory"]
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further"]
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
-    (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION
+    (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
 ]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
@@ -248,6 +270,8 @@ def counted() -> Counter[str]:
         "stories_chapter": "version",
         "whispers_whisper": "version",
         "moderation_report": "version",
+        "market_edition": "version + stock",
+        "market_order": "version",
     }
     versions = {
         f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")

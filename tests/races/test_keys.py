@@ -37,6 +37,20 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
         **edits(asha, draft),
         **moderation(asha, bilal),
+        **trades(asha, bilal, story["id"]),
+    }
+
+
+def trades(asha: Caller, bilal: Caller, story: str) -> dict[str, Request]:
+    """The writes to editions of bilal's, of which asha has ordered one."""
+    one, two = (bilal.create_edition(story)["edition"]["id"] for _ in range(2))
+    order = asha.place_order((one, 1))["order"]["id"]
+    return {
+        "createEdition": lambda key: bilal.create_edition(story, key=key),
+        "adjustStock": lambda key: bilal.adjust_stock(one, -1, key=key),
+        "setStock": lambda key: bilal.set_stock(one, 9, "2", key=key),
+        "placeOrder": lambda key: asha.place_order((two, 2), (one, 1), key=key),
+        "updateOrder": lambda key: asha.update_order(order, "CANCELLED", "1", key=key),
     }
 
 
@@ -98,6 +112,7 @@ MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "create
 MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
 MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision", "createWhisper", "deleteWhisper", "report"]
 MUTATIONS += ["claimReport", "unclaimReport", "resolveReport", "reopenReport"]
+MUTATIONS += ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder"]
 
 
 def effect(before_it: dict[str, int]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Locks are taken in the declared order by every mutation, so that no two of them can wait for each other in a circle."""
 
+import re
 import uuid
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,9 +19,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_UP = 'mutation($p: String!) { signUp(handle: "meena", name: "Meena", password: $p) { __typename } }'
 SIGN_IN = 'mutation($p: String!) { signIn(handle: "asha", password: $p) { __typename } }'
 TALLIES = ("people_persontally", "stories_storytally")
-OURS = {"engine", "people", "social", "stories", "reading", "whispers", "moderation"}
+OURS = {"engine", "people", "social", "stories", "reading", "whispers", "moderation", "market"}
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no mutation writes; each statement of the admin changes one of them alone."""
+HELD_BEFORE = ("stories_story", "market_edition")
 
 
 def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[Callable[[], Any]]:
@@ -49,6 +51,7 @@ def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[
         lambda: asha.record_view(story["id"], None, chapter, 1, str(uuid.uuid4()), policy="FURTHEST"),
         *everything_that_edits(chitra, asha),
         *everything_that_moderates(chitra, asha),
+        *everything_that_trades(bilal, chitra),
     ]
 
 
@@ -109,6 +112,29 @@ def everything_that_moderates(author: Caller, moderator: Caller) -> list[Callabl
     ]
 
 
+def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], Any]]:
+    """Every write to editions and orders, those that are refused too; one story goes with its edition, another stays."""
+    story, doomed = author.published_story("1")["id"], author.published_story("2")["id"]
+    one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
+    author.create_edition(doomed)
+    order, other = (buyer.place_order((two, 1), (one, 1))["order"]["id"] for _ in range(2))
+    return [
+        lambda: author.create_edition(story, key=str(uuid.uuid4())),
+        lambda: author.adjust_stock(one, 2),
+        lambda: author.adjust_stock(one, -100),
+        lambda: author.set_stock(one, 9, "4", key=str(uuid.uuid4())),
+        lambda: author.set_stock(one, 8, "1", key=str(uuid.uuid4())),
+        lambda: buyer.place_order((two, 1), (one, 2)),
+        lambda: buyer.place_order((two, 1), (one, 1_000)),
+        lambda: author.update_order(order, "CONFIRMED", "1", key=str(uuid.uuid4())),
+        lambda: author.update_order(order, "SHIPPED", "2", key=str(uuid.uuid4())),
+        lambda: buyer.update_order(other, "CANCELLED", "1", key=str(uuid.uuid4())),
+        lambda: buyer.update_order(other, "CANCELLED", "1", key=str(uuid.uuid4())),
+        lambda: author.delete_story(story, "2", key=str(uuid.uuid4())),
+        lambda: author.delete_story(doomed, "2", key=str(uuid.uuid4())),
+    ]
+
+
 def statements_of(mutation: Callable[[], Any]) -> list[Statement]:
     with recorded() as statements:
         mutation()
@@ -126,8 +152,8 @@ def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller,
         # The key is filled last: its row has been locked since it was claimed.
         assert [one for one in tables[1:-1] if one == LOCK_ORDER[0]] == []
         tables = tables[:-1] if tables[-1] == LOCK_ORDER[0] else tables
-        # A story is locked before its chapters and written after them: one row, locked once.
-        tables = [table for n, table in enumerate(tables) if table != "stories_story" or table not in tables[:n]]
+        # A story is locked before its chapters and written after them, editions before an order: rows locked once.
+        tables = [table for n, table in enumerate(tables) if table not in HELD_BEFORE or table not in tables[:n]]
         places = [LOCK_ORDER.index(table) for table in tables]
         assert places == sorted(places), tables
         seen |= set(tables)
@@ -146,6 +172,17 @@ def test_a_view_holds_what_is_viewed_first(asha: Caller, bilal: Caller, policy: 
         held = [statement.locks for statement in statements if statement.sql.rstrip().endswith(("SHARE", "OF story"))]
         assert held == ["stories_story", "stories_chapter"]
         assert [statement.locks for statement in statements][:3] == [*held, "reading_reading"]
+
+
+def test_editions_are_held_in_the_order_of_their_ids(asha: Caller, bilal: Caller) -> None:
+    """Before anything else of an order is written, and before an order is cancelled."""
+    story = asha.published_story()["id"]
+    one, two = (asha.create_edition(story)["edition"]["id"] for _ in range(2))
+    order = bilal.place_order((two, 1), (one, 1))["order"]["id"]
+    for trade in (lambda: bilal.place_order((two, 1), (one, 1)), lambda: bilal.update_order(order, "CANCELLED", "1")):
+        first = next(statement for statement in statements_of(trade) if statement.locks != LOCK_ORDER[0])
+        assert first.locks == "market_edition"
+        assert re.search("ORDER BY (1 ASC|edition.id) FOR NO KEY UPDATE", first.sql), first.sql
 
 
 def test_totals_are_locked_in_the_order_of_their_keys(asha: Caller, bilal: Caller, chitra: Caller) -> None:

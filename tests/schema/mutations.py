@@ -27,6 +27,9 @@ class World:
     """The first one's."""
     report: str
     """An open one; the first one moderates."""
+    printed: str
+    edition: str
+    order: str
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
@@ -38,7 +41,12 @@ class World:
         draft = me.create_story("1", chapters=2)["story"]
         whisper = make_moderator(me).create_whisper()["whisper"]["id"]
         report = me.report(other.create_whisper()["whisper"]["id"])["report"]["id"]
-        return cls(me, other, other.published_story(), draft, edge["node"]["id"], whisper, report)
+        printed = me.published_story("2")["id"]
+        edition = me.create_edition(printed)["edition"]["id"]
+        order = other.place_order((edition, 1))["order"]["id"]
+        return cls(
+            me, other, other.published_story(), draft, edge["node"]["id"], whisper, report, printed, edition, order
+        )
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
@@ -81,6 +89,16 @@ MUTATIONS = {
     f"{{ resolveReport(id: $id, outcome: $outcome, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "updateProfile": "mutation ($patch: ProfilePatch!, $expect: Expect!, $key: UUID, $onConflict: OnConflict! = FAIL) "
     f"{{ updateProfile(patch: $patch, expect: $expect, key: $key, onConflict: $onConflict) {{ {ANSWER} }} }}",
+    "createEdition": "mutation ($story: ID!, $title: String!, $priceCents: Int!, $stock: Int!, $key: UUID) "
+    f"{{ createEdition(story: $story, title: $title, priceCents: $priceCents, stock: $stock, key: $key) {{ {ANSWER} }} }}",
+    "adjustStock": "mutation ($edition: ID!, $delta: Int!, $key: UUID!) "
+    f"{{ adjustStock(edition: $edition, delta: $delta, key: $key) {{ {ANSWER} }} }}",
+    "setStock": "mutation ($edition: ID!, $to: Int!, $expect: Expect!, $key: UUID) "
+    f"{{ setStock(edition: $edition, to: $to, expect: $expect, key: $key) {{ {ANSWER} }} }}",
+    "placeOrder": "mutation ($lines: [OrderLineInput!]!, $key: UUID!) "
+    f"{{ placeOrder(lines: $lines, key: $key) {{ {ANSWER} }} }}",
+    "updateOrder": "mutation ($id: ID!, $to: OrderStatus!, $expect: Expect!, $key: UUID) "
+    f"{{ updateOrder(id: $id, to: $to, expect: $expect, key: $key) {{ {ANSWER} }} }}",
     "signUp": "mutation ($handle: String!, $name: String!, $password: String!) "
     f"{{ signUp(handle: $handle, name: $name, password: $password) {{ {ANSWER} }} }}",
     "signIn": "mutation ($handle: String!, $password: String!) "
@@ -93,8 +111,9 @@ CONDITIONED = (
     *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
     *("createStory", "restoreRevision", "recordView", "updateProfile"),
     *("deleteWhisper", *OF_REPORTS),
+    *("setStock", "updateOrder"),
 )
-KEYED = (*CONDITIONED, "appendChapter", "createWhisper", "report")
+KEYED = (*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder")
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
     **dict.fromkeys(OF_STORIES, ("id", "Story")),
@@ -103,6 +122,9 @@ BY_ID = {
     "restoreRevision": ("id", "Revision"),
     "deleteWhisper": ("id", "Whisper"),
     **dict.fromkeys(OF_REPORTS, ("id", "Report")),
+    "createEdition": ("story", "Story"),
+    **dict.fromkeys(("adjustStock", "setStock"), ("edition", "Edition")),
+    "updateOrder": ("id", "Order"),
 }
 """The argument that names what is written to, and its type."""
 
@@ -113,7 +135,7 @@ def good(world: World, mutation: str) -> dict[str, Any]:
     draft, order = world.draft["id"], [chapter["id"] for chapter in world.draft["chapters"]]
     own: dict[str, dict[str, Any]] = {
         **{name: {"person": world.other.id, "expect": {"version": "0"}} for name in RELATIONSHIPS},
-        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "2"}},
+        "createStory": {"input": {"title": "A story", "chapters": chapters}, "expect": {"version": "3"}},
         "publishStory": {"id": world.draft["id"], "expect": {"version": "1"}},
         "updateStory": {"id": draft, "patch": {"title": "New"}, "expect": {"version": "1"}},
         **{name: {"id": draft, "expect": {"version": "1"}} for name in ("unpublishStory", "deleteStory")},
@@ -129,10 +151,22 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         **{name: {"id": world.report, "expect": {"version": "1"}} for name in CLAIMS},
         "resolveReport": {"id": world.report, "outcome": "DISMISSED", "expect": {"version": "1"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
+        **of_market(world),
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},
     }
     return own[mutation]
+
+
+def of_market(world: World) -> dict[str, dict[str, Any]]:
+    """Those of them that are about an edition of the first one's, of which the other has ordered a copy."""
+    return {
+        "createEdition": {"story": world.printed, "title": "New", "priceCents": 5, "stock": 3},
+        "adjustStock": {"edition": world.edition, "delta": 2, "key": KEY},
+        "setStock": {"edition": world.edition, "to": 9, "expect": {"version": "2"}},
+        "placeOrder": {"lines": [{"edition": world.edition, "quantity": 2}], "key": KEY},
+        "updateOrder": {"id": world.order, "to": "CONFIRMED", "expect": {"version": "1"}},
+    }
 
 
 def send(world: World, mutation: str, /, **arguments: Any) -> Any:

@@ -45,8 +45,14 @@ fragment Rp on Report {
   subject { __typename id ... on Whisper { ...W } ... on Story { ...S } ... on Chapter { ...C } ... on Person { ...P } }
 }
 """
+EDITION = "fragment E on Edition { id version updatedAt createdAt title priceCents stock story { ...S } }"
+MARKET = f"""{EDITION}
+fragment O on Order {{ id version updatedAt createdAt stage: status totalCents buyer {{ ...P }} author {{ ...P }}
+  lines {{ quantity priceCents edition {{ ...E }} }} }}
+"""
 CURRENT = (
-    "... on ConflictError { current { __typename id version updatedAt ...P ...S ...C ...R ...Sh ...Re ...W ...Rp } }"
+    "... on ConflictError { current { __typename id version updatedAt "
+    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...E ...O } }"
 )
 REPORT_SUCCESS = "... on ReportSuccess { applied report { ...Rp } }"
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
@@ -78,12 +84,15 @@ ASKS: dict[str, tuple[str, str]] = {
     "unclaimReport": ("id: $report", REPORT_SUCCESS),
     "resolveReport": ("id: $report, outcome: MARKED_NSFW", REPORT_SUCCESS),
     "reopenReport": ("id: $report", REPORT_SUCCESS),
+    "setStock": ("edition: $edition, to: 2", "... on EditionSuccess { applied edition { ...E } }"),
+    "updateOrder": ("id: $order, to: CANCELLED", "... on OrderSuccess { applied order { ...O } }"),
 }
 FRESH = {
     **dict.fromkeys(("updateProfile", "publishStory", "updateStory", "deleteStory", "reorderChapters"), "1"),
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
     **dict.fromkeys(("deleteWhisper", "claimReport", "unclaimReport", "resolveReport", "reopenReport"), "1"),
     **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
+    **{"setStock": "1", "updateOrder": "1"},
 }
 """The version that a first write names; 0 for what does not exist yet."""
 
@@ -95,7 +104,7 @@ def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: 
     declared = "".join(f", ${name}: ID!" for name in used)
     query = (
         f"mutation ($e: Expect!, $k: UUID{declared}) {{ {field}({arguments}, expect: $e, key: $k) "
-        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION}"
+        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION} {MARKET}"
     )
     given = {name: variables[name] for name in used}
     return who.ask(query, e={"version": version}, k=key, **given)[field]
@@ -114,10 +123,14 @@ def given(me: Caller, other: Caller) -> dict[str, Any]:
     edges = me.ask(HISTORY, id=lost["id"])["story"]["revisions"]["edges"]
     story = other.published_story()["id"]
     me.record_view(mine["id"])
+    edition = me.create_edition(mine["id"])["edition"]["id"]
+    theirs = other.create_edition(story)["edition"]["id"]
+    order = me.place_order((theirs, 2))["order"]["id"]
     named = {"whom": other.id, "draft": draft["id"], "first": first, "second": second}
     report = make_moderator(me).report(other.create_whisper()["whisper"]["id"])["report"]["id"]
     whisper = me.create_whisper()["whisper"]["id"]
     named |= {"whisper": whisper, "report": report}
+    named |= {"edition": edition, "theirs": theirs, "order": order}
     return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
 
 
@@ -157,6 +170,41 @@ def test_every_field_of_a_new_whisper_and_report_is_there(asha: Caller, bilal: C
         assert [one["done"].pop("applied") for one in twice] == ["WRITTEN", "REPLAYED"]
         assert twice[0] == twice[1]
         assert twice[0]["done"]["report"]["subject"]["id"]
+
+
+UNCONDITIONED = {
+    "createEdition": (
+        'story: $mine, title: "t", priceCents: 5, stock: 2',
+        "... on EditionSuccess { applied edition { ...E } }",
+    ),
+    "adjustStock": ("edition: $edition, delta: 3", "... on EditionSuccess { applied edition { ...E } }"),
+    "placeOrder": ("lines: [{edition: $theirs, quantity: 2}]", "... on OrderSuccess { applied order { ...O } }"),
+}
+
+
+@pytest.mark.parametrize("field", UNCONDITIONED)
+def test_every_field_of_an_answer_that_expects_nothing_is_there(field: str, asha: Caller, bilal: Caller) -> None:
+    """A write and the same again; and what is said when too little is left."""
+    arguments, success = UNCONDITIONED[field]
+    variables, key = given(asha, bilal), str(uuid.uuid4())
+    used = [name for name in variables if f"${name}" in arguments]
+    declared = "".join(f", ${name}: ID!" for name in used)
+    short = "... on OutOfStockError { available edition { ...E } }" if field != "createEdition" else ""
+    fragments = f"{PERSON} {STORY} {CHAPTER} {MARKET if '...O' in success else EDITION}"
+
+    def send(arguments: str, key: str) -> Any:
+        query = (
+            f"mutation ($k: UUID!{declared}) {{ {field}({arguments}, key: $k) {{ __typename {success} {short} }} }} "
+            f"{fragments}"
+        )
+        return asha.ask(query, k=key, **{name: variables[name] for name in used})[field]
+
+    first, again = send(arguments, key), send(arguments, key)
+    assert (first.pop("applied"), again.pop("applied")) == ("WRITTEN", "REPLAYED")
+    assert first == again
+    too_much = {"adjustStock": ("delta: 3", "delta: -99"), "placeOrder": ("quantity: 2", "quantity: 99")}
+    if field in too_much:
+        assert send(arguments.replace(*too_much[field]), str(uuid.uuid4()))["edition"]["story"]["title"]
 
 
 def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:

@@ -33,6 +33,8 @@ OTHER_TYPE = {
     "Revision": "Chapter",
     "Whisper": "Report",
     "Report": "Whisper",
+    "Edition": "Order",
+    "Order": "Edition",
 }
 
 
@@ -186,6 +188,47 @@ def test_the_furthest_place_takes_whatever_version(world: World) -> None:
         assert answer["__typename"] == "ReadingSuccess", expect
 
 
+def test_a_line_names_an_edition(world: World) -> None:
+    """An id of one, which is there, and a quantity that can be ordered."""
+    bad: list[Any] = ["", "x", "1", 9**40, world.me.id, world.order, to_id("Edition"), NUL, SURROGATE]
+    fine = {"edition": world.edition, "quantity": 1}
+    lines = [[fine, {"edition": one, "quantity": 1}] for one in bad[:-2]]
+    check_invalid(world, "placeOrder", "lines.1.edition", *({"lines": one} for one in lines))
+    for one in bad[-2:]:
+        check_invalid(world, "placeOrder", "lines.0.edition", {"lines": [{"edition": one, "quantity": 1}]})
+    for quantity in (0, -1, 1001, -(2**31), 2**31 - 1):
+        check_invalid(world, "placeOrder", "lines.0.quantity", {"lines": [{**fine, "quantity": quantity}]})
+    for number in (0, 51, 2_000):
+        check_invalid(world, "placeOrder", "lines", {"lines": [fine] * number})
+    wrong: list[Any] = [None, 5, [None], [{}], [{"edition": world.edition}], [{**fine, "quantity": 2**31}]]
+    check_request_error(world, "placeOrder", *({"lines": one} for one in wrong))
+    with nothing_written():
+        unknown = [fine, {"edition": to_id("Edition", UNKNOWN), "quantity": 1}]
+        answer = send(world, "placeOrder", lines=unknown)["data"]["placeOrder"]
+    assert (answer["code"], answer["message"]) == ("NOT_FOUND", "There is no such edition.")
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "bad"),
+    [
+        ("createEdition", "priceCents", (-1, 10**9 + 1, -(2**31), 2**31 - 1)),
+        ("createEdition", "stock", (-1, -(2**31))),
+        ("adjustStock", "delta", (-(2**31), 2**31 - 1)),
+        ("setStock", "to", (-1, -(2**31), 2**31 - 1)),
+    ],
+)
+def test_numbers_of_the_market_have_limits(world: World, name: str, argument: str, bad: tuple[int, ...]) -> None:
+    """Beyond them is invalid, and what GraphQL's Int cannot hold no request at all."""
+    check_invalid(world, name, argument, *({argument: one} for one in bad))
+    check_request_error(world, name, *({argument: one} for one in (None, "5", 1.5, True, 2**31, -(2**31) - 1)))
+
+
+def test_a_status_is_a_known_one(world: World) -> None:
+    """And one that the order can come to from where it is."""
+    check_request_error(world, "updateOrder", *({"to": one} for one in (None, "", "LOST", "placed", 1, True, [])))
+    check_invalid(world, "updateOrder", "to", {"to": "SHIPPED"})
+
+
 # --- Expectations and keys --------------------------------------------------------------------------------------
 
 
@@ -241,7 +284,7 @@ def test_a_key_is_a_uuid(world: World, name: str) -> None:
 def test_nobody_writes(world: World, nobody: Caller, name: str) -> None:
     """Signed out, or with a token that is no good: UNAUTHENTICATED, whatever else is wrong with the request."""
     fine = good(world, name)
-    broken = {argument: "nonsense" for argument in ("person", "id", "story", "subject") if argument in fine}
+    broken = {argument: "nonsense" for argument in ("person", "id", "story", "subject", "edition") if argument in fine}
     with nothing_written():
         for stranger in (nobody, Caller("nonsense")):
             for arguments in (fine, {**fine, **broken, "expect": {"version": "nonsense"}}):

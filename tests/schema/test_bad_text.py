@@ -24,6 +24,7 @@ LINES: list[tuple[str, str, Arguments]] = [
     ("appendChapter", "chapter.title", lambda bad: {"chapter": {"title": bad, "body": "b"}}),
     ("updateProfile", "patch.name", lambda bad: {"patch": {"name": bad}}),
     ("signUp", "name", lambda bad: {"name": bad}),
+    ("createEdition", "title", lambda bad: {"title": bad}),
 ]
 TEXTS: list[tuple[str, str, Arguments]] = [
     ("createStory", "input.summary", lambda bad: {"input": {"title": "A", "summary": bad}}),

@@ -16,7 +16,7 @@ query ($s: ID!, $p: [ID!]!) {
   relationships(people: $p) { id }
 }
 """
-TYPES = ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship", "Whisper", "Report"]
+TYPES = ["Person", "Shelf", "Story", "Reading", "Chapter", "Relationship", "Whisper", "Report", "Edition", "Order"]
 NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on Versioned { version updatedAt } } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versioned { version updatedAt } } }"
 
@@ -25,6 +25,8 @@ NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versione
 def ids(asha: Caller, bilal: Caller) -> list[str]:
     """An id of each type, as asha is handed it out."""
     story = bilal.published_story()
+    edition = bilal.create_edition(story["id"])["edition"]["id"]
+    order = asha.place_order((edition, 1))["order"]["id"]
     found: Any = asha.ask(EVERYTHING, s=story["id"], p=[bilal.id])
     return [
         found["viewer"]["id"],
@@ -34,6 +36,8 @@ def ids(asha: Caller, bilal: Caller) -> list[str]:
         found["story"]["chapters"][0]["id"],
         found["relationships"][0]["id"],
         *moderated(asha, bilal),
+        edition,
+        order,
     ]
 
 
@@ -61,9 +65,9 @@ def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
 
 
 def test_the_signed_out_find_what_is_public(ids: list[str]) -> None:
-    """People, stories and their chapters, whispers."""
+    """People, stories, their chapters and editions, whispers."""
     found = Caller().ask(NODES, ids=ids)["nodes"]
-    public = ("Person", "Story", "Chapter", "Whisper")
+    public = ("Person", "Story", "Chapter", "Whisper", "Edition")
     assert [node and node["__typename"] for node in found] == [one if one in public else None for one in TYPES]
 
 
@@ -80,6 +84,8 @@ def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
         to_id("Relationship", me, uuid.UUID(int=7)),
         to_id("Reading", me, uuid.UUID(int=7)),
         to_id("Reading", uuid.UUID(int=7)),
+        to_id("Edition", uuid.UUID(int=7)),
+        to_id("Order", uuid.UUID(int=7)),
         to_id("Query", me),
         to_id("SignSuccess", me),
         to_id("person", me),

@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backend.market import queries as market
+from backend.market.models import Edition
 from backend.moderation import queries as moderation_queries
 from backend.moderation.models import ReportStatus
 from backend.pages import Window
@@ -39,6 +41,10 @@ REPORT = (
     "id reason status claimedBy { name followerCount } reporter { name } subject { id ... on Whisper { text author { name } } "
     "... on Story { title author { name } chapterCount } }"
 )
+ORDERS = (
+    f"edges {{ cursor node {{ status totalCents buyer {{ {PERSON} }} author {{ {PERSON} }} "
+    f"lines {{ quantity priceCents edition {{ title stock story {{ {STORY} }} }} }} }} }}"
+)
 DOCUMENTS = {
     "whispers": f"query ($n: Int) {{ whispers(first: $n) {{ {WHISPERS} }} }}",
     "whispers of followers": f"""query ($n: Int) {{ person(handle: "p0") {{ followers(first: $n) {{ edges {{ node {{
@@ -63,6 +69,11 @@ DOCUMENTS = {
     "readings": f"""query ($n: Int) {{ viewer {{ readings(first: $n) {{
         edges {{ cursor node {{ version offset chapter {{ title }} changedChapters {{ title }} story {{ {STORY} }} }} }}
     }} }} }}""",
+    "editions": f"query ($n: Int) {{ editions(first: $n) {{ edges {{ cursor node {{ title stock story {{ {STORY} }} }} }} }} }}",
+    "editions of stories": "query ($ids: [ID!]!) "
+    "{ nodes(ids: $ids) { ... on Story { editions { edges { node { id stock } } } } } }",
+    "orders": f"query ($n: Int) {{ orders(first: $n) {{ {ORDERS} }} }}",
+    "sales": f"query ($n: Int) {{ viewer {{ sales(first: $n) {{ {ORDERS} }} }} }}",
 }
 EXPECTED = {
     "whispers": 5,
@@ -79,23 +90,35 @@ EXPECTED = {
     "relationships": 7,
     "shelf": 4,
     "readings": 12,
+    "editions": 10,
+    "editions of stories": 4,
+    "orders": 17,
+    "sales": 15,
 }
 
 
 @pytest.fixture
 def crowd(transactional_db: None) -> list[Caller]:
-    """Twenty-one people; p0 is followed by and follows all others; each has a published story that p1 has read."""
+    """Twenty-one people; p0 is followed by and follows all others; each has a published story that p1 has read.
+
+    Each has an edition of it that p1 has ordered, and all have ordered one of p1's.
+    """
     people = [join(f"p{n}") for n in range(21)]
     first, reader = people[:2]
     for one in people:
         story = one.published_story(chapters=2)
+        editions = [one.create_edition(story["id"])["edition"]["id"] for _ in range(2)]
         if one is not reader:
+            assert reader.place_order(*((edition, 1) for edition in editions))["applied"] == "WRITTEN"
             reader.record_view(story["id"], chapter=story["chapters"][0]["id"])
             assert reader.follow(one)["applied"] == "WRITTEN"
     for one in people[2:]:
         one.follow(first)
         first.follow(one, "1")
     report_all(people)
+    edition = reader.create_edition(reader.published_story("1")["id"], stock=30)["edition"]["id"]
+    for one in people:
+        assert one.place_order((edition, 1))["applied"] == "WRITTEN"
     return people
 
 
@@ -227,6 +250,27 @@ def edits(a: Caller, b: Caller) -> Writes:
     yield "unpublishStory, too late", lambda: a.unpublish(story, "11")
     yield "deleteStory, too late", lambda: a.delete_story(story, "1")
     yield "deleteStory", lambda: a.delete_story(story, "12")
+    yield from trades(a, b)
+
+
+def trades(author: Caller, buyer: Caller) -> Writes:
+    """Each write to editions and orders, with two lines."""
+    story = author.published_story("5")["id"]
+    yield "createEdition", lambda: author.create_edition(story)
+    one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
+    yield "adjustStock", lambda: author.adjust_stock(one, 2)
+    yield "adjustStock, too much", lambda: author.adjust_stock(one, -9)
+    yield "setStock", lambda: author.set_stock(one, 5, "2")
+    yield "setStock, too late", lambda: author.set_stock(one, 6, "2")
+    yield "placeOrder", lambda: buyer.place_order((one, 1), (two, 1))
+    yield "placeOrder, too much", lambda: buyer.place_order((one, 1), (two, 9))
+    order, other = (buyer.place_order((one, 1), (two, 1))["order"]["id"] for _ in range(2))
+    yield "updateOrder", lambda: author.update_order(order, "CONFIRMED", "1")
+    yield "updateOrder, too late", lambda: author.update_order(order, "SHIPPED", "1")
+    yield "updateOrder, cancelling", lambda: buyer.update_order(other, "CANCELLED", "1")
+    doomed = author.published_story("6")["id"]
+    author.create_edition(doomed)
+    yield "deleteStory with an edition", lambda: author.delete_story(doomed, "2")
 
 
 def moderation(a: Caller, b: Caller) -> Writes:
@@ -318,6 +362,17 @@ WRITES = {
     "resolveReport, taking down": ("WRITTEN", 10),
     "deleteWhisper": ("WRITTEN", 5),
     "deleteWhisper, too late": ("ConflictError", 4),
+    "createEdition": ("WRITTEN", 4),
+    "adjustStock": ("WRITTEN", 5),
+    "adjustStock, too much": ("OutOfStockError", 6),
+    "setStock": ("WRITTEN", 3),
+    "setStock, too late": ("ConflictError", 4),
+    "placeOrder": ("WRITTEN", 10),
+    "placeOrder, too much": ("OutOfStockError", 6),
+    "updateOrder": ("WRITTEN", 6),
+    "updateOrder, too late": ("ConflictError", 5),
+    "updateOrder, cancelling": ("WRITTEN", 9),
+    "deleteStory with an edition": ("WRITTEN", 15),
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 
@@ -375,12 +430,13 @@ def test_pages_are_read_from_their_indexes(
 ) -> None:
     """With some thousands of people no list reads a table from its beginning, nor do the totals."""
     monkeypatch.setattr(lists, "NEAR", 100)  # as small a part of this table as it is of a large one
-    call_command("demo", people=2_000, stories=3_000, verbosity=0)
+    call_command("demo", people=2_000, stories=3_000, editions=2_000, orders=4_000, verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     known = Person.objects.order_by("joined_at")[:20]
     viewer, owners = known[0].pk, [one.pk for one in known]
     places = list(Reading.objects.all()[:20])
+    printed = [edition.story_id for edition in Edition.objects.all()[:20]]
     explained = Explained()
     with connection.execute_wrapper(explained):
         for kind in (social.FOLLOWERS, social.FOLLOWING):
@@ -398,6 +454,10 @@ def test_pages_are_read_from_their_indexes(
         for status in (None, *ReportStatus):
             moderation_queries.reports(status, replace(window, oldest_first=True))
         reading.changed_chapters(places, viewer=viewer)
+        market.published_editions(window, viewer=viewer, mature=False)
+        market.editions_of(printed, window, viewer=viewer)
+        market.orders_by(viewer, window)
+        market.orders_from(owners[1], window)
     assert len(explained.plans) >= 10
     for plan in explained.plans:
         assert "Seq Scan" not in plan, plan

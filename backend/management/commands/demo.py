@@ -22,6 +22,8 @@ SIZES = {
     "follows": "default 20 for each person",
     "blocks": "default 1 for each 20 people",
     "views": "default 5 for each story",
+    "editions": "default 1 for each 5 stories",
+    "orders": "default 4 for each edition",
 }
 STEP = 500
 """Rows between two looks at the progress bar."""

@@ -1,0 +1,149 @@
+"""Writes to editions: creating one, changing its stock, and removing those of a story. Orders are in `orders`.
+
+Adding, taking and selling commute, so nobody is asked what they have seen: each is one guarded UPDATE, which PostgreSQL
+looks at again after it has waited for a rival. Setting the stock does not commute, and is conditioned on its group.
+"""
+
+import uuid
+
+from django.db.models import BigIntegerField, F, Q, Value
+
+from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
+from backend.engine.idempotency import Applied
+from backend.engine.text import Checker
+from backend.engine.versions import Expected, conflict, is_unchanged, remove_all, stamped, unchanged, write
+from backend.market import queries
+from backend.market.models import MOST_CENTS, MOST_COPIES, TITLE_CHARACTERS, Edition, OrderLine
+from backend.stories.explain import UNKNOWN_STORY
+from backend.stories.holds import held_story
+
+UNKNOWN_EDITION = "There is no such edition."
+NOT_THE_AUTHOR = "Only the author of a story can make editions of it and change their stock."
+TOO_MANY = f"would make more than {MOST_COPIES} copies in all, sold ones included."
+
+
+def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, price_cents: int, stock: int) -> Edition:
+    """A print run of one's own published story, which cannot be deleted meanwhile.
+
+    A draft has no editions yet: nobody could see them, and what is in print should have been published. Raises `NotFound`,
+    `Forbidden`, `Invalid`.
+    """
+    check = Checker()
+    title = check.line("title", title, most=TITLE_CHARACTERS)
+    _check_between(check, "priceCents", price_cents, 0, MOST_CENTS)
+    _check_between(check, "stock", stock, 0, MOST_COPIES)
+    check.done()
+    story = held_story(story_id, viewer=author_id)
+    if story is None:
+        raise NotFound(UNKNOWN_STORY)
+    if story.author_id != author_id:
+        raise Forbidden(NOT_THE_AUTHOR)
+    if story.published_at is None:
+        raise Invalid.one("story", "is a draft: publish it first.")
+    new = {"title": title, "price_cents": price_cents, "stock": stock, "initial": stock}
+    edition = Edition(story_id=story_id, author_id=author_id, **new)
+    Edition.objects.bulk_create([edition])
+    return edition
+
+
+def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tuple[Edition, Applied]:
+    """Add so many copies to what is left, or take them away, whatever it is; never below zero.
+
+    Raises `OutOfStock`, `NotFound`, `Forbidden`, `Invalid`.
+    """
+    check = Checker()
+    _check_between(check, "delta", delta, -MOST_COPIES, MOST_COPIES)
+    check.done()
+    if delta == 0:
+        return _own(edition_id, author_id), Applied.NOOP
+    rows = _adjusted(edition_id, author_id, delta)
+    if not rows:
+        edition = _own(edition_id, author_id, held=True)
+        if edition.stock < -delta:
+            raise OutOfStock(edition, available=edition.stock)
+        if edition.initial + edition.adjusted + delta > MOST_COPIES:
+            raise Invalid.one("delta", TOO_MANY)
+        rows = _adjusted(edition_id, author_id, delta)  # a rival has made room, and nobody else writes to it now
+    return rows[0], Applied.WRITTEN
+
+
+def _adjusted(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> list[Edition]:
+    return write(
+        Edition.objects.filter(
+            pk=edition_id, author_id=author_id, stock__gte=-delta, adjusted__lte=_room(-delta) - F("initial")
+        ),
+        stock=F("stock") + delta,
+        adjusted=F("adjusted") + delta,
+        **stamped(Edition, ["stock"]),
+    )
+
+
+def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expected) -> tuple[Edition, Applied]:
+    """Let there be so many copies left, if the stock is as it was at `seen`: every order since is a conflict.
+
+    Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    """
+    check = Checker()
+    _check_between(check, "to", to, 0, MOST_COPIES)
+    check.done()
+    clean = unchanged(Edition, seen, ["stock"])
+    rows = write(
+        Edition.objects.filter(
+            ~Q(stock=to),
+            clean,
+            pk=edition_id,
+            author_id=author_id,
+            adjusted__lte=_room(-to) + F("stock") - F("initial"),
+        ),
+        stock=to,
+        adjusted=F("adjusted") + to - F("stock"),
+        **stamped(Edition, ["stock"]),
+    )
+    if rows:
+        return rows[0], Applied.WRITTEN
+    edition = _own(edition_id, author_id)
+    if not is_unchanged(edition, seen, ["stock"]):
+        overlap = FieldConflict("stock", base=None, mine=to, theirs=edition.stock)
+        raise conflict(edition, seen=seen, thing=("edition", edition_id), overlaps=[overlap])
+    if edition.stock == to:
+        return edition, Applied.NOOP
+    raise Invalid.one("to", TOO_MANY)
+
+
+def remove_editions(story_id: uuid.UUID) -> None:
+    """Remove all editions of a story that is being deleted. Raises `Invalid` if any was ever ordered.
+
+    An order is the buyer's as well, and shows its editions; so is one that was shipped or cancelled. Whoever is ordering one
+    right now is waited for: only after that the lines are looked at.
+    """
+    of_story = Edition.objects.filter(story_id=story_id)
+    editions = list(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if not editions:
+        return
+    if OrderLine.objects.filter(edition_id__in=editions).exists():
+        raise Invalid.one("id", "has editions that were ordered, and orders are kept. Unpublish it to hide it.")
+    remove_all(of_story)
+
+
+def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:
+    """The edition as it is now, for its author alone; `held`: and until the unit of work ends.
+
+    Raises `NotFound` or `Forbidden` for anybody else.
+    """
+    find = queries.held_editions if held else queries.editions
+    edition = find([edition_id], viewer=author_id).get(edition_id)
+    if edition is None:
+        raise NotFound(UNKNOWN_EDITION)
+    if edition.author_id != author_id:
+        raise Forbidden(NOT_THE_AUTHOR)
+    return edition
+
+
+def _room(more: int) -> Value:
+    """SQL: the most copies that there can be and so many more, which is more than fits into Django's idea of an int."""
+    return Value(MOST_COPIES + more, output_field=BigIntegerField())
+
+
+def _check_between(check: Checker, path: str, number: int, least: int, most: int) -> None:
+    if not least <= number <= most:
+        check.wrong(path, f"must be from {least} to {most}.")

@@ -1,0 +1,137 @@
+"""The rows of the market: limited editions of stories, and the orders of them.
+
+An order is of one author, so the author is the key of everything here: what I4 says of an edition (initial + adjusted −
+sold = stock) never spans two authors.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from backend.engine.guard import VersionGuard
+from backend.engine.ids import uuid7
+from backend.people.models import Person
+from backend.stories.models import Story
+
+TITLE_CHARACTERS = 200
+MOST_CENTS = 1_000_000_000
+MOST_COPIES = 2**31 - 1
+"""Of an edition in all, sold ones included: so whatever is cancelled, its copies have room when they come back."""
+
+MOST_LINES = 50
+MOST_QUANTITY = 1_000
+MOST_TOTAL_CENTS = 2**31 - 1
+"""What GraphQL's Int can say."""
+
+
+class Edition(models.Model):
+    """A limited print run of a story.
+
+    `stock` is what is left to sell: `initial` + `adjusted` − the copies in orders that are not cancelled.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="editions", db_index=False)
+    author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    """The story's; whoever writes the edition need not look at the story."""
+    title = models.CharField(max_length=TITLE_CHARACTERS)
+    price_cents = models.IntegerField()
+    stock = models.BigIntegerField()
+    initial = models.BigIntegerField()
+    """The stock that it was created with."""
+    adjusted = models.BigIntegerField(default=0)
+    """By how much adjustStock and setStock have changed the stock in all; orders do not count."""
+    created_at = models.DateTimeField(db_default=Now())
+    version = models.BigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+    title_changed = models.BigIntegerField(default=1)
+    price_changed = models.BigIntegerField(default=1)
+    stock_changed = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(stock__gte=0), name="edition_stock_not_negative"),
+            models.CheckConstraint(
+                condition=Q(adjusted__gte=F("stock") - F("initial")), name="edition_sold_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(adjusted__lte=MOST_COPIES - F("initial")), name="edition_copies_within_limit"
+            ),
+            models.CheckConstraint(condition=Q(price_cents__range=(0, MOST_CENTS)), name="edition_price_within_limit"),
+            VersionGuard(
+                name="edition_version_guard",
+                sides={"": {"title": ["title"], "price": ["price_cents"], "stock": ["stock", "adjusted"]}},
+                fixed=["id", "story", "author", "initial", "created_at"],
+            ),
+        )
+        indexes = (
+            models.Index(F("created_at").desc(), F("id").desc(), name="edition_newest"),
+            models.Index(F("story"), F("created_at").desc(), F("id").desc(), name="edition_by_story"),
+        )
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class OrderStatus(models.TextChoices):
+    """How far an order has come."""
+
+    PLACED = "PLACED", "placed"
+    CONFIRMED = "CONFIRMED", "confirmed"
+    SHIPPED = "SHIPPED", "shipped"
+    CANCELLED = "CANCELLED", "cancelled"
+
+
+class Order(models.Model):
+    """What somebody wants of one author's editions. Its lines never change; its status does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    """Whose editions all its lines are of."""
+    buyer = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    total_cents = models.BigIntegerField()
+    status = models.CharField(max_length=9, choices=OrderStatus.choices, default=OrderStatus.PLACED)
+    created_at = models.DateTimeField(db_default=Now())
+    version = models.BigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+    status_changed = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=OrderStatus.values), name="order_status_is_known"),
+            VersionGuard(
+                name="order_version_guard",
+                sides={"": {"status": ["status"]}},
+                fixed=["id", "author", "buyer", "total_cents", "created_at"],
+            ),
+        )
+        indexes = (
+            models.Index(F("buyer"), F("created_at").desc(), F("id").desc(), name="order_by_buyer"),
+            models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="order_by_author"),
+        )
+
+    def __str__(self) -> str:
+        return f"order {self.id}, {self.status}"
+
+
+class OrderLine(models.Model):
+    """So many copies of one edition, at the price that it had when they were ordered. It is never changed."""
+
+    pk = models.CompositePrimaryKey("order", "edition")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
+    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    number = models.PositiveSmallIntegerField()
+    """Its place in the order: 1, 2, 3 …"""
+    quantity = models.IntegerField()
+    price_cents = models.IntegerField()
+    """Of one copy."""
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(quantity__range=(1, MOST_QUANTITY)), name="orderline_quantity_in_range"),
+        )
+        indexes = (models.Index(fields=["edition"], name="orderline_by_edition"),)
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.edition_id}"

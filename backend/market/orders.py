@@ -1,0 +1,183 @@
+"""Writes to orders: placing one, and what becomes of it.
+
+An order is of the editions of one author. With several, nobody could say who confirms it and what is shipped when; a
+client sends one order for each author, and each is all or nothing.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+
+from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
+from backend.engine.idempotency import Applied
+from backend.engine.text import Checker
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write, write_all
+from backend.market import queries
+from backend.market.actions import UNKNOWN_EDITION
+from backend.market.models import (
+    MOST_LINES,
+    MOST_QUANTITY,
+    MOST_TOTAL_CENTS,
+    Edition,
+    Order,
+    OrderLine,
+    OrderStatus,
+)
+
+UNKNOWN_ORDER = "There is no such order."
+
+FROM: Mapping[OrderStatus, Sequence[OrderStatus]] = {
+    OrderStatus.PLACED: (),
+    OrderStatus.CONFIRMED: (OrderStatus.PLACED,),
+    OrderStatus.SHIPPED: (OrderStatus.CONFIRMED,),
+    OrderStatus.CANCELLED: (OrderStatus.PLACED, OrderStatus.CONFIRMED),
+}
+"""From where an order can come to each status."""
+
+AT_VERSION = {1: OrderStatus.PLACED, 2: OrderStatus.CONFIRMED}
+"""What an order was at a version that was not its last: an order that is cancelled or shipped is never written again."""
+
+
+@dataclass(frozen=True)
+class NewLine:
+    """So many copies that are wanted of one edition."""
+
+    edition_id: uuid.UUID
+    quantity: int
+
+
+Quantities = Mapping[uuid.UUID, int]
+"""Copies by edition, in the order in which they were asked for."""
+
+
+def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
+    """An order of all that is wanted, taken from the stocks, or nothing. Lines of the same edition are taken together.
+
+    Each price is kept as it is now. Raises `OutOfStock` for the first line of which too little is left, `NotFound`, `Invalid`.
+    """
+    wanted = _checked(lines)
+    editions = queries.held_editions(wanted, viewer=buyer_id)
+    if len(editions) < len(wanted):
+        raise NotFound(UNKNOWN_EDITION)
+    authors = {edition.author_id for edition in editions.values()}
+    if len(authors) > 1:
+        raise Invalid.one("lines", "are editions of several authors: send one order for each author.")
+    total = sum(editions[one].price_cents * quantity for one, quantity in wanted.items())
+    if total > MOST_TOTAL_CENTS:
+        raise Invalid.one("lines", f"cost {total} cents together, at most {MOST_TOTAL_CENTS}.")
+    _sell(wanted, editions)
+    order = Order(buyer_id=buyer_id, author_id=authors.pop(), total_cents=total)
+    Order.objects.bulk_create([order])
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            edition_id=one,
+            author_id=order.author_id,
+            number=number,
+            quantity=quantity,
+            price_cents=editions[one].price_cents,
+        )
+        for number, (one, quantity) in enumerate(wanted.items(), start=1)
+    )
+    return order
+
+
+def _checked(lines: Sequence[NewLine]) -> Quantities:
+    check = Checker()
+    if not 1 <= len(lines) <= MOST_LINES:
+        check.wrong("lines", f"must be 1 to {MOST_LINES}.")
+    wanted: dict[uuid.UUID, int] = {}
+    for number, line in enumerate(lines[:MOST_LINES]):
+        wanted[line.edition_id] = wanted.get(line.edition_id, 0) + line.quantity
+        if line.quantity < 1 or wanted[line.edition_id] > MOST_QUANTITY:
+            check.wrong(f"lines.{number}.quantity", f"must be from 1 to {MOST_QUANTITY}, for one edition in all.")
+    check.done()
+    return wanted
+
+
+def _sell(wanted: Quantities, editions: Mapping[uuid.UUID, Edition]) -> None:
+    """Take the copies from stocks that are held; each only if there are so many left."""
+    enough = Q()
+    for one, quantity in wanted.items():
+        enough |= Q(pk=one, stock__gte=quantity)
+    sold = write_all(
+        Edition.objects.filter(enough), stock=F("stock") - _quantity_of(wanted), **stamped(Edition, ["stock"])
+    )
+    if sold < len(wanted):
+        short = next(editions[one] for one, quantity in wanted.items() if editions[one].stock < quantity)
+        raise OutOfStock(short, available=short.stock)
+
+
+def _quantity_of(quantities: Quantities) -> Case:
+    """SQL: how many copies of a row's edition."""
+    number = BigIntegerField()
+    return Case(*(When(pk=one, then=Value(quantity)) for one, quantity in quantities.items()), output_field=number)
+
+
+def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, seen: Expected) -> tuple[Order, Applied]:
+    """Let the order come to this status, if it may and is as it was at `seen`.
+
+    The author of its editions confirms and ships, the buyer cancels, as long as nothing was shipped. Cancelling gives the
+    copies back, once. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    """
+    order = _order(order_id, person_id)
+    _may(order, person_id, to)
+    cancelled = to is OrderStatus.CANCELLED
+    # Editions are locked before orders, everywhere; they are written only once the order has been.
+    quantities = _held_quantities(order_id) if cancelled else {}
+    rows = _moved(order_id, to, seen) if FROM[to] else []
+    if rows:
+        if cancelled:
+            _give_back(quantities)
+        return rows[0], Applied.WRITTEN
+    order = _order(order_id, person_id)
+    if not is_unchanged(order, seen, ["status"]):
+        raise _changed(order, to, seen)
+    if order.status == to:
+        return order, Applied.NOOP
+    raise Invalid.one("to", f"cannot be {to.value}: the order is {order.status}.")
+
+
+def _moved(order_id: uuid.UUID, to: OrderStatus, seen: Expected) -> list[Order]:
+    return write(
+        Order.objects.filter(unchanged(Order, seen, ["status"]), pk=order_id, status__in=FROM[to]),
+        status=to,
+        **stamped(Order, ["status"]),
+    )
+
+
+def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:
+    order = queries.orders([order_id], viewer=person_id).get(order_id)
+    if order is None:
+        raise NotFound(UNKNOWN_ORDER)
+    return order
+
+
+def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
+    if to is OrderStatus.CANCELLED and order.buyer_id != person_id:
+        raise Forbidden("Only its buyer can cancel an order.")
+    if to in (OrderStatus.CONFIRMED, OrderStatus.SHIPPED) and order.author_id != person_id:
+        raise Forbidden("Only the author of its editions can confirm and ship an order.")
+
+
+def _held_quantities(order_id: uuid.UUID) -> Quantities:
+    """The copies in an order, whose editions nobody else writes to until the unit of work ends."""
+    quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
+    list(_the(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    return quantities
+
+
+def _give_back(quantities: Quantities) -> None:
+    write_all(_the(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
+
+
+def _the(quantities: Quantities) -> QuerySet[Edition]:
+    return Edition.objects.filter(pk__in=list(quantities))
+
+
+def _changed(order: Order, to: OrderStatus, seen: Expected) -> Conflict:
+    base = AT_VERSION.get(seen.latest) if seen.latest < order.version else None
+    overlap = FieldConflict("status", base and base.value, mine=to.value, theirs=order.status)
+    return conflict(order, seen=seen, thing=("order", order.pk), overlaps=[overlap])

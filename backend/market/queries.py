@@ -1,0 +1,112 @@
+"""Looks up editions, orders and lines, and lists them a page at a time. `viewer` is the id of who asks, or None.
+
+An edition can be found by whoever finds its story, an order by its buyer and by the author of its editions.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from backend.market.models import Edition, Order, OrderLine
+from backend.pages import Page, Window, pages_by_owner
+from backend.social.visibility import apart
+from backend.stories.lists import SHOWN
+from backend.stories.queries import VISIBLE
+
+EDITIONS = f"""
+SELECT edition.* FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
+WHERE edition.id = ANY(%(ids)s) AND {VISIBLE}
+"""
+
+HELD_EDITIONS = f"{EDITIONS} ORDER BY edition.id FOR NO KEY UPDATE OF edition"
+
+PUBLISHED_EDITIONS = f"""
+SELECT edition.*, edition.created_at AS place_at
+FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
+WHERE story.published_at IS NOT NULL AND NOT {apart("story.author_id", "%s::uuid")} AND {SHOWN}{{between}} {{order}}
+"""
+
+EDITIONS_OF_STORIES = f"""
+SELECT story.id AS owner_id, edition.*, edition.created_at AS place_at
+FROM stories_story AS story CROSS JOIN LATERAL (
+    SELECT * FROM market_edition AS edition WHERE edition.story_id = story.id{{between}} {{order}}
+) AS edition
+WHERE story.id = ANY(%s)
+  AND (story.author_id = %s::uuid OR (story.published_at IS NOT NULL AND NOT {apart("story.author_id", "%s::uuid")}))
+ORDER BY story.id, edition.created_at {{direction}}, edition.id {{direction}}
+"""
+
+ORDERS = """
+SELECT * FROM market_order WHERE id = ANY(%(ids)s) AND %(viewer)s::uuid IN (buyer_id, author_id)
+"""
+
+ORDERS_OF = """
+SELECT placed.*, placed.created_at AS place_at FROM market_order AS placed WHERE placed.{side} = %s{between} {order}
+"""
+
+
+def editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Edition]:
+    """Those of these editions whose story the viewer can find, in one query."""
+    return {row.id: row for row in Edition.objects.raw(EDITIONS, {"ids": list(ids), "viewer": viewer})}
+
+
+def held_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
+    """`editions`, and nobody else writes to them until the unit of work ends.
+
+    They are locked in the order of their ids, so that two orders of the same editions cannot wait for each other in a circle.
+    """
+    return {row.id: row for row in Edition.objects.raw(HELD_EDITIONS, {"ids": list(ids), "viewer": viewer})}
+
+
+def ordered_editions(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Edition]:
+    """All of these editions, in one query: of orders that the viewer has found, whatever has become of the story."""
+    return Edition.objects.in_bulk(list(ids))
+
+
+def published_editions(window: Window, *, viewer: uuid.UUID | None, mature: bool) -> Page[Edition]:
+    """The editions of published stories, newest first; of stories for adults only if the viewer wants those shown."""
+    between, places = window.condition("edition.created_at", "edition.id")
+    sql = PUBLISHED_EDITIONS.format(between=between, order=window.order("edition.created_at", "edition.id"))
+    return Page.of(Edition.objects.raw(sql, [viewer, viewer, mature, viewer, *places]), window)
+
+
+def editions_of(
+    stories: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
+) -> dict[uuid.UUID, Page[Edition]]:
+    """A page of editions for each story, newest first, in one query; none of a story that the viewer cannot find."""
+    between, places = window.condition("edition.created_at", "edition.id")
+    sql = EDITIONS_OF_STORIES.format(
+        between=between,
+        order=window.order("edition.created_at", "edition.id"),
+        direction="ASC" if window.backward else "DESC",
+    )
+    parameters = [*places, list(stories), viewer, viewer, viewer]
+    return pages_by_owner(Edition.objects.raw(sql, parameters), stories, window)
+
+
+def orders(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Order]:
+    """Those of these orders that the viewer has placed or has to serve, in one query."""
+    return {row.id: row for row in Order.objects.raw(ORDERS, {"ids": list(ids), "viewer": viewer})}
+
+
+def orders_by(buyer: uuid.UUID, window: Window) -> Page[Order]:
+    """What somebody has ordered, newest first."""
+    return _orders("buyer_id", buyer, window)
+
+
+def orders_from(author: uuid.UUID, window: Window) -> Page[Order]:
+    """What others have ordered of an author's editions, and the author too, newest first."""
+    return _orders("author_id", author, window)
+
+
+def _orders(side: str, person: uuid.UUID, window: Window) -> Page[Order]:
+    between, places = window.condition("placed.created_at", "placed.id")
+    sql = ORDERS_OF.format(side=side, between=between, order=window.order("placed.created_at", "placed.id"))
+    return Page.of(Order.objects.raw(sql, [person, *places]), window)
+
+
+def lines(orders: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[OrderLine]]:
+    """The lines of each of these orders, in order, in one query."""
+    by_order: dict[uuid.UUID, list[OrderLine]] = {order: [] for order in orders}
+    for line in OrderLine.objects.filter(order_id__in=list(by_order)).order_by("order_id", "number"):
+        by_order[line.order_id].append(line)
+    return by_order

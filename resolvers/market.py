@@ -1,0 +1,216 @@
+"""The market: editions of stories and the orders of them, and what belongs to each."""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from backend.engine.errors import OutOfStock
+from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.versions import Expected
+from backend.market import actions, queries
+from backend.market import orders as order_actions
+from backend.market.models import Edition, Order, OrderLine, OrderStatus
+from backend.market.orders import NewLine
+from backend.pages import Page, Window
+from backend.people import queries as people
+from backend.people.models import Person
+from backend.stories.models import Story
+from resolvers import stories
+from resolvers.access import shows_mature, signed_in, the_id
+from resolvers.batches import Batch, gather, loaded
+from resolvers.work import Target, conditioned, made, performed
+
+
+def editions_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Edition]:
+    """Those of these editions whose story the viewer can find."""
+    found = queries.editions(ids, viewer=the_id(viewer))
+    gather(found.values(), viewer)
+    return found
+
+
+def orders_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Order]:
+    """Those of these orders that the viewer has placed or has to serve."""
+    found = queries.orders(ids, viewer=the_id(viewer))
+    gather(found.values(), viewer)
+    return found
+
+
+def editions(window: Window, *, viewer: Person | None) -> Page[Edition]:
+    """The editions of published stories, newest first."""
+    page = queries.published_editions(window, viewer=the_id(viewer), mature=shows_mature(viewer))
+    gather(page.rows, viewer)
+    return page
+
+
+def orders(window: Window, *, viewer: Person | None) -> Page[Order]:
+    """What the viewer has ordered, newest first."""
+    me = signed_in(viewer)
+    page = queries.orders_by(me.pk, window)
+    gather(page.rows, me)
+    return page
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+def create_edition(
+    me: Person, *, story: uuid.UUID, title: str, price_cents: int, stock: int, key: uuid.UUID | None
+) -> Outcome:
+    """A print run of one's own published story."""
+    new = {"title": title, "price_cents": price_cents, "stock": stock}
+
+    def work() -> Outcome:
+        edition = actions.create_edition(story, me.pk, title=title, price_cents=price_cents, stock=stock)
+        return made(Outcome(Applied.WRITTEN, {"edition": edition}), "edition")
+
+    return _performed(Request("createEdition", me.pk, key, {"story": str(story), **new}), work, me)
+
+
+def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) -> Outcome:
+    """Add copies to the stock of one's own edition, or take some away, whatever it is."""
+
+    def work() -> Outcome:
+        row, applied = actions.adjust_stock(edition, me.pk, delta)
+        return Outcome(applied, {"edition": row})
+
+    return _performed(Request("adjustStock", me.pk, key, {"edition": str(edition), "delta": delta}), work, me)
+
+
+def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Let one's own edition have so many copies left, if the stock is as it was."""
+
+    def write(seen: Expected) -> Outcome:
+        row, applied = actions.set_stock(edition, me.pk, to, seen)
+        return Outcome(applied, {"edition": row})
+
+    request = Request("setStock", me.pk, key, {"edition": str(edition), "to": to})
+    return _performed(request, conditioned(me, expect, Target("edition", {"pk": edition}), write), me)
+
+
+def place_order(me: Person, *, lines: Sequence[NewLine], key: uuid.UUID) -> Outcome:
+    """Order copies of one author's editions: all of them or none."""
+
+    def work() -> Outcome:
+        order = order_actions.place_order(me.pk, lines)
+        return made(Outcome(Applied.WRITTEN, {"order": order}), "order")
+
+    arguments = {"lines": [[str(line.edition_id), line.quantity] for line in lines]}
+    return _performed(Request("placeOrder", me.pk, key, arguments), work, me)
+
+
+def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Confirm, ship or cancel an order, if it is as it was."""
+
+    def write(seen: Expected) -> Outcome:
+        row, applied = order_actions.update_order(order, me.pk, to, seen)
+        return Outcome(applied, {"order": row})
+
+    request = Request("updateOrder", me.pk, key, {"id": str(order), "to": to.value})
+    return _performed(request, conditioned(me, expect, Target("order", {"pk": order}), write), me)
+
+
+def _performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outcome:
+    try:
+        return performed(request, work, me)
+    except OutOfStock as short:
+        gather([short.edition], me)
+        raise
+
+
+# --- What belongs to a story and to a person ---------------------------------------------------------------------
+
+
+def editions_of(story: Story, window: Window) -> Page[Edition]:
+    """Its print runs, newest first."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Page[Edition]]:
+        pages = queries.editions_of(list(batch.rows), window, viewer=batch.viewer_id)
+        gather((row for page in pages.values() for row in page.rows), batch.viewer)
+        return pages
+
+    return loaded(story, ("editions", window), load)
+
+
+def sales_of(person: Person, window: Window) -> Page[Order] | None:
+    """Orders of editions of their stories, newest first; for themselves alone."""
+    viewer = person.batch.viewer  # type: ignore[attr-defined]
+    if viewer is None or viewer.pk != person.pk:
+        return None
+    page = queries.orders_from(person.pk, window)
+    gather(page.rows, viewer)
+    return page
+
+
+# --- What belongs to an edition, an order and a line, for a whole batch at once ----------------------------------
+
+
+def story(edition: Edition) -> Story:
+    """The story that is printed, or what can be said of it to a buyer who cannot find it any more."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Story]:
+        found = stories.by_ids({row.story_id for row in batch.rows.values()}, viewer=batch.viewer)
+        return {row.pk: found.get(row.story_id) or _hidden(row, batch.viewer) for row in batch.rows.values()}
+
+    return loaded(edition, "story", load)
+
+
+def _hidden(edition: Edition, viewer: Person | None) -> Story:
+    """A story that is hidden from the viewer, by nothing but what the edition itself says.
+
+    An order stays readable for its buyer after the story went back to a draft or a block came between them.
+    """
+    story = Story(
+        id=edition.story_id,
+        author_id=edition.author_id,
+        title=edition.title,
+        created_at=edition.created_at,
+        updated_at=edition.created_at,
+        version=0,
+    )
+    (batch,) = {row.batch for row in gather([story], viewer)}  # type: ignore[attr-defined]
+    for name, nothing in (("chapters", []), ("chapter_count", 0), ("views", 0)):
+        batch.load(name, lambda _batch, nothing=nothing: {story.pk: nothing})
+    return story
+
+
+def lines(order: Order) -> list[OrderLine]:
+    """What was ordered, in the order in which it was asked for."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, list[OrderLine]]:
+        found = queries.lines(batch.rows)
+        gather((line for of_order in found.values() for line in of_order), batch.viewer)
+        return found
+
+    return loaded(order, "lines", load)
+
+
+def edition(line: OrderLine) -> Edition:
+    """What is ordered. Whoever finds the order finds it, whatever has become of the story."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Edition]:
+        found = queries.ordered_editions({row.edition_id for row in batch.rows.values()})
+        gather(found.values(), batch.viewer)
+        return {row.pk: found[row.edition_id] for row in batch.rows.values()}
+
+    return loaded(line, "edition", load)
+
+
+def buyer(order: Order) -> Person:
+    """Who has placed it."""
+    return _people(order)[order.buyer_id]
+
+
+def author(order: Order) -> Person:
+    """Whose editions are ordered."""
+    return _people(order)[order.author_id]
+
+
+def _people(order: Order) -> Mapping[uuid.UUID, Person]:
+    """Everybody who is named in the batch."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Mapping[uuid.UUID, Person]]:
+        rows = batch.rows.values()
+        found = people.all_of({one for row in rows for one in (row.buyer_id, row.author_id)})
+        gather(found.values(), batch.viewer)
+        return dict.fromkeys(batch.rows, found)
+
+    return loaded(order, "people", load)

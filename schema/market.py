@@ -1,0 +1,325 @@
+"""The market in GraphQL: editions of stories, orders of them, and every write to either."""
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from backend.engine.idempotency import Outcome
+from backend.market import models
+from backend.market.orders import NewLine
+from resolvers import market
+from schema.answers import (
+    KEY_DESCRIPTION,
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    OutOfStockError,
+    applied_field,
+    applied_of,
+    mutation,
+    query,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import (
+    After,
+    Before,
+    First,
+    Last,
+    PageInfo,
+    Versioned,
+    computed,
+    cursor,
+    key_of,
+    page_info,
+    to_id,
+    window,
+)
+from schema.people import Person
+from schema.stories import Story
+
+
+@strawberry.type(
+    description="A limited print run of a published story, found by whoever finds the story. Its version changes with every "
+    "write to the stock, also when somebody orders or cancels."
+)
+class Edition(Versioned):
+    """An edition."""
+
+    id: strawberry.ID = computed(lambda edition: to_id("Edition", edition.pk), "Names this edition. Opaque.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    story: Story = computed(
+        market.story,
+        "The story that is printed. In an order of a story that has been hidden from you since, a story of version 0 that "
+        "says no more than the edition does.",
+    )
+    title: str = strawberry.field(description="What it is called: one line.")
+    price_cents: int = strawberry.field(description="What one copy costs, in cents.")
+    stock: int = strawberry.field(description="How many copies are left to order. Exact, and never below 0.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of editions are what this type shows."""
+        return isinstance(value, models.Edition)
+
+
+@strawberry.enum(
+    description="How far an order has come: PLACED, CONFIRMED, SHIPPED; or CANCELLED before it was shipped."
+)
+class OrderStatus(enum.Enum):
+    """One for each stage."""
+
+    PLACED = strawberry.enum_value("PLACED", description="The copies are set aside for the buyer.")
+    CONFIRMED = strawberry.enum_value("CONFIRMED", description="The author is going to send it.")
+    SHIPPED = strawberry.enum_value("SHIPPED", description="It is on its way; nothing of it changes any more.")
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED",
+        description="The buyer does not want it: its copies were given back. Nothing of it changes any more.",
+    )
+
+
+@strawberry.type(description="Copies of one edition in an order. It never changes.")
+class OrderLine:
+    """A line."""
+
+    edition: Edition = computed(market.edition, "What is ordered.")
+    quantity: int = strawberry.field(description="How many copies, from 1 to 1000.")
+    price_cents: int = strawberry.field(description="What one copy cost when it was ordered, in cents.")
+
+
+@strawberry.type(
+    description="What somebody has ordered of one author's editions. Found by the buyer and that author alone, and kept "
+    "whatever becomes of the story. Nobody pays anything here."
+)
+class Order(Versioned):
+    """An order."""
+
+    id: strawberry.ID = computed(lambda order: to_id("Order", order.pk), "Names this order. Opaque.")
+    created_at: datetime = strawberry.field(description="When it was placed.")
+    buyer: Person = computed(market.buyer, "Who has placed it, and can cancel it.")
+    author: Person = computed(market.author, "Whose editions it is of, and who confirms and ships it.")
+    status: OrderStatus = computed(lambda order: OrderStatus[order.status], "How far it has come.")
+    lines: list[OrderLine] = computed(market.lines, "What is ordered, in the order in which it was asked for.")
+    total_cents: int = strawberry.field(description="What all lines cost together, in cents.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of orders are what this type shows."""
+        return isinstance(value, models.Order)
+
+
+@strawberry.type(description="An edition in a list, with the place where the list can go on.")
+class EditionEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this edition stands in the list.")
+    node: Edition = computed(lambda row: row, "The edition.")
+
+
+@strawberry.type(description="A page of editions.")
+class EditionConnection:
+    """Relay's connection."""
+
+    edges: list[EditionEdge] = computed(lambda page: page.rows, "The editions of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+@strawberry.type(description="An order in a list, with the place where the list can go on.")
+class OrderEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this order stands in the list.")
+    node: Order = computed(lambda row: row, "The order.")
+
+
+@strawberry.type(description="A page of orders.")
+class OrderConnection:
+    """Relay's connection."""
+
+    edges: list[OrderEdge] = computed(lambda page: page.rows, "The orders of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+@strawberry.type
+class MarketQuery:
+    """Reads of the market."""
+
+    @query(
+        description="Editions of published stories, newest first. Those of stories for adults are left out, but your own, "
+        "unless you have set showMature in your profile."
+    )
+    def editions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> EditionConnection:
+        """What can be ordered."""
+        return market.editions(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
+
+    @query(description="The viewer's own orders, newest first; orders of the viewer's editions are in `viewer.sales`.")
+    def orders(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> OrderConnection:
+        """What the viewer has ordered."""
+        return market.orders(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.input(description="Copies of one edition to order.")
+class OrderLineInput:
+    """A line of a new order."""
+
+    edition: strawberry.ID = strawberry.field(description="The id of the edition.")
+    quantity: int = strawberry.field(description="How many copies, from 1 to 1000.")
+
+
+@strawberry.type(description="The edition as it is after the write.")
+class EditionSuccess:
+    """An edition was written."""
+
+    edition: Edition = strawberry.field(description="The edition, with the new version.")
+    applied: Applied = applied_field()
+
+
+@strawberry.type(description="The order as it is after the write.")
+class OrderSuccess:
+    """An order was written."""
+
+    order: Order = strawberry.field(description="The order, with the new version.")
+    applied: Applied = applied_field()
+
+
+CreateEditionResult = Annotated[
+    EditionSuccess | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("CreateEditionResult", description="What createEdition can answer."),
+]
+AdjustStockResult = Annotated[
+    EditionSuccess | OutOfStockError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("AdjustStockResult", description="What adjustStock can answer."),
+]
+SetStockResult = Annotated[
+    EditionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("SetStockResult", description="What setStock can answer."),
+]
+PlaceOrderResult = Annotated[
+    OrderSuccess | OutOfStockError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("PlaceOrderResult", description="What placeOrder can answer."),
+]
+UpdateOrderResult = Annotated[
+    OrderSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("UpdateOrderResult", description="What updateOrder can answer."),
+]
+
+EditionId = Annotated[strawberry.ID, strawberry.argument(description="The edition's id.")]
+NeededKey = Annotated[uuid.UUID, strawberry.argument(description=KEY_DESCRIPTION)]
+
+
+@strawberry.type
+class MarketMutation:
+    """Writes to the market."""
+
+    @mutation(
+        description="Print an edition of your own story. The story has to be published: a draft is INVALID. While the story "
+        "is a draft again later, nobody but you finds its editions."
+    )
+    def create_edition(
+        self,
+        info: Info,
+        story: Annotated[strawberry.ID, strawberry.argument(description="The id of your story.")],
+        title: Annotated[str, strawberry.argument(description="What it is called: one line, 1 to 200 characters.")],
+        price_cents: Annotated[
+            int, strawberry.argument(description="What one copy costs, in cents, from 0 to 1000000000. It stays so.")
+        ],
+        stock: Annotated[int, strawberry.argument(description="How many copies there are; not negative.")],
+        key: Key = None,
+    ) -> CreateEditionResult:
+        """Print an edition."""
+        me, of = info.context.me, key_of(story, "Story", "story")
+        return _edition(market.create_edition(me, story=of, title=title, price_cents=price_cents, stock=stock, key=key))
+
+    @mutation(
+        description="Add copies to the stock of your own edition, or take some away. Adding, taking and ordering commute, so it "
+        "carries no expectation; below zero is an OutOfStockError, and a delta of 0 is NOOP."
+    )
+    def adjust_stock(
+        self,
+        info: Info,
+        edition: EditionId,
+        delta: Annotated[int, strawberry.argument(description="How many copies to add; negative to take away.")],
+        key: NeededKey,
+    ) -> AdjustStockResult:
+        """Change the stock by a number."""
+        me = info.context.me
+        return _edition(market.adjust_stock(me, edition=key_of(edition, "Edition", "edition"), delta=delta, key=key))
+
+    @mutation(
+        description="Let there be so many copies left of your own edition. Collides with whatever has changed the stock since "
+        "`expect`, every order too: to add or take copies, adjustStock does better."
+    )
+    def set_stock(
+        self,
+        info: Info,
+        edition: EditionId,
+        to: Annotated[int, strawberry.argument(description="How many copies shall be left; not negative.")],
+        expect: ExpectArgument,
+        key: Key = None,
+    ) -> SetStockResult:
+        """Set the stock to a number."""
+        me, of = info.context.me, key_of(edition, "Edition", "edition")
+        return _edition(market.set_stock(me, edition=of, to=to, expect=what_is_expected(expect), key=key))
+
+    @mutation(
+        description="Order copies of one author's editions: all lines or none. The stock guards itself, so it carries no "
+        "expectation: if too little is left of a line, the OutOfStockError names the first such edition. Lines of the same "
+        "edition are taken together. Editions of several authors are INVALID: send one order for each author. The total "
+        "is at most 2147483647 cents."
+    )
+    def place_order(
+        self,
+        info: Info,
+        lines: Annotated[list[OrderLineInput], strawberry.argument(description="What to order: 1 to 50 lines.")],
+        key: NeededKey,
+    ) -> PlaceOrderResult:
+        """Place an order."""
+        me = info.context.me
+        wanted = [
+            NewLine(key_of(line.edition, "Edition", f"lines.{number}.edition"), line.quantity)
+            for number, line in enumerate(lines[: models.MOST_LINES + 1])
+        ]
+        return _order(market.place_order(me, lines=wanted, key=key))
+
+    @mutation(
+        description="Confirm, ship or cancel an order: PLACED becomes CONFIRMED, then SHIPPED; PLACED and CONFIRMED can become "
+        "CANCELLED, which gives the copies back to the stock. The author confirms and ships, the buyer cancels. Any other "
+        "change of status is INVALID."
+    )
+    def update_order(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The order's id.")],
+        to: Annotated[OrderStatus, strawberry.argument(description="What it shall be.")],
+        expect: ExpectArgument,
+        key: Key = None,
+    ) -> UpdateOrderResult:
+        """Go on with an order."""
+        me, order, status = info.context.me, key_of(id, "Order", "id"), models.OrderStatus[to.name]
+        return _order(market.update_order(me, order=order, to=status, expect=what_is_expected(expect), key=key))
+
+
+def _edition(outcome: Outcome) -> EditionSuccess:
+    edition: Any = outcome.rows["edition"]
+    return EditionSuccess(edition=edition, applied=applied_of(outcome))
+
+
+def _order(outcome: Outcome) -> OrderSuccess:
+    order: Any = outcome.rows["order"]
+    return OrderSuccess(order=order, applied=applied_of(outcome))
