@@ -108,6 +108,9 @@ def test_every_prepared_tab_can_be_played_as_it_stands(page: Page) -> None:
         ("CreateStory", "createStory", "StorySuccess"),
         ("PublishStory", "publishStory", "StorySuccess"),
         ("Read", "recordView", "ReadingSuccess"),
+        ("Whisper", "createWhisper", "WhisperSuccess"),
+        ("Report", "report", "ReportSuccess"),
+        ("Order", "placeOrder", "OrderSuccess"),
     ):
         page.tab(name)
         assert page.play()[field]["__typename"] == success

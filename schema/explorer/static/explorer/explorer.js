@@ -60,13 +60,17 @@ function tell(operationName, used) {
 
 // ---------------------------------------------------------------- who is signed in
 
-const VIEWER = "query Viewer { viewer { id handle version shelf { id version } } person: viewer { id version } }";
+const VIEWER = `query Viewer {
+  viewer { id handle version shelf { id version } } person: viewer { id version }
+  editions(first: 1) { edges { forSale: node { id } } }
+}`;
 const FRIEND = `query Friend($handle: String!) { friend: person(handle: $handle) {
   id handle relationship { id version }
   stories(first: 1) { edges { toRead: node { id title reading { id version } firstChapter: chapters { id } } } }
+  whispers(first: 1) { edges { heard: node { id } } }
 } }`;
 
-// Learns who is signed in, and a friend: the first other demo person who does not block them.
+// Learns who is signed in, what is for sale, and a friend: the first other demo person who does not block them.
 async function look() {
   memory.forget();
   memory.learn({ demo: { handle: page.handles[0], password: page.password } });
