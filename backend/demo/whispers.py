@@ -74,20 +74,26 @@ def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
     chance = Chance(seed, "whispers")
     words = [(chance.id(LIVING), word, effect) for word, effect in WORDS.items()]
     authors = chance.ranks(sizes.people, SKEW)
-    count = WHISPERS_EACH * sizes.people
-    whispers = [_whispered(chance, (next(authors) + len(NAMED)) % sizes.people, number) for number in range(count)]
+    some = [(next(authors) + len(NAMED)) % sizes.people for _ in range(WHISPERS_EACH * sizes.people - len(NAMED))]
+    whispers = [_whispered(chance, author, number) for number, author in enumerate(some)]
+    whispers += [_said(chance, author, whisper(chance)) for author in NAMED]
     whispers = sorted(whispers, key=lambda one: one.id)
     return Murmur(words, whispers, sorted(_reports(chance, sizes, whispers, tales), key=lambda one: one.id))
 
 
 def _whispered(chance: Chance, author: int, number: int) -> Whispered:
     """One whisper; in the first ones the screening finds each word once."""
-    at = chance.moment(LIVING, END - timedelta(days=1))
     words = tuple(WORDS)
     by_chance = chance.one(words) if chance.random() < FOUND else None
     found = words[number] if number < len(words) else by_chance
     text = whisper(chance) + (ADDED[found] if found else "")
-    return Whispered(chance.id(at), author, text, found is not None or chance.random() < MARKED, at, found)
+    nsfw = found is not None or chance.random() < MARKED
+    return _said(chance, author, text, nsfw=nsfw, found=found)
+
+
+def _said(chance: Chance, author: int, text: str, *, nsfw: bool = False, found: str | None = None) -> Whispered:
+    at = chance.moment(LIVING, END - timedelta(days=1))
+    return Whispered(chance.id(at), author, text, nsfw, at, found)
 
 
 def _reports(chance: Chance, sizes: Sizes, whispers: list[Whispered], tales: list[Tale]) -> Iterator[Reported]:
