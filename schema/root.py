@@ -8,6 +8,7 @@ from strawberry.tools import merge_types
 
 from schema import chapters, lists, lookup, market, moderation, people, reading, revisions, social, stories, whispers
 from schema.answers import HANDLERS
+from schema.counted import count_mutations
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
 
@@ -65,3 +66,4 @@ schema = strawberry.Schema(
     exception_handlers=HANDLERS,
 )
 lighten(schema._schema)
+count_mutations(schema._schema)

@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
+from backend.engine import metrics
 from backend.engine.contention import after_busy_ms
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
 
@@ -78,10 +79,13 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
                 result = work()
                 _require_committable()
                 committing = True
+            metrics.committed()
             return result
         except (DatabaseError, InterfaceError) as error:
             state = sqlstate(error)
-            if state in RUN_AGAIN and attempt < MOST_ATTEMPTS:
+            runs_again = state in RUN_AGAIN and attempt < MOST_ATTEMPTS
+            metrics.broken_off(state, runs_again=runs_again)
+            if runs_again:
                 _pause(attempt)
                 continue
             drop_broken_connection()
