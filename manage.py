@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import execute_from_command_line
 
 from backend.embedded import EmbeddedError, running
+from backend.monitoring.folder import open_folder
 
 WITHOUT_DATABASE = {"help", "version", "export_schema", "collectstatic", "test"}
 
@@ -18,6 +19,8 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
     command = next((word for word in arguments[1:] if not word.startswith("-")), "help")
     asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    if command == "serve" and not asks_for_help:
+        open_folder(settings.DATA)  # before anything imports prometheus_client
     needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE and not asks_for_help
     try:
         with running(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():

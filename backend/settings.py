@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
     "backend",
     "backend.engine",
     "backend.people",
@@ -41,6 +42,8 @@ INSTALLED_APPS = [
     "backend.whispers",
     "backend.moderation",
     "backend.market",
+    "backend.notifications",
+    "backend.jobs",
     "schema",
     "schema.explorer",
 ]
@@ -48,6 +51,7 @@ INSTALLED_APPS = [
 # Few, because every request walks through them. CSRF is checked where a cookie is what signs somebody in: by the
 # admin's own views, and by the GraphQL view when a request comes without a bearer token.
 MIDDLEWARE = [
+    "schema.requests.watched",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -1,10 +1,13 @@
-"""Says whether the process is alive and whether it can serve, and hands out the printed contract."""
+"""Says whether the process is alive and whether it can serve; hands out the metrics and the printed contract."""
 
 from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from backend.monitoring import exposition
 
 CONTRACT = Path(__file__).parent / "schema.graphql"
 
@@ -27,6 +30,11 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     if pending:
         return JsonResponse({"status": "unavailable", "database": "ok", "migrations": "pending"}, status=503)
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
+
+
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """The metrics of all processes, for Prometheus. There is nothing about a person in them."""
+    return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
 def contract(_request: HttpRequest) -> HttpResponse:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("schema.graphql", health.contract),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", health.metrics),
     path("admin/", admin.site.urls),
 ]

@@ -14,6 +14,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from backend.engine.transactions import unit_of_work
+from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
 
@@ -51,6 +52,7 @@ class Command(BaseCommand):
         self._welcome(options["host"], options["port"])
         connections.close_all()
         os.register_at_fork(after_in_child=_as_worker)
+        THREADS_SERVING.set(options["workers"] * THREADS)
         Granian(
             "backend.wsgi:application",
             address=options["host"],

@@ -1,0 +1,71 @@
+"""All metrics as the text that Prometheus reads, added up over all processes of this server."""
+
+from collections.abc import Iterator
+
+from django.db import DatabaseError, InterfaceError, connection
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from backend import VERSION
+from backend.engine.metrics import REGISTRY
+from backend.monitoring import database, folder, process
+
+
+def text() -> bytes:
+    """The metrics of now. Where the database cannot be asked, all that it would say is left out but `katha_database_up 0`."""
+    registry = CollectorRegistry()
+    registry.register(_AtScrape())  # type: ignore[arg-type]
+    if folder.folder() is None:
+        return generate_latest(registry) + generate_latest(REGISTRY)
+    process.forget_the_dead()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+class _AtScrape:
+    """What is asked for when somebody looks."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One family after the other."""
+        yield _gauge("katha_info", "Which version runs.", 1, version=VERSION)
+        yield _gauge("katha_start_time_seconds", "When the server started.", process.started_at())
+        try:
+            seen = database.read()
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            yield _gauge("katha_database_up", "Whether the database answers.", 0)
+            return
+        yield _gauge("katha_database_up", "Whether the database answers.", 1)
+        yield from _of_database(seen)
+
+
+def _of_database(seen: database.DatabaseFigures) -> Iterator[Metric]:
+    yield _gauge("katha_database_connections", "Sessions in this database.", seen.connections)
+    yield _gauge(
+        "katha_database_connections_limit", "Sessions that PostgreSQL takes in all.", seen.connections_limit
+    )
+    yield _gauge("katha_lock_waits", "Sessions that wait for a lock now.", seen.lock_waits)
+    yield _gauge(
+        "katha_longest_lock_wait_seconds", "How long the first of them has waited.", seen.longest_lock_wait_seconds
+    )
+    yield CounterMetricFamily(
+        "katha_database_deadlocks", "Deadlocks in this database, by PostgreSQL's count.", value=seen.deadlocks
+    )
+    jobs = GaugeMetricFamily("katha_jobs_by_status", "Background jobs in the queue, by status.", labels=["status"])
+    for status, count in seen.jobs.items():
+        jobs.add_metric([status], count)
+    yield jobs
+    yield _gauge(
+        "katha_oldest_job_seconds", "How long the oldest job that is due has waited; 0 if none.", seen.oldest_job_seconds
+    )
+    slots = GaugeMetricFamily("katha_tally_slots", "Rows of totals, by table; an estimate.", labels=["table"])
+    for table, count in seen.tally_slots.items():
+        slots.add_metric([table], count)
+    yield slots
+
+
+def _gauge(name: str, says: str, value: float, **labels: str) -> Metric:
+    family = GaugeMetricFamily(name, says, labels=list(labels))
+    family.add_metric(list(labels.values()), value)
+    return family

@@ -1,0 +1,60 @@
+"""What the processes of a server say of themselves: requests, threads, jobs, since when."""
+
+import os
+import time
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.multiprocess import mark_process_dead
+
+from backend.engine.metrics import REGISTRY
+from backend.monitoring import folder
+
+REQUESTS = Counter("katha_http_requests", "HTTP requests, by class of status.", ["status"], registry=REGISTRY)
+REQUEST_SECONDS = Histogram(
+    "katha_http_request_seconds",
+    "How long HTTP requests took in the server.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    registry=REGISTRY,
+)
+BY_STATUS = {hundreds: REQUESTS.labels(f"{hundreds}xx") for hundreds in range(1, 6)}
+THREADS_BUSY = Gauge(
+    "katha_threads_busy", "Threads that answer a request now.", multiprocess_mode="livesum", registry=REGISTRY
+)
+THREADS = Gauge(
+    "katha_threads", "Threads that can answer requests; 0 if unknown.", multiprocess_mode="max", registry=REGISTRY
+)
+JOBS = Counter("katha_jobs", "Runs of background jobs, by how they ended.", ["task", "outcome"], registry=REGISTRY)
+
+_IMPORTED = time.time()
+
+
+def job_ended(task: str, outcome: str) -> None:
+    """Count one run of a background job: its task's name, and how it ended."""
+    JOBS.labels(task, outcome).inc()
+
+
+def started_at() -> float:
+    """Since when the server runs, in seconds since 1970."""
+    shared = folder.folder()
+    return _IMPORTED if shared is None else (shared / folder.LOCK).stat().st_mtime
+
+
+def forget_the_dead() -> None:
+    """Leave out threads of processes that ended while they were busy. What these had counted stays."""
+    shared = folder.folder()
+    if shared is None:
+        return
+    for file in shared.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not _lives(pid):
+            mark_process_dead(pid, str(shared))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
