@@ -135,6 +135,11 @@ REVISION_CHARACTERS = 4_000_000
 REPORTS_A_DAY = 50
 """How many reports one person can make on one day (UTC)."""
 
+# --- Jobs -------------------------------------------------------------------------------------------------------
+
+PROCRASTINATE_PERIODIC_DEFAULTS = {"max_delay": 24 * 3600}
+"""A periodic job that nobody was there to do is still done up to so many seconds later."""
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -19,10 +19,13 @@ Process = subprocess.Popen[bytes]
 
 
 @contextmanager
-def serving(database: str, *, workers: int = 2) -> Iterator[tuple[str, Process]]:
-    """A server over this database that is ready: its address and its main process. Ended when the block ends."""
+def serving(database: str, *, workers: int = 2, jobs: bool = False) -> Iterator[tuple[str, Process]]:
+    """A server over this database that is ready: its address and its main process. Ended when the block ends.
+
+    `jobs`: with a worker, as it is for everybody else. Most tests look at rows that no job may add to.
+    """
     port = free_port()
-    process = start(database, port, workers=workers)
+    process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers)
     address = f"http://127.0.0.1:{port}"
     try:
         until(lambda: _answers(process, f"{address}/readyz"), "the server is ready")
@@ -33,10 +36,10 @@ def serving(database: str, *, workers: int = 2) -> Iterator[tuple[str, Process]]
         process.wait(timeout=PATIENCE_SECONDS)
 
 
-def start(database: str, port: int, *, workers: int = 2, stderr: int | None = None) -> Process:
+def start(database: str, port: int, *more: str, workers: int = 2, stderr: int | None = None) -> Process:
     """Start a server, as the leader of a process group."""
     environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers), *more]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
     )

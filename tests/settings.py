@@ -11,3 +11,4 @@ INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
+MIGRATION_LINTER_OPTIONS = {"exclude_apps": ["procrastinate"]}

@@ -8,6 +8,7 @@ Rules
 - Errors become answers outside the transaction, so a refusal has rolled everything back.
 """
 
+import logging
 import random
 import select
 import time
@@ -23,6 +24,8 @@ from backend.engine import metrics
 from backend.engine.contention import after_busy_ms
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
 
+log = logging.getLogger("katha")
+
 ResultT = TypeVar("ResultT")
 
 MOST_ATTEMPTS = 5
@@ -36,6 +39,9 @@ SERVED_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
 """SQLSTATEs (PostgreSQL manual, appendix A) of a database that cannot serve now: connection exceptions, time-outs of
 a transaction, rollbacks, lack of resources, a lock not had in time, a statement cancelled or the server going down."""
 
+AFTER_ANOTHER = "25P02"
+"""Of a statement in a transaction in which another has failed: that one has been logged."""
+
 ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
 """SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure. Of class
 40 not 40003, which says that nobody knows."""
@@ -46,6 +52,7 @@ LOCK_ORDER = (
     "people_account",
     "stories_shelf",
     "people_accesstoken",
+    "whispers_screening",
     "whispers_whisper",
     "whispers_flag",
     "stories_story",
@@ -58,6 +65,8 @@ LOCK_ORDER = (
     "market_edition",
     "market_order",
     "market_orderline",
+    "notifications_announcement",
+    "notifications_notification",
     "social_relationship",
     "people_persontally",
     "stories_storytally",
@@ -89,7 +98,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
                 _pause(attempt)
                 continue
             drop_broken_connection()
-            refusal = refusal_of(error, committing=committing)
+            refusal = unserved(error, committing=committing)
             if refusal is None:
                 raise
             raise refusal from error
@@ -104,7 +113,7 @@ def snapshot() -> Iterator[None]:
             yield
     except (DatabaseError, InterfaceError) as error:
         drop_broken_connection()
-        refusal = refusal_of(error, committing=False)
+        refusal = unserved(error)
         if refusal is None:
             raise
         raise refusal from error
@@ -172,6 +181,14 @@ def refusal_of(error: Exception, *, committing: bool = False) -> Refusal | None:
     if committing or lost or (state or "").startswith(SERVED_LATER):
         return Busy(after_ms=after_busy_ms())
     return None
+
+
+def unserved(error: Exception, *, committing: bool = False) -> Refusal | None:
+    """`refusal_of`, and a line in the log: that the database could not serve something is news, whatever the client is told."""
+    refusal = refusal_of(error, committing=committing)
+    if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
+        log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
+    return refusal
 
 
 def _pause(attempt: int) -> None:

@@ -8,7 +8,7 @@ from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstrain
 from backend.engine.guard import VersionGuard, guard_of
 from backend.monitoring.checks import Check
 
-MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.")]
+MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.") and not model._meta.proxy]
 
 
 def checks() -> Iterator[Check]:

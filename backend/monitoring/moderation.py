@@ -35,7 +35,7 @@ WHISPERS = (
         LEFT JOIN whispers_flag AS flag ON flag.whisper_id = whisper.id
         LEFT JOIN moderation_report AS report ON report.whisper_id = whisper.id AND report.reporter_id IS NULL
         GROUP BY whisper.id, flag.effect
-        HAVING count(report.id) <> (coalesce(flag.effect, '') = 'REPORT')::int
+        HAVING (count(report.id) > 0) <> (coalesce(flag.effect, '') = 'REPORT')
         """,
     ),
     Check(

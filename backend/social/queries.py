@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -20,6 +21,9 @@ ARMS = {
     FOLLOWING: (("low_id", "low_follows_at", "high_id"), ("high_id", "high_follows_at", "low_id")),
 }
 """Where the edges of a list lie, as one of the pair or the other: its owner, since when, and who is listed."""
+
+Follower = tuple[datetime, uuid.UUID]
+"""Since when somebody follows, and who it is."""
 
 ARM = """
 (SELECT {at} AS at, {listed} AS listed_id FROM social_relationship AS edge
@@ -49,6 +53,11 @@ SELECT owner.id, CASE WHEN {owner_hidden} THEN NULL ELSE (
     WHERE CASE WHEN {listed_is_low} THEN edge.low_follows_at ELSE edge.high_follows_at END IS NOT NULL
 ) END
 FROM unnest(%s::uuid[]) AS owner (id)
+"""
+
+FOLLOWERS_ARM = """
+(SELECT {at} AS at, {listed} AS id FROM social_relationship AS edge
+WHERE {owner} = %s AND {at} IS NOT NULL{between} {order})
 """
 
 STANDINGS = """
@@ -102,3 +111,20 @@ def list_totals(kind: str, owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | N
         cursor.execute(sql, [viewer, viewer, viewer, viewer, list(owners)])
         hidden = dict(cursor.fetchall())
     return {owner: 0 if hidden[owner] is None else counts[owner] - hidden[owner] for owner in owners}
+
+
+def followers_after(author: uuid.UUID, place: Follower | None, count: int) -> list[Follower]:
+    """The next so many followers, those first who have followed for longest: since when, and who. In one query.
+
+    Whoever begins to follow meanwhile stands at the end.
+    """
+    window = Window(count - 1, after=place, oldest_first=True)
+    arms, parameters = [], []
+    for owner, at, listed in ARMS[FOLLOWERS]:
+        between, places = window.condition(at, listed)
+        order = window.order(at, listed)
+        arms.append(FOLLOWERS_ARM.format(owner=owner, at=at, listed=listed, between=between, order=order))
+        parameters += [author, *places]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM ({' UNION ALL '.join(arms)}) AS follower {window.order('at', 'id')}", parameters)
+        return cursor.fetchall()

@@ -24,6 +24,7 @@ from backend.engine.versions import (
     unchanged,
     write,
 )
+from backend.jobs.queue import defer
 from backend.people.models import PersonTally
 from backend.stories import explain, rank, revisions
 from backend.stories.models import (
@@ -154,7 +155,7 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
     """Let everybody see the story, if nothing in it, any chapter included, has changed since `seen`.
 
-    What is published is what the publisher saw. Raises `Conflict`, `NotFound`, `Forbidden`.
+    What is published is what the publisher saw. A job tells the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     rows = replace(
         Story.objects.filter(
@@ -171,6 +172,8 @@ def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> 
         revisions.keep(rows[0], author_id, ["status"])
         tallies.add(PersonTally, [(author_id, "stories", 1)])
         rank.publish(story_id)
+        version = rows[0].version
+        defer("announce", f"announce:{story_id}:{version}", story=str(story_id), version=version)
         return rows[0], Applied.WRITTEN
     story = explain.own_story(story_id, author_id)
     if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):

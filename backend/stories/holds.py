@@ -13,6 +13,10 @@ from backend.stories.queries import BY_IDS
 
 HELD_STORY = f"{BY_IDS} FOR KEY SHARE OF story"
 
+HELD_PUBLISHED = """
+SELECT author_id FROM stories_story WHERE id = %s AND status_changed = %s AND published_at IS NOT NULL FOR KEY SHARE
+"""
+
 HELD_CHAPTER = "SELECT 1 FROM stories_chapter WHERE id = %s AND story_id = %s FOR KEY SHARE"
 
 
@@ -26,3 +30,11 @@ def hold_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(HELD_CHAPTER, [chapter, story])
         return bool(cursor.rowcount)
+
+
+def hold_published(story: uuid.UUID, version: int) -> uuid.UUID | None:
+    """Whose story it is, held, as long as it is published by the write that made this version; None otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD_PUBLISHED, [story, version])
+        found = cursor.fetchone()
+    return None if found is None else found[0]

@@ -9,6 +9,7 @@ from backend.engine import tallies
 from backend.engine.versions import Expected, every_group, remove, remove_all, stamped, unchanged, write
 from backend.market.actions import remove_editions
 from backend.moderation import subjects
+from backend.notifications import fanout
 from backend.people.models import PersonTally
 from backend.reading.models import Reading, View
 from backend.stories import explain
@@ -18,8 +19,8 @@ from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, S
 def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Shelf:
     """Delete the story, if nothing in it, any chapter included, has changed since `seen`; a write to the shelf too.
 
-    Chapters, revisions, readings, views, editions and totals go with it; reports of it are resolved. Raises `Conflict`,
-    `NotFound`, `Forbidden`, and `Invalid` if an edition of it was ever ordered.
+    Chapters, revisions, readings, views, editions, notifications and totals go with it; reports of it are resolved. Raises
+    `Conflict`, `NotFound`, `Forbidden`, and `Invalid` if an edition of it was ever ordered.
     """
     shelves = write(
         Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty one has no story to delete
@@ -38,6 +39,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
     View.objects.filter(story_id=story_id).delete()
     subjects.forget(story=[story_id], chapter=chapters)
     remove_editions(story_id)
+    fanout.forget_story(story_id)
     if gone[0].published_at is not None:
         tallies.add(PersonTally, [(author_id, "stories", -1)])
     StoryTally.objects.filter(subject_id=story_id).delete()

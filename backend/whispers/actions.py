@@ -1,6 +1,7 @@
 """Writes to whispers: creating one with all that its screening asks for, and deleting it with all that belongs to it."""
 
 import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -39,19 +40,48 @@ def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> Created:
     Whisper.objects.bulk_create([whisper])
     if found is None:
         return Created(whisper, None)
-    flag = Flag(whisper=whisper, author_id=author_id, effect=found.effect, rules=found.rules, policy=found.policy)
-    Flag.objects.bulk_create([flag])
-    return Created(whisper, _reported(whisper, found) if found.effect is Effect.REPORT else None)
+    return Created(whisper, next(iter(keep_findings([(whisper, None, found)])), None))
 
 
-def _reported(whisper: Whisper, found: Finding) -> Report:
+Found = tuple[Whisper, Flag | None, Finding]
+"""A whisper, which the caller holds and has marked NSFW; what was found in it before; and what has been found now."""
+
+
+def keep_findings(found: Sequence[Found]) -> list[Report]:
+    """Flag these whispers, and report to the moderators those of which a rule asks for it. Returns the reports.
+
+    Of a whisper of which they have an automatic report that is not resolved they get no other.
+    """
+    Flag.objects.bulk_create(
+        (_flag(*one) for one in found),
+        update_conflicts=True,
+        unique_fields=["whisper"],
+        update_fields=["effect", "rules", "policy"],
+    )
+    reports = [_report(whisper, finding) for whisper, _, finding in found if finding.effect is Effect.REPORT]
+    again = any(before is not None for _, before, _ in found)
+    return Report.objects.bulk_create(reports, ignore_conflicts=again)
+
+
+def _flag(whisper: Whisper, before: Flag | None, found: Finding) -> Flag:
+    """All that has ever been found in it, with the worst effect."""
+    rules, effect = (before.rules, before.effect) if before else ([], Effect.FLAG)
+    worst = Effect.REPORT if Effect.REPORT in (effect, found.effect) else Effect.FLAG
+    return Flag(
+        whisper=whisper,
+        author_id=whisper.author_id,
+        effect=worst,
+        rules=[*rules, *found.rules],
+        policy=found.policy,
+    )
+
+
+def _report(whisper: Whisper, found: Finding) -> Report:
     """The automatic report: it has no reporter."""
     reason = f"Found on screening: {', '.join(found.rules)}."
     if len(reason) > REASON_CHARACTERS:
         reason = f"{reason[: REASON_CHARACTERS - 1]}…"
-    report = Report(about_id=whisper.author_id, whisper=whisper, reason=reason)
-    Report.objects.bulk_create([report])
-    return report
+    return Report(about_id=whisper.author_id, whisper=whisper, reason=reason)
 
 
 def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> None:

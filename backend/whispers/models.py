@@ -54,7 +54,7 @@ class Effect(models.TextChoices):
 
 
 class Flag(models.Model):
-    """That the policy found something in a whisper when it was created, and which of its rules did. It never changes."""
+    """That the policy found something in a whisper, and which of its rules did. Later versions of the policy may add to it."""
 
     whisper = models.OneToOneField(Whisper, on_delete=models.CASCADE, primary_key=True, related_name="flag")
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -63,7 +63,7 @@ class Flag(models.Model):
     rules = ArrayField(models.CharField(max_length=WORD_CHARACTERS + 20))
     """What they are called: the words that were found, and "more than … links"."""
     policy = models.BigIntegerField()
-    """The version of the policy that found them."""
+    """The version of the policy that found the last of them."""
 
     class Meta:
         constraints = (models.CheckConstraint(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),)
@@ -106,3 +106,21 @@ class PolicyWord(models.Model):
         """Refuse what could never be found."""
         if not normalised(self.word).strip():
             raise ValidationError({"word": "There is no letter or digit in it."})
+
+
+class Screening(models.Model):
+    """How far all whispers have been screened again by a changed policy. There is one such row at most."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    policy = models.BigIntegerField()
+    """The version of the policy by which they are screened."""
+    began_at = models.DateTimeField(db_default=Now())
+    reached = models.UUIDField(null=True)
+    """The whisper, in the order of ids, up to which this is done; None before the first."""
+    done = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="screening_is_one"),)
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: {'done' if self.done else 'under way'}"

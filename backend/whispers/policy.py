@@ -5,7 +5,8 @@ policy only where it is not the one remembered: so a change holds for each whisp
 process, and no process has to be told.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -32,6 +33,14 @@ class Finding:
     effect: Effect
     policy: int
 
+    @classmethod
+    def of(cls, found: Sequence[tuple[str, Effect]], policy: int) -> "Finding | None":
+        """The finding of some rules with their effects; None of none."""
+        if not found:
+            return None
+        worst = Effect.REPORT if any(effect is Effect.REPORT for _, effect in found) else Effect.FLAG
+        return cls([rule for rule, _ in found], worst, policy)
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -48,19 +57,33 @@ class Screen:
 
     _prepared: list[tuple[str, str, Effect]] = field(init=False, repr=False, compare=False, default_factory=list)
 
-    def of(self, text: str) -> Finding | None:
-        """What is found in a text; None if nothing is."""
+    def of(self, text: str, *, known: Collection[str] = ()) -> Finding | None:
+        """What is found in a text; None if nothing is. What the rules in `known` have found before is not new."""
         words = normalised(text)
         found = [(word, effect) for word, looks, effect in self._prepared if looks in words]
         if links(text) > self.most_links:
             found.append((f"more than {self.most_links} links", Effect.REPORT))
-        if not found:
-            return None
-        worst = Effect.REPORT if any(effect is Effect.REPORT for _, effect in found) else Effect.FLAG
-        return Finding([rule for rule, _ in found], worst, self.number)
+        before = {_meaning(rule) for rule in known}
+        return Finding.of([one for one in found if _meaning(one[0]) not in before], self.number)
+
+
+LINKS = re.compile(r"more than \d+ links")
+
+
+def _meaning(rule: str) -> str:
+    """What a rule looks for: a word is the same word however it was entered, and links are links, however many may be."""
+    return "links" if LINKS.fullmatch(rule) else normalised(rule)
 
 
 _remembered: Screen | None = None
+
+
+def number() -> int:
+    """The version of the policy that this transaction sees; nothing is remembered of one that may never be committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBER)
+        found: int = cursor.fetchone()[0]
+    return found
 
 
 def current() -> Screen:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, models, transaction
 from backend.engine.guard import VersionGuard, guard_of
 from backend.market.models import Edition, Order
 from backend.moderation.models import Report
+from backend.notifications.models import Notification
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
@@ -30,6 +31,7 @@ VALUES = {
     models.ForeignKey: "'01890000-0000-7000-8000-000000000000'",
     models.OneToOneField: "'01890000-0000-7000-8000-000000000000'",
     models.DateTimeField: "'2001-01-01'",
+    models.DateField: "'2001-01-01'",
     models.BooleanField: "true",
     models.PositiveIntegerField: "77",
     models.IntegerField: "77",
@@ -58,6 +60,7 @@ def rows(db: None) -> None:
         [Edition(story=story, author=one, title="An edition", price_cents=5, stock=9, initial=9)]
     )
     Order.objects.bulk_create([Order(author=one, buyer=other, total_cents=5)])
+    Notification.objects.bulk_create([Notification(person=other, kind="STORY_PUBLISHED", story=story)])
 
 
 def change(model: type[models.Model], *sets: str) -> None:

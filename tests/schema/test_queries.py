@@ -321,7 +321,7 @@ WRITES = {
     "createStory": ("WRITTEN", 6),
     "createStory, 50 chapters": ("WRITTEN", 6),
     "createStory, too late": ("ConflictError", 4),
-    "publishStory": ("WRITTEN", 6),
+    "publishStory": ("WRITTEN", 7),
     "publishStory, too late": ("ConflictError", 5),
     "recordView": ("WRITTEN", 8),
     "recordView, next place": ("WRITTEN", 6),
@@ -344,7 +344,7 @@ WRITES = {
     "unpublishStory": ("WRITTEN", 6),
     "unpublishStory, too late": ("ConflictError", 5),
     "deleteStory, too late": ("ConflictError", 8),
-    "deleteStory": ("WRITTEN", 12),
+    "deleteStory": ("WRITTEN", 15),
     "createWhisper, new policy": ("WRITTEN", 5),
     "createWhisper": ("WRITTEN", 4),
     "createWhisper, found": ("WRITTEN", 8),
@@ -356,8 +356,8 @@ WRITES = {
     "unclaimReport, too late": ("ConflictError", 6),
     "resolveReport": ("WRITTEN", 6),
     "resolveReport, too late": ("ConflictError", 7),
-    "reopenReport": ("WRITTEN", 5),
-    "reopenReport, too late": ("ConflictError", 7),
+    "reopenReport": ("WRITTEN", 4),
+    "reopenReport, too late": ("ConflictError", 6),
     "resolveReport, removing": ("WRITTEN", 9),
     "resolveReport, taking down": ("WRITTEN", 10),
     "deleteWhisper": ("WRITTEN", 5),
@@ -372,7 +372,7 @@ WRITES = {
     "updateOrder": ("WRITTEN", 6),
     "updateOrder, too late": ("ConflictError", 5),
     "updateOrder, cancelling": ("WRITTEN", 9),
-    "deleteStory with an edition": ("WRITTEN", 15),
+    "deleteStory with an edition": ("WRITTEN", 18),
 }
 """Without what the answer shows of other people and things, which costs as much as in a query."""
 

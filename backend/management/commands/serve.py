@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, call_command
@@ -14,6 +15,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from backend.engine.transactions import unit_of_work
+from backend.jobs.beside import worker_beside
 from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
@@ -26,7 +28,7 @@ MOST_PORT = 65_535
 
 
 class Command(BaseCommand):
-    """manage.py serve [--migrate] [--demo] [--host H] [--port P] [--workers N]."""
+    """manage.py serve [--migrate] [--demo] [--host H] [--port P] [--workers N] [--no-worker]."""
 
     help = "Serve GraphQL and the explorer over HTTP."
 
@@ -35,6 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=port, default=8000)
         parser.add_argument("--workers", type=workers, default=2, help="Processes; each answers 4 requests at a time.")
+        parser.add_argument(
+            "--no-worker", action="store_true", help="Leave the jobs to a `manage.py worker` elsewhere."
+        )
         parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
         parser.add_argument("--demo", action="store_true", help="Fill an empty database with demo data first.")
 
@@ -53,7 +58,7 @@ class Command(BaseCommand):
         connections.close_all()
         os.register_at_fork(after_in_child=_as_worker)
         THREADS_SERVING.set(options["workers"] * THREADS)
-        Granian(
+        server = Granian(
             "backend.wsgi:application",
             address=options["host"],
             port=options["port"],
@@ -63,7 +68,9 @@ class Command(BaseCommand):
             respawn_failed_workers=True,
             workers_kill_timeout=PATIENCE_SECONDS,
             log_enabled=False,
-        ).serve()
+        )
+        with nullcontext() if options["no_worker"] else worker_beside():
+            server.serve()
 
     def _welcome(self, host: str, port: int) -> None:
         base = f"http://{host}:{port}"

@@ -1,0 +1,10 @@
+"""Makes `jobs` an app of Django."""
+
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    """The rows and rules of `jobs`."""
+
+    name = "backend.jobs"
+    label = "jobs"

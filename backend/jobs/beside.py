@@ -1,0 +1,64 @@
+"""A worker beside the server: a process of its own, started again when it ends, and never outliving the server."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+"""Before one that has ended is started again: longer and longer while none lasts longer than the longest pause."""
+GLANCE_SECONDS = 0.2
+PATIENCE_SECONDS = 8.0
+"""How long it may take to end when it is told to; it cuts its own jobs short before that."""
+BASE = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def worker_beside() -> Iterator[None]:
+    """Keep a worker running while the block runs."""
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=[over], name="keeper of the worker", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep(over: threading.Event) -> None:
+    """In a thread that lives as long as the server, because a worker dies with the thread that has started it."""
+    pause = FIRST_PAUSE_SECONDS
+    while not over.is_set():
+        began = time.monotonic()
+        process = _start()
+        while process.poll() is None and not over.wait(GLANCE_SECONDS):
+            pass
+        if process.poll() is None:
+            _stop(process)
+            return
+        lasted = time.monotonic() - began > LONGEST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS if lasted else min(LONGEST_PAUSE_SECONDS, pause * 2)
+        over.wait(pause)
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    """Start a worker, in a group of its own: a terminal's Ctrl-C is for the server, which then stops the worker.
+
+    Past manage.py, because the server has the embedded PostgreSQL running already.
+    """
+    command = [sys.executable, "-m", "django", "worker", "--parent", str(os.getpid())]
+    return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

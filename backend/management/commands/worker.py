@@ -1,0 +1,45 @@
+"""Does the jobs."""
+
+import ctypes
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from backend.jobs.worker import work
+from backend.management.commands.serve import PR_SET_PDEATHSIG, workers
+
+CONCURRENCY = 2
+
+
+class Command(BaseCommand):
+    """manage.py worker [--concurrency N]."""
+
+    help = "Do the jobs that are waiting, and those that come, until told to stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """How many at a time, and on whom its life depends."""
+        parser.add_argument("--concurrency", type=workers, default=CONCURRENCY, help="Jobs that are done at a time.")
+        parser.add_argument(
+            "--parent", type=int, help="End when the process with this id does, which has started this one."
+        )
+
+    def handle(self, *, concurrency: int, parent: int | None, **_options: Any) -> None:
+        """Say so, and do them."""
+        if parent is not None:
+            end_with(parent)
+        else:
+            self.stdout.write(f"▸ Doing jobs, {concurrency} at a time. Ctrl-C stops it.")
+            self.stdout.flush()
+        work(concurrency)
+
+
+def end_with(parent: int) -> None:
+    """Be killed when the parent dies, or now if it has died already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)
