@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dj_database_url
 
+from backend import logs
 from backend.embedded import socket_folder
 
 BASE = Path(__file__).resolve().parent.parent
@@ -148,12 +149,4 @@ USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    # A refused request is no news; a fault is logged where it is masked.
-    "loggers": {"django.request": {"level": "ERROR"}},
-}
+LOGGING = logs.LOGGING

@@ -15,7 +15,7 @@ from strawberry.scalars import JSON
 from backend.engine import errors
 from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
-from backend.engine.transactions import refusal_of
+from backend.engine.transactions import unserved
 from backend.engine.versions import Expected
 from resolvers.access import expected
 from schema.nodes import Versioned, to_id
@@ -317,7 +317,7 @@ def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
 
 def _unserved(error: Exception) -> BusyError | None:
     """A read outside the unit of work that the database could not serve; None declines what is a fault of ours."""
-    refusal = refusal_of(error)
+    refusal = unserved(error)
     return None if refusal is None else BusyError(**_common(refusal))
 
 

@@ -6,6 +6,7 @@ import strawberry
 from django.conf import settings
 from django.http import HttpRequest
 
+from backend import logs
 from backend.people.models import Person
 from resolvers.access import bearer_token, signed_in, viewer_of
 from resolvers.batches import gather
@@ -23,6 +24,7 @@ class Context:
         viewer = viewer_of(self.request)
         if viewer is not None:
             gather([viewer], viewer)
+            logs.bind(viewer=str(viewer.pk))
         return viewer
 
     @property

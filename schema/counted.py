@@ -1,5 +1,6 @@
-"""Counts each mutation once, by what its client was answered."""
+"""Counts each mutation once, by what its client was answered, and logs what was fought over."""
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,11 @@ OUTCOMES = {"BUSY": metrics.ROLLED_BACK, "OUTCOME_UNKNOWN": metrics.UNKNOWN}
 """How a mutation ended by the code of its refusal; all others are `refused`."""
 TYPES = {"Standing": "Relationship"}
 """What clients call a row whose class has another name."""
+MOST_CHARACTERS = 100
+"""Of a path that is logged."""
 WROTE = {Applied.WRITTEN, Applied.MERGED}
+
+log = logging.getLogger("katha")
 
 Resolve = Callable[..., Any]
 
@@ -45,7 +50,11 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
         if isinstance(answer, Failure):
             figures.count(_refused(name, answer.code.name), perf_counter() - started)
             if isinstance(answer, ConflictError):
-                metrics.CONFLICTS.labels(name, type_of(answer)).inc()
+                type_ = type_of(answer)
+                metrics.CONFLICTS.labels(name, type_).inc()
+                place = {"mutation": name, "path": str(info.path.key)[:MOST_CHARACTERS]}
+                fields = [overlap.path for overlap in answer.overlaps]
+                log.info("conflict", extra={**place, "type": type_, "fields": fields})
             return answer
         applied = getattr(answer, "applied", None)
         figures.count(

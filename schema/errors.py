@@ -4,16 +4,18 @@ import logging
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 
+from backend import logs
+from backend.engine import metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
-from backend.engine.transactions import refusal_of
+from backend.engine.transactions import unserved
 
 log = logging.getLogger("katha")
 
 MOST_CHARACTERS_SAID = 500
 
-FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged."
+FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged{}."
 MISFIT = "A value in the request does not fit its type."
 TOO_DEEP = "The document is nested too deeply."
 
@@ -30,7 +32,7 @@ def shown(error: GraphQLError, code: str, *, writes: bool = False) -> GraphQLErr
     """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged."""
     original = error.original_error
     if isinstance(original, DatabaseError | InterfaceError):
-        original = refusal_of(original) or original
+        original = unserved(original) or original
         if writes and isinstance(original, Busy):  # it may have broken after the commit, while the answer was read
             original = OutcomeUnknown(after_ms=original.after_ms)
     if isinstance(original, Refusal):
@@ -40,10 +42,24 @@ def shown(error: GraphQLError, code: str, *, writes: bool = False) -> GraphQLErr
         return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
     if original is None or isinstance(original, GraphQLError):
         return _replaced(error, _shortened(error.message), {"code": code})
-    if error.path is None:  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
+    if error.path is None and not isinstance(
+        original, DatabaseError | InterfaceError
+    ):  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
         return _replaced(error, MISFIT, {"code": code})
-    log.error("fault at %s", ".".join(map(str, error.path)), exc_info=original)
-    return _replaced(error, FAULT, {"code": "INTERNAL_SERVER_ERROR"})
+    return _fault(error, original, writes=writes)
+
+
+def _fault(error: GraphQLError, original: Exception, *, writes: bool) -> GraphQLError:
+    """A fault of ours: logged, and shown as nothing but the id under which it is in the log."""
+    path = error.path or []
+    place: dict[str, Any] = {"path": ".".join(map(str, path))}
+    if writes and len(path) == 1 and error.nodes and isinstance(error.nodes[0], FieldNode):
+        place["mutation"] = error.nodes[0].name.value
+    log.error("fault", exc_info=original, extra=place)
+    metrics.FAULTS.inc()
+    request = logs.this_request()
+    extensions = {"code": "INTERNAL_SERVER_ERROR"} | ({"requestId": request} if request else {})
+    return _replaced(error, FAULT.format(f" as {request}" if request else ""), extensions)
 
 
 def _shortened(message: str) -> str:

@@ -22,6 +22,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from backend import logs
 from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
 from schema.context import Context
@@ -34,6 +35,8 @@ MOST_DOCUMENTS = 1_000
 MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
 MOST_ERRORS = 20
+MOST_CHARACTERS_LOGGED = 100
+"""Of an operation's name."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def run(
 ) -> dict[str, Any]:
     """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables."""
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
+    name = operation.name.value if operation.name else None
+    logs.bind(operation=name and name[:MOST_CHARACTERS_LOGGED])
     drop_broken_connection()
     try:
         if reads:
@@ -103,7 +108,7 @@ def run(
                 prepared.document,
                 context_value=context,
                 variable_values=variables,
-                operation_name=operation.name.value if operation.name else None,
+                operation_name=name,
                 is_awaitable=_never,
                 hide_suggestions=True,
             )

@@ -1,11 +1,15 @@
-"""Counts and times every HTTP request."""
+"""Counts and times every HTTP request, and gives it an id by which its log lines are found."""
 
 from collections.abc import Callable
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
 
+from backend import logs
 from backend.monitoring.process import BY_STATUS, REQUEST_SECONDS, THREADS_BUSY
+
+MOST_CHARACTERS = 200
+"""Of a path that is logged."""
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -15,12 +19,15 @@ def watched(answer: Answer) -> Answer:
 
     def watch(request: HttpRequest) -> HttpResponse:
         started = perf_counter()
+        request_id = logs.request_id(request.headers.get("X-Request-Id"))
+        logs.begin(request_id=request_id, method=request.method, url=request.path[:MOST_CHARACTERS])
         THREADS_BUSY.inc()
         try:
             response = answer(request)
         finally:
             THREADS_BUSY.dec()
         BY_STATUS[response.status_code // 100].inc()
+        response["X-Request-Id"] = request_id
         REQUEST_SECONDS.observe(perf_counter() - started)
         return response
 

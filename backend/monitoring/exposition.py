@@ -15,11 +15,11 @@ from backend.monitoring import database, folder, process
 def text() -> bytes:
     """The metrics of now. Where the database cannot be asked, all that it would say is left out but `katha_database_up 0`."""
     registry = CollectorRegistry()
-    registry.register(_AtScrape())  # type: ignore[arg-type]
+    registry.register(_AtScrape())
     if folder.folder() is None:
         return generate_latest(registry) + generate_latest(REGISTRY)
     process.forget_the_dead()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry)
     return generate_latest(registry)
 
 
@@ -42,9 +42,7 @@ class _AtScrape:
 
 def _of_database(seen: database.DatabaseFigures) -> Iterator[Metric]:
     yield _gauge("katha_database_connections", "Sessions in this database.", seen.connections)
-    yield _gauge(
-        "katha_database_connections_limit", "Sessions that PostgreSQL takes in all.", seen.connections_limit
-    )
+    yield _gauge("katha_database_connections_limit", "Sessions that PostgreSQL takes in all.", seen.connections_limit)
     yield _gauge("katha_lock_waits", "Sessions that wait for a lock now.", seen.lock_waits)
     yield _gauge(
         "katha_longest_lock_wait_seconds", "How long the first of them has waited.", seen.longest_lock_wait_seconds
@@ -57,7 +55,9 @@ def _of_database(seen: database.DatabaseFigures) -> Iterator[Metric]:
         jobs.add_metric([status], count)
     yield jobs
     yield _gauge(
-        "katha_oldest_job_seconds", "How long the oldest job that is due has waited; 0 if none.", seen.oldest_job_seconds
+        "katha_oldest_job_seconds",
+        "How long the oldest job that is due has waited; 0 if none.",
+        seen.oldest_job_seconds,
     )
     slots = GaugeMetricFamily("katha_tally_slots", "Rows of totals, by table; an estimate.", labels=["table"])
     for table, count in seen.tally_slots.items():

@@ -49,7 +49,7 @@ def in_use(folder: Path) -> bool:
 
 
 def folder() -> Path | None:
-    """This server's folder; None where one process keeps its metrics to itself."""
+    """The folder of the own server; None where one process keeps its metrics to itself."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else None
 

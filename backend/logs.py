@@ -1,0 +1,137 @@
+"""The log: one JSON line for each event, on stderr.
+
+A line says where and what kind, never what with: an exception's message may quote a text, a password or a row (PostgreSQL's
+DETAIL does), so of an exception only its type, its SQLSTATE, the constraint and the lines of code are logged.
+"""
+
+import logging
+import re
+import traceback
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+log = logging.getLogger("katha")
+
+FACTS = ("operation", "mutation", "path", "viewer", "type", "fields", "code", "task", "job")
+"""What a line may say of its event, by `extra`; anything else that a library adds to a record is left out."""
+MOST_FRAMES = 40
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+def request_id(sent: str | None) -> str:
+    """The id that a request came with, if it is a plain one; or a new one."""
+    return sent if sent and SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def begin(**facts: Any) -> None:
+    """Forget the facts that were bound; every line of this thread says these until the next time."""
+    clear_contextvars()
+    bind_contextvars(**facts)
+
+
+def bind(**facts: Any) -> None:
+    """Every further line says this too."""
+    bind_contextvars(**facts)
+
+
+def this_request() -> str | None:
+    """The id of the request that this thread answers."""
+    found: str | None = get_contextvars().get("request_id")
+    return found
+
+
+def job_failed(task: str, job: int | None, error: BaseException) -> None:
+    """Log that a run of a background job failed. What the job was called with is not said."""
+    log.error("job failed", exc_info=error, extra={"task": task, "job": job})
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it came from, as Python would show it."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """All that may be said of an exception: `stack` begins with what happened first, as a traceback does."""
+    stack: list[str] = []
+    said: dict[str, Any] = {"exception": _name(error)}
+    for one in _chain(error):
+        frames = traceback.format_tb(one.__traceback__, limit=-MOST_FRAMES)
+        stack[:0] = [*("".join(frame.splitlines()[:2]).strip() for frame in frames), _name(one)]
+        diagnosis = getattr(one, "diag", None)
+        for name in ("sqlstate", "constraint_name", "table_name"):
+            value = getattr(diagnosis, name, None)
+            if value:
+                said.setdefault(name, value)
+    return {**said, "stack": stack}
+
+
+def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by what may be said of it."""
+    info = event.pop("exc_info", None)
+    if isinstance(info, tuple) and info[1] is not None:
+        event.update(_described(info[1]))
+    event.pop("stack_info", None)
+    return event
+
+
+class _Nameless(logging.Filter):
+    """Replaces exceptions among a message's arguments by their types: libraries put them there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_name(one) if isinstance(one, BaseException) else one for one in record.args)
+        return True
+
+
+def _json(value: Any, **_: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+FIRST: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    ExtraAdder(FACTS),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    _exception,
+]
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"nameless": {"()": _Nameless}},
+    "formatters": {
+        "json": {
+            "()": ProcessorFormatter,
+            "foreign_pre_chain": FIRST,
+            "processors": [
+                ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_json),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["nameless"]}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "katha": {"level": "INFO"},
+        # A refused request is no news; a fault is logged where it is masked.
+        "django.request": {"level": "ERROR"},
+    },
+}
