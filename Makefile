@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock explorer clean FORCE
+.PHONY: help run test check bench lock explorer clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -46,6 +46,9 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@DJANGO_SETTINGS_MODULE=tests.settings $(VENV) manage.py lintmigrations
 	@echo "▸ House rules"
 	@$(VENV) -m pytest -q tests/test_house.py
+
+bench: .venv/ready-run ## Measure what requests cost, beside the least that they could (ARGS="--quick --only R1,M4").
+	@exec $(VENV) -m bench $(ARGS)
 
 lock: .venv/ready ## Pin the requirements again, with hashes and without addresses (ARGS=--upgrade).
 	@for name in uv run dev; do \

@@ -11,7 +11,7 @@ from django.apps import apps
 from backend.engine.guard import VersionGuard
 
 ROOT = Path(__file__).parents[1]
-HOUSE = ("backend", "resolvers", "schema")
+HOUSE = ("backend", "resolvers", "schema", "bench")
 OUTSIDE_THE_HOUSE = ("tests", "docs", "requirements", ".ci")
 NOT_OURS = {"node_modules", "vendor", "__pycache__", "migrations"}
 OF_GIT = {".git"}

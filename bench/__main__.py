@@ -1,0 +1,184 @@
+"""python -m bench: measure the works, beside their limits, and say what came out. `make bench` runs it."""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from backend.embedded import EmbeddedError, running
+from bench import load, report
+from bench.account import end_with_parent, megabytes, pin, processor_seconds
+from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
+from bench.limit import Limit, measure
+from bench.report import Result, Round
+from bench.scripts import Wrong
+from bench.server import serving
+from bench.works import WORKS, Work
+
+ROUNDS = 3
+FEW = 32
+"""Requests of a work in each round of a quick run."""
+WARM = 40
+WIDTH = 140
+"""Characters of a line: the tables are for documents too, so they do not follow the terminal."""
+LIMIT_TIMES = 3
+"""The limit is run so many times as often as the server is asked: it is faster, and its account has to be as exact."""
+
+
+class Bench:
+    """A server and a PostgreSQL that can be measured."""
+
+    def __init__(self, database: Database, data: Data, port: int, server: int, postmaster: int, core: int) -> None:
+        self.database, self.data, self.core = database, data, core
+        self.port, self.server, self.postmaster = port, server, postmaster
+
+    def round(self, work: Work, requests: int) -> Round:
+        """Measure a work once, and then its limit. Raises `Wrong`."""
+        load.drive(self.port, load.play_alone(self.port, work.prepare(self.data, WARM)).scripts, work.clients)
+        batch = load.play_alone(self.port, work.prepare(self.data, requests))
+        server, postgres = processor_seconds(self.server), processor_seconds(self.postmaster)
+        served = load.drive(self.port, batch.scripts, work.clients)
+        server, postgres = processor_seconds(self.server) - server, processor_seconds(self.postmaster) - postgres
+        batch.check()
+        return Round(
+            requests=served.requests,
+            requests_per_success=served.requests / requests,
+            per_second=served.requests / served.seconds,
+            p50_ms=served.percentile(0.50),
+            p99_ms=served.percentile(0.99),
+            server_ms=1_000 * server / served.requests,
+            postgres_ms=1_000 * postgres / served.requests,
+            server_mb=megabytes(self.server),
+            postgres_mb=megabytes(self.postmaster),
+            limit=self._limit(work, requests * LIMIT_TIMES),
+        )
+
+    def _limit(self, work: Work, requests: int) -> Limit | None:
+        if work.limit is None:
+            return None
+        batch = load.play_alone(self.port, work.prepare(self.data, requests))
+        return measure(
+            self.database,
+            work.limit,
+            batch.variables,
+            clients=work.clients,
+            runs=requests if work.retries else requests // work.each,
+            core=self.core,
+            postgres_seconds=partial(processor_seconds, self.postmaster),
+        )
+
+
+def run(arguments: Namespace, console: Console) -> None:
+    """Prepare the data, measure, and report."""
+    own, *others = sorted(os.sched_getaffinity(0)) * 2
+    rest = set(others) - {own} or {own}
+    folder = Path(os.environ.get("KATHA_DATA") or ROOT / ".katha") / ("bench-quick" if arguments.quick else "bench")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["KATHA_DATA"] = str(folder)
+    works = [work for work in WORKS if not arguments.only or work.name in arguments.only]
+    with running(folder / "postgres", durable=True, report=console.print) as sockets:
+        database = Database(sockets)
+        fill(database, SMALL if arguments.quick else LARGE)
+        copy(database)
+        postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        pin(postmaster, rest)
+        pin(os.getpid(), rest)
+        with closing(database.connect(COPY)) as db:
+            prepare(db)
+            counted = count(database, works, folder / "count.log")
+            with serving(database, own, folder / "server.log") as (port, server):
+                bench = Bench(database, Data.of(db), port, server, postmaster, own)
+                results = measured(bench, works, arguments, counted, console)
+    report.show(console, results)
+    if arguments.json:
+        about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
+        report.save(arguments.json, results, about)
+
+
+def measured(
+    bench: Bench, works: Sequence[Work], arguments: Namespace, counted: dict[str, tuple[float, float]], console: Console
+) -> list[Result]:
+    """All rounds of all works, interleaved, so that what disturbs the machine for a while disturbs no work alone."""
+    rounds: dict[str, list[Round]] = {work.name: [] for work in works}
+    for number in range(1, arguments.rounds + 1):
+        for work in works:
+            wanted = arguments.requests or (FEW if arguments.quick else work.requests)
+            requests = max(1, wanted // work.each) * work.each
+            one = bench.round(work, requests)
+            rounds[work.name].append(one)
+            console.print(
+                f"▸ round {number}/{arguments.rounds}  {work.name:4} {one.requests:5} requests  "
+                f"server {one.server_ms:.2f} ms  PostgreSQL {one.postgres_ms:.2f} ms"
+            )
+    return [Result(work, *counted[work.name], rounds[work.name]) for work in works]
+
+
+def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tuple[float, float]]:
+    """Statements and round trips of each work, counted in a process of its own."""
+    with log.open("wb") as said:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.count", *(work.name for work in works)],
+            cwd=ROOT,
+            env=environment(database, COPY),
+            stdout=subprocess.PIPE,
+            stderr=said,
+            check=False,
+            preexec_fn=end_with_parent,
+        )
+    if done.returncode:
+        raise Wrong(f"the statements could not be counted; {log} says why")
+    counted: dict[str, tuple[float, float]] = orjson.loads(done.stdout)
+    return counted
+
+
+def names(text: str) -> list[str]:
+    """Names of works, with commas between them."""
+    found = text.split(",")
+    known = [work.name for work in WORKS]
+    if unknown := [name for name in found if name not in known]:
+        raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
+    return found
+
+
+def number(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def parse(words: Sequence[str]) -> Namespace:
+    """The arguments."""
+    parser = ArgumentParser(
+        prog="make bench ARGS=…", description="Measure what requests cost, and what they could cost."
+    )
+    parser.add_argument("--quick", action="store_true", help="Few requests on small data: that it works, not how fast.")
+    parser.add_argument("--only", type=names, metavar="R1,M4", help="These works alone.")
+    parser.add_argument("--requests", type=number, metavar="N", help="So many of each work in each round.")
+    parser.add_argument("--rounds", type=number, default=ROUNDS, metavar="N", help=f"Default {ROUNDS}.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there.")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> None:
+    """Run, and say in a line what stopped it."""
+    if sys.platform != "linux":
+        sys.exit("The bench reads Linux's account of processes; it does not run elsewhere.")
+    arguments = parse(words)
+    try:
+        run(arguments, Console(width=WIDTH, highlight=False))
+    except Wrong as wrong:
+        sys.exit(f"The bench failed: {wrong}.")
+    except (EmbeddedError, subprocess.CalledProcessError) as error:
+        sys.exit(f"The bench could not start: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

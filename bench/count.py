@@ -1,0 +1,84 @@
+"""Counts what a request costs in SQL, exactly: the server's own code in this process, its connection listened to.
+
+Run as a program it prints, as JSON, the counts of the works that are named: python -m bench.count R1 M2
+"""
+
+import json
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import psycopg
+from django.db import connection
+from django.test import Client
+
+from backend.wsgi import application  # which sets Django up
+from bench.data import Data
+from bench.scripts import Answer, Request, Wrong, play
+from bench.works import WORKS, Work
+
+__all__ = ["application", "counts"]
+
+WARM = 20
+"""So many scripts first: a statement is prepared when it has been seen often enough, and a document once."""
+COUNTED = 10
+
+
+def counts(work: Work, data: Data) -> tuple[float, float]:
+    """Statements and round trips of a request, on average of a few. Beginning and end of a transaction are both."""
+    warm, counted = (1, 1) if work.retries else (WARM, COUNTED)  # where clients retry, one alone meets no conflict
+    for script in play(work.prepare(data, warm * work.each), ask).scripts:
+        play(script, ask)
+    batch = play(work.prepare(data, counted * work.each), ask)
+    asked = 0
+
+    def counting(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        return ask(request)
+
+    statements, trips = heard(lambda: [play(script, counting) for script in batch.scripts])
+    batch.check()
+    return statements / asked, trips / asked
+
+
+def heard(act: Callable[[], Any]) -> tuple[int, int]:
+    """Statements that PostgreSQL completes, and how often it says that it is ready for the next message, meanwhile."""
+    with tempfile.TemporaryFile() as trace:
+        connection.ensure_connection()
+        pgconn = connection.connection.pgconn
+        pgconn.trace(trace.fileno())
+        try:
+            act()
+        finally:
+            pgconn.untrace()
+        trace.seek(0)
+        messages = Counter(re.findall(rb"^[^\t\n]+\tB\t\d+\t(\w+)", trace.read(), re.MULTILINE))
+    return messages[b"CommandComplete"], messages[b"ReadyForQuery"]
+
+
+def ask(request: Request) -> Answer:
+    """Send one request through the whole server but its socket."""
+    headers = {"Authorization": f"Bearer {request.token}"} if request.token else {}
+    body = orjson.dumps({"query": request.document, "variables": request.variables})
+    answer = orjson.loads(Client().post("/graphql", body, content_type="application/json", headers=headers).content)
+    if "errors" in answer:
+        raise Wrong(f"the server answered {answer!r:.2000}")
+    return answer["data"]
+
+
+def main(names: list[str]) -> None:
+    """Print the counts of these works."""
+    parameters = connection.get_connection_params()
+    where: dict[str, Any] = {name: parameters.get(name) for name in ("host", "port", "user", "password", "dbname")}
+    with psycopg.connect(**where, autocommit=True) as db:
+        data = Data.of(db)
+        print(json.dumps({work.name: counts(work, data) for work in WORKS if work.name in names}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,177 @@
+"""The data of the bench: a database that is filled once, and a copy of it for each run, so that no run spoils the next."""
+
+import base64
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from backend.embedded import DATABASE, ROLE
+from bench.account import end_with_parent
+
+ROOT = Path(__file__).resolve().parent.parent
+COPY = "bench"
+CHAPTER = ("All that was said at the well that evening came back by another mouth. " * 29)[:2_000]
+"""A text of two thousand characters, one byte each."""
+
+LARGE = {"people": 10_000, "follows": 200_000, "stories": 20_000, "chapters": 60_000}
+SMALL = {"people": 200, "follows": 4_000, "stories": 400, "chapters": 1_200}
+
+
+class Database:
+    """The embedded PostgreSQL of the bench, by the folder of its socket."""
+
+    def __init__(self, sockets: Path) -> None:
+        self.sockets = sockets
+
+    def connect(self, name: str) -> "psycopg.Connection[Any]":
+        """A connection to a database, each statement a transaction."""
+        return psycopg.connect(host=str(self.sockets), user=ROLE, dbname=name, autocommit=True)
+
+    def url(self, name: str) -> str:
+        """What DATABASE_URL says of it."""
+        return f"postgres://{ROLE}@{str(self.sockets).replace('/', '%2F')}/{name}"
+
+
+def fill(database: Database, sizes: dict[str, int]) -> None:
+    """Bring the database up to date, and fill it with demo data unless it holds just that."""
+    wanted = f"demo data {sizes}"
+    with database.connect("postgres") as db:
+        found = one(db, "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", DATABASE)
+        if found != wanted:
+            db.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+            db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        manage(database, DATABASE, "migrate", "--verbosity", "0")
+        if found != wanted:
+            manage(database, DATABASE, "demo", *(f"--{name}={size}" for name, size in sizes.items()))
+            with database.connect(DATABASE) as new:
+                new.execute("VACUUM (ANALYZE)")
+            remark = sql.SQL("COMMENT ON DATABASE {} IS {}")  # the last step: without it the data is not whole
+            db.execute(remark.format(sql.Identifier(DATABASE), sql.Literal(wanted)))
+
+
+def copy(database: Database) -> None:
+    """Make the copy that this run may write to, as the filled database is."""
+    with database.connect("postgres") as db:
+        db.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(COPY)))
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        db.execute(made.format(sql.Identifier(COPY), sql.Identifier(DATABASE)))
+
+
+def manage(database: Database, name: str, *arguments: str) -> None:
+    """Run a command of manage.py on a database."""
+    subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(database, name),
+        check=True,
+        preexec_fn=end_with_parent,
+    )
+
+
+def environment(database: Database, name: str) -> dict[str, str]:
+    """In which Katha's commands use a database of the bench."""
+    return {**os.environ, "DATABASE_URL": database.url(name), "DJANGO_SETTINGS_MODULE": "backend.settings"}
+
+
+# --- What the works need to know of it ---------------------------------------------------------------------------
+
+PEOPLE = """
+CREATE TABLE bench_person AS
+SELECT row_number() OVER (ORDER BY feeds DESC, calm DESC, id)::int AS n, id, feeds, calm
+FROM (
+    SELECT person.id, NOT person.show_mature AND 20 <= (
+        SELECT count(*) FROM follow JOIN stories_story AS story ON story.author_id = follow.followee_id
+        WHERE follow.follower_id = person.id AND story.published_at IS NOT NULL AND NOT story.mature
+    ) AS feeds, NOT EXISTS (
+        SELECT FROM social_relationship AS pair WHERE person.id IN (pair.low_id, pair.high_id)
+          AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL)
+    ) AS calm
+    FROM people_person AS person
+) AS people
+"""
+"""Numbered, those first whose feed fills a page, so that pgbench can name one by a number."""
+
+STORIES = """
+CREATE TABLE bench_story AS
+SELECT row_number() OVER (ORDER BY story.id)::int AS n, story.id, chapter.id AS chapter_id
+FROM stories_story AS story JOIN stories_chapter AS chapter ON chapter.story_id = story.id AND chapter.position = 1
+WHERE story.published_at IS NOT NULL
+"""
+
+KEYS = ("ALTER TABLE bench_person ADD PRIMARY KEY (n)", "ALTER TABLE bench_story ADD PRIMARY KEY (n)")
+
+TOKENS = """
+INSERT INTO people_accesstoken (digest, account_id, created_at, expires_at)
+SELECT sha256(convert_to('bench-' || n, 'UTF8')), id, now(), now() + interval '90 days' FROM bench_person
+"""
+
+
+def prepare(db: "psycopg.Connection[Any]") -> None:
+    """Number people and stories, and give each person a token."""
+    for statement in (PEOPLE, STORIES, *KEYS, TOKENS, "ANALYZE bench_person, bench_story, people_accesstoken"):
+        db.execute(statement)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The copy, and how much of what there is in it."""
+
+    db: "psycopg.Connection[Any]"
+    people: int
+    feeds: int
+    """So many people, the first ones, have a feed that fills a page."""
+    stories: int
+    author: int
+    """The number of somebody whom no block hides from anybody; they write what the works need."""
+
+    @classmethod
+    def of(cls, db: "psycopg.Connection[Any]") -> "Data":
+        """What has been prepared."""
+        people, feeds, author = rows(
+            db, "SELECT count(*), count(*) FILTER (WHERE feeds), max(n) FILTER (WHERE calm) FROM bench_person"
+        )[0]
+        return cls(db, people, feeds, one(db, "SELECT count(*) FROM bench_story"), author)
+
+    def add_story(self, story: str, chapter: str) -> int:
+        """Number a published story that a work has made."""
+        number: int = one(
+            self.db,
+            "INSERT INTO bench_story SELECT max(n) + 1, %s, %s FROM bench_story RETURNING n",
+            key_of(story),
+            key_of(chapter),
+        )
+        return number
+
+
+def token(number: int) -> str:
+    """The bearer token of the person with this number."""
+    return f"bench-{number}"
+
+
+def global_id(kind: str, key: uuid.UUID) -> str:
+    """The id by which clients name a thing."""
+    return base64.b64encode(f"{kind}:{key}".encode()).decode()
+
+
+def key_of(id_: str) -> uuid.UUID:
+    """The key in the id of a thing."""
+    return uuid.UUID(base64.b64decode(id_).decode().rpartition(":")[2])
+
+
+def rows(db: "psycopg.Connection[Any]", query: LiteralString, *parameters: object) -> Sequence[tuple[Any, ...]]:
+    """All rows of a query."""
+    return db.execute(query, parameters or None).fetchall()
+
+
+def one(db: "psycopg.Connection[Any]", query: LiteralString, *parameters: object) -> Any:
+    """The first column of a query's only row; None where there is none."""
+    found = rows(db, query, *parameters)
+    return found[0][0] if found else None

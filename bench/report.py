@@ -1,0 +1,129 @@
+"""What was measured, as figures: the median of the rounds, and how far these lie apart."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+
+from bench.limit import Limit
+from bench.works import Work
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement of a work, for one request; and of its limit, for one run of the SQL."""
+
+    requests: int
+    requests_per_success: float
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    server_ms: float
+    postgres_ms: float
+    server_mb: float
+    postgres_mb: float
+    limit: Limit | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A work with all its rounds."""
+
+    work: Work
+    statements: float
+    round_trips: float
+    rounds: Sequence[Round]
+
+    def median(self, name: str) -> float:
+        """The median of a figure of the server."""
+        return statistics.median(getattr(one, name) for one in self.rounds)
+
+    def limit(self, name: str) -> float | None:
+        """The median of a figure of the limit, for one request."""
+        found = [getattr(one.limit, name) for one in self.rounds if one.limit is not None]
+        if not found:
+            return None
+        figure = statistics.median(found)
+        each = 1 if self.work.retries else self.work.each
+        return figure * each if name == "per_second" else figure / each
+
+    @property
+    def spread(self) -> float:
+        """How far the rounds lie apart in processor time, from the least to the most, as a part of the median."""
+        used = [one.server_ms + one.postgres_ms for one in self.rounds]
+        return (max(used) - min(used)) / statistics.median(used)
+
+    def times(self, *, with_server: bool) -> float | None:
+        """How many times the processor time of the limit a request takes: PostgreSQL's own, or with who asks it."""
+        postgres, pgbench = self.limit("postgres_ms"), self.limit("pgbench_ms")
+        if postgres is None or pgbench is None:
+            return None
+        if with_server:
+            return (self.median("server_ms") + self.median("postgres_ms")) / (postgres + pgbench)
+        return self.median("postgres_ms") / postgres
+
+    def figures(self) -> dict[str, object]:
+        """All of it, for JSON."""
+        names = [name for name in Round.__dataclass_fields__ if name != "limit"]
+        limit = {name: self.limit(name) for name in Limit.__dataclass_fields__}
+        return {
+            "what": self.work.what,
+            "clients": self.work.clients,
+            "statements": self.statements,
+            "round_trips": self.round_trips,
+            **{name: self.median(name) for name in names},
+            "spread": self.spread,
+            "limit": None if self.work.limit is None else limit,
+            "times_postgres": self.times(with_server=False),
+            "times_all": self.times(with_server=True),
+            "rounds": [asdict(one) for one in self.rounds],
+        }
+
+
+SERVED = (
+    *("work", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "±", "statements", "round trips"),
+    *("server MB", "PostgreSQL MB"),
+)
+LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "× all")
+
+
+def show(console: Console, results: Sequence[Result]) -> None:
+    """Print both tables, in a form that goes into a document as it is."""
+    served, limits = _table(SERVED), _table(LIMITS)
+    for one in results:
+        speed = [f"{one.median(name):.{digits}f}" for name, digits in (("per_second", 0), ("p50_ms", 1), ("p99_ms", 1))]
+        cost = [f"{one.median(name):.2f}" for name in ("server_ms", "postgres_ms")]
+        counted = [f"{number:g}" for number in (round(one.statements, 1), round(one.round_trips, 1))]
+        memory = [f"{one.median(name):.0f}" for name in ("server_mb", "postgres_mb")]
+        served.add_row(one.work.name, *speed, *cost, f"{50 * one.spread:.0f} %", *counted, *memory)
+        if one.work.limit is not None:
+            limit = [one.limit("per_second"), one.limit("postgres_ms"), one.limit("pgbench_ms")]
+            ratios = [one.times(with_server=False), one.times(with_server=True)]
+            digits = (0, 3, 3, 1, 1)
+            shown = [f"{value or 0:.{places}f}" for value, places in zip([*limit, *ratios], digits, strict=True)]
+            limits.add_row(one.work.name, *shown)
+    console.print(
+        "\nKatha, for each request\n", served, "\nThe limit: hand-written SQL in pgbench, for each request\n", limits
+    )
+    for one in results:
+        console.print(f"{one.work.name:4} {one.work.what}", markup=False)
+        if one.work.retries:
+            console.print(f"     {one.median('requests_per_success'):.1f} requests for each success")
+
+
+def save(path: Path, results: Sequence[Result], about: Mapping[str, object]) -> None:
+    """Write everything as JSON."""
+    works = {one.work.name: one.figures() for one in results}
+    path.write_text(json.dumps({**about, "works": works}, indent=2) + "\n")
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=MARKDOWN)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    return table

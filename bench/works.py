@@ -1,0 +1,51 @@
+"""The nine works, by name."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from bench import reads, writes
+from bench.data import Data
+from bench.scripts import Answer, Batch, Request
+
+Prepare = Callable[[Data, int], Generator[Request, Answer, Batch]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that clients do."""
+
+    name: str
+    what: str
+    prepare: Prepare
+    """Makes what it takes to do so many requests; yields those requests that this takes itself."""
+    requests: int
+    """So many in each round, unless somebody wants more or fewer."""
+    clients: int = 8
+    limit: str | None = None
+    """The file of hand-written SQL that does the same."""
+    each: int = 1
+    """How many requests one script of a client does, and one run of that SQL."""
+    retries: bool = False
+    """Whether clients that have to yield try again, so that there are more requests than asked for."""
+
+
+WORKS = [
+    Work("R0", "`{ __typename }`", reads.nothing, 2_000),
+    Work("R1", "feed of 20 stories with author, totals, relationship", reads.feed, 300, limit="R1"),
+    Work("R2", "story with author and 10 chapters of 2 kB", reads.story, 600, limit="R2"),
+    Work("M1h", "recordView by many readers on one story", writes.view_one, 600, limit="M1"),
+    Work("M1s", "recordView spread over all stories", writes.view_many, 600, limit="M1"),
+    Work("M2", "follow, then unfollow", writes.follow, 600, limit="M2", each=2),
+    Work("M3", "createStory with 3 chapters of 2 kB", writes.create, 400, limit="M3"),
+    Work(
+        "M4",
+        "updateStory by 32 clients on one story until done",
+        writes.update,
+        320,
+        clients=32,
+        limit="M4",
+        each=writes.EACH,
+        retries=True,
+    ),
+    Work("M5", "placeOrder where one in five is too late", writes.buy, 600, limit="M5"),
+]

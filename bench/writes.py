@@ -1,0 +1,264 @@
+"""The works that write. Each expects the version that is there, as a client does that has just looked."""
+
+import random
+import uuid
+from collections.abc import Generator
+
+from bench.data import CHAPTER, Data, global_id, key_of, one, rows, token
+from bench.reads import CREATE, created, creation, published
+from bench.scripts import Answer, Batch, Request, Script, require
+
+VIEW = """
+mutation ($story: ID!, $place: PlaceInput!, $expect: Expect!) {
+  recordView(story: $story, place: $place, expect: $expect) {
+    __typename
+    ... on ReadingSuccess { applied counted reading { id version offset } }
+  }
+}
+"""
+
+RELATE = """
+mutation ($person: ID!, $expect: Expect!) {
+  %s(person: $person, expect: $expect) {
+    __typename
+    ... on RelationshipSuccess { applied relationship { id version following } }
+  }
+}
+"""
+FOLLOW, UNFOLLOW = RELATE % "follow", RELATE % "unfollow"
+
+UPDATE = """
+mutation ($id: ID!, $patch: StoryPatch!, $expect: Expect!) {
+  updateStory(id: $id, patch: $patch, expect: $expect) {
+    __typename
+    ... on StorySuccess { applied story { id version title } }
+    ... on ConflictError { current { version } retry { kind afterMs } }
+  }
+}
+"""
+
+CREATE_EDITION = """
+mutation ($story: ID!, $stock: Int!) {
+  createEdition(story: $story, title: "First edition", priceCents: 300, stock: $stock) {
+    __typename
+    ... on EditionSuccess { edition { id stock } }
+  }
+}
+"""
+
+BUY = """
+mutation ($edition: ID!, $key: UUID!) {
+  placeOrder(lines: [{edition: $edition, quantity: 1}], key: $key) {
+    __typename
+    ... on OrderSuccess { applied order { id version status totalCents } }
+    ... on OutOfStockError { available edition { id stock } }
+  }
+}
+"""
+
+
+# --- M1 ----------------------------------------------------------------------------------------------------------
+
+VISITS = """
+SELECT visit.reader, story.id, story.chapter_id, COALESCE(reading.version, 0)
+FROM unnest(%s::int[], %s::int[]) AS visit (reader, story)
+JOIN bench_person AS reader ON reader.n = visit.reader
+JOIN bench_story AS story ON story.n = visit.story
+JOIN stories_story AS written ON written.id = story.id AND written.author_id <> reader.id
+LEFT JOIN reading_reading AS reading ON reading.story_id = story.id AND reading.reader_id = reader.id
+WHERE NOT EXISTS (
+    SELECT FROM social_relationship AS pair
+    WHERE pair.low_id = LEAST(reader.id, written.author_id) AND pair.high_id = GREATEST(reader.id, written.author_id)
+      AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL)
+)
+"""
+
+VIEWS = """
+SELECT sum(count)::bigint FROM stories_storytally AS tally JOIN bench_story AS story ON story.id = tally.subject_id
+WHERE tally.kind = 'views' AND story.n BETWEEN %s AND %s
+"""
+
+
+def view_one(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Many readers, each for the first time, at one story."""
+    _, number = yield from published(data, chapters=1)
+    return views(data, requests, number, number)
+
+
+def view_many(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Many readers, each at a story of their own choice."""
+    yield from ()
+    return views(data, requests, 1, data.stories)
+
+
+def views(data: Data, requests: int, first: int, last: int) -> Batch:
+    """Each view is counted, and the totals say so."""
+    readers = random.sample(range(1, data.people + 1), min(data.people, requests + 20))
+    visits = rows(data.db, VISITS, readers, [random.randint(first, last) for _ in readers])[:requests]
+    require(len(visits) == requests, "there should be so many readers", len(visits))
+    before = one(data.db, VIEWS, first, last) or 0
+
+    def check() -> None:
+        counted = one(data.db, VIEWS, first, last) - before
+        require(counted == requests, f"{requests} views should have been counted", counted)
+
+    scripts = [view(*visit) for visit in visits]
+    return Batch(scripts, check, {"people": data.people, "first": first, "last": last})
+
+
+def view(reader: int, story: uuid.UUID, chapter: uuid.UUID, version: int) -> Script:
+    """One view, at a place in the first chapter."""
+    place = {"chapter": global_id("Chapter", chapter), "offset": 1_999}
+    variables = {"story": global_id("Story", story), "place": place, "expect": {"version": str(version)}}
+    answer = yield Request(VIEW, variables, token(reader))
+    done = answer["recordView"]
+    is_so = done.get("applied") == "WRITTEN" and done["counted"] and done["reading"]["version"] == str(version + 1)
+    require(is_so, "the view should have been counted", answer)
+
+
+# --- M2 ----------------------------------------------------------------------------------------------------------
+
+STRANGERS = """
+SELECT me.n, them.id FROM bench_person AS me JOIN bench_person AS them ON them.n = 1 + (me.n - 1 + %s) %% %s
+WHERE NOT EXISTS (
+    SELECT FROM social_relationship AS pair
+    WHERE pair.low_id = LEAST(me.id, them.id) AND pair.high_id = GREATEST(me.id, them.id)
+)
+ORDER BY random() LIMIT %s
+"""
+
+TIES = "SELECT count(*) FROM follow"
+
+
+def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Strangers, of whom the one follows the other and leaves it again."""
+    yield from ()
+    shift = random.randint(1, data.people - 1)
+    pairs = rows(data.db, STRANGERS, shift, data.people, requests // 2)
+    require(len(pairs) == requests // 2, "there should be so many strangers", len(pairs))
+    before = one(data.db, TIES)
+
+    def check() -> None:
+        require(one(data.db, TIES) == before, "nobody should follow anybody more than before", None)
+
+    return Batch([meet(*pair) for pair in pairs], check, {"people": data.people, "shift": shift})
+
+
+def meet(me: int, person: uuid.UUID) -> Script:
+    """Follow somebody and leave it again."""
+    for version, (field, document) in enumerate((("follow", FOLLOW), ("unfollow", UNFOLLOW))):
+        variables = {"person": global_id("Person", person), "expect": {"version": str(version)}}
+        answer = yield Request(document, variables, token(me))
+        done = answer[field]
+        require(done.get("applied") == "WRITTEN", f"{field} should have been written", answer)
+        is_so = done["relationship"]["version"] == str(version + 1)
+        require(is_so and done["relationship"]["following"] is (field == "follow"), f"{field} should be shown", answer)
+
+
+# --- M3 ----------------------------------------------------------------------------------------------------------
+
+SHELVES = """
+SELECT person.n, shelf.version FROM bench_person AS person JOIN stories_shelf AS shelf ON shelf.author_id = person.id
+ORDER BY random() LIMIT %s
+"""
+
+WRITTEN = "SELECT (SELECT count(*) FROM stories_story), (SELECT count(*) FROM stories_chapter)"
+
+
+def create(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Many authors, each with a new story."""
+    yield from ()
+    authors = rows(data.db, SHELVES, requests)
+    require(len(authors) == requests, "there should be so many authors", len(authors))
+    ((stories, chapters),) = rows(data.db, WRITTEN)
+
+    def check() -> None:
+        is_so = rows(data.db, WRITTEN) == [(stories + requests, chapters + 3 * requests)]
+        require(is_so, f"{requests} stories with 3 chapters each should have been added", rows(data.db, WRITTEN))
+
+    return Batch([write(*author) for author in authors], check, {"people": data.people, "body": CHAPTER})
+
+
+def write(author: int, version: int) -> Script:
+    """A new story on a shelf that has this version."""
+    answer = yield Request(CREATE, creation(3, version), token(author))
+    done = answer["createStory"]
+    is_so = done.get("applied") == "WRITTEN" and [one["position"] for one in done["story"]["chapters"]] == [1, 2, 3]
+    require(is_so and done["shelf"]["version"] == str(version + 1), "the story should have been created", answer)
+
+
+# --- M4 ----------------------------------------------------------------------------------------------------------
+
+EACH = 10
+
+TITLES = """
+SELECT revision.values ->> 'title' FROM stories_revision AS revision
+WHERE revision.story_id = %s AND revision.chapter_id IS NULL
+UNION ALL SELECT title FROM stories_story WHERE id = %s
+"""
+
+
+def update(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Clients that all give one story a title, each ten times; every title that was written is found again."""
+    made = yield from created(data, chapters=1)
+    key = key_of(made["id"])
+    titles = [[f"Title {client} {number}" for number in range(EACH)] for client in range(requests // EACH)]
+
+    def check() -> None:
+        found = sorted(title for (title,) in rows(data.db, TITLES, key, key))
+        sent = sorted([made["title"], *(title for of_client in titles for title in of_client)])
+        require(found == sent, "every title that was written should be found once", found)
+
+    scripts = [retitle(made["id"], made["version"], token(data.author), one_client) for one_client in titles]
+    return Batch(scripts, check, {"author": data.author, "story": key})
+
+
+def retitle(id_: str, version: str, of: str, titles: list[str]) -> Script:
+    """Write one title after the other, each as often as it takes; wait after a conflict as the answer advises."""
+    after_ms = 0
+    for title in titles:
+        while True:
+            variables = {"id": id_, "patch": {"title": title}, "expect": {"version": version}}
+            answer = yield Request(UPDATE, variables, of, after_ms)
+            done = answer["updateStory"]
+            if done["__typename"] != "ConflictError":
+                break
+            version, after_ms = done["current"]["version"], done["retry"]["afterMs"]
+        require(done.get("applied") == "WRITTEN" and done["story"]["title"] == title, "it should be written", answer)
+        is_next = done["story"]["version"] == str(int(version) + 1)
+        require(is_next, f"the version should be the next one after {version}", answer)
+        version, after_ms = done["story"]["version"], 0
+
+
+# --- M5 ----------------------------------------------------------------------------------------------------------
+
+SOLD = "SELECT COALESCE(sum(quantity), 0)::bigint FROM market_orderline WHERE edition_id = %s"
+
+
+def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """Many buyers, for four fifths of whom there is a copy."""
+    id_, _ = yield from published(data, chapters=1)
+    stock = requests * 4 // 5
+    made = yield Request(CREATE_EDITION, {"story": id_, "stock": stock}, token(data.author))
+    edition = made["createEdition"]["edition"]["id"]
+    sold: list[bool] = []
+
+    def check() -> None:
+        left = one(data.db, "SELECT stock FROM market_edition WHERE id = %s", key_of(edition))
+        found = (sum(sold), one(data.db, SOLD, key_of(edition)), left)
+        require(found == (stock, stock, 0), f"exactly {stock} copies should have been sold", found)
+
+    buyers = [random.randint(1, data.people) for _ in range(requests)]
+    known = {"people": data.people, "edition": key_of(edition)}
+    return Batch([order(edition, buyer, sold) for buyer in buyers], check, known)
+
+
+def order(edition: str, buyer: int, sold: list[bool]) -> Script:
+    """Buy a copy; hear that there is none only when that is so."""
+    answer = yield Request(BUY, {"edition": edition, "key": str(uuid.uuid4())}, token(buyer))
+    done = answer["placeOrder"]
+    if done["__typename"] == "OutOfStockError":
+        require(done["available"] == 0 and done["edition"]["stock"] == 0, "there should be none left", answer)
+    else:
+        require(done.get("applied") == "WRITTEN" and done["order"]["totalCents"] == 300, "it should be ordered", answer)
+    sold.append(done["__typename"] == "OrderSuccess")
