@@ -30,6 +30,7 @@ from django.db.models.sql.where import WhereNode
 from backend.engine.contention import after_conflict_ms
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.guard import guard_of
+from backend.engine.heat import HEAT
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -226,6 +227,7 @@ def conflict(
     current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
 ) -> Conflict:
     """The refusal of a write that came too late. `thing` names what was fought over, for the advice on waiting."""
+    HEAT.note(thing, [overlap.path for overlap in overlaps])
     return Conflict(current, expected=seen.version or 0, after_ms=after_conflict_ms(thing), overlaps=overlaps)
 
 

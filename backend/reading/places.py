@@ -116,4 +116,4 @@ def _conflict(reading: Reading, visit: Visit, seen: Expected) -> Conflict:
         for name, path in (("chapter_id", "chapter"), ("offset", "offset"))
         if name in visit.values
     ]
-    return conflict(reading, seen=seen, thing=("reading", reading.story_id, reading.reader_id), overlaps=overlaps)
+    return conflict(reading, seen=seen, thing=("reading", reading.reader_id, reading.story_id), overlaps=overlaps)
