@@ -7,7 +7,7 @@ import strawberry
 
 from backend.people import models
 from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, market, people, reading, whispers
+from resolvers import access, market, notifications, people, reading, whispers
 from schema.answers import (
     Applied,
     BusyError,
@@ -41,6 +41,7 @@ from schema.nodes import (
 
 if TYPE_CHECKING:
     from schema.market import OrderConnection
+    from schema.notifications import NotificationConnection
     from schema.reading import ReadingConnection
     from schema.social import Relationship
     from schema.stories import Shelf, StoryConnection
@@ -66,6 +67,10 @@ class Person(Versioned):
     show_mature: bool | None = computed(
         people.show_mature,
         "Whether lists show them stories for adults and NSFW whispers that others wrote. Only for oneself.",
+    )
+    unread_count: int | None = computed(
+        notifications.unread_count,
+        "How many of their notifications they have not read; 100 stands for 100 or more. Only for oneself.",
     )
 
     @classmethod
@@ -123,6 +128,25 @@ class Person(Versioned):
     ) -> Annotated["OrderConnection", strawberry.lazy("schema.market")] | None:
         """A page of the orders that one has to serve."""
         return market.sales_of(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="What they are told of, newest first. Left out is what is about a story that they cannot find now, and about "
+        "one for adults unless they have set showMature in their profile. Only for oneself."
+    )
+    def notifications(
+        self,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        unread: Annotated[
+            bool | None,
+            strawberry.argument(description="true: only what is unread; false: only what is read; all if left out."),
+        ] = None,
+    ) -> Annotated["NotificationConnection", strawberry.lazy("schema.notifications")] | None:
+        """A page of one's own notifications."""
+        part = window(first, after, last, before)
+        return notifications.of_person(_row(self), part, unread=unread)  # type: ignore[return-value]
 
 
 def _row(person: Any) -> models.Person:

@@ -6,7 +6,20 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema import chapters, lists, lookup, market, moderation, people, reading, revisions, social, stories, whispers
+from schema import (
+    chapters,
+    lists,
+    lookup,
+    market,
+    moderation,
+    notifications,
+    people,
+    reading,
+    revisions,
+    social,
+    stories,
+    whispers,
+)
 from schema.answers import HANDLERS
 from schema.counted import count_mutations
 from schema.light import lighten
@@ -44,6 +57,7 @@ Mutation = _root(
     whispers.WhispersMutation,
     moderation.ModerationMutation,
     market.MarketMutation,
+    notifications.NotificationsMutation,
 )
 
 schema = strawberry.Schema(
@@ -61,6 +75,7 @@ schema = strawberry.Schema(
         moderation.Report,
         market.Edition,
         market.Order,
+        notifications.Notification,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=HANDLERS,

@@ -1,0 +1,30 @@
+"""Writes to notifications by whom they are for."""
+
+import uuid
+
+from django.db.models.functions import Now
+
+from backend.engine.errors import FieldConflict, NotFound
+from backend.engine.idempotency import Applied
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
+from backend.notifications import queries
+from backend.notifications.models import Notification
+
+UNKNOWN_NOTIFICATION = "There is no such notification."
+
+
+def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> tuple[Notification, Applied]:
+    """Remember that the person has read it, if it is as it was at `seen`. Raises `Conflict`, `NotFound`."""
+    unread = Notification.objects.filter(pk=notification_id, person_id=person_id, read_at__isnull=True)
+    rows = write(
+        unread.filter(unchanged(Notification, seen, ["read"])), read_at=Now(), **stamped(Notification, ["read"])
+    )
+    if rows:
+        return rows[0], Applied.WRITTEN
+    present = queries.by_ids([notification_id], person=person_id).get(notification_id)
+    if present is None:
+        raise NotFound(UNKNOWN_NOTIFICATION)
+    if present.read_at is not None and is_unchanged(present, seen, ["read"]):
+        return present, Applied.NOOP
+    overlaps = [] if present.read_at is None else [FieldConflict("readAt", None, None, present.read_at.isoformat())]
+    raise conflict(present, seen=seen, thing=("notification", notification_id), overlaps=overlaps)

@@ -1,0 +1,141 @@
+"""Notifications in GraphQL: the type, the viewer's list, and marking one read."""
+
+import enum
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from backend.notifications import models
+from resolvers import notifications
+from schema.answers import (
+    Applied,
+    BusyError,
+    ConflictError,
+    ExpectArgument,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    applied_field,
+    applied_of,
+    mutation,
+    what_is_expected,
+)
+from schema.context import Info
+from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
+
+if TYPE_CHECKING:
+    from schema.stories import Story
+
+
+@strawberry.enum(description="What somebody is told of.")
+class NotificationKind(enum.Enum):
+    """One for each kind of event."""
+
+    STORY_PUBLISHED = strawberry.enum_value(
+        "STORY_PUBLISHED",
+        description="Somebody whom you follow has published a story. You are told once of each story.",
+    )
+    MODERATION_DIGEST = strawberry.enum_value(
+        "MODERATION_DIGEST", description="A day of moderation is over: its figures are in `digest`. For moderators."
+    )
+
+
+@strawberry.type(description="The figures of a day of moderation.")
+class ModerationDigest:
+    """A digest."""
+
+    day: date = strawberry.field(description="Which day (UTC).")
+    open_reports: int = strawberry.field(description="How many reports were open when the digest was made.")
+    claimed_reports: int = strawberry.field(description="How many were claimed then.")
+    resolved_reports: int = strawberry.field(description="How many were resolved on that day, and still were.")
+
+
+def _digest(notification: models.Notification) -> Any:
+    """A digest's figures are columns of its notification."""
+    return None if notification.day is None else notification
+
+
+@strawberry.type(
+    description="That you are told of an event, once. It never changes; whether you have read it may. Nobody else finds it."
+)
+class Notification(Versioned):
+    """A notification."""
+
+    id: strawberry.ID = computed(
+        lambda notification: to_id("Notification", notification.pk), "Names this notification. Opaque."
+    )
+    kind: NotificationKind = computed(lambda row: NotificationKind[row.kind], "What happened.")
+    created_at: datetime = strawberry.field(description="When you were told.")
+    read_at: datetime | None = strawberry.field(description="When you have marked it read; null until then.")
+    story: Annotated["Story", strawberry.lazy("schema.stories")] | None = computed(
+        notifications.story,
+        "The story that was published. Null of a digest, and if you cannot find the story now; lists leave such a "
+        "notification out. It goes when the story is deleted.",
+    )
+    digest: ModerationDigest | None = computed(_digest, "The figures of a digest; null otherwise.")
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of notifications are what this type shows."""
+        return isinstance(value, models.Notification)
+
+
+@strawberry.type(description="A notification in a list, with the place where the list can go on.")
+class NotificationEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this notification stands in the list.")
+    node: Notification = computed(lambda row: row, "The notification.")
+
+
+@strawberry.type(description="A page of notifications.")
+class NotificationConnection:
+    """Relay's connection."""
+
+    edges: list[NotificationEdge] = computed(lambda page: page.rows, "The notifications of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="The notification as it is after the write.")
+class NotificationSuccess:
+    """A notification was marked."""
+
+    notification: Notification = strawberry.field(description="The notification, with its version.")
+    applied: Applied = applied_field()
+
+
+MarkNotificationReadResult = Annotated[
+    NotificationSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("MarkNotificationReadResult", description="What markNotificationRead can answer."),
+]
+
+
+@strawberry.type
+class NotificationsMutation:
+    """Writes to notifications."""
+
+    @mutation(
+        description="Remember that you have read a notification of yours. Of two devices that do it at once one writes, and the "
+        "other's conflict says when it was read; NOOP if you saw that it is read."
+    )
+    def mark_notification_read(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The notification's id.")],
+        expect: ExpectArgument,
+        key: Key = None,
+    ) -> MarkNotificationReadResult:
+        """Mark a notification read."""
+        me, notification = info.context.me, key_of(id, "Notification", "id")
+        expected = what_is_expected(expect)
+        outcome = notifications.mark_notification_read(me, notification=notification, expect=expected, key=key)
+        return NotificationSuccess(
+            notification=outcome.rows["notification"],  # type: ignore[arg-type]
+            applied=applied_of(outcome),
+        )

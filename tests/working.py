@@ -1,0 +1,113 @@
+"""Starts `manage.py worker` in a process of its own, and makes jobs for it."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from backend.engine import tallies
+from backend.engine.transactions import unit_of_work
+from backend.jobs.queue import defer
+from backend.people.models import Person, PersonTally
+from backend.social.models import Relationship
+from backend.stories.models import Shelf, Story, StoryStatus
+from tests.races.rows import query, scalar
+from tests.serving import PATIENCE_SECONDS, ROOT, Process, until
+
+QUEUE = ("procrastinate_jobs", "procrastinate_periodic_defers", "procrastinate_events", "procrastinate_workers")
+ENDED = "('succeeded', 'failed', 'cancelled', 'aborted')"
+
+
+def empty_queue() -> None:
+    """Forget all jobs and workers: the queue's own tables are not swept away after each test."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(QUEUE)}")
+
+
+def start_worker(database: str, *more: str, stderr: int | None = None) -> Process:
+    """Start a worker over this database."""
+    environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "worker", *more],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def working(database: str, *more: str) -> Iterator[Process]:
+    """A worker that is at work. Killed when the block ends, if it has not ended."""
+    before = scalar("SELECT count(*) FROM procrastinate_workers")
+    process = start_worker(database, *more)
+    try:
+        until(lambda: scalar("SELECT count(*) FROM procrastinate_workers") > before, "the worker works")
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+
+
+def jobs(status: str) -> int:
+    """How many jobs stand so, those aside that come by the clock."""
+    return scalar(
+        "SELECT count(*) FROM procrastinate_jobs WHERE status::text = %s AND queueing_lock IS NOT NULL", status
+    )
+
+
+def all_done() -> bool:
+    """Whether every job has ended, those aside that come by the clock."""
+    sql = f"SELECT count(*) FROM procrastinate_jobs WHERE status NOT IN {ENDED} AND queueing_lock IS NOT NULL"
+    return scalar(sql) == 0
+
+
+def make_followers(author: Person, followers: Sequence[Person]) -> None:
+    """Let them follow, without a word of the API: thousands are quick."""
+    pairs = []
+    for follower in followers:
+        low, high = sorted((author.pk, follower.pk))
+        side = "low" if follower.pk == low else "high"
+        other = "high" if side == "low" else "low"
+        stamps = {f"{side}_following_changed": 1, f"{other}_followed_changed": 1, "low_version": 1, "high_version": 1}
+        pairs.append(Relationship(low_id=low, high_id=high, **{f"{side}_follows_at": Now()}, **stamps))
+    Relationship.objects.bulk_create(pairs, batch_size=2_000)
+    raised = [(one.pk, "following", 1) for one in followers]
+    unit_of_work(lambda: tallies.add(PersonTally, [(author.pk, "followers", len(followers)), *raised]))
+
+
+def publish(author: Person, count: int) -> list[uuid.UUID]:
+    """So many published stories of the author, whose jobs are waiting: as if each had just been published."""
+    stories = [
+        Story(
+            author=author,
+            title=f"Story {number}",
+            status=StoryStatus.PUBLISHED,
+            published_at=Now(),
+            version=2,
+            status_changed=2,
+        )
+        for number in range(count)
+    ]
+
+    def work() -> None:
+        Story.objects.bulk_create(stories)
+        Shelf.objects.filter(pk=author.pk).delete()
+        Shelf.objects.bulk_create([Shelf(author=author, story_count=count, version=count, stories_changed=count)])
+        PersonTally.objects.bulk_create([PersonTally(subject=author, kind="stories", slot=1, count=count)])
+        for story in stories:
+            defer("announce", f"announce:{story.pk}:2", story=str(story.pk), version=2)
+
+    unit_of_work(work)
+    return [story.pk for story in stories]
+
+
+def told() -> dict[uuid.UUID, int]:
+    """How many have been told of each story."""
+    return dict(query("SELECT story_id, count(*) FROM notifications_notification GROUP BY story_id"))
