@@ -66,13 +66,18 @@ def _name(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
+def _frame(lines: str) -> str:
+    """A line of a traceback: where, and the code there, without the marks under it."""
+    return ": ".join(line.strip() for line in lines.splitlines()[:2])
+
+
 def _described(error: BaseException) -> dict[str, Any]:
     """All that may be said of an exception: `stack` begins with what happened first, as a traceback does."""
     stack: list[str] = []
     said: dict[str, Any] = {"exception": _name(error)}
     for one in _chain(error):
         frames = traceback.format_tb(one.__traceback__, limit=-MOST_FRAMES)
-        stack[:0] = [*("".join(frame.splitlines()[:2]).strip() for frame in frames), _name(one)]
+        stack[:0] = [*(_frame(frame) for frame in frames), _name(one)]
         diagnosis = getattr(one, "diag", None)
         for name in ("sqlstate", "constraint_name", "table_name"):
             value = getattr(diagnosis, name, None)

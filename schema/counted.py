@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo, GraphQLSchema
 
+from backend import logs
 from backend.engine import metrics
 from backend.engine.errors import Refusal
 from schema.answers import Applied, ConflictError, Failure
@@ -37,6 +38,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
 
     def counted(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         started = perf_counter()
+        logs.bind(mutation=name, path=str(info.path.key)[:MOST_CHARACTERS])
         with metrics.operation(name) as running:
             try:
                 answer = resolve(source, info, **arguments)
@@ -52,9 +54,8 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
             if isinstance(answer, ConflictError):
                 type_ = type_of(answer)
                 metrics.CONFLICTS.labels(name, type_).inc()
-                place = {"mutation": name, "path": str(info.path.key)[:MOST_CHARACTERS]}
                 fields = [overlap.path for overlap in answer.overlaps]
-                log.info("conflict", extra={**place, "type": type_, "fields": fields})
+                log.info("conflict", extra={"type": type_, "fields": fields})
             return answer
         applied = getattr(answer, "applied", None)
         figures.count(

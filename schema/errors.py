@@ -1,10 +1,11 @@
 """What a client may see of an error: a code with every one, a refusal's advice, nothing of our own insides."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from graphql import FieldNode, GraphQLError
+from graphql import GraphQLError
 
 from backend import logs
 from backend.engine import metrics
@@ -28,12 +29,17 @@ class RequestError(Exception):
         self.errors = [shown(error, code) for error in errors]
 
 
-def shown(error: GraphQLError, code: str, *, writes: bool = False) -> GraphQLError:
-    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged."""
+def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None) -> GraphQLError:
+    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged.
+
+    `mutations` are those of the operation by their names in the answer; None where it reads.
+    """
     original = error.original_error
     if isinstance(original, DatabaseError | InterfaceError):
         original = unserved(original) or original
-        if writes and isinstance(original, Busy):  # it may have broken after the commit, while the answer was read
+        if mutations is not None and isinstance(
+            original, Busy
+        ):  # it may have broken after the commit, while the answer was read
             original = OutcomeUnknown(after_ms=original.after_ms)
     if isinstance(original, Refusal):
         retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
@@ -46,15 +52,13 @@ def shown(error: GraphQLError, code: str, *, writes: bool = False) -> GraphQLErr
         original, DatabaseError | InterfaceError
     ):  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
         return _replaced(error, MISFIT, {"code": code})
-    return _fault(error, original, writes=writes)
+    return _fault(error, original, mutations or {})
 
 
-def _fault(error: GraphQLError, original: Exception, *, writes: bool) -> GraphQLError:
+def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str]) -> GraphQLError:
     """A fault of ours: logged, and shown as nothing but the id under which it is in the log."""
     path = error.path or []
-    place: dict[str, Any] = {"path": ".".join(map(str, path))}
-    if writes and len(path) == 1 and error.nodes and isinstance(error.nodes[0], FieldNode):
-        place["mutation"] = error.nodes[0].name.value
+    place = {"path": ".".join(map(str, path)), "mutation": mutations.get(str(path[0])) if path else None}
     log.error("fault", exc_info=original, extra=place)
     metrics.FAULTS.inc()
     request = logs.this_request()

@@ -118,18 +118,26 @@ def run(
             "data": None,
         }
     assert isinstance(result, ExecutionResult)
-    return _answer(result, writes=operation.operation is OperationType.MUTATION)
+    return _answer(result, _mutations(operation))
 
 
-def _answer(result: ExecutionResult, *, writes: bool) -> dict[str, Any]:
+def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
     if result.data is None and all(error.path is None for error in result.errors):
         raise RequestError(result.errors, "BAD_USER_INPUT")
     return {
-        "errors": [shown(error, "INTERNAL_SERVER_ERROR", writes=writes).formatted for error in result.errors],
+        "errors": [shown(error, "INTERNAL_SERVER_ERROR", mutations).formatted for error in result.errors],
         "data": result.data,
     }
+
+
+def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
+    """The mutations of an operation by their names in the answer; None where it reads."""
+    if operation.operation is not OperationType.MUTATION:
+        return None
+    fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
+    return {(field.alias or field.name).value: field.name.value for field in fields}
 
 
 def _reads_data(operation: OperationDefinitionNode) -> bool:

@@ -1,0 +1,227 @@
+"""What the log says: one line of JSON for each failure, with where and what kind, and never anybody's words."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+from django.test import Client
+
+from backend import logs
+from backend.people.models import Account
+from resolvers import people
+from tests.api import PASSWORD, Caller
+from tests.races.statements import fault_at
+
+SECRET = "a-secret-that-nobody-logs"
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What has been logged since the test began, as it would stand on stderr."""
+    handler = next(one for one in logging.getLogger().handlers if one.name == "stderr")
+    stream = io.StringIO()
+    before = handler.setStream(stream)  # type: ignore[attr-defined]
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(before)  # type: ignore[attr-defined]
+
+
+def send(query: str, token: str | None = None, **headers: str) -> Any:
+    """The response to an operation."""
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    body = json.dumps({"query": query})
+    return Client(raise_request_exception=False).post(
+        "/graphql", body, content_type="application/json", headers=headers
+    )
+
+
+RENAME = 'mutation Rename { mine: updateProfile(patch: {name: "%s"}, expect: {version: "1"}) { __typename } }'
+
+
+# --- Faults -----------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_one_line_with_all_that_finds_it(
+    asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operation, mutation, viewer, path, method, request id, exception, stack; the client is told the id."""
+
+    def fail(*_args: object, **_options: object) -> Any:
+        raise LookupError(SECRET) from ValueError(SECRET)
+
+    monkeypatch.setattr(people.actions, "update_profile", fail)
+    response = send(RENAME % SECRET, asha.token, **{"X-Request-Id": "from-the-app-7"})
+    (error,) = response.json()["errors"]
+    assert (response["X-Request-Id"], error["extensions"]["requestId"]) == ("from-the-app-7", "from-the-app-7")
+    assert "from-the-app-7" in error["message"]
+    (line,) = lines()
+    stack = line.pop("stack")
+    assert line.pop("time")
+    assert line == {
+        "event": "fault",
+        "level": "error",
+        "logger": "katha",
+        "operation": "Rename",
+        "mutation": "updateProfile",
+        "path": "mine",
+        "viewer": str(asha.person.pk),
+        "method": "POST",
+        "url": "/graphql",
+        "request_id": "from-the-app-7",
+        "exception": "builtins.LookupError",
+    }
+    assert stack[0] == "builtins.ValueError"
+    assert stack[-1] == "builtins.LookupError"
+    assert any("in fail: raise LookupError" in frame for frame in stack)
+    assert any("in unit_of_work" in frame for frame in stack)
+
+
+def test_a_fault_of_the_database_names_the_rule_and_no_value(asha: Caller, bilal: Caller, lines: Lines) -> None:
+    """PostgreSQL's DETAIL quotes the row that broke a rule: of that only the rule's name is logged."""
+
+    def break_a_rule() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE people_account SET login = 'asha' WHERE login = 'bilal'")
+
+    with pytest.raises(IntegrityError, match=r"Key \(login\)=\(asha\)"):
+        break_a_rule()
+    with fault_at(2, break_a_rule):
+        response = send(RENAME % SECRET, asha.token)
+    assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    (line,) = lines()
+    assert (line["event"], line["exception"], line["sqlstate"]) == ("fault", "django.db.utils.IntegrityError", "23505")
+    assert line["constraint_name"].startswith("people_account_login")
+    assert "Key (" not in json.dumps(line)
+    assert SECRET not in json.dumps(line)
+    assert asha.token not in json.dumps(line)
+    assert Account.objects.filter(login="bilal").exists()
+
+
+def test_a_fault_deep_in_the_answer_to_a_mutation_names_it(
+    asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the document has several, which have all run by then."""
+
+    def fail(*_args: object) -> Any:
+        raise LookupError
+
+    monkeypatch.setattr(people.tallies, "totals", fail)
+    first = (
+        'one: updateProfile(patch: {name: "A"}, expect: {version: "1"}) '
+        "{ ... on ProfileSuccess { person { followerCount } } }"
+    )
+    send(f"mutation {{ {first} signOut }}", asha.token)
+    (line,) = lines()
+    assert (line["mutation"], line["path"], line["operation"]) == ("updateProfile", "one.person.followerCount", None)
+
+
+def test_a_fault_outside_of_graphql_is_a_line_too(asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Django itself catches is logged in the same form, under the request's id."""
+
+    def fail(*_args: object) -> Any:
+        raise LookupError(SECRET)
+
+    monkeypatch.setattr("schema.health.exposition.text", fail)
+    response = Client(raise_request_exception=False).get("/metrics")
+    assert response.status_code == 500
+    (line,) = lines()
+    assert (line["level"], line["exception"], line["url"]) == ("error", "builtins.LookupError", "/metrics")
+    assert line["request_id"] == response["X-Request-Id"]
+    assert SECRET not in json.dumps(line)
+
+
+def test_a_failed_job_is_a_line(lines: Lines) -> None:
+    """With its task and number, and not what it was called with."""
+    logs.job_failed("backend.jobs.something", 7, LookupError(SECRET))
+    (line,) = lines()
+    assert (line["event"], line["task"], line["job"]) == ("job failed", "backend.jobs.something", 7)
+    assert line["exception"] == "builtins.LookupError"
+    assert SECRET not in json.dumps(line)
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------
+
+
+def test_a_conflict_is_a_line_of_information(asha: Caller, lines: Lines) -> None:
+    """What was fought over, by whom, which fields; not what was written."""
+    assert "ProfileSuccess" in send(RENAME % "First", asha.token).content.decode()
+    assert "ConflictError" in send(RENAME % SECRET, asha.token).content.decode()
+    (line,) = lines()
+    assert {name: line[name] for name in ("event", "level", "operation", "mutation", "path")} == {
+        "event": "conflict",
+        "level": "info",
+        "operation": "Rename",
+        "mutation": "updateProfile",
+        "path": "mine",
+    }
+    assert (line["type"], line["fields"], line["viewer"]) == ("Person", ["name"], str(asha.person.pk))
+    assert SECRET not in json.dumps(line)
+
+
+def test_a_database_that_cannot_serve_is_a_warning(asha: Caller, lines: Lines) -> None:
+    """With the cause: the client is told BUSY and no more."""
+
+    def cancel() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '1ms'")
+            cursor.execute("SELECT pg_sleep(1)")
+
+    with fault_at(2, cancel):
+        assert "BusyError" in send(RENAME % SECRET, asha.token).content.decode()
+    (line,) = lines()
+    assert (line["level"], line["code"], line["sqlstate"]) == ("warning", "BUSY", "57014")
+    assert (line["mutation"], line["path"], line["viewer"]) == ("updateProfile", "mine", str(asha.person.pk))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f'mutation {{ signIn(handle: "asha", password: "{SECRET}") {{ __typename }} }}',
+        f'mutation {{ signUp(handle: "asha", name: "Asha", password: "{SECRET}") {{ __typename }} }}',
+        RENAME % (SECRET * 100),
+        f'{{ person(handle: "{SECRET}") {{ id }} }}',
+        f'{{ {SECRET.replace("-", "_")} "',
+    ],
+)
+def test_a_refusal_is_no_news(asha: Caller, lines: Lines, query: str) -> None:
+    """Nothing is logged of what clients are told, nor of what they said."""
+    send(query, SECRET)
+    send(query, asha.token)
+    assert lines() == []
+
+
+def test_people_sign_in_unheard(asha: Caller, lines: Lines) -> None:
+    """Neither the password nor the token that it gives."""
+    query = f'mutation {{ signIn(handle: "asha", password: "{PASSWORD}") {{ ... on SignSuccess {{ token }} }} }}'
+    assert send(query).json()["data"]["signIn"]["token"]
+    assert lines() == []
+
+
+# --- Request ids ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", ["a" * 101, "two words", "line\\nbreak", "", "ünïcode"])
+def test_a_strange_request_id_is_replaced(db: None, sent: str) -> None:
+    """So that nobody writes into the log what they like."""
+    response = send("{ __typename }", **{"X-Request-Id": sent})
+    assert response["X-Request-Id"] != sent
+    assert len(response["X-Request-Id"]) == 32
+
+
+def test_every_response_has_a_request_id(db: None) -> None:
+    """Each its own."""
+    given = {Client().get(path)["X-Request-Id"] for path in ("/", "/healthz", "/schema.graphql", "/nothing")}
+    assert len(given) == 4
+
+
+def test_what_a_library_says_of_an_exception_is_left_out(lines: Lines) -> None:
+    """Where it is an argument of a message, only its type is written."""
+    logging.getLogger("psycopg").warning("error ignored in %s: %s", "rollback", LookupError(SECRET))
+    (line,) = lines()
+    assert line["event"] == "error ignored in rollback: builtins.LookupError"
