@@ -17,8 +17,6 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-log = logging.getLogger("katha")
-
 FACTS = ("operation", "mutation", "path", "viewer", "type", "fields", "code", "task", "job")
 """What a line may say of its event, by `extra`; anything else that a library adds to a record is left out."""
 MOST_FRAMES = 40
@@ -45,11 +43,6 @@ def this_request() -> str | None:
     """The id of the request that this thread answers."""
     found: str | None = get_contextvars().get("request_id")
     return found
-
-
-def job_failed(task: str, job: int | None, error: BaseException) -> None:
-    """Log that a run of a background job failed. What the job was called with is not said."""
-    log.error("job failed", exc_info=error, extra={"task": task, "job": job})
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -95,14 +88,17 @@ def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     return event
 
 
-class _Nameless(logging.Filter):
-    """Replaces exceptions among a message's arguments by their types: libraries put them there."""
+class _Discreet(logging.Filter):
+    """Keeps what libraries say in messages from saying too much."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
+        """Let a record through, with exceptions among its arguments replaced by their types.
+
+        Not so procrastinate's own account of a job, which holds its arguments: `backend.jobs` says what is to be said.
+        """
         if isinstance(record.args, tuple):
             record.args = tuple(_name(one) if isinstance(one, BaseException) else one for one in record.args)
-        return True
+        return not str(getattr(record, "action", "")).startswith("job_")
 
 
 def _json(value: Any, **_: Any) -> str:
@@ -121,7 +117,7 @@ FIRST: list[Processor] = [
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"nameless": {"()": _Nameless}},
+    "filters": {"discreet": {"()": _Discreet}},
     "formatters": {
         "json": {
             "()": ProcessorFormatter,
@@ -132,7 +128,7 @@ LOGGING: dict[str, Any] = {
             ],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["nameless"]}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["discreet"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "katha": {"level": "INFO"},

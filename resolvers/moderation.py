@@ -32,7 +32,8 @@ def is_moderator(viewer: Person | None) -> bool:
     return viewer.moderates  # type: ignore[attr-defined]
 
 
-def _must_moderate(me: Person) -> None:
+def must_moderate(me: Person) -> None:
+    """Raise `Forbidden` for anybody but moderators."""
     if not is_moderator(me):
         raise Forbidden("This is for moderators.")
 
@@ -50,7 +51,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 def reports(status: ReportStatus | None, window: Window, *, viewer: Person | None) -> Page[Report]:
     """The reports that stand so, or all, oldest first: for moderators."""
     me = signed_in(viewer)
-    _must_moderate(me)
+    must_moderate(me)
     page = queries.reports(status, window)
     gather(page.rows, me)
     return page
@@ -187,7 +188,7 @@ def _moderated(
     step = conditioned(me, expect, Target("report", {"pk": report}), write)
 
     def work() -> Outcome:
-        _must_moderate(me)
+        must_moderate(me)
         return step()
 
     return performed(Request(operation, me.pk, key, {"id": str(report), **arguments}), work, me)

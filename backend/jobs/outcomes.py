@@ -13,9 +13,11 @@ from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
 from backend.engine.errors import Refusal
+from backend.engine.metrics import operation
 from backend.engine.transactions import drop_broken_connection, unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import is_last
+from backend.monitoring.process import job_ended
 
 log = logging.getLogger("katha.jobs")
 
@@ -34,7 +36,8 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
     drop_broken_connection()
     started = time.monotonic()
     try:
-        result = attempt()
+        with operation(context.job.task_name):
+            result = attempt()
     except Exception as error:
         outcome = JobOutcome.FAILED if is_last(context.job) else JobOutcome.RETRIED
         ended(context.job, outcome, time.monotonic() - started, error)
@@ -45,6 +48,7 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
 
 def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | None = None) -> None:
     """Note what became of an attempt at a job. The exception goes to the log, what may be shown of it to the admin."""
+    job_ended(job.task_name, outcome.value)
     if outcome is JobOutcome.SUCCEEDED:
         return
     level = logging.ERROR if outcome is JobOutcome.FAILED else logging.WARNING
@@ -57,6 +61,7 @@ def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | 
         outcome.value,
         seconds,
         exc_info=error,
+        extra={"task": job.task_name, "job": job.id},
     )
     if error is not None and job.id is not None:
         _keep(job.id, _said(error))

@@ -50,17 +50,13 @@ SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(due)))::float FROM
 ) AS first
 """
 TALLIES = "SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE relname = ANY(%s) ORDER BY relname"
-HAS_JOBS = "SELECT to_regclass('procrastinate_jobs') IS NOT NULL"
 
 
 def read() -> DatabaseFigures:
     """The figures of now. Cheap: counts of tallies are PostgreSQL's own estimates."""
     connections, limit, waits, longest, deadlocks = _row(SESSIONS)
     jobs: dict[str, int] = dict.fromkeys(JOB_STATUSES, 0)
-    oldest = 0.0
-    if _row(HAS_JOBS)[0]:
-        jobs.update(_rows(JOBS))
-        oldest = _row(OLDEST_JOB)[0] or 0.0
+    jobs.update(_rows(JOBS))
     tables = [model._meta.db_table for model in Tally.__subclasses__()]
     return DatabaseFigures(
         connections=connections,
@@ -69,7 +65,7 @@ def read() -> DatabaseFigures:
         longest_lock_wait_seconds=longest,
         deadlocks=deadlocks,
         jobs=jobs,
-        oldest_job_seconds=oldest,
+        oldest_job_seconds=_row(OLDEST_JOB)[0] or 0.0,
         tally_slots=dict(_rows(TALLIES, [tables])),
     )
 

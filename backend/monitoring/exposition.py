@@ -14,13 +14,24 @@ from backend.monitoring import database, folder, process
 
 def text() -> bytes:
     """The metrics of now. Where the database cannot be asked, all that it would say is left out but `katha_database_up 0`."""
-    registry = CollectorRegistry()
-    registry.register(_AtScrape())
+    at_scrape = CollectorRegistry()
+    at_scrape.register(_AtScrape())
+    return generate_latest(at_scrape) + generate_latest(_processes())
+
+
+def counted() -> Iterator[Metric]:
+    """What the processes have counted, without what the database says."""
+    yield from _processes().collect()
+
+
+def _processes() -> CollectorRegistry:
+    """The figures of all processes; of this one where it is alone."""
     if folder.folder() is None:
-        return generate_latest(registry) + generate_latest(REGISTRY)
+        return REGISTRY
     process.forget_the_dead()
-    MultiProcessCollector(registry)
-    return generate_latest(registry)
+    added_up = CollectorRegistry()
+    MultiProcessCollector(added_up)
+    return added_up
 
 
 class _AtScrape:

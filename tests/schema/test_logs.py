@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection
 from django.test import Client
+from procrastinate.jobs import Job
 
-from backend import logs
+from backend.jobs.outcomes import JobOutcome, ended
+from backend.jobs.queue import MOST_ATTEMPTS
 from backend.people.models import Account
 from resolvers import people
 from tests.api import PASSWORD, Caller
@@ -136,12 +138,14 @@ def test_a_fault_outside_of_graphql_is_a_line_too(asha: Caller, lines: Lines, mo
     assert SECRET not in json.dumps(line)
 
 
-def test_a_failed_job_is_a_line(lines: Lines) -> None:
-    """With its task and number, and not what it was called with."""
-    logs.job_failed("backend.jobs.something", 7, LookupError(SECRET))
+def test_a_failed_job_is_a_line(transactional_db: None, lines: Lines) -> None:
+    """With its task and number, and not what it was called with; the library's own line, which says that, is left out."""
+    job = Job(id=7, queue="default", lock=None, queueing_lock=None, task_name="announce", attempts=MOST_ATTEMPTS)
+    ended(job, JobOutcome.FAILED, 1.5, LookupError(SECRET))
+    logging.getLogger("procrastinate.worker").error("Job announce[7](x=%s)", SECRET, extra={"action": "job_error"})
     (line,) = lines()
-    assert (line["event"], line["task"], line["job"]) == ("job failed", "backend.jobs.something", 7)
-    assert line["exception"] == "builtins.LookupError"
+    assert (line["level"], line["task"], line["job"]) == ("error", "announce", 7)
+    assert (line["exception"], line["stack"]) == ("builtins.LookupError", ["builtins.LookupError"])
     assert SECRET not in json.dumps(line)
 
 
