@@ -11,6 +11,7 @@ from backend.people import actions
 from schema.nodes import to_id
 from tests.market import Trader
 from tests.moderating import Moderating
+from tests.notifying import Notified
 
 PASSWORD = "a good enough password"
 
@@ -56,7 +57,7 @@ def _on(merge: bool) -> str:
     return "MERGE" if merge else "FAIL"
 
 
-class Caller(Moderating, Trader):
+class Caller(Moderating, Notified, Trader):
     """Somebody who calls the API: with a token, or signed out."""
 
     def __init__(self, token: str | None = None, person: Any = None) -> None:

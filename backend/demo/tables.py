@@ -12,6 +12,7 @@ from django.db.models import Model
 from backend.demo.chance import Chance
 from backend.demo.editions import Bought, Printed, bought, editions, left
 from backend.demo.follows import Met, Side, Ties, met, sides, ties
+from backend.demo.notifications import Told, told
 from backend.demo.people import ASHA, Someone, people
 from backend.demo.sizes import Sizes
 from backend.demo.stories import Tale, favourites, hero, stories
@@ -21,6 +22,7 @@ from backend.demo.words import Prose
 from backend.engine.tallies import SLOTS
 from backend.market.models import Edition, Order, OrderLine
 from backend.moderation.models import Report
+from backend.notifications.models import Notification, NotificationKind
 from backend.people.demo import PASSWORD
 from backend.people.models import Account, Person, PersonTally
 from backend.reading.models import Reading, View
@@ -59,6 +61,7 @@ class World:
     murmur: Murmur
     editions: list[Printed]
     orders: list[Bought]
+    told: list[Told]
 
 
 def world(seed: int, sizes: Sizes) -> World:
@@ -69,7 +72,8 @@ def world(seed: int, sizes: Sizes) -> World:
     orders = bought(seed, sizes, tales, printed, made)
     everybody = people(seed, sizes.people)
     whispers = murmur(seed, sizes, tales)
-    return World(seed, everybody, tales, made, visits(seed, sizes, tales, made), whispers, printed, orders)
+    seen, notified = visits(seed, sizes, tales, made), told(seed, tales, made)
+    return World(seed, everybody, tales, made, seen, whispers, printed, orders, notified)
 
 
 def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
@@ -87,6 +91,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("readings", Reading, _READING, len(of.visits), _readings(of))
     yield Table("views", View, "story reader day", sum(map(len, of.visits.values())), _views(of))
     yield from _whispering(of)
+    yield Table("notifications", Notification, _NOTIFICATION, len(of.told), _notifications(of))
     yield Table("editions", Edition, _EDITION, len(of.editions), _editions(of))
     yield Table("orders", Order, _ORDER, len(of.orders), _orders(of))
     yield Table("lines of orders", OrderLine, _LINE, sum(len(one.lines) for one in of.orders), _lines(of))
@@ -169,6 +174,16 @@ def _views(of: World) -> Rows:
     for (number, reader), moments in of.visits.items():
         for at in moments:
             yield of.stories[number].id, of.people[reader].id, at.date()
+
+
+_NOTIFICATION = "id person kind story created_at read_at version read_changed updated_at"
+
+
+def _notifications(of: World) -> Rows:
+    kind = NotificationKind.STORY_PUBLISHED.value
+    for one in of.told:
+        told_of = (one.id, of.people[one.person].id, kind, of.stories[one.tale].id, one.at)
+        yield *told_of, one.read_at, one.version, one.version, one.read_at or one.at
 
 
 _EDITION = "id story author title price_cents stock initial created_at version stock_changed updated_at"

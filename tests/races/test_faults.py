@@ -12,6 +12,7 @@ from django.db import close_old_connections, connection
 from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, Caller, join
 from tests.moderating import make_moderator, screen_for
+from tests.notifying import told_of
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import Statement, fault_at
@@ -67,6 +68,7 @@ def prepared(mutation: str, tag: str) -> Send:
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
     chapter = story["chapters"][0]["id"]
+    told = told_of(asha, story["id"])
     if mutation == "recordView-further":
         asha.record_view(story["id"])
     sends: dict[str, Send] = {
@@ -82,6 +84,7 @@ def prepared(mutation: str, tag: str) -> Send:
         "publishStory": lambda key: asha.publish(draft, key=key),
         "recordView": lambda key: asha.record_view(story["id"], "0", chapter, 3, key=key),
         "recordView-further": lambda key: asha.record_view(story["id"], None, chapter, 3, key, policy="FURTHEST"),
+        "markNotificationRead": lambda key: asha.mark_read(told, key=key),
     }
     return sends[mutation]
 
@@ -165,7 +168,7 @@ EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
-WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further"]
+WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
     (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
 ]
@@ -272,6 +275,7 @@ def counted() -> Counter[str]:
         "moderation_report": "version",
         "market_edition": "version + stock",
         "market_order": "version",
+        "notifications_notification": "version",
     }
     versions = {
         f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")

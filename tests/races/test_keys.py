@@ -14,6 +14,7 @@ from backend.engine.idempotency import forget_keys
 from backend.engine.models import IdempotencyKey
 from tests.api import Caller
 from tests.moderating import make_moderator, screen_for
+from tests.notifying import told_of
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import before
@@ -28,6 +29,7 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
     """One request for each mutation that takes a key, ready to be sent with one."""
     story = bilal.published_story()
     draft = asha.create_story("0", title="A draft")["story"]["id"]
+    told = told_of(asha, story["id"])
     return {
         "follow": lambda key: asha.follow(bilal, "0", key),
         "createStory": lambda key: asha.create_story("1", chapters=3, key=key),
@@ -35,6 +37,7 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
         "unpublishStory": lambda key: bilal.unpublish(story["id"], "2", key),
         "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
+        "markNotificationRead": lambda key: asha.mark_read(told, key=key),
         **edits(asha, draft),
         **moderation(asha, bilal),
         **trades(asha, bilal, story["id"]),
@@ -112,6 +115,7 @@ MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "create
 MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
 MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision", "createWhisper", "deleteWhisper", "report"]
 MUTATIONS += ["claimReport", "unclaimReport", "resolveReport", "reopenReport"]
+MUTATIONS += ["markNotificationRead"]
 MUTATIONS += ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder"]
 
 

@@ -3,15 +3,19 @@
 import re
 import uuid
 from collections.abc import Callable
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.apps import apps
 
-from backend.engine.transactions import LOCK_ORDER
+from backend.engine.transactions import LOCK_ORDER, unit_of_work
+from backend.notifications.digest import tell_moderators
+from backend.whispers.rescreening import rescreen
 from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator, new_key, screen_for
+from tests.notifying import announce, told_of_a_day
 from tests.races.statements import Statement, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,10 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_UP = 'mutation($p: String!) { signUp(handle: "meena", name: "Meena", password: $p) { __typename } }'
 SIGN_IN = 'mutation($p: String!) { signIn(handle: "asha", password: $p) { __typename } }'
 TALLIES = ("people_persontally", "stories_storytally")
-OURS = {"engine", "people", "social", "stories", "reading", "whispers", "moderation", "market"}
+OURS = {"engine", "people", "social", "stories", "reading", "whispers", "moderation", "market", "notifications"}
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no mutation writes; each statement of the admin changes one of them alone."""
-HELD_BEFORE = ("stories_story", "market_edition")
+HELD_BEFORE = ("stories_story", "market_edition", "whispers_screening", "notifications_announcement")
 
 
 def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[Callable[[], Any]]:
@@ -52,6 +56,7 @@ def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[
         *everything_that_edits(chitra, asha),
         *everything_that_moderates(chitra, asha),
         *everything_that_trades(bilal, chitra),
+        *everything_that_is_told(asha, bilal),
     ]
 
 
@@ -112,6 +117,23 @@ def everything_that_moderates(author: Caller, moderator: Caller) -> list[Callabl
     ]
 
 
+def everything_that_is_told(author: Caller, follower: Caller) -> list[Callable[[], Any]]:
+    """Every job that writes, and what people do with notifications."""
+    standing = follower.relationship(author)
+    assert follower.follow(author, standing["version"] if standing else "0")["applied"] == "WRITTEN"
+    story = author.published_story("1")["id"]
+    told = told_of_a_day(follower)
+    author.create_whisper("This is new.")
+    screen_for("REPORT", "new")
+    return [
+        lambda: announce(story),
+        lambda: follower.mark_read(told, key=str(uuid.uuid4())),
+        rescreen,
+        lambda: unit_of_work(lambda: tell_moderators(date(2020, 1, 1))),
+        lambda: author.delete_story(story, "2", key=str(uuid.uuid4())),
+    ]
+
+
 def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], Any]]:
     """Every write to editions and orders, those that are refused too; one story goes with its edition, another stays."""
     story, doomed = author.published_story("1")["id"], author.published_story("2")["id"]
@@ -152,7 +174,8 @@ def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller,
         # The key is filled last: its row has been locked since it was claimed.
         assert [one for one in tables[1:-1] if one == LOCK_ORDER[0]] == []
         tables = tables[:-1] if tables[-1] == LOCK_ORDER[0] else tables
-        # A story is locked before its chapters and written after them, editions before an order: rows locked once.
+        # A story is locked before its chapters and written after them, editions before an order, and the mark of a job before
+        # what it moves past: rows locked once.
         tables = [table for n, table in enumerate(tables) if table not in HELD_BEFORE or table not in tables[:n]]
         places = [LOCK_ORDER.index(table) for table in tables]
         assert places == sorted(places), tables

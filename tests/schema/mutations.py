@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.api import Caller
 from tests.moderating import make_moderator
+from tests.notifying import told_of_a_day
 from tests.schema.footprint import nothing_written
 
 KEY = str(uuid.UUID(int=5))
@@ -30,6 +31,7 @@ class World:
     printed: str
     edition: str
     order: str
+    notification: str
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
@@ -44,13 +46,13 @@ class World:
         printed = me.published_story("2")["id"]
         edition = me.create_edition(printed)["edition"]["id"]
         order = other.place_order((edition, 1))["order"]["id"]
-        return cls(
-            me, other, other.published_story(), draft, edge["node"]["id"], whisper, report, printed, edition, order
-        )
+        named = (whisper, report, printed, edition, order, told_of_a_day(me))
+        return cls(me, other, other.published_story(), draft, edge["node"]["id"], *named)
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")
 CLAIMS = ("claimReport", "unclaimReport", "reopenReport")
+READ = "markNotificationRead"
 ANSWER = (
     "__typename ... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
 )
@@ -72,7 +74,15 @@ MUTATIONS = {
     **{
         name: f"mutation ($id: ID!, $expect: Expect!, $key: UUID) {{ {name}(id: $id, expect: $expect, key: $key) "
         f"{{ {ANSWER} }} }}"
-        for name in ("unpublishStory", "deleteStory", "deleteChapter", "restoreRevision", "deleteWhisper", *CLAIMS)
+        for name in (
+            "unpublishStory",
+            "deleteStory",
+            "deleteChapter",
+            "restoreRevision",
+            "deleteWhisper",
+            *CLAIMS,
+            READ,
+        )
     },
     "appendChapter": "mutation ($story: ID!, $chapter: ChapterInput!, $key: UUID!) "
     f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
@@ -111,7 +121,7 @@ CONDITIONED = (
     *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
     *("createStory", "restoreRevision", "recordView", "updateProfile"),
     *("deleteWhisper", *OF_REPORTS),
-    *("setStock", "updateOrder"),
+    *("setStock", "updateOrder", READ),
 )
 KEYED = (*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder")
 BY_ID = {
@@ -125,6 +135,7 @@ BY_ID = {
     "createEdition": ("story", "Story"),
     **dict.fromkeys(("adjustStock", "setStock"), ("edition", "Edition")),
     "updateOrder": ("id", "Order"),
+    READ: ("id", "Notification"),
 }
 """The argument that names what is written to, and its type."""
 
@@ -151,6 +162,7 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         **{name: {"id": world.report, "expect": {"version": "1"}} for name in CLAIMS},
         "resolveReport": {"id": world.report, "outcome": "DISMISSED", "expect": {"version": "1"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
+        READ: {"id": world.notification, "expect": {"version": "1"}},
         **of_market(world),
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},

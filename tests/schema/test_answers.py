@@ -8,6 +8,7 @@ import pytest
 from schema.execution import GRAPHQL
 from tests.api import Caller
 from tests.moderating import make_moderator, new_key, screen_for
+from tests.notifying import told_of
 
 PERSON = """
 fragment P on Person {
@@ -50,9 +51,13 @@ MARKET = f"""{EDITION}
 fragment O on Order {{ id version updatedAt createdAt stage: status totalCents buyer {{ ...P }} author {{ ...P }}
   lines {{ quantity priceCents edition {{ ...E }} }} }}
 """
+NOTIFICATION = """
+fragment N on Notification { id version updatedAt createdAt readAt kind published: story { ...S }
+  digest { day openReports claimedReports resolvedReports } }
+"""
 CURRENT = (
     "... on ConflictError { current { __typename id version updatedAt "
-    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...E ...O } }"
+    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...E ...O ...N } }"
 )
 REPORT_SUCCESS = "... on ReportSuccess { applied report { ...Rp } }"
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
@@ -85,6 +90,7 @@ ASKS: dict[str, tuple[str, str]] = {
     "resolveReport": ("id: $report, outcome: MARKED_NSFW", REPORT_SUCCESS),
     "reopenReport": ("id: $report", REPORT_SUCCESS),
     "setStock": ("edition: $edition, to: 2", "... on EditionSuccess { applied edition { ...E } }"),
+    "markNotificationRead": ("id: $notification", "... on NotificationSuccess { applied notification { ...N } }"),
     "updateOrder": ("id: $order, to: CANCELLED", "... on OrderSuccess { applied order { ...O } }"),
 }
 FRESH = {
@@ -92,7 +98,7 @@ FRESH = {
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
     **dict.fromkeys(("deleteWhisper", "claimReport", "unclaimReport", "resolveReport", "reopenReport"), "1"),
     **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
-    **{"setStock": "1", "updateOrder": "1"},
+    **{"setStock": "1", "updateOrder": "1", "markNotificationRead": "1"},
 }
 """The version that a first write names; 0 for what does not exist yet."""
 
@@ -104,7 +110,7 @@ def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: 
     declared = "".join(f", ${name}: ID!" for name in used)
     query = (
         f"mutation ($e: Expect!, $k: UUID{declared}) {{ {field}({arguments}, expect: $e, key: $k) "
-        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION} {MARKET}"
+        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION} {MARKET} {NOTIFICATION}"
     )
     given = {name: variables[name] for name in used}
     return who.ask(query, e={"version": version}, k=key, **given)[field]
@@ -130,7 +136,7 @@ def given(me: Caller, other: Caller) -> dict[str, Any]:
     report = make_moderator(me).report(other.create_whisper()["whisper"]["id"])["report"]["id"]
     whisper = me.create_whisper()["whisper"]["id"]
     named |= {"whisper": whisper, "report": report}
-    named |= {"edition": edition, "theirs": theirs, "order": order}
+    named |= {"edition": edition, "theirs": theirs, "order": order, "notification": told_of(me, story)}
     return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
 
 

@@ -35,6 +35,7 @@ OTHER_TYPE = {
     "Report": "Whisper",
     "Edition": "Order",
     "Order": "Edition",
+    "Notification": "Story",
 }
 
 

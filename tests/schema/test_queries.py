@@ -16,6 +16,7 @@ from backend.market import queries as market
 from backend.market.models import Edition
 from backend.moderation import queries as moderation_queries
 from backend.moderation.models import ReportStatus
+from backend.notifications import queries as notifications
 from backend.pages import Window
 from backend.people.models import Person
 from backend.reading import queries as reading
@@ -28,6 +29,7 @@ from backend.whispers import queries as whispers
 from schema.nodes import to_id
 from tests.api import Caller, join
 from tests.moderating import make_moderator, screen_for
+from tests.notifying import told_of, told_of_a_day
 
 STORY = (
     "id title author { id name followerCount relationship { following } } chapterCount viewCount "
@@ -73,6 +75,8 @@ DOCUMENTS = {
     "editions of stories": "query ($ids: [ID!]!) "
     "{ nodes(ids: $ids) { ... on Story { editions { edges { node { id stock } } } } } }",
     "orders": f"query ($n: Int) {{ orders(first: $n) {{ {ORDERS} }} }}",
+    "notifications": f"query ($n: Int) {{ viewer {{ unreadCount notifications(first: $n) {{ "
+    f"edges {{ cursor node {{ kind readAt story {{ {STORY} }} digest {{ day }} }} }} }} }} }}",
     "sales": f"query ($n: Int) {{ viewer {{ sales(first: $n) {{ {ORDERS} }} }} }}",
 }
 EXPECTED = {
@@ -92,6 +96,7 @@ EXPECTED = {
     "readings": 12,
     "editions": 10,
     "editions of stories": 4,
+    "notifications": 11,
     "orders": 17,
     "sales": 15,
 }
@@ -116,6 +121,8 @@ def crowd(transactional_db: None) -> list[Caller]:
         one.follow(first)
         first.follow(one, "1")
     report_all(people)
+    for story in Story.objects.filter(author__in=[one.person for one in people[2:]]):
+        told_of(reader, to_id("Story", story.pk))
     edition = reader.create_edition(reader.published_story("1")["id"], stock=30)["edition"]["id"]
     for one in people:
         assert one.place_order((edition, 1))["applied"] == "WRITTEN"
@@ -223,6 +230,10 @@ def writes(a: Caller, b: Caller) -> Writes:
     yield "recordView, not further", lambda: a.record_view(story["id"], None, one, policy="FURTHEST")
     yield from edits(a, b)
     yield from moderation(a, b)
+    told = told_of_a_day(a)
+    yield "markNotificationRead", lambda: a.mark_read(told)
+    yield "markNotificationRead, too late", lambda: a.mark_read(told)
+    yield "markNotificationRead, again", lambda: a.mark_read(told, "2")
 
 
 def edits(a: Caller, b: Caller) -> Writes:
@@ -362,6 +373,9 @@ WRITES = {
     "resolveReport, taking down": ("WRITTEN", 10),
     "deleteWhisper": ("WRITTEN", 5),
     "deleteWhisper, too late": ("ConflictError", 4),
+    "markNotificationRead": ("WRITTEN", 2),
+    "markNotificationRead, too late": ("ConflictError", 4),
+    "markNotificationRead, again": ("NOOP", 3),
     "createEdition": ("WRITTEN", 4),
     "adjustStock": ("WRITTEN", 5),
     "adjustStock, too much": ("OutOfStockError", 6),
@@ -456,6 +470,9 @@ def test_pages_are_read_from_their_indexes(
         reading.changed_chapters(places, viewer=viewer)
         market.published_editions(window, viewer=viewer, mature=False)
         market.editions_of(printed, window, viewer=viewer)
+        for unread in (None, True, False):
+            notifications.of_person(viewer, window, unread=unread, mature=False)
+        notifications.unread_count(viewer, mature=False)
         market.orders_by(viewer, window)
         market.orders_from(owners[1], window)
     assert len(explained.plans) >= 10

@@ -1,0 +1,51 @@
+"""The notifications of the demo: the newest stories of those whom people followed when they were published."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from backend.demo.chance import Chance
+from backend.demo.follows import Ties
+from backend.demo.stories import Tale
+
+MOST_EACH = 3
+"""So many each person is told of."""
+READ = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """That a follower was told of a story, and when they read that, if they have."""
+
+    id: uuid.UUID
+    person: int
+    tale: int
+    at: datetime
+    read_at: datetime | None
+
+    @property
+    def version(self) -> int:
+        """Created, and perhaps read."""
+        return 1 if self.read_at is None else 2
+
+
+def told(seed: int, tales: list[Tale], ties: Ties) -> list[Told]:
+    """The same for the same seed and sizes."""
+    return sorted(_told(Chance(seed, "notifications"), tales, ties), key=lambda one: one.id)
+
+
+def _told(chance: Chance, tales: list[Tale], ties: Ties) -> Iterator[Told]:
+    newest: dict[int, tuple[datetime, int]] = {}
+    for number, tale in enumerate(tales):
+        if tale.published_at is not None and (tale.author not in newest or newest[tale.author][0] < tale.published_at):
+            newest[tale.author] = (tale.published_at, number)
+    each: defaultdict[int, int] = defaultdict(int)
+    for (follower, author), since in ties.follows.items():
+        published_at, number = newest.get(author, (since, -1))
+        if since < published_at and each[follower] < MOST_EACH:
+            each[follower] += 1
+            at = published_at + timedelta(seconds=1)
+            read_at = at + timedelta(hours=1) if chance.random() < READ else None
+            yield Told(chance.id(at), follower, number, at, read_at)
