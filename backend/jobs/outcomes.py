@@ -54,9 +54,7 @@ def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | 
     level = logging.ERROR if outcome is JobOutcome.FAILED else logging.WARNING
     log.log(
         level,
-        "job %s %s: attempt %s %s after %.3f s",
-        job.task_name,
-        job.id,
+        "attempt %s of a job: %s after %.3f s",
         job.attempts + 1,
         outcome.value,
         seconds,

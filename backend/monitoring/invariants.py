@@ -2,6 +2,7 @@
 
 from backend.engine.tallies import SLOTS
 from backend.monitoring.checks import Check
+from backend.monitoring.jobs import JOBS, NOTIFICATIONS
 from backend.monitoring.market import MARKET
 from backend.monitoring.moderation import MODERATION
 from backend.stories.models import ContentWarning
@@ -314,4 +315,4 @@ KEYS = (
     ),
 )
 
-INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *MODERATION, *MARKET, *KEYS)
+INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *MODERATION, *MARKET, *KEYS, *JOBS, *NOTIFICATIONS)

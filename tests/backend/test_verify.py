@@ -13,7 +13,8 @@ from django.db import connection
 from backend.monitoring import verify
 from backend.monitoring.checks import MOST_ROWS, Check, Result, run
 from tests.api import Caller
-from tests.backend import moderation_ways
+from tests.backend import jobs_ways, moderation_ways
+from tests.working import empty_queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -416,6 +417,7 @@ WAYS = [
         "followers", NAMELESS, "DROP VIEW follow", 'error=relation "follow" does not exist', frozenset({"following"})
     ),
     *(Broken(*way) for way in moderation_ways.WAYS),
+    *(Broken(*way) for way in jobs_ways.WAYS),
 ]
 
 EDITION = "SELECT edition_id FROM market_orderline JOIN market_order ON id = order_id WHERE status = 'PLACED' LIMIT 1"
@@ -580,6 +582,7 @@ def demo() -> Iterator[None]:
     call_command("demo", people=30, stories=30, blocks=20, editions=40, orders=90, verbosity=0)
     yield
     call_command("flush", interactive=False, verbosity=0)
+    empty_queue()
     repair(before)
 
 
