@@ -125,6 +125,25 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
 
+# What a GraphQL document may ask for at most. GraphiQL, Relay and the examples in docs/ stay far below each.
+MOST_TOKENS = 4_000
+"""Words, numbers and signs of the document."""
+MOST_DEPTH = 12
+"""Levels of fields within one another; introspection is judged apart."""
+MOST_FIELDS = 1_000
+"""Fields of an operation, those of a fragment once for each place where it is spread."""
+MOST_ALIASES = 100
+MOST_DIRECTIVES = 50
+MOST_ROOT_FIELDS = 50
+MOST_REPEATS = 64
+"""Fields of the same name that hold fields: validation compares each with each."""
+TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
+"""A file with the documents of the frontends by id, as Relay or Apollo write it, so that an id is enough to send."""
+TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
+"""Whether no other documents are served."""
+MOST_COST = 20_000
+"""Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
+
 IDEMPOTENCY_KEY_DAYS = 7
 """How long a key is remembered: `manage.py expire_keys` forgets older ones."""
 

@@ -47,7 +47,7 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
     if isinstance(original, RecursionError):
         return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
     if original is None or isinstance(original, GraphQLError):
-        return _replaced(error, _shortened(error.message), {"code": code})
+        return _replaced(error, _shortened(error.message), {**(error.extensions or {}), "code": code})
     if error.path is None and not isinstance(
         original, DatabaseError | InterfaceError
     ):  # a literal or a variable that a scalar could not read, such as a number of 5000 digits

@@ -14,8 +14,9 @@ from graphql import OperationType
 from resolvers.access import bearer_token
 from schema.accept import preferred
 from schema.context import Context
+from schema.documents import prepare, sent
 from schema.errors import RequestError
-from schema.execution import prepare, run
+from schema.execution import run
 from schema.explorer.views import explorer
 
 JSON = "application/json"
@@ -57,7 +58,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
 
 
 def _opens_the_page(request: HttpRequest) -> bool:
-    return request.method in ("GET", "HEAD") and "query" not in request.GET
+    return request.method in ("GET", "HEAD") and not {"query", "documentId", "extensions"} & request.GET.keys()
 
 
 def _refuse(bad: BadRequest, media: str) -> HttpResponse:
@@ -99,15 +100,31 @@ def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str |
 
 
 def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
-    query, name = members.get("query"), members.get("operationName")
-    if not isinstance(query, str) or not query.strip():
-        raise BadRequest(400, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document.")
-    if name is not None and not isinstance(name, str):
-        raise BadRequest(400, "BAD_REQUEST", "The member `operationName` must be a string or null.")
+    for member in ("operationName", "documentId"):
+        if not isinstance(members.get(member), str | None):
+            raise BadRequest(400, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
     for member in ("variables", "extensions"):
         if not isinstance(members.get(member), dict | None):
             raise BadRequest(400, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
-    return query, members.get("variables"), name or None
+    query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
+    if query is None and (document or sha256):
+        pass
+    elif not isinstance(query, str) or not query.strip():
+        raise BadRequest(400, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document.")
+    return sent(query, document, sha256), members.get("variables"), members.get("operationName") or None
+
+
+def _sha256(extensions: dict[str, Any] | None) -> str | None:
+    """The hash of an automatic persisted query."""
+    persisted = (extensions or {}).get("persistedQuery")
+    if persisted is None:
+        return None
+    if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
+        raise BadRequest(
+            400, "BAD_REQUEST", "`extensions.persistedQuery` must be an object with a string `sha256Hash`."
+        )
+    sha256: str = persisted["sha256Hash"]
+    return sha256
 
 
 def _body(request: HttpRequest) -> bytes:

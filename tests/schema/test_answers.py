@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schema.execution import GRAPHQL
+from schema.documents import GRAPHQL
 from tests.api import Caller
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import told_of

@@ -1,4 +1,4 @@
-"""How an operation is run: faults are masked, a database that cannot be reached is said to be, documents are prepared once."""
+"""How an operation is run: faults are masked, a database that cannot be reached is said to be."""
 
 import json
 import logging
@@ -12,9 +12,6 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from resolvers import people
-from schema import execution
-from schema.errors import RequestError
-from schema.execution import MOST_CHARACTERS_REMEMBERED, prepare
 from tests.api import Caller
 from tests.schema.wire import post
 
@@ -145,35 +142,3 @@ def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> N
             check_busy(answer["errors"][0])
             answer = asha.post("{ viewer { handle } }")
         assert answer == {"data": {"viewer": {"handle": "asha"}}}
-
-
-# --- Preparing documents ----------------------------------------------------------------------------------------
-
-
-def test_a_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its second request finds it ready, and so does one with other variables."""
-    calls = []
-    validate = execution.validate
-    monkeypatch.setattr(execution, "validate", lambda *args, **rest: calls.append(1) or validate(*args, **rest))
-    query = "query Once($n: String!) { __type(name: $n) { name } }"
-    first = prepare(query)
-    for name in ("Story", "Person"):
-        answer = post({"query": query, "variables": {"n": name}, "operationName": "Once"})
-        assert answer.json() == {"data": {"__type": {"name": name}}}
-    assert prepare(query) is first
-    assert len(calls) == 1
-
-
-def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that repeats its mistake costs no more than one that does not."""
-    for _ in range(2):
-        with pytest.raises(RequestError) as wrong:
-            prepare("{ thisIsRemembered }")
-        assert wrong.value.errors[0].extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
-        monkeypatch.setattr(execution, "validate", fail)
-
-
-def test_a_very_long_document_is_not_remembered() -> None:
-    """A thousand of them would fill the memory."""
-    query = "{ __typename " + "#" * MOST_CHARACTERS_REMEMBERED + "\n}"
-    assert prepare(query) is not prepare(query)

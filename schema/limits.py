@@ -1,0 +1,141 @@
+"""What a document may ask for at most: looked at before it is validated, in time linear in its length.
+
+A fragment is measured once, however often it is spread, and sums stop at a cap: so spreads within spreads, which stand
+for more fields than anybody could count, cost no more than their text. The limits are the settings `MOST_…`; what an
+operation costs, which depends on its variables too, is in `cost`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from django.conf import settings
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+)
+
+CAP = 1_000_000_000
+"""More than any limit; sums do not grow beyond it."""
+
+TYPES_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
+"""The fields of introspection that lead from a type to many others, each of which leads on."""
+MOST_TYPES_OF_TYPES = 3
+"""Such fields within one another. What tools send has two."""
+MOST_INTROSPECTION_LEVELS = 20
+"""What tools send has 15."""
+
+
+class Size(NamedTuple):
+    """How much a selection asks for, with all that it spreads."""
+
+    levels: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    roots: int = 0
+    """Fields of its first level."""
+    introspection: int = 0
+    """Levels below `__schema` and `__type`, which do not count as levels elsewhere."""
+    types: int = 0
+    """Such levels that lead from a type to many."""
+
+
+def too_large(document: DocumentNode) -> GraphQLError | None:
+    """What there is too much of in the document, or None."""
+    measuring = _Measuring(document)
+    sizes = list(measuring.everything())
+    most = Size(*(max(column) for column in zip(Size(), *sizes, strict=True)))
+    name, repeats = max(measuring.repeats.items(), key=lambda item: item[1], default=("", 0))
+    limits = (
+        ("depth", "levels of fields", most.levels, settings.MOST_DEPTH),
+        ("fields", "fields", most.fields, settings.MOST_FIELDS),
+        ("aliases", "aliases", most.aliases, settings.MOST_ALIASES),
+        ("directives", "directives", most.directives, settings.MOST_DIRECTIVES),
+        ("rootFields", "root fields", most.roots, settings.MOST_ROOT_FIELDS),
+        ("repeats", f'fields called "{name}" that hold fields', repeats, settings.MOST_REPEATS),
+        ("introspection", "levels of introspection", most.introspection, MOST_INTROSPECTION_LEVELS),
+        ("introspection", "levels of introspection from types to types", most.types, MOST_TYPES_OF_TYPES),
+    )
+    for limit, what, found, allowed in limits:
+        if found > allowed:
+            return exceeded(limit, what, found, allowed)
+    return None
+
+
+def exceeded(limit: str, what: str, found: int, most: int) -> GraphQLError:
+    """The error that says which limit it is, and what was found."""
+    said = str(found) if found < CAP else f"{CAP} or more"
+    facts = {"limit": limit, "most": most, "found": found}
+    return GraphQLError(f"There are too many {what}: {said}, at most {most}.", extensions=facts)
+
+
+class _Measuring:
+    """One pass over a document."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self._definitions = [
+            node for node in document.definitions if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
+        ]
+        self._fragments: Mapping[str, FragmentDefinitionNode] = {
+            node.name.value: node for node in self._definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._sizes: dict[str, Size] = {}
+        self.repeats: Counter[str] = Counter()
+        """How often each response name stands for an object: validation compares each with each."""
+
+    def everything(self) -> Iterator[Size]:
+        """The size of each operation and fragment, with the directives on itself."""
+        for node in self._definitions:
+            directives = len(node.directives or ())
+            if isinstance(node, FragmentDefinitionNode):
+                size = self._fragment(node.name.value)._replace(levels=0)  # it may be of introspection
+            else:
+                size = self._of(node.selection_set.selections)
+                directives += sum(len(one.directives or ()) for one in node.variable_definitions or ())
+            yield size._replace(directives=size.directives + directives)
+
+    def _of(self, selections: Iterable[SelectionNode]) -> Size:
+        levels = fields = aliases = directives = roots = introspection = types = 0
+        for selection in selections:
+            inner = self._one(selection)
+            levels, types = max(levels, inner.levels), max(types, inner.types)
+            introspection = max(introspection, inner.introspection)
+            fields, aliases, roots = fields + inner.fields, aliases + inner.aliases, roots + inner.roots
+            directives += inner.directives + len(selection.directives or ())
+        fields, aliases, directives, roots = (min(count, CAP) for count in (fields, aliases, directives, roots))
+        return Size(levels, fields, aliases, directives, roots, introspection, types)
+
+    def _one(self, selection: SelectionNode) -> Size:
+        if isinstance(selection, FragmentSpreadNode):
+            return self._fragment(selection.name.value)
+        if isinstance(selection, InlineFragmentNode):
+            return self._of(selection.selection_set.selections)
+        assert isinstance(selection, FieldNode)
+        size = Size()
+        if selection.selection_set:
+            self.repeats[(selection.alias or selection.name).value] += 1
+            size = self._of(selection.selection_set.selections)
+        introspects = selection.name.value in ("__schema", "__type")
+        return Size(
+            levels=1 if introspects else size.levels + 1,
+            fields=size.fields + 1,
+            aliases=size.aliases + (selection.alias is not None),
+            directives=size.directives,
+            roots=1,
+            introspection=size.levels if introspects else size.introspection,
+            types=size.types + (selection.name.value in TYPES_OF_TYPES),
+        )
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self._sizes:
+            self._sizes[name] = Size()  # of a fragment that spreads itself, which validation refuses
+            if name in self._fragments:
+                self._sizes[name] = self._of(self._fragments[name].selection_set.selections)
+        return self._sizes[name]

@@ -1,0 +1,176 @@
+"""Documents: prepared once, remembered while in use, sent by hash or by id, and the only ones where that is said."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from schema import documents
+from schema.documents import MOST_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
+from schema.errors import RequestError
+from tests.schema.wire import post
+
+NAME = "{ __typename }"
+
+
+def sha256(text: str) -> str:
+    """As a client computes it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def by_hash(text: str, **members: Any) -> dict[str, Any]:
+    """What the server says to the hash of a text, sent without the text unless `members` have it."""
+    persisted = {"persistedQuery": {"version": 1, "sha256Hash": sha256(text)}}
+    answer: dict[str, Any] = post({"extensions": persisted, **members}).json()
+    return answer
+
+
+def code(answer: dict[str, Any]) -> str:
+    """Of its only error."""
+    (error,) = answer["errors"]
+    said: str = error["extensions"]["code"]
+    return said
+
+
+# --- Prepared once ----------------------------------------------------------------------------------------------
+
+
+def test_a_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its second request finds it ready, and so does one with other variables."""
+    calls = []
+    validate = documents.validate
+    monkeypatch.setattr(documents, "validate", lambda *args, **rest: calls.append(1) or validate(*args, **rest))
+    query = "query Once($n: String!) { __type(name: $n) { name } }"
+    first = prepare(query)
+    for name in ("Story", "Person"):
+        answer = post({"query": query, "variables": {"n": name}, "operationName": "Once"})
+        assert answer.json() == {"data": {"__type": {"name": name}}}
+    assert prepare(query) is first
+    assert len(calls) == 1
+
+
+def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that repeats its mistake costs no more than one that does not."""
+    for _ in range(2):
+        with pytest.raises(RequestError) as wrong:
+            prepare("{ thisIsRemembered }")
+        assert wrong.value.errors[0].extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
+        monkeypatch.setattr(documents, "validate", None)
+
+
+def test_a_very_long_document_is_not_remembered() -> None:
+    """A thousand of them would fill the memory."""
+    query = "{ __typename " + "#" * MOST_CHARACTERS_REMEMBERED + "\n}"
+    assert prepare(query) is not prepare(query)
+
+
+def test_documents_sent_once_push_out_none_that_are_in_use() -> None:
+    """However many: a frontend's own are found ready afterwards."""
+    remembered = _Remembered(100)
+    own = [f"query Own{n} {{ __typename }}" for n in range(40)]
+    first = [remembered.prepared(text) for text in own for _twice in range(2)][::2]
+    for n in range(500):
+        remembered.prepared(f"query Flood{n} {{ __typename }}")
+        if n % 50 == 0:
+            assert [remembered.prepared(text) for text in own] == first
+    assert all(remembered.prepared(text) is one for text, one in zip(own, first, strict=True))
+    assert len(remembered._prepared) <= 100
+
+
+# --- By hash ----------------------------------------------------------------------------------------------------
+
+
+def test_a_document_can_be_sent_by_its_hash_once_it_is_known() -> None:
+    """Apollo's protocol: by hash, refused; with the text; by hash again."""
+    query = "query ByHash { __typename }"
+    refused = by_hash(query)
+    assert (refused["errors"][0]["message"], code(refused)) == ("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+    assert by_hash(query, query=query) == {"data": {"__typename": "Query"}}
+    assert by_hash(query) == {"data": {"__typename": "Query"}}
+
+
+def test_a_known_hash_can_be_got(client: Client) -> None:
+    """By GET, so that a cache between can keep it."""
+    query = "query Got { __typename }"
+    by_hash(query, query=query)
+    extensions = json.dumps({"persistedQuery": {"version": 1, "sha256Hash": sha256(query)}})
+    assert client.get("/graphql", {"extensions": extensions}).json() == {"data": {"__typename": "Query"}}
+
+
+def test_a_text_is_not_known_by_the_hash_of_another() -> None:
+    """Otherwise whoever is first could say what a hash means for everybody."""
+    assert (
+        code(by_hash("query One { __typename }", query="query Other { __typename }")) == "PERSISTED_QUERY_HASH_MISMATCH"
+    )
+    assert code(by_hash("query One { __typename }")) == "PERSISTED_QUERY_NOT_FOUND"
+
+
+def test_what_cannot_be_run_is_not_known_by_its_hash() -> None:
+    query = "{ noSuchField }"
+    assert code(by_hash(query, query=query)) == "GRAPHQL_VALIDATION_FAILED"
+    assert code(by_hash(query)) == "PERSISTED_QUERY_NOT_FOUND"
+
+
+@pytest.mark.parametrize("persisted", [1, [], "x", {}, {"sha256Hash": 1}, {"sha256Hash": None}])
+def test_nonsense_for_a_hash_is_a_bad_request(persisted: Any) -> None:
+    answer = post({"query": NAME, "extensions": {"persistedQuery": persisted}})
+    assert (answer.status_code, code(answer.json())) == (400, "BAD_REQUEST")
+
+
+# --- Trusted ----------------------------------------------------------------------------------------------------
+
+KNOWN = {
+    "feed": "query Feed { __typename }",
+    f"sha256:{sha256('query Hashed { __typename }')}": "query Hashed { __typename }",
+}
+RELAY = KNOWN
+APOLLO = {
+    "format": "apollo-persisted-query-manifest",
+    "version": 1,
+    "operations": [{"id": id_, "body": body, "name": "N", "type": "query"} for id_, body in KNOWN.items()],
+}
+
+
+@pytest.fixture(params=[RELAY, APOLLO], ids=["Relay", "Apollo"])
+def manifest(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Iterator[None]:
+    """A server that knows the documents of its frontends."""
+    path = tmp_path / "documents.json"
+    path.write_text(json.dumps(request.param))
+    settings.TRUSTED_DOCUMENTS = str(path)
+    trusted.cache_clear()
+    yield
+    trusted.cache_clear()
+
+
+@pytest.fixture
+def only(manifest: None, settings: Any) -> None:
+    """A server that serves no others."""
+    settings.TRUSTED_DOCUMENTS_ONLY = True
+
+
+@pytest.mark.usefixtures("manifest")
+def test_an_id_is_enough_for_a_trusted_document() -> None:
+    for id_ in KNOWN:
+        assert post({"documentId": id_}).json() == {"data": {"__typename": "Query"}}
+    assert by_hash("query Hashed { __typename }") == {"data": {"__typename": "Query"}}
+    assert code(post({"documentId": "unknown"}).json()) == "DOCUMENT_NOT_FOUND"
+    assert post({"query": NAME}).json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.usefixtures("only")
+def test_a_server_that_trusts_only_its_own_refuses_all_others() -> None:
+    """Sent whole or by hash; its own are served in any way."""
+    assert code(post({"query": NAME}).json()) == "DOCUMENT_NOT_TRUSTED"
+    assert code(by_hash(NAME, query=NAME)) == "DOCUMENT_NOT_TRUSTED"
+    assert code(by_hash(NAME)) == "PERSISTED_QUERY_NOT_FOUND"
+    feed = KNOWN["feed"]
+    for answer in (post({"query": feed}).json(), post({"documentId": "feed"}).json(), by_hash(feed, query=feed)):
+        assert answer == {"data": {"__typename": "Query"}}
+
+
+def test_without_a_manifest_no_id_is_known() -> None:
+    assert code(post({"documentId": "feed"}).json()) == "DOCUMENT_NOT_FOUND"

@@ -1,0 +1,177 @@
+"""What a document may ask for at most, and that looking costs no more than its text is long."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from graphql import OperationDefinitionNode, get_introspection_query, parse
+
+from backend.pages import MOST_SIZE
+from schema.cost import LISTED, MUTATION, WEIGHTS, Costs
+from schema.documents import GRAPHQL
+from schema.limits import CAP, too_large
+from tests.api import Caller
+
+DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]
+WHOLE = dict.fromkeys(("specified_by_url", "directive_is_repeatable", "schema_description"), True)
+
+
+def doubling(levels: int) -> str:
+    """Fragments that each spread the next one twice: a short text that stands for 2 ** levels fields."""
+    spreads = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(levels))
+    return f"{{ ...F0 }} {spreads} fragment F{levels} on Query {{ viewer {{ id }} }}"
+
+
+def nested(levels: int) -> str:
+    """A field within a field, so often."""
+    return "{ viewer { " + "shelf { author { " * (levels // 2) + "id" + " }" * (levels // 2 * 2 + 2)
+
+
+TOO_LARGE = {
+    "depth": nested(14),
+    "fields": doubling(20),
+    "aliases": "{ " + " ".join(f"a{n}: __typename" for n in range(101)) + " }",
+    "directives": "{ __typename " + "@skip(if: false) " * 51 + "}",
+    "rootFields": "{ " + "__typename " * 51 + "}",
+    "repeats": "{ viewer { " + "shelf { id } " * 65 + "} }",
+    "introspection": "{ __schema { types { " + "fields { type { " * 4 + "name" + " } }" * 4 + " } } }",
+}
+
+
+def refused(document: str, **variables: Any) -> dict[str, Any]:
+    """What is said of a document that goes too far."""
+    answer = Caller().post(document, **variables)
+    assert "data" not in answer
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
+    said: dict[str, Any] = error["extensions"]
+    assert str(said["most"]) in error["message"]
+    return said
+
+
+@pytest.mark.parametrize("limit", TOO_LARGE)
+def test_a_document_that_goes_too_far_is_refused(limit: str) -> None:
+    """With the name of the limit, what it is, and what was found."""
+    said = refused(TOO_LARGE[limit])
+    assert said["limit"] == limit
+    assert said["found"] > said["most"]
+
+
+def test_a_document_of_too_many_words_is_not_read_to_its_end() -> None:
+    answer = Caller().post("{ " + "__typename " * 5_000 + "}")
+    assert "4000 tokens" in answer["errors"][0]["message"]
+
+
+def test_a_request_error_of_a_limit_is_400(client: Client) -> None:
+    """As every document that cannot be executed."""
+    headers = {"accept": "application/graphql-response+json"}
+    body = {"query": TOO_LARGE["aliases"]}
+    assert client.post("/graphql", body, content_type="application/json", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_clients_send_stays_far_below(path: Path, settings: Any) -> None:
+    """Half of each limit would do."""
+    for name in ("DEPTH", "FIELDS", "ALIASES", "DIRECTIVES", "ROOT_FIELDS", "REPEATS"):
+        setattr(settings, f"MOST_{name}", getattr(settings, f"MOST_{name}") // 2)
+    document = parse(path.read_text(encoding="utf-8"))
+    assert too_large(document) is None
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            assert Costs(GRAPHQL, document, node).of({}) < settings.MOST_COST / 2
+
+
+def test_introspection_is_judged_apart() -> None:
+    """Its levels are its own, and it costs nothing."""
+    document = get_introspection_query(**WHOLE, input_value_deprecation=True)
+    assert "errors" not in Caller().post(document)
+
+
+def cost(document: str, **variables: Any) -> int:
+    """Of the first operation."""
+    parsed = parse(document)
+    operation = parsed.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    return Costs(GRAPHQL, parsed, operation).of(variables)
+
+
+def test_the_size_of_a_fragment_bomb_is_found_without_counting_it_out() -> None:
+    """A thousand levels of doubling would never end."""
+    document = doubling(200)
+    assert refused(document)["found"] == CAP
+    assert cost(document) == CAP
+
+
+PAGE = "query ($n: Int, $m: Int = 7) { stories(%s) { edges { node { title } } } }"
+STORIES = {
+    "first: 5": {},
+    "last: 5": {},
+    "first: $n": {"n": 5},
+    "first: 2, last: $n": {"n": 5},
+}
+
+
+@pytest.mark.parametrize("arguments", STORIES)
+def test_a_page_counts_each_row_that_it_can_have(arguments: str) -> None:
+    """Literal or variable, the larger of first and last."""
+    assert cost(PAGE % arguments, **STORIES[arguments]) == 1 + 1 + 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "size"),
+    [
+        ("first: $m", {}, 7),
+        ("first: $n", {}, 20),
+        ("first: $n", {"n": None}, 20),
+        ("first: $n", {"n": 10**9}, MOST_SIZE),
+        ("first: $n", {"n": -5}, 0),
+        ("first: $n", {"n": "nonsense"}, 20),
+        ("first: 99999999999999999999", {}, MOST_SIZE),
+        ("", {}, 20),
+    ],
+)
+def test_what_is_not_said_or_is_wrong_counts_as_it_will_be_taken(
+    arguments: str, variables: dict[str, Any], size: int
+) -> None:
+    """Before the variables are even looked at."""
+    document = PAGE % arguments if arguments else PAGE.replace("(%s)", "")
+    assert cost(document, **variables) == 2 + size * 2
+
+
+def test_a_list_without_pages_counts_as_ten_and_ids_as_they_are() -> None:
+    assert cost('{ story(id: "x") { chapters { id title } } }') == 1 + 1 + LISTED * 2
+    assert cost("query ($i: [ID!]!) { nodes(ids: $i) { id } }", i=["a", "b", "c"]) == 1 + 3
+    assert cost('{ nodes(ids: ["a", "b"]) { id } }') == 1 + 2
+
+
+def test_a_fragment_counts_wherever_it_is_spread() -> None:
+    """With the page of that place."""
+    fragment = "fragment E on StoryConnection { edges { cursor } }"
+    document = f"{{ a: stories(first: 2) {{ ...E }} b: stories(first: 3) {{ ...E }} }} {fragment}"
+    assert cost(document) == (1 + 1 + 2) + (1 + 1 + 3)
+
+
+def test_mutations_count_more_and_hashing_a_password_most() -> None:
+    sign = 'signIn(handle: "h", password: "p") { __typename }'
+    assert cost(f"mutation {{ a: {sign} b: {sign} }}") == 2 * (WEIGHTS["Mutation.signIn"] + 1)
+    assert cost("mutation { signOut }") == MUTATION
+
+
+def test_lists_within_lists_are_refused_before_anything_runs() -> None:
+    """By variables as well as by literals; this test may not use the database."""
+    document = """query ($n: Int) { stories(first: $n) { edges { node { author { stories(first: $n) { edges { node {
+      author { stories(first: $n) { edges { node { title } } } } } } } } } } } }"""
+    assert refused(document, n=100)["limit"] == "cost"
+    assert refused(document.replace("($n: Int)", "").replace("$n", "50"))["limit"] == "cost"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_document_is_judged_anew_for_other_variables() -> None:
+    document = (
+        "query Judged($n: Int) { stories(first: $n) { edges { node { author { stories(first: $n) { edges { node { id "
+    )
+    document += "author { shelf { id } } } } } } } } } }"
+    for _round in range(2):
+        assert "errors" not in Caller().post(document, n=5)
+        assert refused(document, n=100)["limit"] == "cost"
