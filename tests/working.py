@@ -4,18 +4,24 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Now
+from procrastinate.contrib.django import app, connector_params
+from procrastinate.job_context import JobContext
+from procrastinate.psycopg_connector import PsycopgConnector
+from procrastinate.worker import Worker
 
 from backend.engine import tallies
 from backend.engine.transactions import unit_of_work
+from backend.jobs.outcomes import watched
 from backend.jobs.queue import defer
 from backend.people.models import Person, PersonTally
 from backend.social.models import Relationship
-from backend.stories.models import Shelf, Story, StoryStatus
+from backend.stories.models import Shelf, Story, StoryRank, StoryStatus
 from tests.races.rows import query, scalar
 from tests.serving import PATIENCE_SECONDS, ROOT, Process, until
 
@@ -100,7 +106,8 @@ def publish(author: Person, count: int) -> list[uuid.UUID]:
         Story.objects.bulk_create(stories)
         Shelf.objects.filter(pk=author.pk).delete()
         Shelf.objects.bulk_create([Shelf(author=author, story_count=count, version=count, stories_changed=count)])
-        PersonTally.objects.bulk_create([PersonTally(subject=author, kind="stories", slot=1, count=count)])
+        StoryRank.objects.bulk_create([StoryRank(story=story) for story in stories])
+        tallies.add(PersonTally, [(author.pk, "stories", count)])
         for story in stories:
             defer("announce", f"announce:{story.pk}:2", story=str(story.pk), version=2)
 
@@ -111,3 +118,20 @@ def publish(author: Person, count: int) -> list[uuid.UUID]:
 def told() -> dict[uuid.UUID, int]:
     """How many have been told of each story."""
     return dict(query("SELECT story_id, count(*) FROM notifications_notification GROUP BY story_id"))
+
+
+def closing(attempt: Callable[[], Any], _context: JobContext, _worker: Worker) -> Any:
+    """Leaves no connection behind in a thread that ends."""
+    try:
+        return attempt()
+    finally:
+        connection.close()
+
+
+def work_off() -> None:
+    """Do the jobs that are due, in this process, where a test can change what they do."""
+    connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2)
+    with app.replace_connector(connector):
+        app.run_worker(
+            wait=False, listen_notify=False, install_signal_handlers=False, task_middleware=[closing, watched]
+        )
