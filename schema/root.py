@@ -12,6 +12,7 @@ from schema import (
     lookup,
     market,
     moderation,
+    monitoring,
     notifications,
     people,
     reading,
@@ -44,6 +45,7 @@ Query = _root(
     whispers.WhispersQuery,
     moderation.ModerationQuery,
     market.MarketQuery,
+    monitoring.MonitoringQuery,
 )
 Mutation = _root(
     "Mutation",

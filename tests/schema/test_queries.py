@@ -52,6 +52,7 @@ DOCUMENTS = {
     "whispers of followers": f"""query ($n: Int) {{ person(handle: "p0") {{ followers(first: $n) {{ edges {{ node {{
         whispers(first: 3) {{ {WHISPERS} }} }} }} }} }} }}""",
     "reports": f"query ($n: Int) {{ reports(first: $n) {{ edges {{ cursor node {{ {REPORT} }} }} }} }}",
+    "health": "{ health { operations { name committed } database { lockWaits tallySlots { count } } hottest { thing } } }",
     "nothing": "{ __typename }",
     "viewer": "{ viewer { id name } }",
     "feed": f"query ($n: Int) {{ feed(first: $n) {{ {STORIES} }} }}",
@@ -83,6 +84,7 @@ EXPECTED = {
     "whispers": 5,
     "whispers of followers": 7,
     "reports": 11,
+    "health": 6,
     "nothing": 0,
     "viewer": 1,
     "feed": 9,
