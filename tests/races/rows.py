@@ -63,6 +63,6 @@ def sizes() -> dict[str, int]:
 def crowd(count: int, prefix: str = "guest") -> list[Person]:
     """So many people who exist and cannot sign in, with their shelves."""
     people = [Person(handle=f"{prefix}{number}", name=f"{prefix} {number}") for number in range(count)]
-    Person.objects.bulk_create(people)
+    Person.objects.bulk_create(people, batch_size=2_000)
     Shelf.objects.bulk_create([Shelf(author=person) for person in people])
     return people
