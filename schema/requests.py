@@ -19,7 +19,7 @@ def watched(answer: Answer) -> Answer:
 
     def watch(request: HttpRequest) -> HttpResponse:
         started = perf_counter()
-        request_id = logs.request_id(request.headers.get("X-Request-Id"))
+        request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
         logs.begin(request_id=request_id, method=request.method, url=request.path[:MOST_CHARACTERS])
         THREADS_BUSY.inc()
         try:
