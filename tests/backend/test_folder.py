@@ -1,6 +1,8 @@
 """The folder of a server's metrics: fresh for each, kept while a process of it runs, removed by the next one."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,12 @@ def test_what_a_server_left_behind_is_removed(tmp_path: Path, held: list[int]) -
     fresh = folder.open_folder(tmp_path)
     assert not ended.exists()
     assert folder.folders(tmp_path) == sorted([running, fresh])
+
+
+def test_settings_come_before_metrics() -> None:
+    """`serve` looks for the data folder in the settings: had they imported the library, each process would count alone."""
+    asks = "import sys, backend.settings; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asks], cwd=Path(__file__).parents[2]).returncode == 0
 
 
 def test_there_may_be_none(tmp_path: Path, held: list[int]) -> None:

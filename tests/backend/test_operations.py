@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from graphql import parse, validate
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from backend import VERSION
 from backend.engine import metrics
 from backend.monitoring import exposition
+from schema.root import schema
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operations.md"
@@ -116,6 +118,12 @@ def test_an_alert_says_what_to_do() -> None:
         assert rule["labels"]["severity"] in ("page", "warn")
     for names in ([rule["alert"] for rule in rules()], [panel["title"] for panel in panels()]):
         assert len(names) == len(set(names))
+
+
+def test_its_query_is_one_that_can_be_asked() -> None:
+    """Of the contract."""
+    (query,) = re.findall(r"^```graphql\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    assert validate(schema._schema, parse(query)) == []
 
 
 def test_the_version_is_the_projects() -> None:
