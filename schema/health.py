@@ -7,6 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import exposition
 
 CONTRACT = Path(__file__).parent / "schema.graphql"
@@ -19,6 +20,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database answers, and its tables are those of this version; 503 with the reason if not."""
+    drop_broken_connection()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -9,6 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from backend import VERSION
 from backend.engine.metrics import REGISTRY
+from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import database, folder, process
 
 
@@ -41,6 +42,7 @@ class _AtScrape:
         """One family after the other."""
         yield _gauge("katha_info", "Which version runs.", 1, version=VERSION)
         yield _gauge("katha_start_time_seconds", "When the server started.", process.started_at())
+        drop_broken_connection()  # that of this thread may be an old one, and the database quite well
         try:
             seen = database.read()
         except (DatabaseError, InterfaceError):

@@ -17,7 +17,7 @@ from schema.counted import TYPES
 from schema.root import schema
 from tests.api import Caller
 from tests.moderating import make_moderator
-from tests.races.rivals import Rival, until
+from tests.races.rivals import Rival, my_pid, terminate, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -228,6 +228,15 @@ def test_without_the_database_the_counters_are_there(monkeypatch: pytest.MonkeyP
     assert found["katha_database_up",] == 0
     assert transaction("follow", "committed") in found
     assert ("katha_lock_waits",) not in found
+
+
+def test_a_connection_that_was_ended_is_not_a_database_that_is_down() -> None:
+    """Each look takes a new one."""
+    for path in ("/metrics", "/readyz"):
+        terminate(my_pid())
+        response = Client().get(path)
+        assert response.status_code == 200
+        assert b"katha_database_up 1.0" in response.content or path == "/readyz"
 
 
 # --- health -----------------------------------------------------------------------------------------------------
