@@ -79,10 +79,10 @@ EMBEDDED = None if os.environ.get("DATABASE_URL") else DATA / "postgres"
 """Where the embedded PostgreSQL keeps its data; None where DATABASE_URL names another one."""
 
 if EMBEDDED is None:
-    _database = dj_database_url.parse(os.environ["DATABASE_URL"])
+    _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.connection")
 else:
     _database = {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "backend.connection",
         "HOST": str(socket_folder(EMBEDDED)),
         "NAME": "katha",
         "USER": "katha",

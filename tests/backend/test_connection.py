@@ -1,0 +1,74 @@
+"""Katha's connections to PostgreSQL: a rollback keeps what is prepared, and a moment is in UTC however it is read."""
+
+from datetime import UTC, timedelta
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from backend.people.models import Person
+from tests.api import Caller
+
+
+def prepared() -> set[str]:
+    """The statements that PostgreSQL keeps prepared for this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        return {statement for (statement,) in cursor.fetchall()}
+
+
+def test_a_rollback_keeps_the_statements_that_are_prepared(transactional_db: None) -> None:
+    for _ in range(4):
+        Person.objects.filter(handle="nobody").exists()
+    before = {statement for statement in prepared() if "people_person" in statement}
+    assert before
+    with transaction.atomic():
+        Person.objects.filter(handle="nobody").exists()
+        transaction.set_rollback(True)
+    assert before <= prepared()
+    assert not Person.objects.filter(handle="nobody").exists()
+
+
+def test_a_rollback_undoes(asha: Caller) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM people_accesstoken")
+        assert cursor.rowcount == 1
+        transaction.set_rollback(True)
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+def test_a_statement_that_fails_is_prepared_by_nobody(transactional_db: None) -> None:
+    """What PostgreSQL refused is sent whole the next time."""
+    for _ in range(5):
+        with pytest.raises(Exception, match="division by zero"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / %s", [0])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / %s", [1])
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_a_rollback_on_a_connection_that_is_gone_says_so(transactional_db: None) -> None:
+    connection.ensure_connection()
+    connection.set_autocommit(False)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        with psycopg.connect(**connection.get_connection_params() | {"context": None, "cursor_factory": None}) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        with pytest.raises(OperationalError):
+            connection.rollback()
+    finally:
+        connection.close()
+
+
+def test_moments_are_read_in_utc(asha: Caller) -> None:
+    """By a plain cursor, through the ORM, and by a cursor that PostgreSQL holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT joined_at, statement_timestamp() AT TIME ZONE 'UTC' FROM people_person")
+        plain, without_zone = cursor.fetchone()
+    (row,) = Person.objects.all()
+    (streamed,) = Person.objects.values_list("joined_at", flat=True).iterator(chunk_size=1)
+    assert plain == row.joined_at == streamed
+    assert plain.tzinfo is row.joined_at.tzinfo is streamed.tzinfo is UTC
+    assert abs(plain.replace(tzinfo=None) - without_zone) < timedelta(minutes=5)
