@@ -119,7 +119,7 @@ def view(reader: int, story: uuid.UUID, chapter: uuid.UUID, version: int) -> Scr
 # --- M2 ----------------------------------------------------------------------------------------------------------
 
 STRANGERS = """
-SELECT me.n, them.id FROM bench_person AS me JOIN bench_person AS them ON them.n = 1 + (me.n - 1 + %s) %% %s
+SELECT me.n, me.id, them.n, them.id FROM bench_person AS me JOIN bench_person AS them ON them.n = 1 + (me.n - 1 + %s) %% %s
 WHERE NOT EXISTS (
     SELECT FROM social_relationship AS pair
     WHERE pair.low_id = LEAST(me.id, them.id) AND pair.high_id = GREATEST(me.id, them.id)
@@ -141,7 +141,9 @@ def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     def check() -> None:
         require(one(data.db, TIES) == before, "nobody should follow anybody more than before", None)
 
-    return Batch([meet(*pair) for pair in pairs], check, {"people": data.people, "shift": shift})
+    # By turns from either side, because each side of a pair has columns, and so statements, of its own.
+    scripts = [meet(a, of_b) if turn % 2 else meet(b, of_a) for turn, (a, of_a, b, of_b) in enumerate(pairs)]
+    return Batch(scripts, check, {"people": data.people, "shift": shift})
 
 
 def meet(me: int, person: uuid.UUID) -> Script:
@@ -248,7 +250,9 @@ def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         found = (sum(sold), one(data.db, SOLD, key_of(edition)), left)
         require(found == (stock, stock, 0), f"exactly {stock} copies should have been sold", found)
 
-    buyers = [random.randint(1, data.people) for _ in range(requests)]
+    buyers = [
+        1 + (data.author + random.randrange(data.people - 1)) % data.people for _ in range(requests)
+    ]  # all others
     known = {"people": data.people, "edition": key_of(edition)}
     return Batch([order(edition, buyer, sold) for buyer in buyers], check, known)
 

@@ -33,7 +33,7 @@ COSTS = {
     "M2": (7, 7),
     "M3": (7, 7),
     "M4": (6, 6),
-    "M5": (8.5, 9.1),
+    "M5": (8.4, 8.4),  # nine where there is a copy, six where there is none
 }
 """Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared."""
 
