@@ -5,6 +5,7 @@ from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 django.setup(set_prefix=False)
@@ -21,9 +22,21 @@ class Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
-    """Django's handler, for such requests."""
+    """Django's handler, for such requests; it hands over an answer that is whole in one piece.
+
+    The server sends a list as it is, with its length. It would walk through any other iterable, a chunk at a time.
+    """
 
     request_class = Request
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer a request."""
+        response = super().__call__(environ, start_response)
+        if not isinstance(response, HttpResponse):  # a file
+            return response
+        body = [response.content]
+        response.close()
+        return body
 
 
 application = Handler()

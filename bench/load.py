@@ -123,15 +123,7 @@ class Connection:
     async def _read(self) -> Any:
         head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         length = re.search(rb"\r\ncontent-length: *(\d+)", head)
-        body = await (self.reader.readexactly(int(length[1])) if length else self._chunks())
-        if not head.startswith(b"http/1.1 200 "):
+        body = await self.reader.readexactly(int(length[1])) if length else b""
+        if not body or not head.startswith(b"http/1.1 200 "):
             raise Wrong(f"the server answered {head!r} {body!r:.2000}")
         return orjson.loads(body)
-
-    async def _chunks(self) -> bytes:
-        body = b""
-        while size := int(await self.reader.readuntil(b"\r\n"), 16):
-            body += await self.reader.readexactly(size)
-            await self.reader.readexactly(2)
-        await self.reader.readexactly(2)
-        return body

@@ -250,9 +250,8 @@ def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         found = (sum(sold), one(data.db, SOLD, key_of(edition)), left)
         require(found == (stock, stock, 0), f"exactly {stock} copies should have been sold", found)
 
-    buyers = [
-        1 + (data.author + random.randrange(data.people - 1)) % data.people for _ in range(requests)
-    ]  # all others
+    others = data.people - 1
+    buyers = [1 + (data.author + random.randrange(others)) % data.people for _ in range(requests)]
     known = {"people": data.people, "edition": key_of(edition)}
     return Batch([order(edition, buyer, sold) for buyer in buyers], check, known)
 

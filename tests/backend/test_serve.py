@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import urllib.parse
+import urllib.request
 from argparse import ArgumentTypeError
 
 import pytest
@@ -70,3 +71,16 @@ def test_there_is_at_least_one_worker(text: str) -> None:
 def test_a_free_port_is_free() -> None:
     """The tests' own look at ports can say both."""
     assert is_free(free_port())
+
+
+@pytest.mark.parametrize(("method", "shown"), [("GET", True), ("HEAD", False)])
+def test_an_answer_comes_in_one_piece(served_database: str, method: str, shown: bool) -> None:
+    """With its length, and not in chunks."""
+    with serving(served_database, workers=1) as (address, _process):
+        request = urllib.request.Request(f"{address}/graphql?query=%7B__typename%7D", method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
+            body = response.read()
+        answer = b'{"data":{"__typename":"Query"}}'
+        assert response.headers["Content-Length"] == str(len(answer))
+        assert "Transfer-Encoding" not in response.headers
+        assert body == (answer if shown else b"")
