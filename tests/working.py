@@ -51,10 +51,11 @@ def start_worker(database: str, *more: str, stderr: int | None = None) -> Proces
 @contextmanager
 def working(database: str, *more: str) -> Iterator[Process]:
     """A worker that is at work. Killed when the block ends, if it has not ended."""
-    before = scalar("SELECT count(*) FROM procrastinate_workers")
+    newest = "SELECT coalesce(max(id), 0) FROM procrastinate_workers"
+    before = scalar(newest)
     process = start_worker(database, *more)
     try:
-        until(lambda: scalar("SELECT count(*) FROM procrastinate_workers") > before, "the worker works")
+        until(lambda: scalar(newest) > before, "the worker works")
         yield process
     finally:
         process.kill()

@@ -14,6 +14,7 @@ from backend.engine.idempotency import forget_keys
 from backend.engine.transactions import unit_of_work
 from backend.jobs.queue import Backoff
 from backend.jobs.removal import remove_finished
+from backend.limits.buckets import forget_empty
 from backend.notifications import digest, fanout
 from backend.stories.revisions import prune
 from backend.whispers import rescreening
@@ -35,9 +36,10 @@ def rescreen(timestamp: int | None = None) -> None:  # noqa: ARG001
 @app.periodic(cron="30 3 * * *")
 @app.task(name="prune", retry=Backoff())
 def prune_daily(timestamp: int) -> None:  # noqa: ARG001
-    """Forget the revisions and the idempotency keys that are too many and too old."""
+    """Forget the revisions and the idempotency keys that are too many and too old, and limits that nobody is near."""
     prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
     forget_keys(timezone.now() - timedelta(days=settings.IDEMPOTENCY_KEY_DAYS))
+    forget_empty()
 
 
 @app.periodic(cron="0 6 * * *")

@@ -23,12 +23,13 @@ from backend.jobs.queue import is_last
 
 log = logging.getLogger("katha.jobs")
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 5.0
 """A new job is announced by NOTIFY; this finds what is to be tried again, and everything where a pooler swallows NOTIFY."""
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 10.0
 """A worker that has been silent for five heartbeats counts as dead. Should it only have been slow, its job is done twice at
 once, which has one effect: so the jobs of the dead need not wait long."""
+LOOK_FOR_STALLED_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0
 """How long jobs may take to end when the worker is told to stop. One that is cut short is done again."""
 CONNECTIONS = 4
@@ -112,7 +113,7 @@ async def _give_back_stalled() -> None:
                 ConnectorException
             ):  # another worker was quicker; or the database has gone, as the others notice
                 await _give_back(job)
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
 
 
 async def _give_back(job: Job) -> None:

@@ -1,0 +1,142 @@
+"""The worker: it stops when it is told to, outlives the loss of its connections, and stands beside the server."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from backend.jobs.queue import MOST_ATTEMPTS
+from tests.races.rows import crowd, query, scalar
+from tests.serving import PATIENCE_SECONDS, serving, until
+from tests.working import all_done, empty_queue, jobs, make_followers, publish, told, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ON_LINUX = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux shows them")
+OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture(autouse=True)
+def queue(transactional_db: None) -> Iterator[None]:
+    """Nothing waits from tests before, nor for those that come."""
+    empty_queue()
+    yield
+    empty_queue()
+
+
+def execute(sql: str, *parameters: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+def workers() -> int:
+    """How many are registered."""
+    return scalar("SELECT count(*) FROM procrastinate_workers")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_it_is_told_to(served_database: str, ending: signal.Signals) -> None:
+    """Of its own accord, and leaves no trace of itself."""
+    with working(served_database) as process:
+        process.send_signal(ending)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert workers() == 0
+
+
+def test_it_does_what_waits_and_what_comes(served_database: str) -> None:
+    """Jobs that were there before it, and jobs that come while it works."""
+    author, *followers = crowd(4)
+    make_followers(author, followers)
+    waiting = publish(author, 2)
+    with working(served_database):
+        until(all_done, "what waited is done")
+        assert told() == dict.fromkeys(waiting, 3)
+        (other,) = publish(followers[0], 1)
+        until(all_done, "what came is done")
+    assert query("SELECT done FROM notifications_announcement WHERE story_id = %s", other) == [(True,)]
+
+
+def test_it_outlives_its_connections(served_database: str) -> None:
+    """PostgreSQL ends all of them, several times; each time the jobs that come are done."""
+    author, *followers = crowd(4)
+    make_followers(author, followers)
+    with working(served_database) as process:
+        for n in range(3):
+            one = crowd(1, f"author{n}")[0]
+            make_followers(one, followers)
+            execute(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
+            publish(one, 2)
+            until(all_done, "the jobs are done")
+        assert process.poll() is None
+    assert list(told().values()) == [3] * 6
+
+
+@pytest.mark.parametrize(("attempts", "becomes"), [(0, "succeeded"), (MOST_ATTEMPTS - 1, "failed")])
+def test_the_jobs_of_the_dead_are_taken_over(served_database: str, attempts: int, becomes: str) -> None:
+    """Done again; but what may be killing its workers is a dead letter in the end."""
+    publish(crowd(1)[0], 1)
+    execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+    execute(
+        "UPDATE procrastinate_jobs SET status = 'doing', attempts = %s, worker_id = (SELECT id FROM procrastinate_workers)",
+        attempts,
+    )
+    with working(served_database):
+        until(all_done, "somebody has taken the job over")
+    assert (jobs(becomes), jobs("todo")) == (1, 0)
+    kept = query("SELECT error FROM jobs_failure")
+    assert kept == [("WorkerLost",)]
+
+
+@ON_LINUX
+def test_a_server_brings_a_worker(served_database: str) -> None:
+    """It works beside the server, is started again when it is killed, and ends with the server."""
+    publish(crowd(1)[0], 1)
+    with serving(served_database, workers=1, jobs=True) as (_address, process):
+        until(all_done, "the worker beside the server has done the job")
+        (pid,) = children(process.pid)
+        os.kill(pid, signal.SIGKILL)
+        publish(crowd(1, "other")[0], 1)
+        until(all_done, "another worker has done the next job")
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(PATIENCE_SECONDS)
+        assert not has_worker(process.pid)
+        assert query("SELECT id FROM procrastinate_workers WHERE last_heartbeat > now() - interval '1 second'") == []
+
+
+@ON_LINUX
+def test_no_worker_outlives_a_server_that_is_killed(served_database: str) -> None:
+    """After `kill -9` of the server its worker is gone as well."""
+    with serving(served_database, workers=1, jobs=True) as (_address, process):
+        until(lambda: has_worker(process.pid), "the worker is there")
+        (pid,) = children(process.pid)
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+        until(lambda: not is_alive(pid), "the worker is gone")
+
+
+def children(parent: int) -> list[int]:
+    """The workers that this server has started."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if "worker" in words and words[-2:-1] == [str(parent)]:
+            found.append(int(process.name))
+    return found
+
+
+def has_worker(parent: int) -> bool:
+    return bool(children(parent))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
