@@ -1,0 +1,1 @@
+"""The connection of Django to PostgreSQL, as Katha uses it."""

@@ -13,7 +13,7 @@ MOMENTS = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Katha's connections: always in UTC, and never used to make or drop a table that a prepared statement knows."""
+    """Katha's connections: always in UTC, with statements that stay prepared."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> "psycopg.Connection[Any]":
         """Connect."""
@@ -32,8 +32,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Roll back, and keep the statements that are prepared: every refusal rolls back.
 
         psycopg's own rollback forgets all of them, because a table might have been made in the transaction; then each
-        would be parsed and planned anew, several times, until it is prepared again.
+        would be parsed and planned anew, several times, until it is prepared again. After an error of PostgreSQL's own
+        they are forgotten: a table may have been changed under a statement, which then fails until it is prepared anew.
         """
+        if self.errors_occurred:
+            super()._rollback()
+            return
         with debug_transaction(self, "ROLLBACK"), self.wrap_database_errors:
             result = self.connection.pgconn.exec_(b"ROLLBACK")
             if result.status != ExecStatus.COMMAND_OK:

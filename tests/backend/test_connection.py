@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import NotSupportedError, OperationalError, connection, transaction
 
 from backend.people.models import Person
 from tests.api import Caller
@@ -45,6 +45,28 @@ def test_a_statement_that_fails_is_prepared_by_nobody(transactional_db: None) ->
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 / %s", [1])
         assert cursor.fetchall() == [(1,)]
+
+
+def test_a_statement_whose_table_has_changed_fails_once(transactional_db: None) -> None:
+    """So a migration under a server that runs costs each of its connections one refused request, not all of them."""
+
+    def look() -> int:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM changing")
+            return len(cursor.description)
+
+    with psycopg.connect(**connection.get_connection_params() | {"context": None, "cursor_factory": None}) as other:
+        other.execute("CREATE TABLE changing (one int)")
+        other.commit()
+        try:
+            assert [look() for _ in range(4)] == [1] * 4
+            other.execute("ALTER TABLE changing ADD two int")
+            other.commit()
+            with pytest.raises(NotSupportedError, match="cached plan"):
+                look()
+            assert [look() for _ in range(4)] == [2] * 4
+        finally:
+            other.execute("DROP TABLE changing")
 
 
 def test_a_rollback_on_a_connection_that_is_gone_says_so(transactional_db: None) -> None:
