@@ -5,6 +5,9 @@ KATHA_DATA     where the embedded PostgreSQL and the collected static files are 
 SECRET_KEY     signs cookies; without it the well-known demo key is used
 DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
+TRUSTED_PROXIES  comma-separated addresses and networks of the proxies before it, whose X-Forwarded-… headers are believed
+
+`docs/security.md` has a table of all limits, with the names by which the environment sets some of them.
 """
 
 import os
@@ -14,6 +17,7 @@ import dj_database_url
 
 from backend import logs
 from backend.embedded import socket_folder
+from backend.limits.rates import Rate
 
 BASE = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
@@ -45,6 +49,7 @@ INSTALLED_APPS = [
     "backend.market",
     "backend.notifications",
     "backend.jobs",
+    "backend.limits",
     "schema",
     "schema.explorer",
 ]
@@ -103,7 +108,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- People -----------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "people.Account"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+PASSWORD_HASHERS = ["backend.limits.hashing.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -124,6 +129,10 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
+BODY_SECONDS = float(os.environ.get("BODY_SECONDS") or 20)
+"""How long a request body may take to arrive; one that takes longer is answered 408."""
+REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
+"""How long a request may take to be answered; then it is broken off, in the database too."""
 
 # What a GraphQL document may ask for at most. GraphiQL, Relay and the examples in docs/ stay far below each.
 MOST_TOKENS = 4_000
@@ -143,6 +152,25 @@ TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
 MOST_COST = 20_000
 """Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
+
+# --- How often --------------------------------------------------------------------------------------------------
+# So many at once, and then one every so many seconds. Each can be set in the environment, by its name.
+
+SIGN_INS = Rate.read(os.environ.get("SIGN_INS") or "10/30")
+"""Attempts to sign in to one handle from one address; one that succeeds makes room for all."""
+FAILED_SIGN_INS_BY_HANDLE = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
+FAILED_SIGN_INS_BY_ADDRESS = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
+SIGN_UPS_BY_ADDRESS = Rate.read(os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
+
+HASHES_AT_ONCE = 2
+"""Passwords that one process hashes at once."""
+HASHES_WAITING = 4
+"""Requests of one process that may wait for that; others are refused. It has more threads than both together."""
+HASHES_WAIT_SECONDS = 10
+"""How long such a request waits before it is refused too."""
+
+TRUSTED_PROXIES = [one.strip() for one in (os.environ.get("TRUSTED_PROXIES") or "").split(",") if one.strip()]
+"""Addresses and networks of proxies that say in X-Forwarded-For whose request it is."""
 
 IDEMPOTENCY_KEY_DAYS = 7
 """How long a key is remembered: `manage.py expire_keys` forgets older ones."""

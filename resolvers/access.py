@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from backend.engine.errors import Invalid, Unauthenticated
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
-from backend.people import actions, queries
+from backend.limits.addresses import address_of
+from backend.people import actions, attempts, queries
 from backend.people.models import Account, Person
 from resolvers.batches import gather
 
@@ -41,6 +42,7 @@ def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
 
 def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> tuple[Person, str]:
     """A new person, signed in: the person and the bearer token."""
+    attempts.count_sign_up(address_of(request))
 
     def work() -> tuple[Account, str]:
         account = actions.sign_up(handle=handle, name=name, password=password)
@@ -51,8 +53,15 @@ def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> t
 
 def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person, str]:
     """The person whose credentials these are, and a new bearer token."""
+    address = address_of(request)
+    attempts.count_sign_in(handle, address)
     account = actions.sign_in(handle=handle, password=password)
-    return _signed_in_as(request, account, unit_of_work(lambda: actions.new_token(account)))
+
+    def work() -> str:
+        attempts.forgive_sign_in(handle, address)
+        return actions.new_token(account)
+
+    return _signed_in_as(request, account, unit_of_work(work))
 
 
 def sign_out(request: HttpRequest) -> bool:

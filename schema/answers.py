@@ -138,6 +138,7 @@ class FailureCode(enum.Enum):
     INVALID = strawberry.enum_value("INVALID", description="The arguments do not make sense.")
     OUT_OF_STOCK = strawberry.enum_value("OUT_OF_STOCK", description="Less is left than was asked for.")
     KEY_REUSED = strawberry.enum_value("KEY_REUSED", description="The idempotency key belongs to another request.")
+    RATE_LIMITED = strawberry.enum_value("RATE_LIMITED", description="There were too many of these lately.")
     BUSY = strawberry.enum_value("BUSY", description="The database could not serve the write now.")
     OUTCOME_UNKNOWN = strawberry.enum_value("OUTCOME_UNKNOWN", description="The connection broke at COMMIT.")
 
@@ -262,6 +263,14 @@ class KeyReusedError(Failure):
 
 
 @strawberry.type(
+    description="There were too many of these lately: for this handle, or from where the request came. Nothing was done, and no "
+    "password was looked at. The same request can be served after `retry.afterMs`."
+)
+class RateLimitedError(Failure):
+    """Too many attempts."""
+
+
+@strawberry.type(
     description="BUSY: the database could not serve the write now (deadlock, serialization failure, timeout) and the "
     "server's own retries are spent. OUTCOME_UNKNOWN: the connection broke at COMMIT; the same request again is safe, "
     "with its key it gives the first reply."
@@ -339,6 +348,7 @@ HANDLERS = (
     _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
     _Handler((errors.OutOfStock,), OutOfStockError, _out_of_stock),
     _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
+    _Handler((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
     _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
     _Handler((DatabaseError, InterfaceError), BusyError, _unserved),
 )

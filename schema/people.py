@@ -18,6 +18,7 @@ from schema.answers import (
     Key,
     KeyReusedError,
     OnConflict,
+    RateLimitedError,
     applied_field,
     applied_of,
     mutation,
@@ -205,7 +206,7 @@ class ProfileSuccess:
 
 
 SignResult = Annotated[
-    SignSuccess | InvalidError | ForbiddenError | BusyError,
+    SignSuccess | InvalidError | ForbiddenError | RateLimitedError | BusyError,
     strawberry.union("SignResult", description="What signing up or in can answer."),
 ]
 UpdateProfileResult = Annotated[

@@ -8,6 +8,7 @@ Refusal
 ├── Invalid           the arguments do not make sense
 ├── OutOfStock        less is left than was asked for
 ├── KeyReused         the idempotency key belongs to another request
+├── RateLimited       there were too many of these lately
 ├── Busy              the database could not serve the write now
 └── OutcomeUnknown    the connection broke at COMMIT: nobody can tell
 """
@@ -141,6 +142,17 @@ class KeyReused(Refusal):
         )
 
 
+class RateLimited(Refusal):
+    """There were too many of these lately; nothing was done. `limit` names which limit it is, for us alone."""
+
+    code = "RATE_LIMITED"
+    retry_kind = RetryKind.SAME_REQUEST
+
+    def __init__(self, limit: str, *, after_ms: int) -> None:
+        super().__init__("There were too many of these lately. Wait, then send the same again.", after_ms=after_ms)
+        self.limit = limit
+
+
 class Busy(Refusal):
     """The database could not serve the write now; nothing was written."""
 
@@ -162,9 +174,11 @@ class OutcomeUnknown(Refusal):
     code = "OUTCOME_UNKNOWN"
     retry_kind = RetryKind.SAME_REQUEST
 
-    def __init__(self, *, after_ms: int) -> None:
-        super().__init__(
-            "The connection to the database broke while the write was being committed, so nobody can tell whether "
-            "it happened. Send the same request with the same key: it gives the first reply if there was one.",
-            after_ms=after_ms,
-        )
+    def __init__(
+        self,
+        message: str = "The connection to the database broke while the write was being committed, so nobody can tell whether "
+        "it happened. Send the same request with the same key: it gives the first reply if there was one.",
+        *,
+        after_ms: int,
+    ) -> None:
+        super().__init__(message, after_ms=after_ms)

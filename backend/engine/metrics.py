@@ -42,6 +42,10 @@ UNCONDITIONED = Counter(
     "katha_unconditioned_writes", "Writes that expected nothing (current: true).", ["operation"], registry=REGISTRY
 )
 
+LIMITED = Counter(
+    "katha_rate_limited", "What was refused because there was too much of it, by limit.", ["limit"], registry=REGISTRY
+)
+
 FAULTS = Counter("katha_faults", "Errors that Katha did not expect; each is in the log.", registry=REGISTRY)
 
 # --- Counted in the unit of work --------------------------------------------------------------------------------

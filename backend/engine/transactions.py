@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
-from backend.engine import metrics
+from backend.engine import deadline, metrics
 from backend.engine.contention import after_busy_ms
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
 
@@ -49,6 +49,7 @@ ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
 
 LOCK_ORDER = (
     "engine_idempotencykey",
+    "limits_bucket",
     "people_person",
     "people_account",
     "stories_shelf",
@@ -69,7 +70,6 @@ LOCK_ORDER = (
     "notifications_announcement",
     "notifications_notification",
     "social_relationship",
-    "limits_bucket",
     "people_persontally",
     "stories_storytally",
     "stories_storyrank",
@@ -89,8 +89,10 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
             with _transaction(isolation):
                 result = work()
                 _require_committable()
+                deadline.committing()
                 committing = True
             metrics.committed()
+            deadline.committed()
             return result
         except (DatabaseError, InterfaceError) as error:
             state = sqlstate(error)
@@ -124,13 +126,14 @@ def snapshot() -> Iterator[None]:
 @contextmanager
 def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
     """One durable transaction. psycopg puts isolation and mode into its BEGIN, so neither costs a round trip."""
+    deadline.check()
     drop_broken_connection()
     connection.ensure_connection()
     raw = connection.connection
     if isolation is not None:
         raw.isolation_level, raw.read_only = isolation, read_only
     try:
-        with transaction.atomic(durable=True):
+        with deadline.breakable(raw), transaction.atomic(durable=True):
             yield
     finally:
         if isolation is not None and not raw.closed:

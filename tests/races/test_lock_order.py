@@ -23,7 +23,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_UP = 'mutation($p: String!) { signUp(handle: "meena", name: "Meena", password: $p) { __typename } }'
 SIGN_IN = 'mutation($p: String!) { signIn(handle: "asha", password: $p) { __typename } }'
 TALLIES = ("people_persontally", "stories_storytally")
-OURS = {"engine", "people", "social", "stories", "reading", "whispers", "moderation", "market", "notifications"}
+OURS = {
+    "engine",
+    "people",
+    "social",
+    "stories",
+    "reading",
+    "whispers",
+    "moderation",
+    "market",
+    "notifications",
+    "limits",
+}
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no mutation writes; each statement of the admin changes one of them alone."""
 HELD_BEFORE = ("stories_story", "market_edition", "whispers_screening", "notifications_announcement")

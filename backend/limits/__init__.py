@@ -1,0 +1,1 @@
+"""How often something may happen: attempts to sign in, sign-ups, passwords hashed at once, the cost of requests."""

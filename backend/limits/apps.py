@@ -1,0 +1,10 @@
+"""Makes `limits` an app of Django."""
+
+from django.apps import AppConfig
+
+
+class LimitsConfig(AppConfig):
+    """The rows and rules of `limits`."""
+
+    name = "backend.limits"
+    label = "limits"

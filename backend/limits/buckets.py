@@ -1,0 +1,105 @@
+"""Leaky buckets in PostgreSQL: exact however many processes and connections put something in at the same moment."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from backend.engine import metrics
+from backend.engine.errors import RateLimited
+from backend.engine.transactions import unit_of_work
+from backend.limits.models import Bucket
+from backend.limits.rates import Rate
+
+OPERATION = "limit"
+"""What the transactions here are counted as: they are no part of the mutation for which they look."""
+
+MOST_FORGOTTEN = 10_000
+"""Rows that are removed in one transaction."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One bucket: the name of its limit, whose it is, and how quickly it runs out."""
+
+    name: str
+    whose: str
+    rate: Rate
+
+    @cached_property
+    def key(self) -> bytes:
+        """What the row is found by."""
+        text = f"{self.name}\0{self.whose}".encode("utf-8", "surrogatepass")
+        return hmac.digest(settings.SECRET_KEY.encode(), text, hashlib.sha256)
+
+
+# A rival that fills the same bucket is waited for, and its row is then looked at as it left it.
+FILL = """
+INSERT INTO limits_bucket AS bucket (key, empty_at) VALUES (%(key)s, statement_timestamp() + %(drop)s)
+ON CONFLICT (key) DO UPDATE SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + %(drop)s
+WHERE bucket.empty_at <= statement_timestamp() + %(room)s
+"""
+WAIT = "SELECT extract(epoch FROM empty_at - statement_timestamp() - %(room)s) FROM limits_bucket WHERE key = %(key)s"
+
+
+def count(limits: Iterable[Limit]) -> None:
+    """Put one drop into each bucket, committed before this returns. Raises `RateLimited` if one is full: then into none."""
+    ordered = sorted(limits, key=lambda limit: limit.key)
+
+    def work() -> None:
+        for limit in ordered:
+            _fill(limit)
+
+    with metrics.operation(OPERATION):
+        unit_of_work(work)
+
+
+def _fill(limit: Limit) -> None:
+    drop = timedelta(seconds=limit.rate.seconds)
+    values = {"key": limit.key, "drop": drop, "room": drop * (limit.rate.burst - 1)}
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, values)
+        if cursor.rowcount:
+            return
+        cursor.execute(WAIT, values)
+        (seconds,) = cursor.fetchone()
+    metrics.LIMITED.labels(limit.name).inc()
+    raise RateLimited(limit.name, after_ms=max(1, round(seconds * 1000)))
+
+
+LOCK = "SELECT FROM limits_bucket WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
+TAKE_BACK = "UPDATE limits_bucket SET empty_at = empty_at - %s WHERE key = %s"
+
+
+def forgive(emptied: Limit, *limits: Limit) -> None:
+    """Empty the first bucket, and take one drop out of each of the others again. Part of the caller's unit of work."""
+    keys = [limit.key for limit in (emptied, *limits)]
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [keys])
+        for limit in limits:
+            cursor.execute(TAKE_BACK, [timedelta(seconds=limit.rate.seconds), limit.key])
+    Bucket.objects.filter(pk=emptied.key).delete()
+
+
+FORGET = """
+DELETE FROM limits_bucket WHERE key IN (
+  SELECT key FROM limits_bucket WHERE empty_at < %s ORDER BY key LIMIT %s FOR UPDATE SKIP LOCKED
+) AND empty_at < %s
+"""
+
+
+def forget_empty() -> int:
+    """Remove the buckets that are empty; how many."""
+    now, removed = timezone.now(), 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET, [now, MOST_FORGOTTEN, now])
+            removed += cursor.rowcount
+            if cursor.rowcount < MOST_FORGOTTEN:
+                return removed
