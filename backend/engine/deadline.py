@@ -1,0 +1,156 @@
+"""When the work of a request has to end: by its time, or because nobody waits for the answer any more.
+
+What comes next is not begun (`check`), and the statement that runs is cancelled by a thread that watches, so that the
+database stops too. Never a COMMIT: a unit of work that has come so far ends as if there were time. Once it is committed,
+its answer has as long again to be read; if that is not enough, the client is told that the outcome is unknown to it.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic, sleep
+
+from psycopg import Connection
+
+from backend.engine.contention import after_busy_ms
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+
+DEADLINE = "katha.deadline"
+"""Where a request carries its deadline, if the server has set one when it came."""
+WATCH_SECONDS = 0.2
+CANCEL_SECONDS = 2.0
+"""How long the database may take to be told."""
+
+BROKEN_OFF = (
+    "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again later."
+)
+WRITTEN = (
+    "The write was committed, but its answer took too long to read. Send the same request with the same key: it gives the "
+    "first reply."
+)
+
+
+class Deadline:
+    """The end of one request. Others than its own thread may only `leave` it and `enforce` it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at = monotonic() + seconds
+        self._left = self._committed = False
+        self._breakable: Connection | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more should be begun."""
+        return self._left or monotonic() >= self._at
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody waits for the answer."""
+        return self._left
+
+    def leave(self) -> None:
+        """Nobody waits for the answer."""
+        self._left = True
+
+    def refusal(self) -> Refusal:
+        """What the client is told when it is over."""
+        if self._committed:
+            return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms())
+        return Busy(BROKEN_OFF, after_ms=after_busy_ms())
+
+    def enforce(self) -> None:
+        """Cancel the statement that runs, if it is over and may be cancelled."""
+        if self.over:
+            # Whoever holds the lock knows that the connection still works for this request, and not for the next.
+            with self._lock:
+                if self._breakable is not None:
+                    self._breakable.cancel_safe(timeout=CANCEL_SECONDS)
+
+    def break_with(self, connection: Connection | None) -> None:
+        """Whose statements may be cancelled from now on; None for nobody's."""
+        with self._lock:
+            self._breakable = connection
+
+    def committed(self) -> None:
+        """Something was written: reading the answer has as long again."""
+        self._committed = True
+        self._at = monotonic() + self._seconds
+
+
+_CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_RUNNING: set[Deadline] = set()
+_watcher: threading.Thread | None = None
+_starting = threading.Lock()
+
+
+@contextmanager
+def limited(deadline: Deadline) -> Iterator[None]:
+    """What happens inside has to end by the deadline."""
+    _be_watched()
+    before = _CURRENT.set(deadline)
+    _RUNNING.add(deadline)
+    try:
+        yield
+    finally:
+        _RUNNING.discard(deadline)
+        _CURRENT.reset(before)
+
+
+def refused() -> Refusal | None:
+    """`Busy`, or `OutcomeUnknown` where something is written already, if the time of what runs here is over."""
+    deadline = _CURRENT.get()
+    return deadline.refusal() if deadline is not None and deadline.over else None
+
+
+def check() -> None:
+    """Raise what `refused` says."""
+    refusal = refused()
+    if refusal is not None:
+        raise refusal
+
+
+@contextmanager
+def breakable(connection: Connection) -> Iterator[None]:
+    """Statements of the connection are cancelled when the time is over, unless `committing` says not to any more."""
+    deadline = _CURRENT.get()
+    if deadline is None:
+        yield
+        return
+    deadline.break_with(connection)
+    try:
+        yield
+    finally:
+        deadline.break_with(None)
+
+
+def committing() -> None:
+    """From here on nothing is cancelled."""
+    deadline = _CURRENT.get()
+    if deadline is not None:
+        deadline.break_with(None)
+
+
+def committed() -> None:
+    """The unit of work is committed."""
+    deadline = _CURRENT.get()
+    if deadline is not None:
+        deadline.committed()
+
+
+def _be_watched() -> None:
+    global _watcher
+    if _watcher is None or not _watcher.is_alive():  # none yet, or it has stayed behind in the process that this was forked from
+        with _starting:
+            if _watcher is None or not _watcher.is_alive():
+                _watcher = threading.Thread(target=_watch, name="deadlines", daemon=True)
+                _watcher.start()
+
+
+def _watch() -> None:
+    while True:
+        sleep(WATCH_SECONDS)
+        for deadline in list(_RUNNING):
+            deadline.enforce()
