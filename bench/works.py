@@ -41,7 +41,7 @@ WORKS = [
         "M4",
         "updateStory by 32 clients on one story until done",
         writes.update,
-        320,
+        160,
         clients=32,
         limit="M4",
         each=writes.EACH,

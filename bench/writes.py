@@ -191,7 +191,7 @@ def write(author: int, version: int) -> Script:
 
 # --- M4 ----------------------------------------------------------------------------------------------------------
 
-EACH = 10
+EACH = 5
 
 TITLES = """
 SELECT revision.values ->> 'title' FROM stories_revision AS revision
@@ -201,7 +201,7 @@ UNION ALL SELECT title FROM stories_story WHERE id = %s
 
 
 def update(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Clients that all give one story a title, each ten times; every title that was written is found again."""
+    """Clients that all give one story a title, each a few times; every title that was written is found again."""
     made = yield from created(data, chapters=1)
     key = key_of(made["id"])
     titles = [[f"Title {client} {number}" for number in range(EACH)] for client in range(requests // EACH)]
