@@ -104,7 +104,7 @@ def publish(author: Person, count: int) -> list[uuid.UUID]:
     ]
 
     def work() -> None:
-        Story.objects.bulk_create(stories)
+        Story.objects.bulk_create(stories, batch_size=2_000)
         Shelf.objects.filter(pk=author.pk).delete()
         Shelf.objects.bulk_create([Shelf(author=author, story_count=count, version=count, stories_changed=count)])
         StoryRank.objects.bulk_create([StoryRank(story=story) for story in stories])
