@@ -3,9 +3,12 @@
 DATABASE_URL   an external PostgreSQL (16 to 18); without it an embedded one keeps its data under .katha/
 KATHA_DATA     where the embedded PostgreSQL and the collected static files are kept, instead of .katha/
 SECRET_KEY     signs cookies; without it the well-known demo key is used
+PRODUCTION     "1" for the internet: HTTPS only, and no start with anything that is only fit for a demo
 DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
 TRUSTED_PROXIES  comma-separated addresses and networks of the proxies before it, whose X-Forwarded-… headers are believed
+CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may ask here; without it there are none
+METRICS_TOKEN  what /metrics asks for as `Authorization: Bearer …`; without it everybody gets them, in production nobody
 
 `docs/security.md` has a table of all limits, with the names by which the environment sets some of them.
 """
@@ -22,10 +25,20 @@ from backend.limits.rates import Rate
 BASE = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
 
+
+def listed(name: str) -> list[str]:
+    """What a variable of the environment lists, separated by commas."""
+    return [one.strip() for one in (os.environ.get(name) or "").split(",") if one.strip()]
+
+
+PRODUCTION = os.environ.get("PRODUCTION") == "1"
 DEMO_SECRET = "demo-secret-that-everybody-knows-set-SECRET_KEY-instead"
 SECRET_KEY = os.environ.get("SECRET_KEY") or DEMO_SECRET
 DEBUG = os.environ.get("DEBUG") == "1"
-ALLOWED_HOSTS = (os.environ.get("ALLOWED_HOSTS") or "*").split(",")
+ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["*"]
+CORS_ALLOWED_ORIGINS = listed("CORS_ALLOWED_ORIGINS")
+TRUSTED_PROXIES = listed("TRUSTED_PROXIES")
+"""Addresses and networks of proxies that say in X-Forwarded-For whose request it is."""
 
 ROOT_URLCONF = "schema.urls"
 WSGI_APPLICATION = "backend.wsgi.application"
@@ -37,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "corsheaders",
     "procrastinate.contrib.django",
     "backend",
     "backend.engine",
@@ -58,10 +72,15 @@ INSTALLED_APPS = [
 # admin's own views, and by the GraphQL view when a request comes without a bearer token.
 MIDDLEWARE = [
     "schema.requests.watched",
+    "schema.safety.safe",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
@@ -124,6 +143,28 @@ TOKEN_DAYS = 90
 SESSION_ENGINE = "backend.people.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+
+# --- Browsers ---------------------------------------------------------------------------------------------------
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# TLS ends at a proxy, which says so in this header; from anybody else it is taken away (`schema/safety.py`).
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+
+CORS_URLS_REGEX = r"^/(graphql/?|schema\.graphql)$"
+CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-csrftoken", "x-request-id")
+CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
+CORS_ALLOW_CREDENTIALS = False
+"""Other sites send tokens; the cookie is for the pages of this server alone."""
+
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN")
 
 # --- Requests ---------------------------------------------------------------------------------------------------
 
@@ -168,9 +209,6 @@ HASHES_WAITING = 4
 """Requests of one process that may wait for that; others are refused. It has more threads than both together."""
 HASHES_WAIT_SECONDS = 10
 """How long such a request waits before it is refused too."""
-
-TRUSTED_PROXIES = [one.strip() for one in (os.environ.get("TRUSTED_PROXIES") or "").split(",") if one.strip()]
-"""Addresses and networks of proxies that say in X-Forwarded-For whose request it is."""
 
 IDEMPOTENCY_KEY_DAYS = 7
 """How long a key is remembered: `manage.py expire_keys` forgets older ones."""

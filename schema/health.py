@@ -1,7 +1,9 @@
 """Says whether the process is alive and whether it can serve; hands out the metrics and the printed contract."""
 
+from hmac import compare_digest
 from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import exposition
+from resolvers.access import bearer_token
 
 CONTRACT = Path(__file__).parent / "schema.graphql"
 
@@ -34,8 +37,16 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
 
 
-def metrics(_request: HttpRequest) -> HttpResponse:
-    """The metrics of all processes, for Prometheus. There is nothing about a person in them."""
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The metrics of all processes, for Prometheus. There is nothing about a person in them.
+
+    They tell how busy the server is, so in production only whoever has the `METRICS_TOKEN` gets them.
+    """
+    token = settings.METRICS_TOKEN
+    if token is None and settings.PRODUCTION:
+        return HttpResponse(status=404)
+    if token is not None and not compare_digest((bearer_token(request) or "").encode(), token.encode()):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 

@@ -11,11 +11,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from resolvers.people import DEMO_PASSWORD, demo_people
 from schema.explorer.assets import CDN, assets, vendored
 from schema.explorer.examples import edition, examples
-
-_STRICT = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+from schema.safety import PAGES
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -23,9 +19,7 @@ def home(request: HttpRequest) -> HttpResponse:
     people = demo_people()
     handle, password = (people[0][0], DEMO_PASSWORD) if people else ("HANDLE", "PASSWORD")
     base = request.build_absolute_uri("/").rstrip("/")
-    page = render(request, "explorer/home.html", {"base": base, "handle": handle, "password": password})
-    page["Content-Security-Policy"] = _STRICT
-    return page
+    return render(request, "explorer/home.html", {"base": base, "handle": handle, "password": password})
 
 
 @ensure_csrf_cookie  # the page sends its value back with every request
@@ -61,4 +55,4 @@ def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
 def _explorer_policy() -> str:
     """GraphiQL adds style elements and has its fonts inside its style sheet; a script is a file, always."""
     cdn = "" if vendored() else f" {CDN}"
-    return f"{_STRICT}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"
+    return f"{PAGES}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"
