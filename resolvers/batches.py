@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from backend.engine.deadline import check
 from backend.pages import Page
 from backend.people.models import Person
 
@@ -33,6 +34,7 @@ class Batch:
         """What `load` finds for the whole batch, remembered under `name`."""
         found = self._loaded.get(name)
         if found is None:
+            check()
             found = self._loaded[name] = load(self)
         return found
 

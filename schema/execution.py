@@ -8,11 +8,14 @@ from django.db import DatabaseError, InterfaceError
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
 
 from backend import logs
+from backend.engine import deadline
 from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
 from schema.context import Context
 from schema.documents import GRAPHQL, Prepared
 from schema.errors import RequestError, shown
+
+BROKEN_OFF = (Refusal, DatabaseError, InterfaceError)
 
 MOST_CHARACTERS_LOGGED = 100
 """Of an operation's name."""
@@ -41,12 +44,18 @@ def run(
                 hide_suggestions=True,
             )
     except (Refusal, DatabaseError, InterfaceError) as error:
-        return {
-            "errors": [shown(GraphQLError(str(error), original_error=error), "INTERNAL_SERVER_ERROR").formatted],
-            "data": None,
-        }
+        return _nothing(error)
     assert isinstance(result, ExecutionResult)
+    late = deadline.refused() if reads else None
+    if late is not None and any(isinstance(error.original_error, BROKEN_OFF) for error in result.errors or ()):
+        return _nothing(late)
     return _answer(result, _mutations(operation))
+
+
+def _nothing(error: Exception) -> dict[str, Any]:
+    """The answer to a query of which nothing could be read."""
+    said = shown(GraphQLError(str(error), original_error=error), "INTERNAL_SERVER_ERROR")
+    return {"errors": [said.formatted], "data": None}
 
 
 def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:

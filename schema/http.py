@@ -11,6 +11,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
+from backend.engine.deadline import DEADLINE, Deadline, limited
 from resolvers.access import bearer_token
 from schema.accept import preferred
 from schema.context import Context
@@ -76,7 +77,9 @@ def _execute(request: HttpRequest) -> dict[str, Any]:
     operation = prepared.operation(operation_name)
     if request.method != "POST" and operation.operation is not OperationType.QUERY:
         raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
-    return run(prepared, operation, variables, Context(request))
+    deadline = request.META.get(DEADLINE) or Deadline(settings.REQUEST_SECONDS)
+    with limited(deadline):
+        return run(prepared, operation, variables, Context(request))
 
 
 def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:

@@ -22,9 +22,7 @@ WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 """How long the database may take to be told."""
 
-BROKEN_OFF = (
-    "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again later."
-)
+BROKEN_OFF = "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again later."
 WRITTEN = (
     "The write was committed, but its answer took too long to read. Send the same request with the same key: it gives the "
     "first reply."
@@ -142,7 +140,9 @@ def committed() -> None:
 
 def _be_watched() -> None:
     global _watcher
-    if _watcher is None or not _watcher.is_alive():  # none yet, or it has stayed behind in the process that this was forked from
+    if (
+        _watcher is None or not _watcher.is_alive()
+    ):  # none yet, or it has stayed behind in the process that this was forked from
         with _starting:
             if _watcher is None or not _watcher.is_alive():
                 _watcher = threading.Thread(target=_watch, name="deadlines", daemon=True)

@@ -1,0 +1,133 @@
+"""A request whose time is over is broken off, in the database too; what is committed is never said to have failed."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from psycopg import Connection, connect
+
+from backend.engine import deadline
+from backend.engine.deadline import Deadline, limited
+from backend.engine.errors import Busy, OutcomeUnknown
+from backend.engine.transactions import snapshot, unit_of_work
+from resolvers import people
+from tests.api import Caller
+
+RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
+SHORT_SECONDS = 0.3
+READ = "{ viewer { handle followerCount } }"
+BIO = 'mutation { updateProfile(patch: {bio: "new"}, expect: {version: "1"}) { __typename ... on BusyError { code } '
+BIO += "... on ProfileSuccess { person { followerCount } } } }"
+
+
+def slow(*_arguments: object, **_options: object) -> Any:
+    """A statement that nothing but its being cancelled ends in time."""
+    with connection.cursor() as cursor:
+        if connection.in_atomic_block:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT pg_sleep(60)")
+
+
+def running() -> int:
+    """How many statements this thread's connection still runs, as somebody else sees it."""
+    pid = connection.connection.info.backend_pid
+    with connect(connection.connection.info.dsn, password=connection.connection.info.password) as other:
+        return int(other.execute(RUNNING, [pid]).fetchone()[0])
+
+
+@pytest.fixture
+def short(settings: Any) -> None:
+    """Little time for a request."""
+    settings.REQUEST_SECONDS = SHORT_SECONDS
+
+
+def test_a_query_that_takes_too_long_is_broken_off(asha: Caller, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error and no data; the statement has ended, and the connection serves the next request."""
+    with monkeypatch.context() as patch:
+        patch.setattr(people.tallies, "totals", slow)
+        answer = asha.post(READ)
+    (error,) = answer["errors"]
+    assert answer["data"] is None
+    assert error["message"] == deadline.BROKEN_OFF
+    assert (error["extensions"]["code"], error["extensions"]["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
+    assert running() == 0
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+def test_a_write_that_takes_too_long_is_broken_off(asha: Caller, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed, and nothing is written."""
+    with monkeypatch.context() as patch:
+        patch.setattr(people.actions, "update_profile", slow)
+        assert asha.post(BIO)["data"]["updateProfile"] == {"__typename": "BusyError", "code": "BUSY"}
+    assert asha.ask("{ viewer { bio version } }") == {"viewer": {"bio": "", "version": "1"}}
+    assert running() == 0
+
+
+def test_what_is_committed_is_not_said_to_have_failed(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever could not be shown the answer in time is told that the outcome is unknown, and it is written."""
+
+    def late(*_arguments: object) -> Any:
+        raise OutcomeUnknown(deadline.WRITTEN, after_ms=1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(people.tallies, "totals", late)
+        (error,) = asha.post(BIO)["errors"]
+    assert error["extensions"]["code"] == "OUTCOME_UNKNOWN"
+    assert asha.ask("{ viewer { bio } }") == {"viewer": {"bio": "new"}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_begun_when_the_time_is_over() -> None:
+    """Neither a snapshot nor a unit of work."""
+    with limited(Deadline(0)):
+        with pytest.raises(Busy), snapshot():
+            pytest.fail("begun")
+        with pytest.raises(Busy):
+            unit_of_work(lambda: pytest.fail("begun"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_gives_as_long_again_to_read_the_answer() -> None:
+    """And then says that it is written."""
+    with limited(Deadline(3600)):
+        unit_of_work(lambda: None)
+        assert deadline.refused() is None
+    late = Deadline(0)
+    late.committed()
+    assert isinstance(late.refusal(), OutcomeUnknown)
+
+
+class Told:
+    """A connection that counts how often it was told to cancel."""
+
+    times = 0
+
+    def cancel_safe(self, *, timeout: float) -> None:
+        """Count."""
+        self.times += 1
+
+
+def test_a_commit_is_never_cancelled() -> None:
+    """Nor anything of a connection that works for somebody else by now."""
+    told: Any = Told()
+    over = Deadline(0)
+    with limited(over):
+        with deadline.breakable(told):
+            over.enforce()
+            seen = told.times
+            deadline.committing()
+            over.enforce()
+        over.enforce()
+    assert seen >= 1
+    assert told.times == seen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_ends_when_the_client_has_gone() -> None:
+    """Long before its time is over."""
+    mine = Deadline(3600)
+    threading.Timer(SHORT_SECONDS, mine.leave).start()
+    with limited(mine), pytest.raises(Busy), snapshot():
+        slow()
+    assert running() == 0
