@@ -5,10 +5,12 @@ from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.utils.module_loading import import_string
 from django.http import HttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 django.setup(set_prefix=False)
+import_string("backend.production.require")()  # it needs the models, which are only there now
 
 
 class Request(WSGIRequest):

@@ -6,9 +6,11 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 from granian import Granian
@@ -19,6 +21,7 @@ from backend.jobs.beside import worker_beside
 from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
+from backend.production import NotForProduction, require_data, require_settings
 
 THREADS = 4
 PATIENCE_SECONDS = 10
@@ -45,6 +48,9 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Prepare, say what to open, and serve until told to stop."""
+        require_fitness(require_settings)
+        if options["demo"] and settings.PRODUCTION:
+            raise CommandError("Demo data are not for production, because everybody can play the people in them.")
         require_free_port(options["host"], options["port"])
         if options["migrate"]:
             self._say("Bringing the database up to date")
@@ -52,6 +58,7 @@ class Command(BaseCommand):
         if options["demo"]:
             call_command("demo", if_empty=True)
             unit_of_work(demo.renew_tokens)
+        require_fitness(require_data)
         self._say("Collecting static files")
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
@@ -97,6 +104,14 @@ def _as_worker() -> None:
     os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def require_fitness(require: Callable[[], None]) -> None:
+    """Raise CommandError, with what to do, if this is not fit for production and is to be that."""
+    try:
+        require()
+    except NotForProduction as problem:
+        raise CommandError(str(problem)) from None
 
 
 def require_free_port(host: str, port: int) -> None:
