@@ -103,10 +103,10 @@ EMBEDDED = None if os.environ.get("DATABASE_URL") else DATA / "postgres"
 """Where the embedded PostgreSQL keeps its data; None where DATABASE_URL names another one."""
 
 if EMBEDDED is None:
-    _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.connection")
+    _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.postgresql")
 else:
     _database = {
-        "ENGINE": "backend.connection",
+        "ENGINE": "backend.postgresql",
         "HOST": str(socket_folder(EMBEDDED)),
         "NAME": "katha",
         "USER": "katha",
