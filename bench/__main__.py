@@ -99,7 +99,7 @@ def run(arguments: Namespace, console: Console) -> None:
     report.show(console, results)
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
-        report.save(arguments.json, results, about)
+        report.write_json(arguments.json, results, about)
 
 
 def measured(

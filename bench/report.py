@@ -116,7 +116,7 @@ def show(console: Console, results: Sequence[Result]) -> None:
             console.print(f"     {one.median('requests_per_success'):.1f} requests for each success")
 
 
-def save(path: Path, results: Sequence[Result], about: Mapping[str, object]) -> None:
+def write_json(path: Path, results: Sequence[Result], about: Mapping[str, object]) -> None:
     """Write everything as JSON."""
     works = {one.work.name: one.figures() for one in results}
     path.write_text(json.dumps({**about, "works": works}, indent=2) + "\n")
