@@ -168,8 +168,14 @@ METRICS_TOKEN = os.environ.get("METRICS_TOKEN")
 
 # --- Requests ---------------------------------------------------------------------------------------------------
 
+DRAFT_STATUSES = os.environ.get("DRAFT_STATUSES") == "1"
+"""Whether answers of type application/graphql-response+json use the statuses that the GraphQL-over-HTTP draft came to
+recommend in 2025: 422 where a request cannot be executed (400 where its JSON or document cannot be read), 294 where errors
+stand beside data. Otherwise 400 and 200, which the published audit and most clients expect."""
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
+THREADS = 4
+"""Requests that a process answers at a time; one that is still arriving waits without a thread."""
 BODY_SECONDS = float(os.environ.get("BODY_SECONDS") or 20)
 """How long a request body may take to arrive; one that takes longer is answered 408."""
 REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
@@ -202,6 +208,9 @@ SIGN_INS = Rate.read(os.environ.get("SIGN_INS") or "10/30")
 FAILED_SIGN_INS_BY_HANDLE = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
 FAILED_SIGN_INS_BY_ADDRESS = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
 SIGN_UPS_BY_ADDRESS = Rate.read(os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
+
+COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION else 0))
+"""What one person, or one address signed out, may ask one process for, in the measure of `MOST_COST`; 0 is no limit."""
 
 HASHES_AT_ONCE = 2
 """Passwords that one process hashes at once."""

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from backend import logs
+from backend.limits import spending
 from backend.people.models import Person
 from resolvers.access import bearer_token, signed_in, viewer_of
 from resolvers.batches import gather
@@ -17,6 +18,11 @@ class Context:
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
+        self.token = bearer_token(request)
+
+    def spend(self, cost: int) -> None:
+        """Count what the request costs for whoever sends it. Raises `Overspent`."""
+        spending.spend(self.request, self.token, cost)
 
     @cached_property
     def viewer(self) -> Person | None:
@@ -25,16 +31,18 @@ class Context:
         if viewer is not None:
             gather([viewer], viewer)
             logs.bind(viewer=str(viewer.pk))
+        if self.token is not None:
+            spending.learn(self.token, None if viewer is None else str(viewer.pk))
         return viewer
 
     @property
     def me(self) -> Person:
         """Who is asking; raises `Unauthenticated` when signed out. Every write asks this first."""
-        return signed_in(self.viewer, token=bearer_token(self.request))
+        return signed_in(self.viewer, token=self.token)
 
     def settle_session(self) -> None:
         """Look the session of a cookie up before a snapshot is taken: Django may have to end it, which is a write."""
-        if bearer_token(self.request) is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
+        if self.token is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
             self.request.user.is_authenticated  # noqa: B018
 
     def forget_viewer(self) -> None:

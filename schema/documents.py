@@ -39,6 +39,8 @@ MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
 MOST_ERRORS = 20
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+TOO_MANY_TOKENS = "tokens. Parsing aborted."
+"""How the parser's message ends when it stops for that."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,13 @@ class Prepared:
             problem = "The document holds no operation with this operationName."
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
 
-    def check_cost(self, name: str | None, variables: Mapping[str, Any] | None) -> None:
-        """Raise `RequestError` if the operation of this name asks for more than `MOST_COST`."""
+    def cost(self, name: str | None, variables: Mapping[str, Any] | None) -> int:
+        """What the operation of this name costs. Raises `RequestError` if that is more than `MOST_COST`."""
         cost = self.costs[name].of(variables)
         if cost > settings.MOST_COST:
             error = exceeded("cost", "fields in the answer that this can have", cost, settings.MOST_COST)
             raise RequestError([error], LIMIT_EXCEEDED)
+        return cost
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def _prepare(text: str) -> Prepared | _Unfit:
             return _Unfit([excess], LIMIT_EXCEEDED)
         problems = validate(GRAPHQL, document, RULES, max_errors=MOST_ERRORS, hide_suggestions=True)
     except GraphQLError as error:
+        if error.message.endswith(TOO_MANY_TOKENS):
+            return _Unfit([_too_many_tokens()], LIMIT_EXCEEDED)
         return _Unfit([error], "GRAPHQL_PARSE_FAILED")
     except RecursionError:
         return _Unfit([GraphQLError(TOO_DEEP)], "GRAPHQL_PARSE_FAILED")
@@ -101,6 +106,12 @@ def _prepare(text: str) -> Prepared | _Unfit:
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     named = {node.name.value if node.name else None: node for node in operations}
     return Prepared(document, named, {name: Costs(GRAPHQL, document, node) for name, node in named.items()})
+
+
+def _too_many_tokens() -> GraphQLError:
+    most = settings.MOST_TOKENS
+    facts = {"limit": "tokens", "most": most, "found": most + 1}  # nobody has counted further
+    return GraphQLError(f"There are too many words and signs: more than {most} tokens.", extensions=facts)
 
 
 class _Remembered:

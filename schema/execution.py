@@ -12,9 +12,13 @@ from backend.engine import deadline
 from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
 from schema.context import Context
-from schema.documents import GRAPHQL, Prepared
+from schema.documents import GRAPHQL, MOST_ERRORS, Prepared
 from schema.errors import RequestError, shown
+from schema.values import misfits
 
+BAD_USER_INPUT = "BAD_USER_INPUT"
+MOST_ERRORS_SHOWN = 100
+"""Of an answer in which something went wrong in many places."""
 BROKEN_OFF = (Refusal, DatabaseError, InterfaceError)
 
 MOST_CHARACTERS_LOGGED = 100
@@ -24,10 +28,10 @@ MOST_CHARACTERS_LOGGED = 100
 def run(
     prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
 ) -> dict[str, Any]:
-    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables."""
+    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `Overspent`."""
     name = operation.name.value if operation.name else None
     logs.bind(operation=name and name[:MOST_CHARACTERS_LOGGED])
-    prepared.check_cost(name, variables)
+    context.spend(prepared.cost(name, variables))
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
     drop_broken_connection()
     try:
@@ -49,22 +53,23 @@ def run(
     late = deadline.refused() if reads else None
     if late is not None and any(isinstance(error.original_error, BROKEN_OFF) for error in result.errors or ()):
         return _nothing(late)
+    if result.data is None and all(error.path is None for error in result.errors or ()):
+        found = misfits(GRAPHQL, operation, variables or {}, MOST_ERRORS)
+        raise RequestError(found or result.errors or [], BAD_USER_INPUT)
     return _answer(result, _mutations(operation))
 
 
 def _nothing(error: Exception) -> dict[str, Any]:
     """The answer to a query of which nothing could be read."""
-    said = shown(GraphQLError(str(error), original_error=error), "INTERNAL_SERVER_ERROR")
+    said = shown(GraphQLError(str(error), original_error=error), BAD_USER_INPUT)
     return {"errors": [said.formatted], "data": None}
 
 
 def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    if result.data is None and all(error.path is None for error in result.errors):
-        raise RequestError(result.errors, "BAD_USER_INPUT")
     return {
-        "errors": [shown(error, "INTERNAL_SERVER_ERROR", mutations).formatted for error in result.errors],
+        "errors": [shown(error, BAD_USER_INPUT, mutations).formatted for error in result.errors[:MOST_ERRORS_SHOWN]],
         "data": result.data,
     }
 

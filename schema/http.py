@@ -1,6 +1,7 @@
 """GraphQL over HTTP (the draft specification of graphql.org): from a request to an operation, and its answer back."""
 
 import json
+from math import ceil
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
 from backend.engine.deadline import DEADLINE, Deadline, limited
+from backend.limits.spending import Overspent
 from resolvers.access import bearer_token
 from schema.accept import preferred
 from schema.context import Context
@@ -23,7 +25,11 @@ from schema.explorer.views import explorer
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
+UNPROCESSABLE, PARTIAL = 422, 294
+"""What the draft recommends since 2025 for a request that cannot be executed, and for data beside errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
+ASKED, UNFIT = 1, 100
+"""What a request costs by itself, and what a document costs that turns out to be unfit: it has to be read for that."""
 
 
 class BadRequest(Exception):
@@ -40,6 +46,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
     """Answer a GraphQL request; a browser that opens the page gets the explorer."""
     accepts = request.META.get("HTTP_ACCEPT", "")
     media = preferred(accepts, (JSON, GRAPHQL_RESPONSE))
+    draft = settings.DRAFT_STATUSES and media == GRAPHQL_RESPONSE
     try:
         if _opens_the_page(request) and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML:
             return explorer(request)
@@ -47,14 +54,21 @@ def graphql(request: HttpRequest) -> HttpResponse:
             raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": METHODS})
-        return _with_csrf_cookie(request, _respond(200, media, _execute(request)))
+        answer = _execute(request)
+        return _with_csrf_cookie(request, _respond(PARTIAL if draft and "errors" in answer else 200, media, answer))
     except BadRequest as bad:
+        if bad.status == UNPROCESSABLE and not draft:
+            bad.status = 400
         return _refuse(bad, media or JSON)
     except TooManyFieldsSent:
         return _refuse(BadRequest(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
+    except Overspent as over:
+        return _overspent(over, media or JSON)
     except RequestError as error:
         # In application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own.
         status = 400 if media == GRAPHQL_RESPONSE else 200
+        if draft and error.code != "GRAPHQL_PARSE_FAILED":
+            status = UNPROCESSABLE
         return _respond(status, media or JSON, {"errors": [one.formatted for one in error.errors]})
 
 
@@ -70,16 +84,29 @@ def _refuse(bad: BadRequest, media: str) -> HttpResponse:
     return response
 
 
+def _overspent(over: Overspent, media: str) -> HttpResponse:
+    facts = {"code": "RATE_LIMITED", "afterMs": ceil(over.seconds * 1000)}
+    response = _respond(429, media, {"errors": [{"message": str(over), "extensions": facts}]})
+    response["Retry-After"] = str(ceil(over.seconds))
+    return response
+
+
 def _execute(request: HttpRequest) -> dict[str, Any]:
+    context = Context(request)
+    context.spend(ASKED)
     query, variables, operation_name = _parameters(request)
     _check_csrf(request)
-    prepared = prepare(query)
+    try:
+        prepared = prepare(query)
+    except RequestError:
+        context.spend(UNFIT)
+        raise
     operation = prepared.operation(operation_name)
     if request.method != "POST" and operation.operation is not OperationType.QUERY:
         raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
     deadline = request.META.get(DEADLINE) or Deadline(settings.REQUEST_SECONDS)
     with limited(deadline):
-        return run(prepared, operation, variables, Context(request))
+        return run(prepared, operation, variables, context)
 
 
 def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
@@ -96,24 +123,26 @@ def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str |
     else:
         raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow=METHODS)
     if isinstance(members, list):
-        raise BadRequest(400, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
+        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
     if not isinstance(members, dict):
-        raise BadRequest(400, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
+        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
     return _checked(members)
 
 
 def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
     for member in ("operationName", "documentId"):
         if not isinstance(members.get(member), str | None):
-            raise BadRequest(400, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
+            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
     for member in ("variables", "extensions"):
         if not isinstance(members.get(member), dict | None):
-            raise BadRequest(400, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
+            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
     query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
     if query is None and (document or sha256):
         pass
     elif not isinstance(query, str) or not query.strip():
-        raise BadRequest(400, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document.")
+        raise BadRequest(
+            UNPROCESSABLE, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document."
+        )
     return sent(query, document, sha256), members.get("variables"), members.get("operationName") or None
 
 
@@ -124,7 +153,7 @@ def _sha256(extensions: dict[str, Any] | None) -> str | None:
         return None
     if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
         raise BadRequest(
-            400, "BAD_REQUEST", "`extensions.persistedQuery` must be an object with a string `sha256Hash`."
+            UNPROCESSABLE, "BAD_REQUEST", "`extensions.persistedQuery` must be an object with a string `sha256Hash`."
         )
     sha256: str = persisted["sha256Hash"]
     return sha256
@@ -134,6 +163,8 @@ def _body(request: HttpRequest) -> bytes:
     charset = (request.content_params or {}).get("charset", "utf-8")
     if request.content_type != JSON or charset.lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")
     try:
         return request.body
     except RequestDataTooBig:

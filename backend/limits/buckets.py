@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -62,7 +63,7 @@ def count(limits: Iterable[Limit]) -> None:
 
 def _fill(limit: Limit) -> None:
     drop = timedelta(seconds=limit.rate.seconds)
-    values = {"key": limit.key, "drop": drop, "room": drop * (limit.rate.burst - 1)}
+    values: dict[str, Any] = {"key": limit.key, "drop": drop, "room": drop * (limit.rate.burst - 1)}
     with connection.cursor() as cursor:
         cursor.execute(FILL, values)
         if cursor.rowcount:
@@ -83,7 +84,8 @@ def forgive(emptied: Limit, *limits: Limit) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [keys])
         for limit in limits:
-            cursor.execute(TAKE_BACK, [timedelta(seconds=limit.rate.seconds), limit.key])
+            drop: Any = timedelta(seconds=limit.rate.seconds)
+            cursor.execute(TAKE_BACK, [drop, limit.key])
     Bucket.objects.filter(pk=emptied.key).delete()
 
 

@@ -1,8 +1,16 @@
 """People in the admin: to be looked at. Versioned rows change through the API alone."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
 
 from backend.admin import ReadOnly
+from backend.engine.errors import RateLimited
+from backend.engine.transactions import unit_of_work
+from backend.limits.addresses import address_of
+from backend.people import attempts
 from backend.people.models import Account, Person
 
 
@@ -21,3 +29,23 @@ class AccountAdmin(ReadOnly):
     list_display = ("login", "is_active", "is_staff", "last_login")
     search_fields = ("login",)
     exclude = ("password",)
+
+
+class SignInForm(AdminAuthenticationForm):
+    """The admin's form to sign in, which counts attempts as `signIn` does."""
+
+    def clean(self) -> dict[str, Any]:
+        """Look at the password, unless there were too many attempts."""
+        handle, address = self.cleaned_data.get("username"), address_of(self.request)
+        if not handle:
+            return super().clean()
+        try:
+            attempts.count_sign_in(handle, address)
+            cleaned = super().clean()
+        except RateLimited:
+            raise ValidationError("There were too many of these lately. Wait, then try again.") from None
+        unit_of_work(lambda: attempts.forgive_sign_in(handle, address))
+        return cleaned
+
+
+admin.site.login_form = SignInForm

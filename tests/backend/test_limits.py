@@ -1,0 +1,252 @@
+"""How often something may happen: rates, buckets in PostgreSQL, addresses, passwords hashed at once, and what requests cost."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+from django.utils import timezone
+
+from backend.engine.errors import RateLimited
+from backend.engine.transactions import unit_of_work
+from backend.limits import buckets, spending
+from backend.limits.addresses import NOWHERE, address_of
+from backend.limits.buckets import Limit
+from backend.limits.hashing import Desk
+from backend.limits.models import Bucket
+from backend.limits.rates import Rate
+from backend.limits.spending import MINUTE, MOST_KNOWN, Overspent, Spending
+
+SLOW = 1_000_000
+
+
+# --- Rates ------------------------------------------------------------------------------------------------------
+
+
+def test_a_rate_is_read_as_it_is_written() -> None:
+    assert Rate.read("10/30") == Rate(10, 30.0)
+    assert str(Rate.read("1/0.5")) == "1/0.5"
+
+
+@pytest.mark.parametrize("text", ["", "10", "10/", "/30", "0/30", "10/0", "10/-1", "ten/30", "1/nan", "1/inf"])
+def test_what_is_no_rate_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError, match="A rate is written as"):
+        Rate.read(text)
+
+
+# --- Buckets in PostgreSQL --------------------------------------------------------------------------------------
+
+
+def limit(name: str, burst: int, seconds: float = SLOW) -> Limit:
+    """A bucket of somebody."""
+    return Limit(name, "somebody", Rate(burst, seconds))
+
+
+def refused(*limits: Limit) -> RateLimited | None:
+    """The refusal, if there is one."""
+    try:
+        buckets.count(limits)
+    except RateLimited as refusal:
+        return refusal
+    return None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_so_many_at_once_and_then_none() -> None:
+    """The advice is when there is room for one more."""
+    assert [refused(limit("a", 3)) for _ in range(3)] == [None] * 3
+    refusal = refused(limit("a", 3))
+    assert refusal is not None
+    assert refusal.limit == "a"
+    assert (SLOW - 600) * 1000 < refusal.after_ms <= SLOW * 1000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_has_run_out_makes_room_for_as_much() -> None:
+    """Time is the row's; here it goes on by moving the row back."""
+    for _ in range(3):
+        assert refused(limit("a", 3)) is None
+    row = Bucket.objects.get()
+    row.empty_at -= timedelta(seconds=2 * SLOW)
+    row.save()
+    assert [refused(limit("a", 3)) is None for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_one_bucket_is_full_nothing_goes_into_the_others() -> None:
+    """Whoever is refused takes nothing from what is left for others."""
+    assert refused(limit("narrow", 1), limit("wide", 2)) is None
+    for _ in range(5):
+        refusal = refused(limit("narrow", 1), limit("wide", 2))
+        assert refusal is not None
+        assert refusal.limit == "narrow"
+    assert refused(limit("wide", 2)) is None
+    assert refused(limit("wide", 2)) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forgiving_empties_the_first_and_takes_one_out_of_the_others() -> None:
+    pair, wide = limit("pair", 2), limit("wide", 3)
+    for _ in range(2):
+        assert refused(pair, wide) is None
+    unit_of_work(lambda: buckets.forgive(pair, wide))
+    assert [refused(pair, wide) is None for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_empty_is_forgotten() -> None:
+    """And nothing else."""
+    now = timezone.now()
+    rows = [Bucket(key=bytes([n]), empty_at=now + timedelta(hours=n - 5)) for n in range(10)]
+    Bucket.objects.bulk_create(rows)
+    assert buckets.forget_empty() == 6
+    assert sorted(bytes(row.key)[0] for row in Bucket.objects.all()) == [6, 7, 8, 9]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_says_nothing_of_whose_it_is() -> None:
+    """Neither the address nor the handle, nor a plain hash of it that could be guessed."""
+    mine = Limit("sign_in", "asha", Rate(1, 1.0))
+    buckets.count([mine])
+    assert bytes(Bucket.objects.get().key) == mine.key
+    assert len(mine.key) == 32
+    assert b"asha" not in mine.key
+
+
+# --- Addresses --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.1.2.3", "198.51.100.7"),
+        ("10.0.0.1", "203.0.113.9,nonsense", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.9, nonsense, 10.1.2.3", "10.1.2.3"),
+        ("10.0.0.1", "10.2.2.2", "10.2.2.2"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+        ("10.0.0.1", "[2001:db8:1:2:3:4:5:6]:4711", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "", "192.0.2.1"),
+        ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("fd00::1", "198.51.100.7", "198.51.100.7"),
+        ("", "198.51.100.7", NOWHERE),
+    ],
+)
+def test_only_trusted_proxies_say_whose_request_it_is(settings: Any, peer: str, forwarded: str, address: str) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::1"]
+    headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
+    assert address_of(RequestFactory().get("/", REMOTE_ADDR=peer, **headers)) == address
+
+
+def test_without_a_trusted_proxy_the_header_is_anybodys_claim(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = []
+    request = RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="198.51.100.7")
+    assert address_of(request) == "127.0.0.1"
+
+
+# --- Passwords hashed at once -----------------------------------------------------------------------------------
+
+
+def test_who_finds_no_room_is_sent_away_and_who_waits_is_served() -> None:
+    """One is served, one waits, the third goes; when the first has gone, there is room again."""
+    desk, first, leave, served = Desk(1, 1, 60.0), threading.Event(), threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with desk.place():
+            first.set()
+            leave.wait(60)
+
+    def follow() -> None:
+        with desk.place():
+            served.set()
+
+    threads = [threading.Thread(target=stay, daemon=True), threading.Thread(target=follow, daemon=True)]
+    threads[0].start()
+    assert first.wait(60)
+    threads[1].start()
+    while desk._room._value:  # until the second is in the room
+        leave.wait(0.001)
+    with pytest.raises(RateLimited) as refusal, desk.place():
+        pass
+    assert refusal.value.after_ms > 0
+    assert not served.is_set()
+    leave.set()
+    assert served.wait(60)
+    for thread in threads:
+        thread.join(60)
+    with desk.place():
+        pass
+
+
+def test_who_waits_too_long_is_sent_away() -> None:
+    desk = Desk(1, 1, 0.01)
+    with desk.place(), pytest.raises(RateLimited), desk.place():
+        pass
+    with desk.place():
+        pass
+
+
+# --- What requests cost -----------------------------------------------------------------------------------------
+
+
+def test_a_minutes_worth_can_be_spent_at_once_and_runs_out_in_a_minute() -> None:
+    book = Spending()
+    for _ in range(10):
+        book.spend("a", 10, 100, now=0.0)
+    with pytest.raises(Overspent) as over:
+        book.spend("a", 10, 100, now=0.0)
+    assert over.value.seconds == pytest.approx(MINUTE / 10)
+    book.spend("a", 10, 100, now=MINUTE / 10)
+    with pytest.raises(Overspent):
+        book.spend("a", 10, 100, now=MINUTE / 10)
+    book.spend("b", 100, 100, now=0.0)
+
+
+def test_what_is_refused_is_not_counted() -> None:
+    book = Spending()
+    book.spend("a", 90, 100, now=0.0)
+    for _ in range(9):
+        with pytest.raises(Overspent):
+            book.spend("a", 20, 100, now=0.0)
+    book.spend("a", 10, 100, now=0.0)
+
+
+def test_what_costs_more_than_a_minute_has_is_paid_off_afterwards() -> None:
+    """Or else it could never be asked."""
+    book = Spending()
+    book.spend("a", 200, 100, now=0.0)
+    with pytest.raises(Overspent) as over:
+        book.spend("a", 200, 100, now=MINUTE)
+    assert over.value.seconds == pytest.approx(MINUTE)
+    book.spend("a", 200, 100, now=2 * MINUTE)
+
+
+def test_memory_is_bounded() -> None:
+    """Whoever has been quiet longest is forgotten, which only lets them ask again."""
+    book = Spending()
+    for n in range(MOST_KNOWN + 5):
+        book.spend(f"{n}", 1, 100, now=0.0)
+        book.learn(b"%d" % n, "somebody")
+    assert len(book._empty_at) == len(book._owners) == MOST_KNOWN
+    assert book.owner(b"0") is None
+    assert book.owner(b"%d" % MOST_KNOWN) == "somebody"
+    book.learn(b"%d" % MOST_KNOWN, None)
+    assert book.owner(b"%d" % MOST_KNOWN) is None
+
+
+def test_nothing_is_kept_where_there_is_no_limit(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is unless the setting says so: a token then costs no hash."""
+    book = Spending()
+    monkeypatch.setattr(spending, "SPENDING", book)
+    settings.COST_A_MINUTE = 0
+    spending.spend(RequestFactory().get("/"), "token", 10**9)
+    spending.learn("token", "somebody")
+    assert not book._empty_at
+    assert not book._owners

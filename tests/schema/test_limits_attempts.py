@@ -1,0 +1,227 @@
+"""Who tries too often, or asks for too much, is told so and when to come back; everybody else is served."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from backend.engine.metrics import LIMITED
+from backend.limits import spending
+from backend.limits.hashing import DESK, Hasher
+from backend.limits.models import Bucket
+from backend.limits.rates import Rate
+from backend.limits.spending import Spending
+from backend.people.models import Account
+from tests.api import PASSWORD, Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FAILED = "__typename ... on Failure { code message retry { kind afterMs } }"
+SIGN_IN = f"mutation ($h: String!, $p: String!) {{ signIn(handle: $h, password: $p) {{ {FAILED} }} }}"
+SIGN_UP = f"mutation ($h: String!, $p: String!) {{ signUp(handle: $h, name: $h, password: $p) {{ {FAILED} }} }}"
+SLOW = 1_000_000
+
+
+def sign_in(handle: str, password: str = "a wrong password", address: str = "192.0.2.1") -> dict[str, Any]:
+    """What signIn says to somebody at this address."""
+    body = {"query": SIGN_IN, "variables": {"h": handle, "p": password}}
+    answer: dict[str, Any] = Client(REMOTE_ADDR=address).post("/graphql", body, content_type="application/json").json()
+    found: dict[str, Any] = answer["data"]["signIn"]
+    return found
+
+
+def codes(*answers: dict[str, Any]) -> list[str | None]:
+    """Their codes; None where somebody was let in."""
+    return [answer.get("code") for answer in answers]
+
+
+@pytest.mark.parametrize("handle", ["asha", "nobody-of-that-name"])
+def test_who_fails_too_often_is_told_when_to_come_back(asha: Caller, settings: Any, handle: str) -> None:
+    """In the same words whether or not there is such a person; even the right password is not looked at then."""
+    settings.SIGN_INS = Rate(3, 30.0)
+    assert codes(*(sign_in(handle) for _ in range(4))) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
+    answer = sign_in(handle.upper(), PASSWORD)
+    assert answer["__typename"] == "RateLimitedError"
+    assert answer["message"] == "There were too many of these lately. Wait, then send the same again."
+    assert answer["retry"]["kind"] == "SAME_REQUEST"
+    assert 0 < answer["retry"]["afterMs"] <= 30_000
+
+
+def test_a_stranger_does_not_keep_the_owner_out(asha: Caller, settings: Any) -> None:
+    """What is refused to one address does not count for the handle."""
+    settings.SIGN_INS = Rate(3, SLOW)
+    for _ in range(200):
+        sign_in("asha", address="198.51.100.7")
+    assert codes(sign_in("asha", PASSWORD)) == [None]
+
+
+def test_many_strangers_together_meet_the_limit_of_the_handle(asha: Caller, settings: Any) -> None:
+    settings.FAILED_SIGN_INS_BY_HANDLE = Rate(5, SLOW)
+    said = codes(*(sign_in("asha", address=f"198.51.100.{n}") for n in range(6)))
+    assert said == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
+
+
+def test_one_address_that_tries_many_handles_meets_its_own_limit(nobody: Caller, settings: Any) -> None:
+    """And another address does not."""
+    settings.FAILED_SIGN_INS_BY_ADDRESS = Rate(5, SLOW)
+    assert codes(*(sign_in(f"person{n}") for n in range(6))) == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
+    assert codes(sign_in("person9", address="192.0.2.2")) == ["UNAUTHENTICATED"]
+
+
+def test_who_gets_in_has_all_tries_again(asha: Caller, settings: Any) -> None:
+    """However often: only failures are counted for the handle and the address."""
+    settings.SIGN_INS = Rate(3, SLOW)
+    settings.FAILED_SIGN_INS_BY_HANDLE = settings.FAILED_SIGN_INS_BY_ADDRESS = Rate(6, SLOW)
+    for _ in range(10):
+        assert codes(sign_in("asha", PASSWORD)) == [None]
+    for _ in range(2):
+        assert codes(sign_in("asha"), sign_in("asha"), sign_in("asha", PASSWORD)) == [*["UNAUTHENTICATED"] * 2, None]
+
+
+def test_aliases_of_one_document_are_counted_one_by_one(asha: Caller, settings: Any) -> None:
+    settings.SIGN_INS = Rate(3, SLOW)
+    fields = "".join(f'a{n}: signIn(handle: "asha", password: "guess {n}") {{ {FAILED} }} ' for n in range(8))
+    answers = Caller().ask(f"mutation {{ {fields} }}")
+    assert codes(*answers.values()) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"] * 5
+
+
+def test_sign_ups_of_one_address_are_counted(nobody: Caller, settings: Any) -> None:
+    settings.SIGN_UPS_BY_ADDRESS = Rate(2, SLOW)
+    answers = [Caller().ask(SIGN_UP, h=f"person{n}", p=PASSWORD)["signUp"] for n in range(3)]
+    assert codes(*answers) == [None, None, "RATE_LIMITED"]
+    assert Account.objects.count() == 2
+
+
+def test_the_admin_counts_the_same_attempts(asha: Caller, settings: Any) -> None:
+    """Its form is another door to the same password."""
+    settings.SIGN_INS = Rate(3, SLOW)
+    Account.objects.filter(login="asha").update(is_staff=True)
+    browser = Client(REMOTE_ADDR="192.0.2.1")
+
+    def knock(password: str) -> Any:
+        return browser.post("/admin/login/?next=/admin/", {"username": "Asha", "password": password})
+
+    for _ in range(3):
+        assert b"Please enter the correct" in knock("a wrong password").content
+    refused = knock(PASSWORD)
+    assert (refused.status_code, b"too many" in refused.content) == (200, True)
+    assert codes(sign_in("asha", PASSWORD)) == ["RATE_LIMITED"]
+    Bucket.objects.all().delete()
+    assert knock(PASSWORD).status_code == 302
+    assert codes(*(sign_in("asha") for _ in range(4))) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
+
+
+def test_what_is_refused_is_counted_by_limit(asha: Caller, settings: Any) -> None:
+    settings.SIGN_INS = Rate(1, SLOW)
+    counter = LIMITED.labels("sign_in")
+    before = counter._value.get()
+    for _ in range(3):
+        sign_in("asha")
+    assert counter._value.get() == before + 2
+
+
+# --- Passwords hashed at once -----------------------------------------------------------------------------------
+
+
+def test_while_all_places_for_hashing_are_taken_others_are_served(
+    asha: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wants a password hashed is refused at once; a query is answered, and so is a write."""
+    settings.PASSWORD_HASHERS = ["backend.limits.hashing.Hasher"]
+    monkeypatch.setattr(Hasher, "work_factor", 2)
+    taken, leave = threading.Semaphore(0), threading.Event()
+
+    def hold() -> None:
+        with DESK.place():
+            leave.wait(60)
+
+    def line_up() -> None:
+        taken.release()
+        hold()
+
+    most = settings.HASHES_AT_ONCE + settings.HASHES_WAITING
+    threads = [threading.Thread(target=line_up, daemon=True) for _ in range(most)]
+    for thread in threads:
+        thread.start()
+        assert taken.acquire(timeout=60)
+    while DESK._room._value:
+        leave.wait(0.001)
+    try:
+        refused = [Caller().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("asha", PASSWORD), sign_in("nobody")]
+        assert codes(*refused) == ["RATE_LIMITED"] * 3
+        assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+        assert asha.update_profile({"name": "A."}, "1")["applied"] == "WRITTEN"
+    finally:
+        leave.set()
+        for thread in threads:
+            thread.join(60)
+    assert codes(Caller().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("bilal", PASSWORD)) == [None, None]
+
+
+def test_the_hasher_hashes_as_django_does() -> None:
+    """A password that was stored before is still checked, by another hasher than that of these tests."""
+    hasher = Hasher()
+    encoded = hasher.encode(PASSWORD, "salt", 2, 8, 5)
+    assert encoded.startswith("scrypt$2$salt$8$5$")
+    assert hasher.verify(PASSWORD, encoded)
+    assert not hasher.verify("another", encoded)
+
+
+# --- Whole requests ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Spending:
+    """So little a minute that a few requests are too many."""
+    settings.COST_A_MINUTE = 400
+    book = Spending()
+    monkeypatch.setattr(spending, "SPENDING", book)
+    return book
+
+
+STORIES = "{ stories(first: 50) { edges { node { title } } } }"
+"""Costs 102, and one for having been asked."""
+
+
+def send(token: str | None = None, query: str = STORIES, address: str = "192.0.2.1") -> Any:
+    """The whole HTTP answer."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    body = {"query": query}
+    return Client(REMOTE_ADDR=address).post("/graphql", body, content_type="application/json", headers=headers)
+
+
+def test_who_asks_for_too_much_gets_429(nobody: Caller, narrow: Spending) -> None:
+    """With the time to wait, in both ways of saying it."""
+    assert [send().status_code for _ in range(4)] == [200, 200, 200, 429]
+    response = send()
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert 0 < error["extensions"]["afterMs"] <= 60_000
+    assert 0 < int(response["Retry-After"]) <= 60
+    assert "data" not in response.json()
+    assert send(address="192.0.2.2").status_code == 200
+
+
+def test_people_are_counted_apart_and_made_up_tokens_are_not(asha: Caller, bilal: Caller, narrow: Spending) -> None:
+    """A token counts for its person once it has signed them in."""
+    me = "{ viewer { handle } }"
+    assert [send(asha.token, me).status_code, send(bilal.token, me).status_code] == [200, 200]
+    assert [send(asha.token).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert send(bilal.token).status_code == 200
+    assert 429 in [send(f"made up {n}").status_code for n in range(5)]
+    assert send(bilal.token).status_code == 200
+
+
+def test_a_revoked_token_counts_for_nobody(asha: Caller, narrow: Spending) -> None:
+    me = "{ viewer { handle } }"
+    send(asha.token, me)
+    assert len(narrow._owners) == 1
+    assert send(asha.token, "mutation { signOut }").json() == {"data": {"signOut": True}}
+    send(asha.token, me)
+    assert not narrow._owners
+
+
+def test_documents_that_are_unfit_are_counted_too(nobody: Caller, narrow: Spending) -> None:
+    """They have to be read to find that out."""
+    assert [send(query=f"{{ nothing{n} }}").status_code for n in range(6)][-1] == 429
