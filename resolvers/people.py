@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.engine import tallies
 from backend.engine.idempotency import Outcome, Request
+from backend.engine.ids import moment_of
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
 from backend.people import actions, demo, queries
@@ -35,6 +36,19 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
     found = queries.by_ids(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found
+
+
+def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
+    """A person who is hidden from the viewer, by nothing but the id, which also says when they came.
+
+    What was committed can be answered, though one of its people is not to be seen any more.
+    """
+    joined_at = moment_of(person_id)
+    person = Person(id=person_id, handle="", name="", joined_at=joined_at, updated_at=joined_at, version=0)
+    (batch,) = {row.batch for row in gather([person], viewer)}  # type: ignore[attr-defined]
+    for total in ("followers", "following", "stories"):
+        batch.load(total, lambda _batch: {person_id: 0})
+    return person
 
 
 def update_profile(

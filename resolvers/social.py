@@ -14,7 +14,7 @@ from backend.social.models import Relationship, Standing
 from backend.social.pairs import Pair
 from resolvers.access import signed_in
 from resolvers.batches import gather
-from resolvers.people import stand
+from resolvers.people import by_ids, hidden, stand
 from resolvers.work import Target, conditioned
 
 Action = Callable[[Pair, Expected], actions.Written]
@@ -77,10 +77,10 @@ def side(row: Relationship, viewer: Person) -> Standing:
 
 
 def other(standing: Standing) -> Person:
-    """The other person: also one who blocks the viewer, whom the viewer has named."""
+    """The other person; nothing but the id of one who blocks the viewer, whom the viewer has named."""
     if standing.person is None:
-        standing.person = people.named(standing.person_id)
-        gather([standing.person], standing.viewer)
+        found = by_ids([standing.person_id], viewer=standing.viewer)
+        standing.person = found.get(standing.person_id) or hidden(standing.person_id, standing.viewer)
     return standing.person
 
 

@@ -362,5 +362,15 @@ class _TextGate(FieldExtension):
         return next_(source, info, **gate(kwargs))
 
 
-mutation = partial(strawberry.mutation, extensions=[_TextGate()])
+class _Door(FieldExtension):
+    """Asks who is writing, before anything else of the request is looked at."""
+
+    def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
+        """Nobody is `Unauthenticated`."""
+        info.context.me  # noqa: B018
+        return next_(source, info, **kwargs)
+
+
+mutation = partial(strawberry.mutation, extensions=[_TextGate(), _Door()])
+mutation_of_anybody = partial(strawberry.mutation, extensions=[_TextGate()])
 query = partial(strawberry.field, extensions=[_TextGate()])

@@ -22,6 +22,7 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
+    mutation_of_anybody,
     query,
     what_is_expected,
 )
@@ -256,7 +257,7 @@ class PeopleQuery:
 class PeopleMutation:
     """Writes to people."""
 
-    @mutation(description="Make an account, and sign it in. A handle that is taken is an InvalidError.")
+    @mutation_of_anybody(description="Make an account, and sign it in. A handle that is taken is an InvalidError.")
     def sign_up(
         self,
         info: Info,
@@ -276,7 +277,7 @@ class PeopleMutation:
         info.context.forget_viewer()
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
-    @mutation(
+    @mutation_of_anybody(
         description="Sign in. An unknown handle and a wrong password get the same answer, in the same time: "
         "ForbiddenError with code UNAUTHENTICATED."
     )
@@ -291,7 +292,9 @@ class PeopleMutation:
         info.context.forget_viewer()
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
-    @mutation(description="Revoke the token of this request and end its session; whether anybody was signed in.")
+    @mutation_of_anybody(
+        description="Revoke the token of this request and end its session; whether anybody was signed in."
+    )
     def sign_out(self, info: Info) -> bool:
         """Sign out."""
         was_signed_in = access.sign_out(info.context.request)

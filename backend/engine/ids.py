@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from datetime import UTC, datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -18,3 +19,8 @@ def uuid7_of(milliseconds: int, chance: int) -> uuid.UUID:
     value = (milliseconds & (1 << 48) - 1) << 80
     value |= 0x7 << 76 | (chance >> 62) << 64
     return uuid.UUID(int=value | 0b10 << 62 | chance & (1 << 62) - 1)
+
+
+def moment_of(id_: uuid.UUID) -> datetime:
+    """When an id was made, to the millisecond."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1_000, UTC)

@@ -15,7 +15,7 @@ UNKNOWN_NOTIFICATION = "There is no such notification."
 
 def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> tuple[Notification, Applied]:
     """Remember that the person has read it, if it is as it was at `seen`. Raises `Conflict`, `NotFound`."""
-    unread = Notification.objects.filter(pk=notification_id, person_id=person_id, read_at__isnull=True)
+    unread = queries.found_by(person_id).filter(pk=notification_id, read_at__isnull=True)
     rows = write(
         unread.filter(unchanged(Notification, seen, ["read"])), read_at=Now(), **stamped(Notification, ["read"])
     )

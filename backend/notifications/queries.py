@@ -1,17 +1,28 @@
 """Reads of notifications: each by whom it is for.
 
-Lists and counts leave out what is about a story that the person cannot find now: a draft again, or across a block. So they do
-with a story for adults, unless the person wants those shown (`mature`). It is back when the story is.
+What is about a story that the person cannot find now, a draft again or across a block, is not found either; it is back when the
+story is. Lists and counts also leave out what is about a story for adults, unless the person wants those shown (`mature`).
 """
 
 import uuid
 from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import BooleanField, QuerySet
+from django.db.models.expressions import RawSQL
 
 from backend.notifications.models import Notification
 from backend.pages import Page, Window
 from backend.stories.queries import visible
+
+ROW = '"notifications_notification"'
+
+FOUND = f"""
+({ROW}.story_id IS NULL OR EXISTS (
+    SELECT FROM stories_story AS story WHERE story.id = {ROW}.story_id AND {visible(f"{ROW}.person_id")}
+))
+"""
+"""Whether a notification is found by whom it is for."""
 
 SHOWN = f"""
 notification.person_id = %s AND (notification.story_id IS NULL OR EXISTS (
@@ -38,9 +49,14 @@ SELECT count(*) FROM (
 """
 
 
+def found_by(person: uuid.UUID) -> QuerySet[Notification]:
+    """Those that are for this person, and not about a story that they cannot find."""
+    return Notification.objects.filter(RawSQL(FOUND, [], output_field=BooleanField()), person_id=person)
+
+
 def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, Notification]:
-    """Those of these notifications that are for this person, in one query."""
-    return {row.pk: row for row in Notification.objects.filter(pk__in=list(ids), person_id=person)}
+    """Those of these notifications that this person finds, in one query."""
+    return {row.pk: row for row in found_by(person).filter(pk__in=list(ids))}
 
 
 def of_person(person: uuid.UUID, window: Window, *, unread: bool | None, mature: bool) -> Page[Notification]:

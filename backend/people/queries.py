@@ -41,11 +41,6 @@ def by_token(digest: bytes) -> Person | None:
     return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
 
 
-def named(person_id: uuid.UUID) -> Person:
-    """The person with this id, for somebody who has named them already: no block hides them here."""
-    return Person.objects.get(pk=person_id)
-
-
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
     """All of these people, who are known to be visible: the authors of stories that the viewer has found."""
     return {row.id: row for row in Person.objects.raw(ALL_OF, [list(ids)])}

@@ -55,17 +55,18 @@ def test_a_draft_is_not_announced(asha: Caller, bilal: Caller) -> None:
 
 
 def test_a_block_hides_what_was_told_before(asha: Caller, bilal: Caller) -> None:
-    """It leaves the list, and has no story for whoever still has its id; it is back when the block is gone."""
+    """It leaves the list, and whoever still has its id finds nothing; it is back when the block is gone."""
     bilal.follow(asha)
     story = asha.published_story()["id"]
     announce(story)
     id_ = only(bilal)["id"]
     asha.block(bilal)
     assert bilal.titles() == []
-    assert bilal.ask(NODE, id=id_)["node"] == {"id": id_, "kind": "STORY_PUBLISHED", "story": None}
-    assert bilal.mark_read(id_)["notification"]["story"] is None
+    assert bilal.ask(NODE, id=id_)["node"] is None
+    assert bilal.mark_read(id_)["code"] == "NOT_FOUND"
     asha.unblock(bilal, "2")
     assert bilal.titles() == ["A story"]
+    assert bilal.mark_read(id_)["applied"] == "WRITTEN"
 
 
 def test_stories_for_adults_are_for_who_wants_them(asha: Caller, bilal: Caller) -> None:

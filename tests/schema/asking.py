@@ -1,0 +1,76 @@
+"""What each viewer sends for each row of the tables of docs/access.md."""
+
+import uuid
+from typing import Any
+
+from schema.nodes import to_id
+from tests.api import PASSWORD, Caller
+from tests.schema import mutations
+from tests.schema.scene import MISSING, Row, Scene, between, key_in, kind_of, to_shelf
+
+DOCUMENTS = {**mutations.MUTATIONS, "signOut": "mutation { signOut }"}
+PATCHES = {"updateStory": {"title": "New"}, "updateChapter": {"title": "New"}}
+CHAPTER = {"title": "One", "body": "Text."}
+PLAIN: dict[str, dict[str, Any]] = {
+    "createWhisper": {"text": "Psst."},
+    "createStory": {"input": {"title": "A story", "chapters": [CHAPTER]}},
+    "updateProfile": {"patch": {"name": "New"}},
+    "signOut": {},
+}
+"""Arguments of mutations that name nothing, but for what they expect."""
+MORE: dict[str, dict[str, Any]] = {
+    "appendChapter": {"chapter": CHAPTER},
+    "createEdition": {"title": "New", "priceCents": 5, "stock": 3},
+    "adjustStock": {"delta": 2},
+    "setStock": {"to": 9},
+    "report": {"reason": "Look at this."},
+    "resolveReport": {"outcome": "DISMISSED"},
+    **{name: {"patch": patch} for name, patch in PATCHES.items()},
+}
+"""Arguments beside the id."""
+
+
+def sent(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
+    """The arguments with which this viewer calls the row's mutation on the row's thing, at its present version."""
+    name, caller = row.what, scene.callers[viewer]
+    if name == "signUp":
+        return {"handle": f"new-{viewer.replace(' ', '-')}", "name": "New", "password": PASSWORD}
+    if name == "signIn":
+        return {"handle": "the-stranger" if caller.person is None else caller.person.handle, "password": PASSWORD}
+    arguments = {**(PLAIN[name] if name in PLAIN else _about(scene, row, scene.ids[row.names[0]](caller)))}
+    if name in mutations.CONDITIONED:
+        arguments["expect"] = {"version": _version(scene, row, caller)}
+    if name in mutations.KEYED:
+        arguments["key"] = str(uuid.uuid4())
+    return arguments
+
+
+def missing(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
+    """The same arguments for a thing that there never was."""
+    if not row.names:
+        return {}
+    id_ = to_id(kind_of(row.names[0]), MISSING)
+    return {**sent(scene, row, viewer), **_about(scene, row, id_)}
+
+
+def _about(scene: Scene, row: Row, id_: str) -> dict[str, Any]:
+    name = row.what
+    if name == "placeOrder":
+        return {"lines": [{"edition": id_, "quantity": 1}]}
+    if name == "reorderChapters":
+        return {"story": id_, "order": scene.order[row.names[0]]}
+    more = {"to": row.names[1]} if name == "updateOrder" else MORE.get(name, {})
+    argument = "subject" if name == "report" else mutations.BY_ID[name][0]
+    return {argument: id_, **more}
+
+
+def _version(scene: Scene, row: Row, caller: Caller) -> str:
+    me = caller if caller.person else scene.callers["stranger"]
+    own = {
+        **dict.fromkeys(mutations.RELATIONSHIPS, between("Relationship", me, scene.author.person.pk)),
+        "recordView": between("Reading", me, key_in(scene.ids[row.names[0]](me))) if row.names else None,
+        "createStory": to_shelf(me),
+        "updateProfile": me.id,
+        "restoreRevision": scene.restored,
+    }
+    return scene.version(own.get(row.what) or scene.ids[row.names[0]](caller), me)

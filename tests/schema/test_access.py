@@ -1,0 +1,229 @@
+"""docs/access.md holds: each viewer gets what its tables say of every field, query and mutation, and nothing of the rest."""
+
+import json
+from typing import Any
+
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_type, is_object_type
+
+from schema.root import schema
+from tests.api import Caller
+from tests.schema.asking import DOCUMENTS, missing, sent
+from tests.schema.footprint import nothing_written
+from tests.schema.scene import THINGS, VIEWERS, Row, Scene, kind_of, raw, table
+
+CARRIERS = table("What only carries things")
+QUERIES, MUTATIONS = table("Queries"), table("Mutations")
+TYPES = schema._schema.type_map
+ROOTS = ("Query", "Mutation")
+LAST = ("unpublishStory", "deleteChapter", "deleteStory", "deleteWhisper", "block", "signOut")
+"""Mutations after which others of the table could not be done any more, in the order in which they can."""
+
+
+@pytest.fixture
+def scene(transactional_db: None) -> Scene:
+    """The author, their things and everybody."""
+    return Scene()
+
+
+def fields_of(name: str) -> dict[str, GraphQLField]:
+    """The fields of an object type of the schema."""
+    found = TYPES[name]
+    assert isinstance(found, GraphQLObjectType), name
+    return found.fields
+
+
+def object_types() -> set[str]:
+    """All but those of introspection."""
+    return {name for name, type_ in TYPES.items() if is_object_type(type_) and not name.startswith("__")}
+
+
+# --- The tables name everything ---------------------------------------------------------------------------------
+
+
+def test_every_field_is_in_the_table() -> None:
+    """Each field of a type once for each thing of that type; a new one has to be thought of."""
+    named: dict[str, list[str]] = {}
+    for row in (*THINGS, *CARRIERS):
+        named.setdefault(row.what, []).extend(row.names)
+    assert {kind_of(thing) for thing in named} == object_types() - set(ROOTS)
+    for thing, names in named.items():
+        assert sorted(names) == sorted(fields_of(kind_of(thing))), thing
+
+
+def test_every_query_and_mutation_is_in_the_table() -> None:
+    """Each at least once."""
+    for root, rows in zip(ROOTS, (QUERIES, MUTATIONS), strict=True):
+        assert {row.what for row in rows} == set(fields_of(root)), root
+
+
+def test_every_cell_is_filled() -> None:
+    """For each viewer."""
+    for row in (*THINGS, *QUERIES, *MUTATIONS):
+        assert set(row.cells) == set(VIEWERS), row
+        assert all(row.cells.values()), row
+
+
+# --- Things and their fields ------------------------------------------------------------------------------------
+
+
+def asked(name: str, field: GraphQLField) -> str:
+    """The field with something to select from it."""
+    type_ = get_named_type(field.type)
+    if is_leaf_type(type_):
+        return name
+    inner = "edges { cursor node { __typename } }" if type_.name.endswith("Connection") else "__typename"
+    return f"{name} {{ {inner} }}"
+
+
+def seen(value: Any) -> str:
+    """What a viewer got of a field, in the table's words."""
+    if value is None:
+        return "null"
+    return "empty" if isinstance(value, dict) and value.get("edges") == [] else "✓"
+
+
+def of_thing(caller: Caller, id_: str, row: Row) -> dict[str, str]:
+    """What a viewer gets of the row's fields of a thing that they look up by id."""
+    kind = kind_of(row.what)
+    fields = " ".join(asked(name, fields_of(kind)[name]) for name in row.names)
+    node = caller.ask(f"query ($id: ID!) {{ node(id: $id) {{ ... on {kind} {{ {fields} }} }} }}", id=id_)["node"]
+    return {name: "–" if node is None else seen(node[name]) for name in row.names}
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_things(scene: Scene, viewer: str) -> None:
+    """Each field of each thing."""
+    caller = scene.callers[viewer]
+    for row in THINGS:
+        cell = "–" if row.cells[viewer] == "order" else row.cells[viewer]
+        assert of_thing(caller, scene.ids[row.what](caller), row) == dict.fromkeys(row.names, cell), row.what
+
+
+# --- Queries ----------------------------------------------------------------------------------------------------
+
+EDGES = "edges { node { id } }"
+ASKED = {
+    "viewer": "{ viewer { id } }",
+    "person": 'query ($id: ID!) { person(handle: "The-Author") { id } node(id: $id) { id } }',
+    "node": "query ($id: ID!) { node(id: $id) { id } }",
+    "nodes": "query ($id: ID!) { nodes(ids: [$id]) { id } }",
+    "relationships": "query ($id: ID!) { relationships(people: [$id]) { person { id } } }",
+    "story": "query ($id: ID!) { story(id: $id) { id } }",
+    "stories": f"{{ stories {{ {EDGES} }} }}",
+    "drafts": f"{{ stories(filter: {{status: DRAFT}}) {{ {EDGES} }} }}",
+    "feed": f"{{ feed {{ {EDGES} }} }}",
+    "whispers": f"{{ whispers {{ {EDGES} }} }}",
+    "reports": f"{{ reports {{ {EDGES} }} }}",
+    "editions": f"{{ editions {{ {EDGES} }} }}",
+    "orders": f"{{ orders {{ {EDGES} }} }}",
+    "health": "{ health { version } }",
+}
+
+
+def answered(scene: Scene, row: Row, viewer: str) -> str:
+    """Whether what the row asks for is in the answer."""
+    caller = scene.callers[viewer]
+    id_ = scene.ids[row.names[0]](caller) if row.names else None
+    drafts = row.what == "stories" and row.names == ("Story (draft)",)
+    answer = caller.post(ASKED["drafts" if drafts else row.what], id=id_)
+    if "errors" in answer:
+        return str(answer["errors"][0]["extensions"]["code"])
+    if id_ is None:
+        return "null" if answer["data"][row.what] is None else "✓"
+    return "✓" if f'"id": "{id_}"' in json.dumps(answer["data"]) else "–"
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_queries(scene: Scene, viewer: str) -> None:
+    """Each query, by each viewer."""
+    got = {(row.what, row.names): answered(scene, row, viewer) for row in QUERIES}
+    assert got == {(row.what, row.names): row.cells[viewer] for row in QUERIES}
+
+
+def whole(type_: Any, levels: int, kind: str = "") -> str:
+    """Every field of a type, and of what it leads to, so many levels of things deep; named after its kind, if one is given."""
+    parts = [whole_field(name, field, levels, kind) for name, field in type_.fields.items()]
+    if type_.name == "Node":
+        kinds = sorted({kind_of(row.what) for row in THINGS})
+        parts += [f"... on {kind} {{ {kind}: __typename {whole(TYPES[kind], levels - 1, kind)} }}" for kind in kinds]
+    return " ".join(["__typename", *(part for part in parts if part)])
+
+
+def whole_field(name: str, field: GraphQLField, levels: int, kind: str = "") -> str:
+    """The field with all that it leads to; nothing where that would be too deep."""
+    type_, shown = get_named_type(field.type), f"{kind}_{name}: {name}" if kind else name
+    if is_leaf_type(type_):
+        return shown
+    deeper = levels if type_.name.endswith(("Connection", "Edge")) else levels - 1
+    return f"{shown} {{ {whole(type_, deeper)} }}" if deeper > 0 else ""
+
+
+WALKED = (
+    *("viewer", "stories", "feed", "whispers", "reports", "editions", "orders", "stories(filter: {status: DRAFT})"),
+    *(f'person(handle: "the-{name}")' for name in ("author", "follower", "buyer")),
+)
+
+
+def walk(caller: Caller) -> str:
+    """All that a viewer gets who asks for everything, from every query that leads somewhere."""
+    got = []
+    for asked_for in WALKED:
+        name = asked_for.partition("(")[0]
+        part = whole_field(name, fields_of("Query")[name], 4).removeprefix(name)
+        answer = caller.post(f"{{ {asked_for} {part} }}")
+        codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
+        assert codes <= {"UNAUTHENTICATED", "FORBIDDEN"}, answer["errors"][:2]
+        got.append(json.dumps(answer["data"], ensure_ascii=False))
+    return " ".join(got)
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_nobody_walks_to_what_they_do_not_find(scene: Scene, viewer: str, settings: Any) -> None:
+    """From anywhere to anything: neither ids nor texts of hidden things are in any answer; those of others are."""
+    for limit in ("DEPTH", "FIELDS", "COST", "REPEATS", "TOKENS", "ALIASES"):
+        setattr(settings, f"MOST_{limit}", 10**8)
+    caller = scene.callers[viewer]
+    got = walk(caller)
+    cells = {row.what: row.cells[viewer] for row in THINGS if "id" in row.names}
+    for thing, cell in cells.items():
+        there = f'"{scene.ids[thing](caller)}"' in got
+        assert there is (cell in ("✓", "order")), (thing, cell)
+        if cell == "–":
+            assert f"TEXT of {thing}" not in got, thing
+
+
+# --- Mutations --------------------------------------------------------------------------------------------------
+
+
+def outcome(answer: Any, name: str) -> str:
+    """What became of a mutation, in the table's words."""
+    if "errors" in answer:
+        return str(answer["errors"][0]["extensions"]["code"])
+    value = answer["data"][name]
+    return str(value["code"]) if isinstance(value, dict) and "code" in value else "✓"
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_refused_mutations(scene: Scene, viewer: str) -> None:
+    """Each writes nothing, and what is hidden answers as what is missing, byte for byte."""
+    caller = scene.callers[viewer]
+    asked_for = [
+        (row, sent(scene, row, viewer), missing(scene, row, viewer)) for row in MUTATIONS if row.cells[viewer] != "✓"
+    ]
+    with nothing_written():
+        for row, arguments, of_nothing in asked_for:
+            answer = raw(caller, DOCUMENTS[row.what], **arguments)
+            assert outcome(json.loads(answer), row.what) == row.cells[viewer], row
+            if row.cells[viewer] == "NOT_FOUND":
+                assert answer == raw(caller, DOCUMENTS[row.what], **of_nothing), row
+
+
+def test_allowed_mutations(scene: Scene) -> None:
+    """Each by each viewer who may, those last that take something away from others."""
+    for row in sorted(MUTATIONS, key=lambda row: LAST.index(row.what) if row.what in LAST else -1):
+        for viewer in (*(one for one in VIEWERS if one not in ("author", "buyer")), "buyer", "author"):
+            if row.cells[viewer] == "✓":
+                scene.prepare(row.what)
+                answer = scene.callers[viewer].post(DOCUMENTS[row.what], **sent(scene, row, viewer))
+                assert outcome(answer, row.what) == "✓", (row, viewer)
