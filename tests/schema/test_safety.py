@@ -1,0 +1,174 @@
+"""What browsers are told, who may ask from elsewhere, and which host this server answers to."""
+
+import re
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from backend.people.models import Account
+from schema.safety import PAGES, safe
+from tests.api import PASSWORD, Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JSON = "application/json"
+QUERY = {"query": "{ __typename }"}
+PATHS = [
+    "/",
+    "/graphql",
+    "/graphql?query={__typename}",
+    "/schema.graphql",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/admin/login/",
+]
+PATHS += ["/static/explorer/home.css", "/nothing-here"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_says_what_browsers_may_do_with_it(nobody: Caller, path: str) -> None:
+    response = Client(HTTP_ACCEPT="text/html" if path in ("/", "/graphql") else "*/*").get(path)
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+    if not path.startswith("/static/"):
+        assert response["X-Frame-Options"] == "DENY"
+    if response["Content-Type"].startswith("text/html"):
+        policy = response["Content-Security-Policy"]
+        assert policy.startswith(PAGES)
+        assert "frame-ancestors 'none'" in policy
+        assert "script-src 'unsafe" not in policy
+
+
+def test_the_pages_of_the_admin_keep_to_the_policy(asha: Caller) -> None:
+    """No script and no style stands in the page itself, so all of it works under the policy; and none of it is kept."""
+    Account.objects.filter(login="asha").update(is_staff=True)
+    browser = Client()
+    browser.post("/admin/login/?next=/admin/", {"username": "asha", "password": PASSWORD})
+    for page in ("/admin/", "/admin/people/person/", f"/admin/people/person/{asha.person.pk}/change/"):
+        response = browser.get(page)
+        assert response.status_code == 200
+        assert response["Content-Security-Policy"] == PAGES
+        assert "no-store" in response["Cache-Control"]
+        text = response.content.decode()
+        assert re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", text) is None
+        assert re.search(r"\son\w+=\"", text) is None
+        assert "<style" not in text
+
+
+def test_answers_of_graphql_are_not_kept(nobody: Caller) -> None:
+    for response in (
+        Client().post("/graphql", QUERY, content_type=JSON),
+        Client().post("/graphql", "x", content_type=JSON),
+    ):
+        assert response["Cache-Control"] == "no-store"
+
+
+# --- Other origins ----------------------------------------------------------------------------------------------
+
+ORIGIN = "https://app.example.org"
+
+
+def preflight(origin: str = ORIGIN, path: str = "/graphql") -> Any:
+    """What a browser asks before it lets another site's script send JSON."""
+    headers = {"origin": origin, "access-control-request-method": "POST"}
+    headers["access-control-request-headers"] = "authorization,content-type,x-request-id"
+    return Client().options(path, headers=headers)
+
+
+def test_no_other_origin_is_let_in_unless_it_is_named(nobody: Caller) -> None:
+    sent = Client().post("/graphql", QUERY, content_type=JSON, headers={"origin": ORIGIN})
+    for response in (preflight(), sent):
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+
+
+@pytest.fixture
+def opened(settings: Any) -> None:
+    """A server that was started with CORS_ALLOWED_ORIGINS."""
+    settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
+    first, second, *rest = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [first, second, "corsheaders.middleware.CorsMiddleware", *rest]
+
+
+def test_an_origin_that_is_named_may_ask_with_a_token(nobody: Caller, opened: None) -> None:
+    """And read the headers that it needs; never with the cookie."""
+    response = preflight()
+    assert response["Access-Control-Allow-Origin"] == ORIGIN
+    allowed = {one.strip() for one in response["Access-Control-Allow-Headers"].split(",")}
+    assert {"authorization", "content-type", "x-csrftoken", "x-request-id", "idempotency-key"} <= allowed
+    assert "Access-Control-Allow-Credentials" not in response
+    sent = Client().post("/graphql", QUERY, content_type=JSON, headers={"origin": ORIGIN})
+    assert sent["Access-Control-Allow-Origin"] == ORIGIN
+    assert {"retry-after", "x-request-id"} <= set(sent["Access-Control-Expose-Headers"].split(", "))
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://app.example.org", f"{ORIGIN}.evil.example"])
+def test_another_origin_stays_outside(nobody: Caller, opened: None, origin: str) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(origin)
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/metrics", "/"])
+def test_only_the_api_is_opened(nobody: Caller, opened: None, path: str) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(path=path)
+
+
+# --- Our own host -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["evil.example", "katha.example.org.evil.example", "", "a b", "katha.example.org:x"])
+@pytest.mark.parametrize("path", ["/", "/graphql", "/admin/login/", "/metrics"])
+def test_a_request_for_another_host_is_not_answered(nobody: Caller, settings: Any, host: str, path: str) -> None:
+    """Nor is its name written anywhere in the answer."""
+    settings.ALLOWED_HOSTS = ["katha.example.org"]
+    response = Client(HTTP_HOST=host).post(path, QUERY, content_type=JSON)
+    assert response.status_code == 421
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "MISDIRECTED_REQUEST"
+    assert not host or host not in response.content.decode()
+
+
+def test_our_own_host_and_probes_by_address_are_answered(nobody: Caller, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["katha.example.org"]
+    ours = Client(HTTP_HOST="katha.example.org:8000").post("/graphql", QUERY, content_type=JSON)
+    assert ours.json() == {"data": {"__typename": "Query"}}
+    for probe in ("/healthz", "/readyz"):
+        assert Client(HTTP_HOST="10.0.0.7:8000").get(probe).status_code == 200
+
+
+# --- HTTPS ------------------------------------------------------------------------------------------------------
+
+
+def forwarded(peer: str) -> str | None:
+    """What is left of X-Forwarded-Proto when a view looks."""
+    seen: list[HttpRequest] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse()
+
+    safe(view)(RequestFactory().get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO="https"))
+    found: str | None = seen[0].META.get("HTTP_X_FORWARDED_PROTO")
+    return found
+
+
+def test_only_a_trusted_proxy_says_that_a_request_came_by_https(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    assert forwarded("10.0.0.1") == "https"
+    assert forwarded("192.0.2.1") is None
+
+
+# --- Metrics ----------------------------------------------------------------------------------------------------
+
+
+def test_metrics_are_for_who_has_the_token(nobody: Caller, settings: Any) -> None:
+    """In production for nobody else; without a token there for nobody at all."""
+    assert Client().get("/metrics").status_code == 200
+    settings.PRODUCTION = True
+    assert Client().get("/metrics").status_code == 404
+    settings.METRICS_TOKEN = "a token"
+    assert Client().get("/metrics").status_code == 401
+    assert Client().get("/metrics", headers={"authorization": "Bearer another"}).status_code == 401
+    assert Client().get("/metrics", headers={"authorization": "Bearer a token"}).status_code == 200
