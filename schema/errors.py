@@ -1,6 +1,7 @@
 """What a client may see of an error: a code with every one, a refusal's advice, nothing of our own insides."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ from backend.engine.transactions import unserved
 log = logging.getLogger("katha")
 
 MOST_CHARACTERS_SAID = 500
+GUESS = re.compile(r"\.?,? [Dd]id you mean.*", re.DOTALL)
+NULL = re.compile(r"not to be None\.$")
+OF_A_VALUE = ("Argument ", "Directive ", "Expected ", "Variable ")
+"""How the library's messages begin that are about a value which is only known when the operation runs."""
 
 FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged{}."
 MISFIT = "A value in the request does not fit its type."
@@ -26,6 +31,7 @@ class RequestError(Exception):
 
     def __init__(self, errors: list[GraphQLError], code: str) -> None:
         super().__init__(code)
+        self.code = code
         self.errors = [shown(error, code) for error in errors]
 
 
@@ -46,6 +52,8 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
         return _replaced(error, original.message, {"code": original.code, "retry": retry})
     if isinstance(original, RecursionError):
         return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
+    if isinstance(original, GraphQLError) and error.path is not None and not error.message.startswith(OF_A_VALUE):
+        return _fault(error, original, mutations or {})
     if original is None or isinstance(original, GraphQLError):
         return _replaced(error, _shortened(error.message), {**(error.extensions or {}), "code": code})
     if error.path is None and not isinstance(
@@ -67,8 +75,9 @@ def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str
 
 
 def _shortened(message: str) -> str:
-    """A message without most of the value that it quotes, and without guesses at what was meant."""
-    message = message.partition(" Did you mean")[0]
+    """A message without most of the value that it quotes, without guesses at what was meant, and not in Python's words."""
+    message = GUESS.sub(".", message)
+    message = NULL.sub("not to be null.", message)
     return message if len(message) <= MOST_CHARACTERS_SAID else f"{message[:MOST_CHARACTERS_SAID]} …"
 
 

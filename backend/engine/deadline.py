@@ -22,7 +22,10 @@ WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 """How long the database may take to be told."""
 
-BROKEN_OFF = "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again later."
+BROKEN_OFF = (
+    "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again "
+    "later."
+)
 WRITTEN = (
     "The write was committed, but its answer took too long to read. Send the same request with the same key: it gives the "
     "first reply."

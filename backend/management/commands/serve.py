@@ -23,7 +23,6 @@ from backend.people import demo
 from backend.people.queries import names
 from backend.production import NotForProduction, require_data, require_settings
 
-THREADS = 4
 PATIENCE_SECONDS = 10
 """How long a worker may take to finish its requests when it is told to stop."""
 PR_SET_PDEATHSIG = 1
@@ -64,14 +63,14 @@ class Command(BaseCommand):
         self._welcome(options["host"], options["port"])
         connections.close_all()
         os.register_at_fork(after_in_child=_as_worker)
-        THREADS_SERVING.set(options["workers"] * THREADS)
+        THREADS_SERVING.set(options["workers"] * settings.THREADS)
         server = Granian(
-            "backend.wsgi:application",
+            "backend.rsgi:application",
             address=options["host"],
             port=options["port"],
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             workers=options["workers"],
-            blocking_threads=THREADS,
+            websockets=False,
             respawn_failed_workers=True,
             workers_kill_timeout=PATIENCE_SECONDS,
             log_enabled=False,

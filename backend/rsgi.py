@@ -1,0 +1,172 @@
+"""The application that granian serves: it waits for bodies and for clients, and lets threads answer.
+
+A thread is only taken by a request that has arrived whole. So somebody who sends slowly holds up nobody else, and is
+told 408 in the end. A request whose client has gone is left: what it still does is broken off.
+"""
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from backend.engine.deadline import DEADLINE, Deadline
+from backend.wsgi import application as wsgi
+
+LISTEN_AFTER_SECONDS = 0.5
+"""A request that takes longer is worth to look whether its client is still there."""
+
+
+class Refused(Exception):
+    """The request did not arrive as it should: the status, a code, and what is wrong."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Application:
+    """Answers each request by Django, in one of a few threads."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """In the process that serves, before its first request."""
+        self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="answers")
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            protocol.close(403)
+            return
+        try:
+            if scope.http_version == "1.1" and "host" not in scope.headers:
+                raise Refused(400, "BAD_REQUEST", "The request names no host.")
+            async with asyncio.timeout(settings.BODY_SECONDS):
+                body = await _body(scope.headers, protocol)
+        except TimeoutError:
+            _refuse(protocol, Refused(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
+        except Refused as refused:
+            _refuse(protocol, refused)
+        else:
+            await self._answer(environ(scope, body), protocol)
+
+    async def _answer(self, asked: dict[str, Any], protocol: Any) -> None:
+        deadline = asked[DEADLINE] = Deadline(settings.REQUEST_SECONDS)
+        answered = asyncio.get_running_loop().run_in_executor(self._threads, answer, asked, protocol)
+        if not (await asyncio.wait((answered,), timeout=LISTEN_AFTER_SECONDS))[0]:
+            gone = asyncio.ensure_future(protocol.client_disconnect())
+            await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answered.done():
+                deadline.leave()
+            gone.cancel()
+        await answered
+
+
+def answer(asked: dict[str, Any], protocol: Any) -> None:
+    """Answer a request that has arrived."""
+    if asked[DEADLINE].left:
+        return
+    said: list[Any] = []
+    parts: Any = wsgi(asked, lambda status, headers, _exc_info=None: said.extend((status, headers)))
+    try:
+        body = b"".join(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    status, headers = said
+    protocol.response_bytes(int(status[:3]), headers, body)
+
+
+async def _body(headers: Any, protocol: Any) -> bytes:
+    """What was sent with the request. Raises `Refused` where it is too much or was cut short."""
+    length, chunked = headers.get("content-length"), "transfer-encoding" in headers
+    if length is not None and chunked:  # whoever stands before us may have taken the other one for its end
+        raise Refused(400, "BAD_REQUEST", "Content-Length and Transfer-Encoding cannot go together.")
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if chunked:
+        return await _chunks(protocol, most)
+    if length is None or length == "0":
+        return b""
+    if int(length) > most:
+        raise _too_large(most)
+    try:
+        body: bytes = await protocol()
+    except Exception:  # whatever granian calls it
+        body = b""
+    if len(body) != int(length):
+        raise Refused(400, "BAD_REQUEST", "The body did not arrive whole.")
+    return body
+
+
+async def _chunks(protocol: Any, most: int) -> bytes:
+    """A body of which nobody said how long it is."""
+    body, ended = bytearray(), False
+    async for chunk in protocol:
+        if ended:  # granian gives nothing once for the end, and once more for a chunk that was broken
+            raise Refused(400, "BAD_REQUEST", "The body did not arrive whole.")
+        ended = not chunk
+        body += chunk
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.")
+
+
+def _refuse(protocol: Any, refused: Refused) -> None:
+    body = orjson.dumps({"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]})
+    headers = [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Connection", "close"),
+    ]
+    protocol.response_bytes(refused.status, headers, body)
+
+
+def environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """The request as WSGI has it (PEP 3333): what is text there is bytes in Latin-1."""
+    address, _, _ = scope.client.rpartition(":")
+    server, _, port = scope.server.rpartition(":")
+    asked: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _latin(scope.path),
+        "QUERY_STRING": _latin(scope.query_string),
+        "REMOTE_ADDR": address.strip("[]"),
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if scope.authority is not None:
+        asked["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        if name == "content-type":
+            asked["CONTENT_TYPE"] = value
+        elif name != "content-length" and "_" not in name:  # which would pass for the same name with a hyphen
+            key = "HTTP_" + name.upper().replace("-", "_")
+            known = asked.get(key) if key != "HTTP_HOST" else None
+            asked[key] = value if known is None else f"{known}{';' if name == 'cookie' else ','}{value}"
+    return asked
+
+
+def _latin(text: str) -> str:
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+application = Application()

@@ -1,0 +1,133 @@
+"""Says of variables that do not fit what is wrong with them, in GraphQL's notation.
+
+GraphQL's library for Python says it in Python's: `None`, `True`, 'quoted like this'. So the values that it refuses are
+looked at once more.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Undefined,
+    type_from_ast,
+)
+
+MOST_CHARACTERS = 100
+"""Of a value that is shown."""
+MOST_LEVELS = 200
+
+EXPECTED = {
+    "Int": "a whole number from -2147483648 to 2147483647",
+    "Float": "a number",
+    "String": "a string",
+    "Boolean": "true or false",
+    "ID": "a string or a whole number",
+}
+
+Misfit = tuple[str, str]
+"""Where in the value, and what is wrong there."""
+
+
+def misfits(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], most: int
+) -> list[GraphQLError]:
+    """What is wrong with the variables of an operation, at most so many things; nothing where they fit."""
+    found: list[GraphQLError] = []
+    for definition in operation.variable_definitions or ():
+        name, type_ = definition.variable.name.value, type_from_ast(schema, definition.type)
+        value = variables.get(name, Undefined)
+        if value is Undefined and definition.default_value is not None:
+            continue
+        for where, problem in _misfits(value, type_, "", 0):
+            place = f" at '{name}{where}'" if where else ""
+            found.append(GraphQLError(f"Variable '${name}' has an invalid value{place}: {problem}", definition))
+            if len(found) == most:
+                return found
+    return found
+
+
+def shown(value: Any) -> str:
+    """A value as GraphQL would write it, most of a long one left out."""
+    text = _literal(value, 2)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+
+
+def _literal(value: Any, levels: int) -> str:
+    if isinstance(value, str):
+        return json.dumps(value[: MOST_CHARACTERS + 1], ensure_ascii=False)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**MOST_CHARACTERS:
+        return "a number of very many digits"
+    if isinstance(value, dict):
+        inside = (f"{name}: {_literal(one, levels - 1)}" for name, one in list(value.items())[:10])
+        return "{" + (", ".join(inside) if levels else "…") + "}"
+    if isinstance(value, list):
+        return "[" + (", ".join(_literal(one, levels - 1) for one in value[:10]) if levels else "…") + "]"
+    return json.dumps(value)
+
+
+def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]:
+    if level > MOST_LEVELS:
+        yield where, "It is nested too deeply."
+    elif isinstance(type_, GraphQLNonNull):
+        if value is Undefined:
+            yield where, f"A value of type '{type_}' is required."
+        elif value is None:
+            yield where, f"A value of type '{type_}' cannot be null."
+        else:
+            yield from _misfits(value, type_.of_type, where, level)
+    elif value is None or value is Undefined:
+        return
+    elif isinstance(type_, GraphQLList):
+        items = value if isinstance(value, list) else None
+        if items is None:  # one item stands for a list of it
+            yield from _misfits(value, type_.of_type, where, level + 1)
+        for place, item in enumerate(items or ()):
+            yield from _misfits(item, type_.of_type, f"{where}[{place}]", level + 1)
+    elif isinstance(type_, GraphQLInputObjectType):
+        yield from _in_object(value, type_, where, level)
+    elif isinstance(type_, GraphQLEnumType):
+        if not isinstance(value, str) or value not in type_.values:
+            yield where, f"{shown(value)} is not a value of the enum '{type_}'."
+    elif isinstance(type_, GraphQLScalarType):
+        yield from ((where, problem) for problem in _in_scalar(value, type_))
+
+
+def _in_object(value: Any, type_: GraphQLInputObjectType, where: str, level: int) -> Iterator[Misfit]:
+    if not isinstance(value, dict):
+        yield where, f"Expected an object of type '{type_}', found {shown(value)}."
+        return
+    for name, field in type_.fields.items():
+        if name in value or field.default_value is Undefined:
+            yield from _misfits(value.get(name, Undefined), field.type, f"{where}.{name}", level + 1)
+    for name in value:
+        if name not in type_.fields:
+            yield where, f"The type '{type_}' has no field {shown(name)}."
+    known = [name for name in value if name in type_.fields]
+    if _one_of(type_) and (len(known) != 1 or value[known[0]] is None):
+        yield where, f"Exactly one field of '{type_}' must be given, and not as null."
+
+
+def _one_of(type_: GraphQLInputObjectType) -> bool:
+    """Whether exactly one field may be given; strawberry checks that itself, where this library would not know of it."""
+    return type_.is_one_of or getattr(type_.extensions.get("strawberry-definition"), "is_one_of", False)
+
+
+def _in_scalar(value: Any, type_: GraphQLScalarType) -> Iterator[str]:
+    try:
+        type_.coerce_input_value(value)
+    except GraphQLError as error:
+        if type_.name not in EXPECTED:
+            yield error.message  # our own scalars speak for themselves
+            return
+        yield f"Expected {EXPECTED[type_.name]}, found {shown(value)}."
+    except Exception:
+        yield f"{shown(value)} is not a value of type '{type_}'."
