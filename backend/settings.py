@@ -175,7 +175,8 @@ stand beside data. Otherwise 400 and 200, which the published audit and most cli
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
 THREADS = 4
-"""Requests that a process answers at a time; one that is still arriving waits without a thread."""
+"""Requests that a process answers at a time; one that is still arriving waits without a thread, one that hashes a password
+has one of its own."""
 BODY_SECONDS = float(os.environ.get("BODY_SECONDS") or 20)
 """How long a request body may take to arrive; one that takes longer is answered 408."""
 REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
@@ -184,6 +185,14 @@ REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
 # What a GraphQL document may ask for at most. GraphiQL, Relay and the examples in docs/ stay far below each.
 MOST_TOKENS = 4_000
 """Words, numbers and signs of the document."""
+MOST_CHARACTERS = 300_000
+"""Of a document, with the texts written into it; longer ones are sent as variables."""
+MOST_LINES = 10_000
+"""Of a document: each error is said with its line, which takes counting."""
+MOST_OPERATIONS = 50
+MOST_FRAGMENTS = 100
+MOST_VARIABLES = 250
+"""Of an operation."""
 MOST_DEPTH = 12
 """Levels of fields within one another; introspection is judged apart."""
 MOST_FIELDS = 1_000
@@ -191,6 +200,8 @@ MOST_FIELDS = 1_000
 MOST_ALIASES = 100
 MOST_DIRECTIVES = 50
 MOST_ROOT_FIELDS = 50
+MOST_SAME = 200
+"""Fields of the same name selected of one thing: validation compares each with each."""
 MOST_REPEATS = 64
 """Fields of the same name that hold fields: validation compares each with each."""
 TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
@@ -214,9 +225,9 @@ COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION
 
 HASHES_AT_ONCE = 2
 """Passwords that one process hashes at once."""
-HASHES_WAITING = 4
-"""Requests of one process that may wait for that; others are refused. It has more threads than both together."""
-HASHES_WAIT_SECONDS = 10
+HASHES_WAITING = 10
+"""Requests of one process that may wait for that; others are refused. For both it has threads beside `THREADS`."""
+HASHES_WAIT_SECONDS = 5
 """How long such a request waits before it is refused too."""
 
 IDEMPOTENCY_KEY_DAYS = 7

@@ -29,7 +29,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.cost import Costs
 from schema.errors import TOO_DEEP, RequestError
-from schema.limits import exceeded, too_large
+from schema.limits import exceeded, too_large, too_long
 from schema.root import schema
 
 GRAPHQL = schema._schema
@@ -37,8 +37,12 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MOST_DOCUMENTS = 1_000
 MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
-MOST_ERRORS = 20
+MOST_ERRORS = 5
+"""That are told of a document; each may quote much of it."""
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+ABORTED = "Validation aborted."
+"""The library's last word when comparing fields took too many steps."""
+TOO_INTRICATE = "The document is too intricate: fields of the same name, or fragments within fragments, are too many."
 TOO_MANY_TOKENS = "tokens. Parsing aborted."
 """How the parser's message ends when it stops for that."""
 
@@ -89,6 +93,9 @@ def prepare(text: str) -> Prepared:
 
 
 def _prepare(text: str) -> Prepared | _Unfit:
+    excess = too_long(text)
+    if excess is not None:
+        return _Unfit([excess], LIMIT_EXCEEDED)
     try:
         document = parse(text, allow_empty_selection_sets=False, max_tokens=settings.MOST_TOKENS)
         excess = too_large(document)
@@ -101,6 +108,8 @@ def _prepare(text: str) -> Prepared | _Unfit:
         return _Unfit([error], "GRAPHQL_PARSE_FAILED")
     except RecursionError:
         return _Unfit([GraphQLError(TOO_DEEP)], "GRAPHQL_PARSE_FAILED")
+    if problems and problems[-1].message == ABORTED:
+        return _Unfit([GraphQLError(TOO_INTRICATE, extensions={"limit": "validation"})], LIMIT_EXCEEDED)
     if problems:
         return _Unfit(problems, "GRAPHQL_VALIDATION_FAILED")
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]

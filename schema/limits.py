@@ -6,7 +6,7 @@ operation costs, which depends on its variables too, is in `cost`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionNode,
+    VariableDefinitionNode,
 )
 
 CAP = 1_000_000_000
@@ -30,6 +31,8 @@ MOST_TYPES_OF_TYPES = 3
 """Such fields within one another. What tools send has two."""
 MOST_INTROSPECTION_LEVELS = 20
 """What tools send has 15."""
+MOST_SCHEMAS = 2
+"""Times that the whole schema is asked for. What tools send asks once."""
 
 
 class Size(NamedTuple):
@@ -45,6 +48,16 @@ class Size(NamedTuple):
     """Levels below `__schema` and `__type`, which do not count as levels elsewhere."""
     types: int = 0
     """Such levels that lead from a type to many."""
+    schemas: int = 0
+    """Fields `__schema`."""
+
+
+def too_long(text: str) -> GraphQLError | None:
+    """What there is too much of in the text of a document, before it is read, or None."""
+    if len(text) > settings.MOST_CHARACTERS:
+        return exceeded("characters", "characters", len(text), settings.MOST_CHARACTERS)
+    lines = text.count("\n") + text.count("\r") + 1
+    return exceeded("lines", "lines", lines, settings.MOST_LINES) if lines > settings.MOST_LINES else None
 
 
 def too_large(document: DocumentNode) -> GraphQLError | None:
@@ -53,13 +66,19 @@ def too_large(document: DocumentNode) -> GraphQLError | None:
     sizes = list(measuring.everything())
     most = Size(*(max(column) for column in zip(Size(), *sizes, strict=True)))
     name, repeats = max(measuring.repeats.items(), key=lambda item: item[1], default=("", 0))
+    same, times = measuring.most_same
     limits = (
+        ("operations", "operations", measuring.operations, settings.MOST_OPERATIONS),
+        ("fragments", "fragments", measuring.fragments, settings.MOST_FRAGMENTS),
+        ("variables", "variables", measuring.variables, settings.MOST_VARIABLES),
         ("depth", "levels of fields", most.levels, settings.MOST_DEPTH),
         ("fields", "fields", most.fields, settings.MOST_FIELDS),
         ("aliases", "aliases", most.aliases, settings.MOST_ALIASES),
         ("directives", "directives", most.directives, settings.MOST_DIRECTIVES),
         ("rootFields", "root fields", most.roots, settings.MOST_ROOT_FIELDS),
         ("repeats", f'fields called "{name}" that hold fields', repeats, settings.MOST_REPEATS),
+        ("same", f'fields called "{same}" of one thing', times, settings.MOST_SAME),
+        ("introspection", "fields `__schema`", most.schemas, MOST_SCHEMAS),
         ("introspection", "levels of introspection", most.introspection, MOST_INTROSPECTION_LEVELS),
         ("introspection", "levels of introspection from types to types", most.types, MOST_TYPES_OF_TYPES),
     )
@@ -87,6 +106,11 @@ class _Measuring:
             node.name.value: node for node in self._definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._sizes: dict[str, Size] = {}
+        self.fragments = sum(isinstance(node, FragmentDefinitionNode) for node in self._definitions)
+        self.operations = len(self._definitions) - self.fragments
+        self.variables = max((len(_variables(node)) for node in self._definitions), default=0)
+        self.most_same = ("", 0)
+        """The response name that most fields of one thing have, which validation compares each with each as well."""
         self.repeats: Counter[str] = Counter()
         """How often each response name stands for an object: validation compares each with each."""
 
@@ -94,23 +118,38 @@ class _Measuring:
         """The size of each operation and fragment, with the directives on itself."""
         for node in self._definitions:
             directives = len(node.directives or ())
+            self._compared(node)
             if isinstance(node, FragmentDefinitionNode):
                 size = self._fragment(node.name.value)._replace(levels=0)  # it may be of introspection
             else:
                 size = self._of(node.selection_set.selections)
-                directives += sum(len(one.directives or ()) for one in node.variable_definitions or ())
+                directives += sum(len(one.directives or ()) for one in _variables(node))
             yield size._replace(directives=size.directives + directives)
 
+    def _compared(self, owner: OperationDefinitionNode | FragmentDefinitionNode | FieldNode) -> None:
+        """Count the names of what is selected of one thing, in whatever inline fragments."""
+        names: Counter[str] = Counter()
+        groups = [owner.selection_set]
+        while groups:
+            group = groups.pop()
+            for selection in group.selections if group else ():
+                if isinstance(selection, FieldNode):
+                    names[(selection.alias or selection.name).value] += 1
+                elif isinstance(selection, InlineFragmentNode):
+                    groups.append(selection.selection_set)
+        self.most_same = max((self.most_same, *names.items()), key=lambda item: item[1])
+
     def _of(self, selections: Iterable[SelectionNode]) -> Size:
-        levels = fields = aliases = directives = roots = introspection = types = 0
+        levels = fields = aliases = directives = roots = introspection = types = schemas = 0
         for selection in selections:
             inner = self._one(selection)
             levels, types = max(levels, inner.levels), max(types, inner.types)
             introspection = max(introspection, inner.introspection)
             fields, aliases, roots = fields + inner.fields, aliases + inner.aliases, roots + inner.roots
+            schemas = min(schemas + inner.schemas, CAP)
             directives += inner.directives + len(selection.directives or ())
         fields, aliases, directives, roots = (min(count, CAP) for count in (fields, aliases, directives, roots))
-        return Size(levels, fields, aliases, directives, roots, introspection, types)
+        return Size(levels, fields, aliases, directives, roots, introspection, types, schemas)
 
     def _one(self, selection: SelectionNode) -> Size:
         if isinstance(selection, FragmentSpreadNode):
@@ -121,6 +160,7 @@ class _Measuring:
         size = Size()
         if selection.selection_set:
             self.repeats[(selection.alias or selection.name).value] += 1
+            self._compared(selection)
             size = self._of(selection.selection_set.selections)
         introspects = selection.name.value in ("__schema", "__type")
         return Size(
@@ -131,6 +171,7 @@ class _Measuring:
             roots=1,
             introspection=size.levels if introspects else size.introspection,
             types=size.types + (selection.name.value in TYPES_OF_TYPES),
+            schemas=size.schemas + (selection.name.value == "__schema"),
         )
 
     def _fragment(self, name: str) -> Size:
@@ -139,3 +180,7 @@ class _Measuring:
             if name in self._fragments:
                 self._sizes[name] = self._of(self._fragments[name].selection_set.selections)
         return self._sizes[name]
+
+
+def _variables(node: OperationDefinitionNode | FragmentDefinitionNode) -> Sequence[VariableDefinitionNode]:
+    return node.variable_definitions or ()
