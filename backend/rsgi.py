@@ -6,6 +6,7 @@ told 408 in the end. A request whose client has gone is left: what it still does
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,7 @@ import orjson
 from django.conf import settings
 
 from backend.engine.deadline import DEADLINE, Deadline
+from backend.limits.hashing import MAKE_ROOM
 from backend.wsgi import application as wsgi
 
 LISTEN_AFTER_SECONDS = 0.5
@@ -33,10 +35,13 @@ class Application:
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
+        self._places = asyncio.Semaphore(settings.THREADS)
+        """Taken by the requests that are being answered, but for those that hash a password."""
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """In the process that serves, before its first request."""
-        self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="answers")
+        hashing = settings.HASHES_AT_ONCE + settings.HASHES_WAITING
+        self._threads = ThreadPoolExecutor(settings.THREADS + hashing, thread_name_prefix="answers")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -57,7 +62,7 @@ class Application:
 
     async def _answer(self, asked: dict[str, Any], protocol: Any) -> None:
         deadline = asked[DEADLINE] = Deadline(settings.REQUEST_SECONDS)
-        answered = asyncio.get_running_loop().run_in_executor(self._threads, answer, asked, protocol)
+        answered = asyncio.ensure_future(self._in_turn(asked, protocol))
         if not (await asyncio.wait((answered,), timeout=LISTEN_AFTER_SECONDS))[0]:
             gone = asyncio.ensure_future(protocol.client_disconnect())
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -66,9 +71,36 @@ class Application:
             gone.cancel()
         await answered
 
+    async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
+        """Answer it in a thread, as soon as there is a place. A request that hashes a password leaves its place early."""
+        await self._places.acquire()
+        loop, place = asyncio.get_running_loop(), Place(self._places.release)
 
-def answer(asked: dict[str, Any], protocol: Any) -> None:
+        def make_room() -> None:
+            loop.call_soon_threadsafe(place.leave)
+
+        try:
+            await loop.run_in_executor(self._threads, answer, asked, protocol, make_room)
+        finally:
+            place.leave()
+
+
+class Place:
+    """What a request that is being answered takes, until it leaves it: once."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
+
+    def leave(self) -> None:
+        """Let another request have it. Called in the loop's own thread."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) -> None:
     """Answer a request that has arrived."""
+    MAKE_ROOM.set(make_room)
     if asked[DEADLINE].left:
         return
     said: list[Any] = []

@@ -1,9 +1,13 @@
-"""Hashes passwords, only so many at once: hashing is slow on purpose, and others want to be answered meanwhile."""
+"""Hashes passwords, only so many at once: hashing is slow on purpose, and others want to be answered meanwhile.
+
+A request that hashes gives its place up to another one, so however many want to sign in or up, the rest is served.
+"""
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.conf import settings
 from django.contrib.auth.hashers import ScryptPasswordHasher
@@ -12,6 +16,9 @@ from backend.engine import metrics
 from backend.engine.errors import RateLimited
 
 LIMIT = "hashing"
+
+MAKE_ROOM: ContextVar[Callable[[], None]] = ContextVar("make_room", default=lambda: None)
+"""Lets the server take another request in place of the one that this thread answers."""
 
 
 class Desk:
@@ -27,6 +34,7 @@ class Desk:
         """Be served. Raises `RateLimited` if there is no room, or if it takes longer than `seconds`."""
         if not self._room.acquire(blocking=False):
             raise _too_many()
+        MAKE_ROOM.get()()
         try:
             if not self._served.acquire(timeout=self._seconds):
                 raise _too_many()
@@ -36,6 +44,12 @@ class Desk:
                 self._served.release()
         finally:
             self._room.release()
+
+    def require_room(self) -> None:
+        """Raise `RateLimited` if there is no room now. There may be none later either: this only saves the way."""
+        if not self._room.acquire(blocking=False):
+            raise _too_many()
+        self._room.release()
 
 
 def _too_many() -> RateLimited:

@@ -36,9 +36,10 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Look at the password, unless there were too many attempts."""
-        handle, address = self.cleaned_data.get("username"), address_of(self.request)
-        if not handle:
+        handle = self.cleaned_data.get("username")
+        if not handle or self.request is None:
             return super().clean()
+        address = address_of(self.request)
         try:
             attempts.count_sign_in(handle, address)
             cleaned = super().clean()

@@ -2,17 +2,19 @@
 
 An attempt to sign in counts for the handle from where it comes, for the handle, and for where it comes from; at the two
 last only while it has not succeeded. The limit of a handle alone is wide, so that strangers cannot easily keep an owner
-out. Unknown handles are counted like others: the refusals tell nothing.
+out. Unknown handles are counted like others: the refusals tell nothing. What finds no room to be hashed does not count.
 """
 
 from django.conf import settings
 
 from backend.limits import buckets
 from backend.limits.buckets import Limit
+from backend.limits.hashing import DESK
 
 
 def count_sign_in(handle: str, address: str) -> None:
     """Count one attempt on this handle from this address. Raises `RateLimited`: then the password is not to be looked at."""
+    DESK.require_room()
     buckets.count(_of_sign_in(handle, address))
 
 
@@ -23,6 +25,7 @@ def forgive_sign_in(handle: str, address: str) -> None:
 
 def count_sign_up(address: str) -> None:
     """Count one sign-up from this address. Raises `RateLimited`."""
+    DESK.require_room()
     buckets.count([Limit("sign_up", address, settings.SIGN_UPS_BY_ADDRESS)])
 
 

@@ -1,6 +1,9 @@
 """How often something may happen: rates, buckets in PostgreSQL, addresses, passwords hashed at once, and what requests cost."""
 
+import asyncio
 import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +11,13 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
+from backend import rsgi
 from backend.engine.errors import RateLimited
 from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
 from backend.limits.addresses import NOWHERE, address_of
 from backend.limits.buckets import Limit
-from backend.limits.hashing import Desk
+from backend.limits.hashing import MAKE_ROOM, Desk
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import MINUTE, MOST_KNOWN, Overspent, Spending
@@ -191,6 +195,33 @@ def test_who_waits_too_long_is_sent_away() -> None:
         pass
     with desk.place():
         pass
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+def test_a_request_that_hashes_leaves_its_place_to_another(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, hashes: bool
+) -> None:
+    """The second is answered while the first still hashes; where the first does something else, it waits."""
+    settings.THREADS = 1
+    over, order = threading.Event(), []
+
+    def answer(asked: dict[str, Any], _protocol: Any, make_room: Callable[[], None]) -> None:
+        if asked["number"] == 1:
+            MAKE_ROOM.set(make_room)
+            with Desk(1, 0, 60.0).place() if hashes else nullcontext():
+                over.wait(60 if hashes else 0.05)
+        order.append(asked["number"])
+        over.set()
+
+    async def serve() -> None:
+        application = rsgi.Application()
+        application.__rsgi_init__(asyncio.get_running_loop())
+        await asyncio.gather(*(application._in_turn({"number": number}, None) for number in (1, 2)))
+        assert not application._places.locked()
+
+    monkeypatch.setattr(rsgi, "answer", answer)
+    asyncio.run(serve())
+    assert order == ([2, 1] if hashes else [1, 2])
 
 
 # --- What requests cost -----------------------------------------------------------------------------------------
