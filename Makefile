@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock explorer clean FORCE
+.PHONY: help run test check bench lock audit licences explorer clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -57,6 +57,25 @@ lock: .venv/ready ## Pin the requirements again, with hashes and without address
 	        --custom-compile-command "make lock" --python-version 3.11 $(ARGS) \
 	        "requirements/$$name.in" -o "requirements/$$name.txt" || exit; \
 	done
+
+audit: .venv/ready-dev ## Ask whether what is pinned has known vulnerabilities (needs the network); npm's too where npm is.
+	@for name in uv dev; do \
+	    echo "▸ requirements/$$name.txt"; \
+	    $(VENV) -m pip_audit --strict --require-hashes --disable-pip -r "requirements/$$name.txt" || exit; \
+	done
+	@! command -v npm >/dev/null 2>&1 || { echo "▸ The explorer's files"; cd schema/explorer && npm audit; }
+
+# Free to use in any program. Anything else, and what has no licence, fails, but for the packages named below.
+FREE := MIT;MIT License;BSD License;BSD-2-Clause;BSD-3-Clause;ISC;Apache-2.0;Apache Software License;PSF-2.0
+FREE := $(FREE);Python Software Foundation License;Apache-2.0 OR BSD-2-Clause;MIT OR Apache-2.0;Apache-2.0 AND BSD-2-Clause
+# LGPL: used as they are, and anybody can put another version in their place.
+BY_NAME := psycopg psycopg-binary psycopg-pool
+# MPL, which is about changed files of their own: used as they are.
+BY_NAME := $(BY_NAME) orjson certifi hypothesis pathspec
+
+licences: .venv/ready-dev ## List the licences of what Katha depends on; fails on one that is not known to be fit.
+	@$(VENV) -m piplicenses --with-system --order=license
+	@$(VENV) -m piplicenses --with-system --ignore-packages $(BY_NAME) --allow-only "$(FREE)" >/dev/null
 
 explorer: schema/explorer/static/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
 
