@@ -225,9 +225,9 @@ COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION
 
 HASHES_AT_ONCE = 2
 """Passwords that one process hashes at once."""
-HASHES_WAITING = 10
+HASHES_WAITING = 30
 """Requests of one process that may wait for that; others are refused. For both it has threads beside `THREADS`."""
-HASHES_WAIT_SECONDS = 5
+HASHES_WAIT_SECONDS = 8
 """How long such a request waits before it is refused too."""
 
 IDEMPOTENCY_KEY_DAYS = 7
