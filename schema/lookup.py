@@ -9,7 +9,6 @@ import strawberry
 
 from backend.people.models import Person
 from resolvers import market, moderation, notifications, people, reading, revisions, social, stories, whispers
-from schema.answers import query
 from schema.context import Info
 from schema.nodes import Node, at_most, from_id
 
@@ -59,9 +58,9 @@ def _wanted(global_id: str, viewer: Person | None) -> tuple[str, uuid.UUID] | No
 
 @strawberry.type
 class LookupQuery:
-    """Reads by id."""
+    """Reads by id. Any text is looked up, for text that cannot be an id names nothing: one bad id spoils no others."""
 
-    @query(description="Anything by its id; null if there is no such thing that you may see.")
+    @strawberry.field(description="Anything by its id; null if there is no such thing that you may see.")
     def node(
         self,
         info: Info,
@@ -70,7 +69,7 @@ class LookupQuery:
         """One thing."""
         return look_up([id], info.context.viewer)[0]
 
-    @query(description="Several things by their ids, in the same order; null for each that you may not see.")
+    @strawberry.field(description="Several things by their ids, in the same order; null for each that you may not see.")
     def nodes(
         self,
         info: Info,

@@ -24,7 +24,6 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    query,
     what_is_expected,
 )
 from schema.context import Info
@@ -82,7 +81,7 @@ Whom = Annotated[strawberry.ID, strawberry.argument(description="The id of the o
 class SocialQuery:
     """Reads of relationships."""
 
-    @query(
+    @strawberry.field(
         description="The viewer's side towards each of these people, in one go. Null for an id that is not of a person "
         "whom the viewer can find, and for oneself."
     )

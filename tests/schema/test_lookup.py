@@ -56,6 +56,16 @@ def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
     assert asha.ask(NODES, ids=ids)["nodes"] == alone
 
 
+def test_text_that_cannot_be_an_id_spoils_no_other(asha: Caller, bilal: Caller) -> None:
+    """It names nothing, like any id of which there is nothing to see."""
+    bad = ["", "\0", "\ud800", "x" * 1_000_000, "é", to_id("Nonsense", uuid.uuid4())]
+    assert asha.ask(NODES, ids=[*bad, bilal.id])["nodes"][:-1] == [None] * len(bad)
+    assert [asha.ask(NODE, id=one)["node"] for one in bad] == [None] * len(bad)
+    found = asha.ask("query ($p: [ID!]!) { relationships(people: $p) { id } }", p=[*bad, bilal.id])["relationships"]
+    assert found[:-1] == [None] * len(bad)
+    assert found[-1] is not None
+
+
 def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
     """Each place of the answer belongs to its place of the question, repeated or unknown."""
     asked = [ids[2], "nonsense", ids[0], ids[2], to_id("Story", uuid.UUID(int=7)), to_id("Nonsense", uuid.UUID(int=7))]
