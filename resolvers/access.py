@@ -1,15 +1,19 @@
 """Who is asking: signing up, in and out, and what the signed-in may do."""
 
 import uuid
+from contextlib import suppress
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import login, logout, update_session_auth_hash
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
-from backend.engine.errors import Invalid, Unauthenticated
+from backend.engine.errors import Invalid, Refusal, Unauthenticated
+from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.limits.addresses import address_of
-from backend.people import actions, attempts, queries
+from backend.people import actions, attempts, passwords, queries, tokens
 from backend.people.models import Account, Person
 from resolvers.batches import gather
 
@@ -29,6 +33,20 @@ def viewer_of(request: HttpRequest) -> Person | None:
     return user.person if isinstance(user, Account) else None
 
 
+def digest_of(request: HttpRequest) -> bytes | None:
+    """What is stored of the request's token, or None without one."""
+    token = bearer_token(request)
+    return None if token is None else actions.digest(token)
+
+
+def note_use(request: HttpRequest) -> None:
+    """Remember that the request's token is used. If that fails the request does not: the next one tries again."""
+    digest = digest_of(request)
+    if digest is not None:
+        with suppress(Refusal, DatabaseError, InterfaceError):
+            unit_of_work(lambda: tokens.note_use(digest))
+
+
 def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
     """The viewer; raises `Unauthenticated` if nobody is signed in. `token` is the one that did not sign them in."""
     if viewer is None and token is not None:
@@ -46,7 +64,7 @@ def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> t
 
     def work() -> tuple[Account, str]:
         account = actions.sign_up(handle=handle, name=name, password=password)
-        return account, actions.new_token(account)
+        return account, actions.new_token(account, client=_client(request))
 
     return _signed_in_as(request, *unit_of_work(work))
 
@@ -59,7 +77,8 @@ def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person
 
     def work() -> str:
         attempts.forgive_sign_in(handle, address)
-        return actions.new_token(account)
+        passwords.hold(account)
+        return actions.new_token(account, client=_client(request))
 
     return _signed_in_as(request, account, unit_of_work(work))
 
@@ -73,6 +92,30 @@ def sign_out(request: HttpRequest) -> bool:
     if request.user.is_authenticated:
         logout(request)
     return was_signed_in
+
+
+def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
+    """Change the viewer's password, and let nothing else sign them in any more but what signs this request in."""
+    address = address_of(request)
+    attempts.count_sign_in(me.handle, address)
+    change = passwords.prepared(me.pk, current, new)
+
+    def work() -> Outcome:
+        attempts.forgive_sign_in(me.handle, address)
+        return Outcome(Applied.WRITTEN, facts={"revoked": passwords.change(change, kept=digest_of(request))})
+
+    # A key is remembered with a digest of its arguments, which for a password has to be one that nobody can guess from.
+    sent = salted_hmac("changePassword", f"{current}\0{new}", algorithm="sha256").hexdigest()
+    outcome = perform(Request("changePassword", me.pk, key, {"passwords": sent}), work)
+    if bearer_token(request) is None and isinstance(request.user, Account) and outcome.applied is Applied.WRITTEN:
+        request.user.refresh_from_db()
+        update_session_auth_hash(request, request.user)
+    return outcome
+
+
+def _client(request: HttpRequest) -> str:
+    client: str = request.META.get("HTTP_USER_AGENT", "")
+    return client
 
 
 def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[Person, str]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from backend import logs
 from backend.limits import spending
 from backend.people.models import Person
-from resolvers.access import bearer_token, signed_in, viewer_of
+from resolvers.access import bearer_token, note_use, signed_in, viewer_of
 from resolvers.batches import gather
 
 
@@ -44,6 +44,11 @@ class Context:
         """Look the session of a cookie up before a snapshot is taken: Django may have to end it, which is a write."""
         if self.token is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
             self.request.user.is_authenticated  # noqa: B018
+
+    def note_use(self) -> None:
+        """Remember, about once an hour, that the token is used: not before a query's snapshot is over, because it is a write."""
+        if getattr(self.__dict__.get("viewer"), "use_is_unnoted", False):
+            note_use(self.request)
 
     def forget_viewer(self) -> None:
         """Look again the next time: somebody has just signed in or out."""

@@ -56,6 +56,7 @@ def run(
     if result.data is None and all(error.path is None for error in result.errors or ()):
         found = misfits(GRAPHQL, operation, variables or {}, MOST_ERRORS)
         raise RequestError(found or result.errors or [], BAD_USER_INPUT)
+    context.note_use()
     return _answer(result, _mutations(operation))
 
 

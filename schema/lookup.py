@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import strawberry
 
 from backend.people.models import Person
-from resolvers import market, moderation, notifications, people, reading, revisions, social, stories, whispers
+from resolvers import market, moderation, notifications, people, reading, revisions, social, stories, tokens, whispers
 from schema.context import Info
 from schema.nodes import Node, at_most, from_id
 
@@ -24,6 +24,7 @@ OF_EVERYBODY: dict[str, Loader] = {
     "Report": lambda ids, viewer: moderation.by_ids(ids, viewer=viewer),
     "Edition": lambda ids, viewer: market.editions_by_ids(ids, viewer=viewer),
     "Order": lambda ids, viewer: market.orders_by_ids(ids, viewer=viewer),
+    "AccessToken": lambda ids, viewer: tokens.by_ids(ids, viewer=viewer),
     "Notification": lambda ids, viewer: notifications.by_ids(ids, viewer=viewer),
 }
 OF_THE_VIEWER: dict[str, Loader] = {

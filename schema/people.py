@@ -7,7 +7,7 @@ import strawberry
 
 from backend.people import models
 from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, market, notifications, people, reading, whispers
+from resolvers import access, market, notifications, people, reading, tokens, whispers
 from schema.answers import (
     Applied,
     BusyError,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from schema.reading import ReadingConnection
     from schema.social import Relationship
     from schema.stories import Shelf, StoryConnection
+    from schema.tokens import AccessTokenConnection
     from schema.whispers import WhisperConnection
 
 
@@ -130,6 +131,13 @@ class Person(Versioned):
     ) -> Annotated["OrderConnection", strawberry.lazy("schema.market")] | None:
         """A page of the orders that one has to serve."""
         return market.sales_of(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+
+    @strawberry.field(description="What signs them in, newest first: one for each signUp and signIn. Only for oneself.")
+    def tokens(
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Annotated["AccessTokenConnection", strawberry.lazy("schema.tokens")] | None:
+        """A page of one's own tokens."""
+        return tokens.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
     @strawberry.field(
         description="What they are told of, newest first. Left out is what is about a story that they cannot find now, and about "

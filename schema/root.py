@@ -19,6 +19,7 @@ from schema import (
     revisions,
     social,
     stories,
+    tokens,
     whispers,
 )
 from schema.answers import HANDLERS
@@ -51,6 +52,7 @@ Mutation = _root(
     "Mutation",
     "What can be written. Each happens entirely or not at all, and answers with what it made or why it was refused.",
     people.PeopleMutation,
+    tokens.TokensMutation,
     social.SocialMutation,
     stories.StoriesMutation,
     chapters.ChaptersMutation,
@@ -67,6 +69,7 @@ schema = strawberry.Schema(
     mutation=Mutation,
     types=[
         people.Person,
+        tokens.AccessToken,
         social.Relationship,
         stories.Story,
         stories.Shelf,

@@ -12,6 +12,7 @@ from schema.nodes import to_id
 from tests.market import Trader
 from tests.moderating import Moderating
 from tests.notifying import Notified
+from tests.owning import Owning
 
 PASSWORD = "a good enough password"
 
@@ -57,7 +58,7 @@ def _on(merge: bool) -> str:
     return "MERGE" if merge else "FAIL"
 
 
-class Caller(Moderating, Notified, Trader):
+class Caller(Moderating, Notified, Owning, Trader):
     """Somebody who calls the API: with a token, or signed out."""
 
     def __init__(self, token: str | None = None, person: Any = None) -> None:

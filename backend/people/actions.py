@@ -10,8 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
@@ -32,6 +30,7 @@ from backend.engine.versions import (
     unchanged,
     write,
 )
+from backend.people import passwords
 from backend.people.models import (
     BIO_CHARACTERS,
     HANDLE_CHARACTERS,
@@ -40,10 +39,10 @@ from backend.people.models import (
     Account,
     Person,
 )
+from backend.people.tokens import label_of
 from backend.stories.models import Shelf
 
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
-PASSWORD_CHARACTERS = 1_000
 
 PATHS = {"show_mature": "showMature"}
 """Fields of a profile that clients know by another name."""
@@ -74,12 +73,7 @@ def _checked_account(handle: str, name: str, password: str) -> Account:
         )
     person = Person(handle=handle, name=check.line("name", name, most=NAME_CHARACTERS))
     account = Account(person=person, login=handle.lower())
-    try:
-        validate_password(password[:PASSWORD_CHARACTERS], account)
-    except ValidationError as error:
-        check.wrong("password", " ".join(error.messages))
-    if len(password) > PASSWORD_CHARACTERS:
-        check.wrong("password", f"is too long: at most {PASSWORD_CHARACTERS} characters.")
+    passwords.check(check, "password", password, account)
     check.done()
     return account
 
@@ -89,22 +83,23 @@ def sign_in(*, handle: str, password: str) -> Account:
 
     Django's backend hashes the password for an unknown account too, so that time tells nothing.
     """
-    account = authenticate(username=handle.lower(), password=password[:PASSWORD_CHARACTERS])
+    account = authenticate(username=handle.lower(), password=password[: passwords.PASSWORD_CHARACTERS])
     if not isinstance(account, Account):
         raise Unauthenticated("There is no account with this handle and password.")
     return account
 
 
-def new_token(account: Account) -> str:
+def new_token(account: Account, *, client: str = "") -> str:
     """A new bearer token for the account. Only its digest is stored: this is the one time that it can be read."""
     token = secrets.token_urlsafe(32)
-    remember_token(account, token)
+    remember_token(account, token, client=client)
     return token
 
 
-def remember_token(account: Account, token: str) -> None:
-    """Let `token` sign the account in until it expires."""
-    AccessToken.objects.bulk_create([AccessToken(digest=digest(token), account=account, expires_at=token_expiry())])
+def remember_token(account: Account, token: str, *, client: str = "") -> None:
+    """Let `token` sign the account in until it expires; `client` is what the client that asks for it calls itself."""
+    row = AccessToken(digest=digest(token), account=account, label=label_of(client), expires_at=token_expiry())
+    AccessToken.objects.bulk_create([row])
 
 
 def token_expiry() -> datetime:

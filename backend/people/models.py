@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Lower, Now
 
@@ -13,6 +14,7 @@ from backend.engine.tallies import Tally
 HANDLE_CHARACTERS = 50
 NAME_CHARACTERS = 100
 BIO_CHARACTERS = 2_000
+LABEL_CHARACTERS = 100
 
 
 class Person(models.Model):
@@ -89,7 +91,13 @@ class AccessToken(models.Model):
 
     digest = models.BinaryField(primary_key=True, max_length=32, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
+    public_id = models.UUIDField(unique=True, default=uuid7, db_default=RandomUUID(), editable=False)
+    """Names the token to its owner. It signs nobody in."""
+    label = models.CharField(max_length=LABEL_CHARACTERS, default="", db_default="")
+    """What the client said that it is."""
     created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(db_default=Now())
+    """To the hour: a request writes it only if it is older."""
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ WHERE person.id = ANY(%(ids)s) AND NOT {blocks("person.id", "%(viewer)s::uuid")}
 ALL_OF = "SELECT * FROM people_person WHERE id = ANY(%s)"
 
 BY_TOKEN = """
-SELECT person.* FROM people_accesstoken AS token
+SELECT person.*, token.last_used_at < now() - interval '1 hour' AS use_is_unnoted FROM people_accesstoken AS token
 JOIN people_account AS account ON account.person_id = token.account_id AND account.is_active
 JOIN people_person AS person ON person.id = account.person_id
 WHERE token.digest = %(digest)s AND token.expires_at > now()
@@ -37,7 +37,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.U
 
 
 def by_token(digest: bytes) -> Person | None:
-    """Whom the token with this SHA-256 signs in."""
+    """Whom the token with this SHA-256 signs in; `use_is_unnoted` says whether that should be remembered."""
     return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
 
 

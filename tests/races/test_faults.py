@@ -13,6 +13,7 @@ from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, Caller, join
 from tests.moderating import make_moderator, screen_for
 from tests.notifying import told_of
+from tests.owning import another_token
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import Statement, fault_at
@@ -68,7 +69,7 @@ def prepared(mutation: str, tag: str) -> Send:
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
     chapter = story["chapters"][0]["id"]
-    told = told_of(asha, story["id"])
+    told, token = told_of(asha, story["id"]), another_token(asha)
     if mutation == "recordView-further":
         asha.record_view(story["id"])
     sends: dict[str, Send] = {
@@ -85,6 +86,8 @@ def prepared(mutation: str, tag: str) -> Send:
         "recordView": lambda key: asha.record_view(story["id"], "0", chapter, 3, key=key),
         "recordView-further": lambda key: asha.record_view(story["id"], None, chapter, 3, key, policy="FURTHEST"),
         "markNotificationRead": lambda key: asha.mark_read(told, key=key),
+        "revokeToken": lambda key: asha.revoke_token(token, key),
+        "changePassword": lambda key: asha.change_password(PASSWORD, "another good password", key),
     }
     return sends[mutation]
 
@@ -169,6 +172,7 @@ EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
+WITH_KEY += ["revokeToken", "changePassword"]
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
     (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
 ]

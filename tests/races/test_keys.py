@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from backend.engine.idempotency import forget_keys
 from backend.engine.models import IdempotencyKey
-from tests.api import Caller
+from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator, screen_for
 from tests.notifying import told_of
+from tests.owning import another_token
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import before
@@ -29,7 +30,7 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
     """One request for each mutation that takes a key, ready to be sent with one."""
     story = bilal.published_story()
     draft = asha.create_story("0", title="A draft")["story"]["id"]
-    told = told_of(asha, story["id"])
+    told, token = told_of(asha, story["id"]), another_token(asha)
     return {
         "follow": lambda key: asha.follow(bilal, "0", key),
         "createStory": lambda key: asha.create_story("1", chapters=3, key=key),
@@ -41,6 +42,8 @@ def requests(asha: Caller, bilal: Caller) -> dict[str, Request]:
         **edits(asha, draft),
         **moderation(asha, bilal),
         **trades(asha, bilal, story["id"]),
+        "revokeToken": lambda key: asha.revoke_token(token, key),
+        "changePassword": lambda key: asha.change_password(PASSWORD, "another good password", key),
     }
 
 
@@ -115,7 +118,7 @@ MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "create
 MUTATIONS += ["updateProfile", "updateStory", "unpublishStory", "deleteStory", "appendChapter", "updateChapter"]
 MUTATIONS += ["deleteChapter", "reorderChapters", "restoreRevision", "createWhisper", "deleteWhisper", "report"]
 MUTATIONS += ["claimReport", "unclaimReport", "resolveReport", "reopenReport"]
-MUTATIONS += ["markNotificationRead"]
+MUTATIONS += ["markNotificationRead", "revokeToken", "changePassword"]
 MUTATIONS += ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder"]
 
 

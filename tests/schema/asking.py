@@ -16,6 +16,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "createStory": {"input": {"title": "A story", "chapters": [CHAPTER]}},
     "updateProfile": {"patch": {"name": "New"}},
     "signOut": {},
+    "changePassword": {"current": PASSWORD, "new": "another good password"},
 }
 """Arguments of mutations that name nothing, but for what they expect."""
 MORE: dict[str, dict[str, Any]] = {

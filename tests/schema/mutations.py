@@ -4,9 +4,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.api import Caller
+from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator
 from tests.notifying import told_of_a_day
+from tests.owning import another_token
 from tests.schema.footprint import nothing_written
 
 KEY = str(uuid.UUID(int=5))
@@ -32,6 +33,8 @@ class World:
     edition: str
     order: str
     notification: str
+    token: str
+    """Another one of the first one's."""
 
     @classmethod
     def of(cls, me: Caller, other: Caller) -> "World":
@@ -46,7 +49,7 @@ class World:
         printed = me.published_story("2")["id"]
         edition = me.create_edition(printed)["edition"]["id"]
         order = other.place_order((edition, 1))["order"]["id"]
-        named = (whisper, report, printed, edition, order, told_of_a_day(me))
+        named = (whisper, report, printed, edition, order, told_of_a_day(me), another_token(me))
         return cls(me, other, other.published_story(), draft, edge["node"]["id"], *named)
 
 
@@ -84,6 +87,9 @@ MUTATIONS = {
             READ,
         )
     },
+    "revokeToken": f"mutation ($id: ID!, $key: UUID) {{ revokeToken(id: $id, key: $key) {{ {ANSWER} }} }}",
+    "changePassword": "mutation ($current: String!, $new: String!, $key: UUID) "
+    f"{{ changePassword(current: $current, new: $new, key: $key) {{ {ANSWER} }} }}",
     "appendChapter": "mutation ($story: ID!, $chapter: ChapterInput!, $key: UUID!) "
     f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
     "reorderChapters": "mutation ($story: ID!, $order: [ID!]!, $expect: Expect!, $key: UUID) "
@@ -123,7 +129,10 @@ CONDITIONED = (
     *("deleteWhisper", *OF_REPORTS),
     *("setStock", "updateOrder", READ),
 )
-KEYED = (*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder")
+KEYED = (
+    *(*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder"),
+    *("revokeToken", "changePassword"),
+)
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
     **dict.fromkeys(OF_STORIES, ("id", "Story")),
@@ -136,6 +145,7 @@ BY_ID = {
     **dict.fromkeys(("adjustStock", "setStock"), ("edition", "Edition")),
     "updateOrder": ("id", "Order"),
     READ: ("id", "Notification"),
+    "revokeToken": ("id", "AccessToken"),
 }
 """The argument that names what is written to, and its type."""
 
@@ -163,6 +173,8 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         "resolveReport": {"id": world.report, "outcome": "DISMISSED", "expect": {"version": "1"}},
         "updateProfile": {"patch": {"name": "Asha"}, "expect": {"version": "1"}},
         READ: {"id": world.notification, "expect": {"version": "1"}},
+        "revokeToken": {"id": world.token},
+        "changePassword": {"current": PASSWORD, "new": "another good password"},
         **of_market(world),
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},

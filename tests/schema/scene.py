@@ -14,6 +14,7 @@ from schema.nodes import from_id, to_id
 from tests.api import Caller, join
 from tests.moderating import make_moderator
 from tests.notifying import told_of, told_of_a_day
+from tests.owning import another_token
 
 VIEWERS = ("signed out", "stranger", "follower", "blocked", "blocks", "author", "buyer", "moderator")
 TABLE = Path(__file__).parents[2] / "docs" / "access.md"
@@ -131,6 +132,7 @@ class Scene:
             ("Notification (story)", told_of(self.author, self.story)),
         ):
             self.author.mark_read(self._put(thing, id_))
+        self._put("AccessToken", another_token(self.author))
 
     def version(self, id_: str, *askers: Caller) -> str:
         """The version of a thing, as the first of these finds it, or else the author or a moderator; 0 for what is not there."""

@@ -16,7 +16,16 @@ CARRIERS = table("What only carries things")
 QUERIES, MUTATIONS = table("Queries"), table("Mutations")
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation")
-LAST = ("unpublishStory", "deleteChapter", "deleteStory", "deleteWhisper", "block", "signOut")
+LAST = (
+    "unpublishStory",
+    "deleteChapter",
+    "deleteStory",
+    "deleteWhisper",
+    "block",
+    "signIn",
+    "changePassword",
+    "signOut",
+)
 """Mutations after which others of the table could not be done any more, in the order in which they can."""
 
 

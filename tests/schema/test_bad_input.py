@@ -36,6 +36,7 @@ OTHER_TYPE = {
     "Edition": "Order",
     "Order": "Edition",
     "Notification": "Story",
+    "AccessToken": "Person",
 }
 
 
@@ -146,7 +147,7 @@ def test_an_id_of_nobody_and_nothing_is_not_found(world: World, name: str) -> No
     with nothing_written():
         answer = send(world, name, **{argument: to_id(kind, UNKNOWN)})["data"][name]
     assert (answer["__typename"], answer["code"]) == ("NotFoundError", "NOT_FOUND")
-    assert answer["message"] == f"There is no such {kind.lower()}."
+    assert answer["message"] == f"There is no such {kind.removeprefix('Access').lower()}."
     assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}
 
 

@@ -1,0 +1,69 @@
+"""Passwords: which ones are good enough, changing one's own, and that it is still the one that was checked."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import connection
+
+from backend.engine.errors import Forbidden, Unauthenticated
+from backend.engine.text import Checker
+from backend.people import tokens
+from backend.people.models import Account
+
+PASSWORD_CHARACTERS = 1_000
+WRONG = "This is not your present password."
+
+STILL = "SELECT FROM people_account WHERE person_id = %s AND password = %s AND is_active FOR SHARE"
+
+
+def check(checker: Checker, path: str, password: str, account: Account) -> None:
+    """Say what is wrong with a password that somebody wants to have."""
+    try:
+        validate_password(password[:PASSWORD_CHARACTERS], account)
+    except ValidationError as error:
+        checker.wrong(path, " ".join(error.messages))
+    if len(password) > PASSWORD_CHARACTERS:
+        checker.wrong(path, f"is too long: at most {PASSWORD_CHARACTERS} characters.")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of password, with all that is slow on purpose done before the first lock."""
+
+    person_id: uuid.UUID
+    checked: str | None
+    """The hash that the present password was held against; None if it was wrong."""
+    wanted: str
+
+
+def prepared(person_id: uuid.UUID, current: str, new: str) -> Change:
+    """What it takes to change the password of this person. Raises `Invalid` for a new one that is not good enough."""
+    account = Account.objects.select_related("person").get(pk=person_id)
+    checker = Checker()
+    check(checker, "new", new, account)
+    checker.done()
+    right = check_password(current[:PASSWORD_CHARACTERS], account.password)
+    return Change(person_id, account.password if right else None, make_password(new))
+
+
+def change(prepared: Change, *, kept: bytes | None) -> int:
+    """Set the new password, if the present one is still the one that was checked, and revoke all tokens but `kept`.
+
+    Returns how many were revoked. Who signs in at the same moment waits for the account, and is then held against the new
+    password. Raises `Forbidden` for a wrong one.
+    """
+    unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
+    if prepared.checked is None or not unchanged.update(password=prepared.wanted):
+        raise Forbidden(WRONG)
+    return tokens.revoke_others(prepared.person_id, kept)
+
+
+def hold(account: Account) -> None:
+    """Keep the password as it was checked until the unit of work ends. Raises `Unauthenticated` if it has been changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(STILL, [account.pk, account.password])
+        if not cursor.rowcount:
+            raise Unauthenticated("There is no account with this handle and password.")

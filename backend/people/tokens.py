@@ -1,0 +1,67 @@
+"""The tokens of a person: listing them, revoking them, and when each was last used."""
+
+import uuid
+from collections.abc import Iterable
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from backend.engine.errors import NotFound
+from backend.pages import Page, Window
+from backend.people.models import LABEL_CHARACTERS, AccessToken
+
+UNKNOWN_TOKEN = "There is no such token."
+
+COLUMNS = "token.*, token.public_id AS id, token.created_at AS place_at"
+
+OF_PERSON = f"""
+SELECT {COLUMNS} FROM people_accesstoken AS token
+WHERE token.account_id = %s AND token.expires_at > now(){{between}} {{order}}
+"""
+
+BY_IDS = f"""
+SELECT {COLUMNS} FROM people_accesstoken AS token
+WHERE token.account_id = %s AND token.expires_at > now() AND token.public_id = ANY(%s)
+"""
+
+USED = """
+UPDATE people_accesstoken SET last_used_at = now() WHERE digest = (
+    SELECT digest FROM people_accesstoken
+    WHERE digest = %s AND last_used_at < now() - interval '1 hour' FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+def of_person(person: uuid.UUID, window: Window) -> Page[AccessToken]:
+    """The tokens that sign this person in, newest first."""
+    at, id_ = "token.created_at", "token.public_id"
+    between, places = window.condition(at, id_)
+    sql = OF_PERSON.format(between=between, order=window.order(at, id_))
+    return Page.of(AccessToken.objects.raw(sql, [person, *places]), window)
+
+
+def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, AccessToken]:
+    """Those of these tokens that sign this person in, in one query."""
+    return {row.public_id: row for row in AccessToken.objects.raw(BY_IDS, [person, list(ids)])}
+
+
+def note_use(digest: bytes) -> None:
+    """Remember that the token is used, unless that was done within the hour or somebody is doing it."""
+    with connection.cursor() as cursor:
+        cursor.execute(USED, [digest])
+
+
+def revoke(token_id: uuid.UUID, person: uuid.UUID) -> None:
+    """Let one of the person's own tokens sign nobody in any more. Raises `NotFound`."""
+    if not AccessToken.objects.filter(account_id=person, public_id=token_id, expires_at__gt=Now()).delete()[0]:
+        raise NotFound(UNKNOWN_TOKEN)
+
+
+def revoke_others(person: uuid.UUID, kept: bytes | None) -> int:
+    """Revoke the person's tokens but the one with this digest; returns how many."""
+    return AccessToken.objects.filter(account_id=person).exclude(digest=kept or b"").delete()[0]
+
+
+def label_of(client: str) -> str:
+    """What is kept of how a client calls itself: printable characters, shortened."""
+    return "".join(filter(str.isprintable, client))[:LABEL_CHARACTERS].strip()

@@ -1,0 +1,146 @@
+"""One's own tokens in GraphQL, revoking them, and changing one's password, which revokes all others."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from backend.people import models
+from resolvers import access, tokens
+from schema.answers import (
+    Applied,
+    BusyError,
+    ForbiddenError,
+    InvalidError,
+    Key,
+    KeyReusedError,
+    NotFoundError,
+    RateLimitedError,
+    applied_field,
+    applied_of,
+    mutation,
+)
+from schema.context import Info
+from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id
+from schema.people import Person
+
+
+@strawberry.type(
+    description="Something that signs you in: each signUp and signIn makes one. It never shows the token itself. Only for whom "
+    "it signs in, and as long as it does."
+)
+class AccessToken(Node):
+    """A token, without what it is."""
+
+    id: strawberry.ID = computed(lambda row: to_id("AccessToken", row.public_id), "Names this token. Opaque.")
+    label: str = strawberry.field(
+        description="What the client called itself that signed in (User-Agent), shortened; may be empty."
+    )
+    created_at: datetime = strawberry.field(description="When it was made.")
+    last_used_at: datetime = strawberry.field(description="When it was last used, to the hour.")
+    expires_at: datetime = strawberry.field(description="When it stops signing you in.")
+
+    @strawberry.field(description="Whether it is the token of this very request.")
+    def current(self, info: Info) -> bool:
+        """Whether it is the request's own."""
+        return tokens.is_current(_row(self), info.context.request)
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Rows of tokens are what this type shows."""
+        return isinstance(value, models.AccessToken)
+
+
+def _row(token: Any) -> models.AccessToken:
+    """What the method gets as `self`: strawberry passes the row itself."""
+    return token
+
+
+@strawberry.type(description="A token in a list, with the place where the list can go on.")
+class AccessTokenEdge:
+    """Relay's edge."""
+
+    cursor: str = computed(cursor, "Where this token stands in the list.")
+    node: AccessToken = computed(lambda row: row, "The token.")
+
+
+@strawberry.type(description="A page of tokens.")
+class AccessTokenConnection:
+    """Relay's connection."""
+
+    edges: list[AccessTokenEdge] = computed(lambda page: page.rows, "The tokens of this page.")
+    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+
+
+# --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="The token signs nobody in any more.")
+class TokenRevoked:
+    """A token is gone."""
+
+    id: strawberry.ID = strawberry.field(description="The id that it had. It is never used again.")
+    applied: Applied = applied_field()
+
+
+@strawberry.type(
+    description="The password is changed, and nothing but this request's token or session signs you in any more."
+)
+class PasswordSuccess:
+    """A password was changed."""
+
+    person: Person = strawberry.field(description="Whose password it is.")
+    revoked: int = strawberry.field(description="How many other tokens were revoked.")
+    applied: Applied = applied_field()
+
+
+RevokeTokenResult = Annotated[
+    TokenRevoked | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    strawberry.union("RevokeTokenResult", description="What revokeToken can answer."),
+]
+ChangePasswordResult = Annotated[
+    PasswordSuccess | ForbiddenError | InvalidError | RateLimitedError | KeyReusedError | BusyError,
+    strawberry.union("ChangePasswordResult", description="What changePassword can answer."),
+]
+
+
+@strawberry.type
+class TokensMutation:
+    """Writes to what signs one in."""
+
+    @mutation(
+        description="Let one of your tokens sign nobody in any more: a device that was lost. One that is gone already, or is not "
+        "yours, is not found."
+    )
+    def revoke_token(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the token, from `viewer.tokens`.")],
+        key: Key = None,
+    ) -> RevokeTokenResult:
+        """Revoke a token."""
+        me, token = info.context.me, key_of(id, "AccessToken", "id")
+        outcome = tokens.revoke_token(me, token=token, key=key)
+        info.context.forget_viewer()
+        return TokenRevoked(id=id, applied=applied_of(outcome))
+
+    @mutation(
+        description="Change your password. All your other tokens are revoked and all your other browser sessions ended with it. "
+        "A wrong `current` is FORBIDDEN, and counts as an attempt to sign in."
+    )
+    def change_password(
+        self,
+        info: Info,
+        current: Annotated[str, strawberry.argument(description="The password that you have.")],
+        new: Annotated[
+            str,
+            strawberry.argument(
+                description="The password that you want: 8 to 1000 characters; not a common one, not only digits."
+            ),
+        ],
+        key: Key = None,
+    ) -> ChangePasswordResult:
+        """Change one's password."""
+        me, request = info.context.me, info.context.request
+        outcome = access.change_password(request, me, current=current, new=new, key=key)
+        return PasswordSuccess(person=me, revoked=outcome.facts["revoked"], applied=applied_of(outcome))  # type: ignore[arg-type]
