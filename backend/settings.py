@@ -193,6 +193,8 @@ MOST_OPERATIONS = 50
 MOST_FRAGMENTS = 100
 MOST_VARIABLES = 250
 """Of an operation."""
+MOST_VALUES = 20_000
+"""Values within the variables, those of lists and objects one by one."""
 MOST_DEPTH = 12
 """Levels of fields within one another; introspection is judged apart."""
 MOST_FIELDS = 1_000

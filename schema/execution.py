@@ -12,8 +12,9 @@ from backend.engine import deadline
 from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
 from schema.context import Context
-from schema.documents import GRAPHQL, MOST_ERRORS, Prepared
+from schema.documents import GRAPHQL, LIMIT_EXCEEDED, MOST_ERRORS, Prepared
 from schema.errors import RequestError, shown
+from schema.limits import too_many_values
 from schema.values import misfits
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
@@ -31,6 +32,9 @@ def run(
     """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `Overspent`."""
     name = operation.name.value if operation.name else None
     logs.bind(operation=name and name[:MOST_CHARACTERS_LOGGED])
+    excess = too_many_values(variables)
+    if excess is not None:
+        raise RequestError([excess], LIMIT_EXCEEDED)
     context.spend(prepared.cost(name, variables))
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
     drop_broken_connection()

@@ -7,7 +7,7 @@ operation costs, which depends on its variables too, is in `cost`.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from graphql import (
@@ -58,6 +58,20 @@ def too_long(text: str) -> GraphQLError | None:
         return exceeded("characters", "characters", len(text), settings.MOST_CHARACTERS)
     lines = text.count("\n") + text.count("\r") + 1
     return exceeded("lines", "lines", lines, settings.MOST_LINES) if lines > settings.MOST_LINES else None
+
+
+def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
+    """What there is too much of in the variables, or None: each value within them is looked at several times."""
+    found = 0
+    unseen: list[Any] = [variables or {}]
+    while unseen and found <= settings.MOST_VALUES:
+        value = unseen.pop()
+        found += len(value)
+        inside = value.values() if isinstance(value, dict) else value
+        unseen += [one for one in inside if isinstance(one, dict | list)]
+    if found <= settings.MOST_VALUES:
+        return None
+    return exceeded("values", "values within the variables", found, settings.MOST_VALUES)
 
 
 def too_large(document: DocumentNode) -> GraphQLError | None:

@@ -82,6 +82,14 @@ def test_the_whole_schema_is_told_but_not_again_and_again() -> None:
     assert refused(f"{{ ...F ...G }} fragment F on Query {{ {schemas} }} fragment G on Query {{ __typename }}")
 
 
+@pytest.mark.parametrize(
+    "value", [["x"] * 20_001, [["x", {"y": "z"}]] * 6_000, {str(n): n for n in range(20_001)}], ids=lambda v: str(v)[:9]
+)
+def test_variables_hold_only_so_many_values(value: Any) -> None:
+    """Counted at whatever level, before any is looked at."""
+    assert refused("query ($v: [ID!]!) { nodes(ids: $v) { id } }", v=value)["limit"] == "values"
+
+
 def test_few_errors_are_told_of_one_document() -> None:
     """Each may quote much of it."""
     answer = Caller().post("{ " + " ".join(f"unknown{n}" for n in range(50)) + " }")
