@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +12,12 @@ from django.apps import apps
 
 from backend.engine.transactions import LOCK_ORDER, unit_of_work
 from backend.notifications.digest import tell_moderators
+from backend.people.models import AccessToken
 from backend.whispers.rescreening import rescreen
 from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import announce, told_of_a_day
+from tests.owning import another_token
 from tests.races.statements import Statement, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +70,7 @@ def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[
         *everything_that_moderates(chitra, asha),
         *everything_that_trades(bilal, chitra),
         *everything_that_is_told(asha, bilal),
+        *everything_that_signs_in(asha),
     ]
 
 
@@ -165,6 +168,22 @@ def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], A
         lambda: buyer.update_order(other, "CANCELLED", "1", key=str(uuid.uuid4())),
         lambda: author.delete_story(story, "2", key=str(uuid.uuid4())),
         lambda: author.delete_story(doomed, "2", key=str(uuid.uuid4())),
+    ]
+
+
+def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
+    """What becomes of tokens and passwords, and a use that is noted."""
+    token = another_token(person)
+
+    def used_long_ago() -> None:
+        unit_of_work(lambda: AccessToken.objects.update(last_used_at=datetime(2020, 1, 1, tzinfo=UTC)))
+        person.ask("{ viewer { id } }")
+
+    return [
+        lambda: person.revoke_token(token, key=new_key()),
+        lambda: person.revoke_token(token, key=new_key()),
+        lambda: person.change_password(PASSWORD, "another good password"),
+        used_long_ago,
     ]
 
 
