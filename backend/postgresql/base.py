@@ -36,7 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         they are forgotten: a table may have been changed under a statement, which then fails until it is prepared anew.
         """
         if self.errors_occurred:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
             return
         with debug_transaction(self, "ROLLBACK"), self.wrap_database_errors:
             result = self.connection.pgconn.exec_(b"ROLLBACK")
