@@ -14,6 +14,9 @@ from tests.serving import serving, until
 QUERY = b'{"query":"{ __typename }"}'
 HEADERS = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+CUT_SHORT = (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n", HEADERS + b"Content-Length: 27\r\n\r\n" + QUERY)
+"""What has come of both can be read as a request."""
+CLOSED = (0, None)
 SLOW_CLIENTS = 40
 LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
@@ -46,6 +49,8 @@ def answer(one: socket.socket) -> tuple[int, str | None]:
         if not piece:
             break
         raw += piece
+    if not raw:
+        return CLOSED
     head, _, body = raw.partition(b"\r\n\r\n")
     said = json.loads(body) if body.startswith(b"{") else {}
     return int(head.split()[1]), said["errors"][0]["extensions"]["code"] if "errors" in said else None
@@ -68,11 +73,11 @@ def test_slow_clients_hold_up_nobody(impatient: tuple[str, int]) -> None:
     ("raw", "expected"),
     [
         (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n", (200, None)),
-        (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n", (400, "BAD_REQUEST")),
+        (CUT_SHORT[0], (408, "REQUEST_TIMEOUT")),
         (HEADERS + CHUNKED + b"zz\r\n" + QUERY + b"\r\n0\r\n\r\n", (400, "BAD_REQUEST")),
         (HEADERS + CHUNKED + b"900000\r\n" + b" " * 0x900000, (413, "CONTENT_TOO_LARGE")),
         (HEADERS + b"Content-Length: 99999999\r\n\r\n", (413, "CONTENT_TOO_LARGE")),
-        (HEADERS + b"Content-Length: 27\r\n\r\n" + QUERY, (400, "BAD_REQUEST")),
+        (CUT_SHORT[1], (408, "REQUEST_TIMEOUT")),
         (HEADERS + b"Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + QUERY, (400, None)),
         (HEADERS + b"Content-Length: -1\r\n\r\n" + QUERY, (400, None)),
         (HEADERS + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", (400, None)),
@@ -88,9 +93,15 @@ def test_a_request_is_whole_and_unambiguous(
 ) -> None:
     """Cut short is not whole even where what came could be read."""
     with closing(send(impatient, raw)) as one:
-        if expected[0] == 400:
-            one.shutdown(socket.SHUT_WR)
         assert answer(one) == expected
+
+
+@pytest.mark.parametrize("raw", CUT_SHORT, ids=["chunked", "with a length"])
+def test_what_is_cut_short_is_not_served(impatient: tuple[str, int], raw: bytes) -> None:
+    """The server may still say so, or find the connection closed."""
+    with closing(send(impatient, raw)) as one:
+        one.shutdown(socket.SHUT_WR)
+        assert answer(one) in ((400, "BAD_REQUEST"), CLOSED)
 
 
 def test_the_database_stops_when_the_client_has_gone(
