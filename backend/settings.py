@@ -197,7 +197,7 @@ MOST_VALUES = 20_000
 """Values within the variables, those of lists and objects one by one."""
 MOST_DEPTH = 12
 """Levels of fields within one another; introspection is judged apart."""
-MOST_FIELDS = 1_000
+MOST_FIELDS = 5_000
 """Fields of an operation, those of a fragment once for each place where it is spread."""
 MOST_ALIASES = 100
 MOST_DIRECTIVES = 50
@@ -210,7 +210,7 @@ TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
 """A file with the documents of the frontends by id, as Relay or Apollo write it, so that an id is enough to send."""
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
-MOST_COST = 20_000
+MOST_COST = 40_000
 """Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
 
 # --- How often --------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION
 
 HASHES_AT_ONCE = 2
 """Passwords that one process hashes at once."""
-HASHES_WAITING = 30
+HASHES_WAITING = 60
 """Requests of one process that may wait for that; others are refused. For both it has threads beside `THREADS`."""
 HASHES_WAIT_SECONDS = 8
 """How long such a request waits before it is refused too."""

@@ -25,6 +25,7 @@ from graphql import (
     get_named_type,
     get_nullable_type,
     is_list_type,
+    is_object_type,
 )
 
 from backend.pages import DEFAULT_SIZE, MOST_SIZE
@@ -102,8 +103,28 @@ class _Sum:
         self._known: dict[tuple[str, int], int] = {}
 
     def of(self, selections: Iterable[SelectionNode], parent: GraphQLNamedType | None, page: int) -> int:
-        """The cost of what is selected of a `parent`; of a connection, with that many items on its page."""
-        return min(sum(self._one(selection, parent, page) for selection in selections), CAP)
+        """The cost of what is selected of a `parent`; of a connection, with that many items on its page.
+
+        A thing is of one type only. So of what is selected for several types, the most that one of them costs counts.
+        """
+        shared, by_type = 0, {"": 0}
+        for selection in selections:
+            cost = self._one(selection, parent, page)
+            only = self._only(selection, parent)
+            if only is None:
+                shared += cost
+            else:
+                by_type[only] = by_type.get(only, 0) + cost
+        return min(shared + max(by_type.values()), CAP)
+
+    def _only(self, selection: SelectionNode, parent: GraphQLNamedType | None) -> str | None:
+        """The one type of thing that this is selected of; None where that is not said, or the parent's own."""
+        node = self._fragments[selection.name.value] if isinstance(selection, FragmentSpreadNode) else selection
+        condition = getattr(node, "type_condition", None)
+        if condition is None or parent is None or condition.name.value == parent.name:
+            return None
+        name: str = condition.name.value
+        return name if is_object_type(self._schema.get_type(name)) else None
 
     def _one(self, selection: SelectionNode, parent: GraphQLNamedType | None, page: int) -> int:
         if isinstance(selection, FragmentSpreadNode):

@@ -143,6 +143,12 @@ def given(me: Caller, other: Caller) -> dict[str, Any]:
 HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"
 
 
+@pytest.fixture(autouse=True)
+def whole(settings: Any) -> None:
+    """No client asks for everything at once: that is beyond what a document may cost."""
+    settings.MOST_COST = 100_000
+
+
 @pytest.mark.parametrize("field", ASKS)
 def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Caller) -> None:
     """A write that expects another version, one that does not, and the same again: none of their fields is a fault."""

@@ -188,6 +188,13 @@ def test_a_fragment_counts_wherever_it_is_spread() -> None:
     assert cost(document) == (1 + 1 + 2) + (1 + 1 + 3)
 
 
+def test_of_what_is_selected_for_several_types_the_dearest_counts() -> None:
+    """A thing is of one type; what an interface gives counts with each."""
+    of_story, of_person = "... on Story { title summary version }", "... on Person { name }"
+    assert cost(f'{{ node(id: "x") {{ id {of_story} {of_person} ...F }} }} fragment F on Person {{ bio }}') == 1 + 1 + 3
+    assert cost(f'{{ node(id: "x") {{ {of_person} ... on Versioned {{ version }} }} }}') == 1 + 1 + 1
+
+
 def test_mutations_count_more_and_hashing_a_password_most() -> None:
     sign = 'signIn(handle: "h", password: "p") { __typename }'
     assert cost(f"mutation {{ a: {sign} b: {sign} }}") == 2 * (WEIGHTS["Mutation.signIn"] + 1)
