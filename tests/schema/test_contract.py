@@ -102,7 +102,9 @@ def test_all_text_goes_through_the_gate() -> None:
     for root in (schema.query, schema.mutation):
         for field in root.__strawberry_definition__.fields:  # type: ignore[union-attr]
             lookup = field.name in ("node", "nodes", "relationships")
-            assert lookup or not field.arguments or any(isinstance(one, _TextGate) for one in field.extensions), field.name
+            assert lookup or not field.arguments or any(isinstance(one, _TextGate) for one in field.extensions), (
+                field.name
+            )
 
 
 # --- Mutations --------------------------------------------------------------------------------------------------
