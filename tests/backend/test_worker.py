@@ -85,9 +85,9 @@ def test_the_jobs_of_the_dead_are_taken_over(served_database: str, attempts: int
     )
     with working(served_database):
         until(all_done, "somebody has taken the job over")
+        until(lambda: query("SELECT 1 FROM jobs_failure"), "it is written down why")
     assert (jobs(becomes), jobs("todo")) == (1, 0)
-    kept = query("SELECT error FROM jobs_failure")
-    assert kept == [("WorkerLost",)]
+    assert query("SELECT error FROM jobs_failure") == [("WorkerLost",)]
 
 
 @ON_LINUX
