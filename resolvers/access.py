@@ -116,7 +116,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
 
 def _save_session(request: HttpRequest) -> None:
     """Now, and not only when the answer has been made: what goes wrong with it belongs into the answer."""
-    request.session.save()
+    request.session.write()  # type: ignore[attr-defined]
 
 
 def _client(request: HttpRequest) -> str:

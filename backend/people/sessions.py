@@ -10,5 +10,8 @@ KEY = re.compile(r"[a-z0-9]{32}")
 class SessionStore(DatabaseStore):
     """Django's store. Without this, a NUL in the cookie would be an error of the database."""
 
+    write = DatabaseStore.save
+    """Django's `save`, which is no write to a versioned row and shall not look like one."""
+
     def _validate_session_key(self, key: str | None) -> bool:
         return bool(key and KEY.fullmatch(key))
