@@ -12,6 +12,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from backend import rsgi
+from backend.engine.deadline import DEADLINE, Deadline
 from backend.engine.errors import RateLimited
 from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
@@ -216,7 +217,7 @@ def test_a_request_that_hashes_leaves_its_place_to_another(
     async def serve() -> None:
         application = rsgi.Application()
         application.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.gather(*(application._in_turn({"number": number}, None) for number in (1, 2)))
+        await asyncio.gather(*(application._in_turn({"number": n, DEADLINE: Deadline(60)}, None) for n in (1, 2)))
         assert not application._places.locked()
 
     monkeypatch.setattr(rsgi, "answer", answer)
