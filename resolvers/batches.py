@@ -48,6 +48,12 @@ def gather(rows: Iterable[RowT], viewer: Person | None) -> list[RowT]:
     return rows
 
 
+def is_viewer(person: Person) -> bool:
+    """Whether it is the viewer's own row, of which some things are told to nobody else."""
+    own: bool = person.batch.viewer_id == person.pk  # type: ignore[attr-defined]
+    return own
+
+
 def gather_pages(pages: Mapping[uuid.UUID, Page[RowT]], viewer: Person | None) -> Mapping[uuid.UUID, Page[RowT]]:
     """The pages of several owners, their rows made one batch, because they came together."""
     gather((row for page in pages.values() for row in page.rows), viewer)

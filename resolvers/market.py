@@ -16,7 +16,7 @@ from backend.people.models import Person
 from backend.stories.models import Story
 from resolvers import stories
 from resolvers.access import shows_mature, signed_in, the_id
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, gather, gather_pages, is_viewer, loaded
 from resolvers.work import Target, conditioned, made, performed
 
 
@@ -123,20 +123,17 @@ def editions_of(story: Story, window: Window) -> Page[Edition]:
     """Its print runs, newest first."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Edition]]:
-        pages = queries.editions_of(list(batch.rows), window, viewer=batch.viewer_id)
-        gather((row for page in pages.values() for row in page.rows), batch.viewer)
-        return pages
+        return gather_pages(queries.editions_of(list(batch.rows), window, viewer=batch.viewer_id), batch.viewer)
 
     return loaded(story, ("editions", window), load)
 
 
 def sales_of(person: Person, window: Window) -> Page[Order] | None:
     """Orders of editions of their stories, newest first; for themselves alone."""
-    viewer = person.batch.viewer  # type: ignore[attr-defined]
-    if viewer is None or viewer.pk != person.pk:
+    if not is_viewer(person):
         return None
     page = queries.orders_from(person.pk, window)
-    gather(page.rows, viewer)
+    gather(page.rows, person.batch.viewer)  # type: ignore[attr-defined]
     return page
 
 

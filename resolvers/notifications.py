@@ -11,7 +11,7 @@ from backend.pages import Page, Window
 from backend.people.models import Person
 from backend.stories.models import Story
 from resolvers import stories
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, gather, is_viewer, loaded
 from resolvers.work import Target, conditioned, performed
 
 
@@ -24,7 +24,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 def of_person(person: Person, window: Window, *, unread: bool | None) -> Page[Notification] | None:
     """What they are told of, newest first; for themselves alone."""
-    if not _is_viewer(person):
+    if not is_viewer(person):
         return None
     page = queries.of_person(person.pk, window, unread=unread, mature=person.show_mature)
     gather(page.rows, person.batch.viewer)  # type: ignore[attr-defined]
@@ -33,11 +33,7 @@ def of_person(person: Person, window: Window, *, unread: bool | None) -> Page[No
 
 def unread_count(person: Person) -> int | None:
     """How many they have not read; for themselves alone."""
-    return queries.unread_count(person.pk, mature=person.show_mature) if _is_viewer(person) else None
-
-
-def _is_viewer(person: Person) -> bool:
-    return person.batch.viewer_id == person.pk  # type: ignore[attr-defined]
+    return queries.unread_count(person.pk, mature=person.show_mature) if is_viewer(person) else None
 
 
 def story(notification: Notification) -> Story | None:

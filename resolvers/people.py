@@ -17,7 +17,7 @@ from backend.stories import lists
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
 from resolvers.access import shows_mature, the_id
-from resolvers.batches import gather, gather_pages, loaded
+from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import Target, conditioned, performed
 
 DEMO_PASSWORD = demo.PASSWORD
@@ -89,6 +89,18 @@ def story_count(person: Person) -> int:
 
 def _total(person: Person, kind: str) -> int:
     return loaded(person, kind, lambda batch: tallies.totals(PersonTally, kind, batch.rows))
+
+
+def named(row: Any, field: str) -> Person:
+    """Whom a field of the row names, of its whole batch at once; also who is hidden from the viewer."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
+        found = queries.all_of({getattr(one, field) for one in batch.rows.values()})
+        gather(found.values(), batch.viewer)
+        return {one.pk: found[getattr(one, field)] for one in batch.rows.values()}
+
+    person: Person = loaded(row, field, load)
+    return person
 
 
 def relationship(person: Person) -> Standing | None:

@@ -15,7 +15,7 @@ from backend.reading.places import Place
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, gather, is_viewer, loaded
 from resolvers.work import Target, conditioned, performed
 
 
@@ -54,11 +54,10 @@ def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.
 
 def of_person(person: Person, window: Window) -> Page[Reading] | None:
     """Where they stand in the stories that they have opened, most recently moved first; for themselves alone."""
-    viewer = person.batch.viewer  # type: ignore[attr-defined]
-    if viewer is None or viewer.pk != person.pk:
+    if not is_viewer(person):
         return None
     page = queries.of_reader(person.pk, window)
-    gather(page.rows, viewer)
+    gather(page.rows, person.batch.viewer)  # type: ignore[attr-defined]
     return page
 
 

@@ -1,15 +1,15 @@
 """Revisions: finding them, who made them, and bringing back what they hold."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.stories import queries, restore, revisions
 from backend.stories.models import Revision
-from resolvers.batches import Batch, gather, loaded
+from resolvers import people
+from resolvers.batches import gather
 from resolvers.chapters import joined
 from resolvers.work import Target, conditioned, performed
 
@@ -39,10 +39,4 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
 
 def author(revision: Revision) -> Person:
     """Who made the write that replaced it."""
-
-    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.by_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
-        return {row.pk: authors[row.by_id] for row in batch.rows.values()}
-
-    return loaded(revision, "by", load)
+    return people.named(revision, "by_id")

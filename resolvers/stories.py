@@ -9,7 +9,6 @@ from backend.engine import tallies
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.reading import queries as reading
 from backend.reading.models import Reading
@@ -17,6 +16,7 @@ from backend.stories import actions, queries, removal, revisions
 from backend.stories import chapters as chapter_actions
 from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
+from resolvers import people
 from resolvers.access import the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import Target, conditioned, made, performed
@@ -132,13 +132,7 @@ def _written(me: Person, story: Story, applied: Applied) -> Outcome:
 
 def author(story: Story) -> Person:
     """Who writes it."""
-
-    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.author_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
-        return {row.pk: authors[row.author_id] for row in batch.rows.values()}
-
-    return loaded(story, "author", load)
+    return people.named(story, "author_id")
 
 
 def chapters(story: Story) -> list[Chapter]:

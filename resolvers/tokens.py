@@ -10,6 +10,7 @@ from backend.pages import Page, Window
 from backend.people import tokens
 from backend.people.models import AccessToken, Person
 from resolvers.access import digest_of
+from resolvers.batches import is_viewer
 from resolvers.work import performed
 
 
@@ -20,7 +21,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 def of_person(person: Person, window: Window) -> Page[AccessToken] | None:
     """What signs them in, newest first; for themselves alone."""
-    if person.batch.viewer_id != person.pk:  # type: ignore[attr-defined]
+    if not is_viewer(person):
         return None
     return tokens.of_person(person.pk, window)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.whispers import actions, queries
 from backend.whispers.models import Whisper
+from resolvers import people
 from resolvers.access import shows_mature, the_id
-from resolvers.batches import Batch, gather, loaded
+from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import Target, conditioned, made, performed
 
 
@@ -38,21 +38,14 @@ def of_person(person: Person, window: Window) -> Page[Whisper]:
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Whisper]]:
         mature = shows_mature(batch.viewer)
         pages = queries.by_authors(list(batch.rows), window, viewer=batch.viewer_id, mature=mature)
-        gather((row for page in pages.values() for row in page.rows), batch.viewer)
-        return pages
+        return gather_pages(pages, batch.viewer)
 
     return loaded(person, ("whispers", window), load)
 
 
 def author(whisper: Whisper) -> Person:
     """Who wrote it."""
-
-    def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.author_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
-        return {row.pk: authors[row.author_id] for row in batch.rows.values()}
-
-    return loaded(whisper, "author", load)
+    return people.named(whisper, "author_id")
 
 
 def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) -> Outcome:

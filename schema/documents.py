@@ -164,16 +164,16 @@ class _Remembered:
     def _make_room(self) -> None:
         """Forget the half that was used least, and let what was used long ago count for less."""
         ranked = sorted(self._prepared, key=lambda text: self._uses.get(text, 0), reverse=True)
-        kept, characters = [], 0
+        kept: list[str] = []
+        self._characters = 0
         for text in ranked[: self._most // 2]:
-            characters += len(text)
-            if characters > MOST_CHARACTERS_IN_ALL // 2:
+            if self._characters + len(text) > MOST_CHARACTERS_IN_ALL // 2:
                 break
+            self._characters += len(text)
             kept.append(text)
         self._prepared = {text: self._prepared[text] for text in kept}
         self._uses = {text: self._uses.get(text, 0) // 2 for text in kept}
         self._texts = {sha256: text for sha256, text in self._texts.items() if text in self._prepared}
-        self._characters = sum(map(len, kept))
 
 
 _REMEMBERED = _Remembered(MOST_DOCUMENTS)

@@ -137,9 +137,8 @@ def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str |
         if not isinstance(members.get(member), dict | None):
             raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
     query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
-    if query is None and (document or sha256):
-        pass
-    elif not isinstance(query, str) or not query.strip():
+    named = query is None and (document or sha256)
+    if not named and (not isinstance(query, str) or not query.strip()):
         raise BadRequest(
             UNPROCESSABLE, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document."
         )

@@ -31,6 +31,11 @@ class JobOutcome(enum.Enum):
     """For the last time: the job is a dead letter."""
 
 
+def after_failure(job: Job) -> JobOutcome:
+    """What becomes of a job whose attempt has failed."""
+    return JobOutcome.FAILED if is_last(job) else JobOutcome.RETRIED
+
+
 ATTEMPTS_ENDED: dict[int, tuple[int, float]] = {}
 """Of jobs of this process, by id: which attempt has ended, and when. Their rows should say so soon."""
 
@@ -43,8 +48,7 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
         with operation(context.job.task_name):
             result = attempt()
     except Exception as error:
-        outcome = JobOutcome.FAILED if is_last(context.job) else JobOutcome.RETRIED
-        ended(context.job, outcome, time.monotonic() - started, error)
+        ended(context.job, after_failure(context.job), time.monotonic() - started, error)
         raise
     finally:
         if context.job.id is not None:

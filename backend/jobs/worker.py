@@ -18,8 +18,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
-from backend.jobs.outcomes import ATTEMPTS_ENDED, JobOutcome, ended, watched
-from backend.jobs.queue import is_last
+from backend.jobs.outcomes import ATTEMPTS_ENDED, JobOutcome, after_failure, ended, watched
 
 log = logging.getLogger("katha.jobs")
 
@@ -134,11 +133,11 @@ async def left_over() -> list[Job]:
 
 async def _give_back(job: Job) -> None:
     """Have it tried again, unless it has been tried so often that it may be what kills its workers."""
-    if is_last(job):
+    outcome = after_failure(job)
+    if outcome is JobOutcome.FAILED:
         await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
     else:
         await app.job_manager.retry_job(job, retry_at=timezone.now())
-    outcome = JobOutcome.FAILED if is_last(job) else JobOutcome.RETRIED
     await asyncio.to_thread(ended, job, outcome, 0.0, WorkerLost())
 
 
