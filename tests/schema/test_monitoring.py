@@ -1,6 +1,7 @@
 """What moderators and Prometheus are told of the server: the same figures, and nothing of anybody else."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from backend import VERSION
 from backend.engine.errors import Busy, OutcomeUnknown
+from backend.engine.heat import HEAT
 from backend.monitoring import database
 from resolvers import people
 from schema.counted import TYPES
@@ -250,6 +252,14 @@ def test_health_is_for_moderators(asha: Caller) -> None:
         assert answer["errors"][0]["extensions"]["code"] == code
 
 
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+    """Nothing was fought over so far: neither in this process, by the tests before, nor in a server that they started."""
+    monkeypatch.setattr(HEAT, "_counts", {})
+    settings.DATA = tmp_path
+
+
+@pytest.mark.usefixtures("cold")
 def test_health_says_what_metrics_say(asha: Caller, bilal: Caller) -> None:
     """Of each mutation, the requests, the jobs, the database, and what was fought over."""
     make_moderator(asha)
@@ -279,6 +289,7 @@ def test_health_says_what_metrics_say(asha: Caller, bilal: Caller) -> None:
     assert (hot["type"], hot["fields"], hot["conflicts"]) == ("Person", ["name"], 3)
 
 
+@pytest.mark.usefixtures("cold")
 def test_heat_is_listed(asha: Caller, capsys: pytest.CaptureFixture[str]) -> None:
     """The type, the key, the fields; and that there is nothing where there is nothing."""
     call_command("heat", limit=0)
