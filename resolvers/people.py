@@ -51,6 +51,20 @@ def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
     return person
 
 
+def named(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
+    """Whom something names that the viewer has found: an order, a revision, a story. Nothing but the id of who has left."""
+    found = queries.all_of(ids)
+    gather((one for one in found.values() if one.left_at is None), viewer)
+    return {pk: one if one.left_at is None else _departed(pk, viewer) for pk, one in found.items()}
+
+
+def _departed(person_id: uuid.UUID, viewer: Person | None) -> Person:
+    person = hidden(person_id, viewer)
+    if viewer is not None:
+        person.batch.load("relationship", lambda _batch: {person_id: Standing(viewer.pk, person_id)})  # type: ignore[attr-defined]
+    return person
+
+
 def update_profile(
     me: Person,
     *,

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.stories import queries, restore, revisions
 from backend.stories.models import Revision
 from resolvers.batches import Batch, gather, loaded
 from resolvers.chapters import joined
+from resolvers.people import named
 from resolvers.work import Target, conditioned, performed
 
 
@@ -41,8 +41,7 @@ def author(revision: Revision) -> Person:
     """Who made the write that replaced it."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.by_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
+        authors = named({row.by_id for row in batch.rows.values()}, batch.viewer)
         return {row.pk: authors[row.by_id] for row in batch.rows.values()}
 
     return loaded(revision, "by", load)

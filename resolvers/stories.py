@@ -9,7 +9,6 @@ from backend.engine import tallies
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.reading import queries as reading
 from backend.reading.models import Reading
@@ -19,6 +18,7 @@ from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers.access import the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
+from resolvers.people import named
 from resolvers.work import Target, conditioned, made, performed
 
 
@@ -134,8 +134,7 @@ def author(story: Story) -> Person:
     """Who writes it."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.author_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
+        authors = named({row.author_id for row in batch.rows.values()}, batch.viewer)
         return {row.pk: authors[row.author_id] for row in batch.rows.values()}
 
     return loaded(story, "author", load)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.whispers import actions, queries
 from backend.whispers.models import Whisper
 from resolvers.access import shows_mature, the_id
 from resolvers.batches import Batch, gather, loaded
+from resolvers.people import named
 from resolvers.work import Target, conditioned, made, performed
 
 
@@ -48,8 +48,7 @@ def author(whisper: Whisper) -> Person:
     """Who wrote it."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        authors = people.all_of({row.author_id for row in batch.rows.values()})
-        gather(authors.values(), batch.viewer)
+        authors = named({row.author_id for row in batch.rows.values()}, batch.viewer)
         return {row.pk: authors[row.author_id] for row in batch.rows.values()}
 
     return loaded(whisper, "author", load)
