@@ -41,9 +41,9 @@ class Life:
         return [self.bilal, self.chitra, self.dev, self.esra, Caller()]
 
 
-def live() -> Life:
-    """A bit of everything: each row that somebody can have."""
-    life = Life(*(join(handle) for handle in ("asha", "bilal", "chitra", "dev", "esra")))
+def live(tag: str = "") -> Life:
+    """A bit of everything: each row that somebody can have. `tag` tells their handles from others'."""
+    life = Life(*(join(f"{handle}{tag}") for handle in ("asha", "bilal", "chitra", "dev", "esra")))
     asha, bilal, chitra, dev = life.asha, life.bilal, life.chitra, life.dev
     Account.objects.filter(pk=dev.person.pk).update(is_staff=True)
     Account.objects.filter(pk=asha.person.pk).update(is_staff=True)

@@ -42,11 +42,11 @@ def leave(wanted: Leave) -> None:
     was written before is swept, and nothing is written after. The handle stays taken. Raises `Forbidden`, `Unauthenticated`.
     """
     require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the key of this very request is theirs, and claimed already
     present = Person.objects.filter(pk=wanted.person_id, left_at__isnull=True)
     if not present.select_for_update().values_list("pk"):
         raise Unauthenticated
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the key of this very request is theirs, and claimed already
     unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
     if wanted.checked is None or not unchanged.update(password=make_password(None), is_active=False, is_staff=False):
         raise Forbidden(WRONG)

@@ -12,9 +12,11 @@ from django.apps import apps
 
 from backend.engine.transactions import LOCK_ORDER, unit_of_work
 from backend.notifications.digest import tell_moderators
+from backend.people import sweeping
 from backend.people.models import AccessToken
 from backend.whispers.rescreening import rescreen
 from tests.api import PASSWORD, Caller
+from tests.leaving import live
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import announce, told_of_a_day
 from tests.owning import another_token
@@ -174,6 +176,7 @@ def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], A
 def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
     """What becomes of tokens and passwords, and a use that is noted."""
     token = another_token(person)
+    leaver = live("-too").asha
 
     def used_long_ago() -> None:
         unit_of_work(lambda: AccessToken.objects.update(last_used_at=datetime(2020, 1, 1, tzinfo=UTC)))
@@ -184,6 +187,8 @@ def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
         lambda: person.revoke_token(token, key=new_key()),
         lambda: person.change_password(PASSWORD, "another good password"),
         used_long_ago,
+        lambda: leaver.delete_account(PASSWORD, new_key()),
+        lambda: sweeping.sweep(leaver.person.pk),
     ]
 
 

@@ -25,6 +25,7 @@ LAST = (
     "signIn",
     "changePassword",
     "signOut",
+    "deleteAccount",
 )
 """Mutations after which others of the table could not be done any more, in the order in which they can."""
 
