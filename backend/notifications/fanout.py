@@ -76,7 +76,7 @@ def forget_some_of_story(story_id: uuid.UUID, most: int) -> bool:
 
 
 def _forget_some(notifications: "QuerySet[Notification]", most: int) -> bool:
-    found = list(notifications.order_by("pk").select_for_update().values_list("pk", flat=True)[:most])
+    found = list(notifications.values_list("pk", flat=True)[:most])
     return bool(remove_all(Notification.objects.filter(pk__in=found)))
 
 

@@ -47,10 +47,10 @@ def leave(wanted: Leave) -> None:
         raise Unauthenticated
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the key of this very request is theirs, and claimed already
+    write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
     unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
     if wanted.checked is None or not unchanged.update(password=make_password(None), is_active=False, is_staff=False):
         raise Forbidden(WRONG)
-    write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
-    tokens.revoke_others(wanted.person_id, None)
     Departure.objects.bulk_create([Departure(person_id=wanted.person_id)])
+    tokens.revoke_others(wanted.person_id, None)
     defer("sweep", f"sweep:{wanted.person_id}", person=str(wanted.person_id))

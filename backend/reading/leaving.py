@@ -7,7 +7,7 @@ from django.db import connection
 
 from backend.engine import tallies
 from backend.engine.versions import remove_all
-from backend.reading.models import Reading
+from backend.reading.models import Reading, View
 from backend.stories import rank
 from backend.stories.holds import hold_stories
 from backend.stories.models import StoryTally
@@ -40,13 +40,17 @@ def forget_reader(reader: uuid.UUID, most: int) -> bool:
     return bool(found)
 
 
-def forget_readers(story: uuid.UUID, most: int) -> bool:
-    """Take away so many views and places of a story that the caller holds, whose rank is gone; whether there may be more."""
+def forget_views(story: uuid.UUID, most: int) -> int:
+    """Take away so many views of a story that the caller holds; how many there were. Totals are left to the caller."""
+    if not View.objects.filter(story_id=story).exists():
+        return 0
     with connection.cursor() as cursor:
         cursor.execute(VIEWS_OF_STORY, [story, story, most])
-        views = cursor.rowcount
-    if views:
-        tallies.add(StoryTally, [(story, "views", -views)])
-        return True
+        views: int = cursor.rowcount
+        return views
+
+
+def forget_places(story: uuid.UUID, most: int) -> bool:
+    """Take away so many places in a story that the caller holds, and of which all views are gone; whether there may be more."""
     found = list(Reading.objects.filter(story_id=story).values_list("pk", flat=True)[:most])
     return bool(remove_all(Reading.objects.filter(pk__in=found)))

@@ -10,7 +10,7 @@ from backend.market.actions import remove_unordered_editions
 from backend.moderation import subjects
 from backend.notifications import fanout
 from backend.people.models import PersonTally
-from backend.reading.leaving import forget_readers
+from backend.reading.leaving import forget_places, forget_views
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, StoryStatus, StoryTally, Tombstone
 
 NO_TEXTS = {"title": "", "summary": "", "warnings": [], "mature": False}
@@ -35,12 +35,17 @@ def clear_story(author_id: uuid.UUID, after: uuid.UUID | None, most: int) -> tup
             published_at=None,
             **stamped(Story, ["status"]),
         )
-    StoryRank.objects.filter(pk=story.pk).delete()
-    more = forget_readers(story.pk, most) or fanout.forget_some_of_story(story.pk, most)
+    views = forget_views(story.pk, most)
+    more = bool(views) or forget_places(story.pk, most) or fanout.forget_some_of_story(story.pk, most)
     if not more:
         _take_away(story.pk, author_id)
     if was_published:
         tallies.add(PersonTally, [(author_id, "stories", -1)])
+    if views:
+        tallies.add(StoryTally, [(story.pk, "views", -views)])
+    if not more:
+        StoryTally.objects.filter(subject_id=story.pk).delete()
+    StoryRank.objects.filter(pk=story.pk).delete()
     return True, after if more else story.pk
 
 
@@ -50,9 +55,9 @@ def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> None:
     remove_all(Chapter.objects.filter(story_id=story_id))
     Revision.objects.filter(story_id=story_id).delete()
     subjects.forget(story=[story_id], chapter=chapters)
+    ordered = remove_unordered_editions(story_id)
     fanout.forget_story(story_id)
-    StoryTally.objects.filter(subject_id=story_id).delete()
-    if remove_unordered_editions(story_id):
+    if ordered:
         write(Story.objects.filter(pk=story_id), **NO_TEXTS, **stamped(Story, set(every_group(Story)) - {"status"}))
         return
     remove_all(Story.objects.filter(pk=story_id))
