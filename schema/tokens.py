@@ -105,7 +105,8 @@ ChangePasswordResult = Annotated[
 
 
 @strawberry.type(
-    description="The account is deleted. Nobody finds the person any more, nothing signs in as them, and no write of theirs succeeds."
+    description="The account is deleted. Nobody finds the person any more, nothing signs in as them, and no write of theirs "
+    "succeeds."
 )
 class AccountDeleted:
     """An account is gone."""

@@ -77,8 +77,14 @@ def _write(life: Life) -> None:
         done(asha.publish(ids[name]))
         announce(ids[name])
         done(asha.update_story(ids[name], {"summary": "New."}, "2"))
-    done(asha.delete_chapter(asha.ask("query ($i: ID!) { story(id: $i) { chapters { id } } }", i=ids["draft"])["story"][
-        "chapters"][1]["id"], "1"))
+    done(
+        asha.delete_chapter(
+            asha.ask("query ($i: ID!) { story(id: $i) { chapters { id } } }", i=ids["draft"])["story"]["chapters"][1][
+                "id"
+            ],
+            "1",
+        )
+    )
     ids["whisper"], ids["flagged"] = (done(asha.create_whisper(text))["whisper"]["id"] for text in ("Psst.", "Again."))
     ids["theirs"] = life.bilal.published_story(title="Of bilal")["id"]
     announce(ids["theirs"])

@@ -157,12 +157,12 @@ def cancel_open_orders(person_id: uuid.UUID, most: int) -> bool:
     of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
     found = list(of_theirs.filter(status__in=FROM[OrderStatus.CANCELLED]).values_list("pk", flat=True)[:most])
     lines = queries.lines(found)
-    list(_the({line.edition_id: 0 for of in lines.values() for line in of}).order_by("pk").select_for_update(no_key=True))
+    list(
+        _the({line.edition_id: 0 for of in lines.values() for line in of}).order_by("pk").select_for_update(no_key=True)
+    )
     open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
     locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
-    write_all(
-        Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"])
-    )
+    write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))
     quantities: Counter[uuid.UUID] = Counter()
     for order in locked:
         for line in lines[order]:

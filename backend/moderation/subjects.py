@@ -38,7 +38,9 @@ def forget_reports(person_id: uuid.UUID, most: int) -> bool:
         return bool(remove_all(Report.objects.filter(pk__in=found)))
     claimed = Report.objects.filter(pk__in=_some(Q(claimed_by_id=person_id), most))
     state = stamped(Report, ["state"])
-    opened = write_all(claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state)
+    opened = write_all(
+        claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state
+    )
     return bool(opened + write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state))
 
 

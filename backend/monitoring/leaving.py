@@ -14,7 +14,7 @@ SWEPT = {
     "moderation_report": ("about_id", "reporter_id", "claimed_by_id"),
     "notifications_notification": ("person_id",),
 }
-"""By table the columns that refer to nobody who has left once all is swept. What a moderator did to a story stays in its history."""
+"""By table the columns that refer to nobody who has left once all is swept. What a moderator did stays in a story's history."""
 
 LEFT_BEHIND = " UNION ALL ".join(
     f"SELECT '{table}' AS of, person_id FROM people_departure AS gone WHERE done "

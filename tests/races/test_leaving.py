@@ -66,7 +66,10 @@ OF_OTHERS: dict[str, Act] = {
     "sweep": lambda life: sweeping.sweep(life.asha.person.pk) or {},
 }
 """What others do with her, or with something of hers."""
-ACTS = {**{f"her {name}": act for name, act in HERS.items()}, **{f"their {name}": act for name, act in OF_OTHERS.items()}}
+ACTS = {
+    **{f"her {name}": act for name, act in HERS.items()},
+    **{f"their {name}": act for name, act in OF_OTHERS.items()},
+}
 
 
 @pytest.fixture(autouse=True)

@@ -149,7 +149,15 @@ def test_an_order_stays_without_the_person(then: str) -> None:
         "lines { edition { title story { title author { handle } chapters { id } } } } } } }"
     )
     nobody = {
-        **{"id": life.asha.id, "handle": "", "name": "", "bio": "", "version": "0", "followerCount": 0, "storyCount": 0},
+        **{
+            "id": life.asha.id,
+            "handle": "",
+            "name": "",
+            "bio": "",
+            "version": "0",
+            "followerCount": 0,
+            "storyCount": 0,
+        },
         "relationship": {"version": "0", "following": False},
         **{name: {"edges": []} for name in ("followers", "stories", "whispers")},
     }
@@ -191,7 +199,7 @@ def test_nothing_signs_them_in_any_more(asha: Caller) -> None:
     wrong = [Caller().ask(sign_in.replace("asha", handle), p=PASSWORD)["signIn"] for handle in ("asha", "nobody")]
     assert wrong == [{"code": "UNAUTHENTICATED"}] * 2
     taken = (
-        "mutation ($p: String!) { signUp(handle: \"Asha\", name: \"A\", password: $p) { ... on InvalidError "
+        'mutation ($p: String!) { signUp(handle: "Asha", name: "A", password: $p) { ... on InvalidError '
         "{ fields { path message } } } }"
     )
     fields = Caller().ask(taken, p=PASSWORD)["signUp"]["fields"]
@@ -221,5 +229,3 @@ def test_a_job_is_deferred_with_it(asha: Caller) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'sweep' AND status = 'todo'")
         assert [json.loads(args) for (args,) in cursor.fetchall()] == [{"person": str(asha.person.pk)}]
-
-

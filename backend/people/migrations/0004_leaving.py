@@ -5,32 +5,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('people', '0003_tokens'),
+        ("people", "0003_tokens"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Departure',
+            name="Departure",
             fields=[
-                ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='departure', serialize=False, to='people.person')),
-                ('stage', models.PositiveSmallIntegerField(default=0)),
-                ('reached', models.UUIDField(null=True)),
-                ('done', models.BooleanField(default=False)),
+                (
+                    "person",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="departure",
+                        serialize=False,
+                        to="people.person",
+                    ),
+                ),
+                ("stage", models.PositiveSmallIntegerField(default=0)),
+                ("reached", models.UUIDField(null=True)),
+                ("done", models.BooleanField(default=False)),
             ],
         ),
         migrations.AddField(
-            model_name='person',
-            name='left_at',
+            model_name="person",
+            name="left_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddIndex(
-            model_name='person',
-            index=models.Index(condition=models.Q(('left_at__isnull', False)), fields=['id'], name='person_gone'),
+            model_name="person",
+            index=models.Index(condition=models.Q(("left_at__isnull", False)), fields=["id"], name="person_gone"),
         ),
         migrations.AddIndex(
-            model_name='departure',
-            index=models.Index(condition=models.Q(('done', False)), fields=['person'], name='departure_under_way'),
+            model_name="departure",
+            index=models.Index(condition=models.Q(("done", False)), fields=["person"], name="departure_under_way"),
         ),
     ]
