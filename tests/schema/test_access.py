@@ -24,8 +24,8 @@ LAST = (
     "block",
     "signIn",
     "changePassword",
-    "signOut",
     "deleteAccount",
+    "signOut",
 )
 """Mutations after which others of the table could not be done any more, in the order in which they can."""
 
