@@ -8,11 +8,13 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
 import orjson
 from django.conf import settings
+from django.db import connections
 
 from backend.engine.deadline import DEADLINE, Deadline
 from backend.limits.hashing import MAKE_ROOM
@@ -68,12 +70,16 @@ class Application:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
             if not answered.done():
                 deadline.leave()
+                if not deadline.begun:  # it waits for a place, and would keep its body so long
+                    answered.cancel()
             gone.cancel()
-        await answered
+        with suppress(asyncio.CancelledError):
+            await answered
 
     async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
         """Answer it in a thread, as soon as there is a place. A request that hashes a password leaves its place early."""
         await self._places.acquire()
+        asked[DEADLINE].begun = True
         loop, place = asyncio.get_running_loop(), Place(self._places.release)
 
         def make_room() -> None:
@@ -100,9 +106,15 @@ class Place:
 
 def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) -> None:
     """Answer a request that has arrived."""
-    MAKE_ROOM.set(make_room)
     if asked[DEADLINE].left:
         return
+    extra = []
+
+    def one_more() -> None:
+        extra.append(True)
+        make_room()
+
+    MAKE_ROOM.set(one_more)
     said: list[Any] = []
     parts: Any = wsgi(asked, lambda status, headers, _exc_info=None: said.extend((status, headers)))
     try:
@@ -110,6 +122,8 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) 
     finally:
         if hasattr(parts, "close"):
             parts.close()
+        if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
+            connections.close_all()
     status, headers = said
     protocol.response_bytes(int(status[:3]), headers, body)
 

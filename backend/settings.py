@@ -118,6 +118,11 @@ _database["OPTIONS"] = {
     "server_side_binding": True,
     "prepare_threshold": 2,
     "connect_timeout": 5,
+    # A database that falls silent is given up after 15 s, not when the kernel does. Nothing of this is for Unix sockets.
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
     # A lock or a statement that takes longer ends as BUSY: nothing is written and the client may try again.
     "options": "-c statement_timeout=15s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
 }

@@ -110,6 +110,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
     if bearer_token(request) is None and isinstance(request.user, Account) and outcome.applied is Applied.WRITTEN:
         request.user.refresh_from_db()
         update_session_auth_hash(request, request.user)
+        _save_session(request)
     return outcome
 
 
@@ -131,6 +132,11 @@ def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid
     return outcome
 
 
+def _save_session(request: HttpRequest) -> None:
+    """Now, and not only when the answer has been made: what goes wrong with it belongs into the answer."""
+    request.session.save()
+
+
 def _client(request: HttpRequest) -> str:
     client: str = request.META.get("HTTP_USER_AGENT", "")
     return client
@@ -140,6 +146,7 @@ def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[P
     """Sign a browser in by cookie as well: one that loaded our page and proves it with the CSRF token."""
     if getattr(request, "csrf_passed", False):
         login(request, account, backend="django.contrib.auth.backends.ModelBackend")
+        _save_session(request)
     person = account.person
     gather([person], person)
     return person, token

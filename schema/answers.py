@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from strawberry.extensions import FieldExtension
 from strawberry.scalars import JSON
 
-from backend.engine import errors
+from backend.engine import errors, metrics
 from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
 from backend.engine.transactions import unserved
@@ -325,8 +325,13 @@ def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
 
 
 def _unserved(error: Exception) -> BusyError | None:
-    """A read outside the unit of work that the database could not serve; None declines what is a fault of ours."""
+    """What the database could not serve outside the unit of work; None declines what is a fault of ours.
+
+    After the commit, such as where a session is written, the client must not hear that nothing was.
+    """
     refusal = unserved(error)
+    if refusal is not None and metrics.has_committed():
+        refusal = errors.OutcomeUnknown(after_ms=refusal.after_ms)
     return None if refusal is None else BusyError(**_common(refusal))
 
 

@@ -37,7 +37,10 @@ LISTED = 10
 MUTATION = 20
 """What a mutation counts: a transaction."""
 
-WEIGHTS = {"Mutation.signIn": 2_000, "Mutation.signUp": 2_000}
+WEIGHTS = {
+    **dict.fromkeys(("Mutation.signIn", "Mutation.signUp", "Mutation.deleteAccount"), 2_000),
+    "Mutation.changePassword": 4_000,
+}
 """What counts more, by type and field: a password is slow to hash, on purpose."""
 
 PAGES = ("first", "last")
@@ -72,7 +75,8 @@ class Costs:
         if key not in self._known:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
-            self._known[key] = self._sum(sizes)
+            self._known[key] = cost = self._sum(sizes)
+            return cost
         return self._known[key]
 
     def _size(self, name: str, given: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo, GraphQLSchema
 
 from backend import logs
-from backend.engine import metrics
+from backend.engine import deadline, metrics
 from backend.engine.errors import Refusal
 from schema.answers import Applied, ConflictError, Failure
 
@@ -38,6 +38,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
 
     def counted(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         started = perf_counter()
+        deadline.begin()
         logs.bind(mutation=name, path=str(info.path.key)[:MOST_CHARACTERS])
         with metrics.operation(name) as running:
             try:

@@ -35,6 +35,7 @@ from schema.root import schema
 GRAPHQL = schema._schema
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MOST_DOCUMENTS = 1_000
+MOST_CHARACTERS_IN_ALL = 1_000_000
 MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
 MOST_ERRORS = 5
@@ -128,6 +129,8 @@ class _Remembered:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._characters = 0
+        """Of all texts: a document takes memory by its length, some 100 bytes for each."""
         self._prepared: dict[str, Prepared | _Unfit] = {}
         self._uses: dict[str, int] = {}
         self._texts: dict[str, str] = {}
@@ -140,9 +143,11 @@ class _Remembered:
         if known is None:
             known = _prepare(text)
             with self._lock:
-                if len(self._prepared) >= self._most:
+                full = self._characters + len(text) > MOST_CHARACTERS_IN_ALL
+                if full or len(self._prepared) >= self._most:
                     self._make_room()
                 self._prepared[text] = known
+                self._characters += len(text)
         self._uses[text] = self._uses.get(text, 0) + 1  # two threads may count as one: it is only a rank
         return known
 
@@ -159,10 +164,16 @@ class _Remembered:
     def _make_room(self) -> None:
         """Forget the half that was used least, and let what was used long ago count for less."""
         ranked = sorted(self._prepared, key=lambda text: self._uses.get(text, 0), reverse=True)
-        kept = ranked[: self._most // 2]
+        kept, characters = [], 0
+        for text in ranked[: self._most // 2]:
+            characters += len(text)
+            if characters > MOST_CHARACTERS_IN_ALL // 2:
+                break
+            kept.append(text)
         self._prepared = {text: self._prepared[text] for text in kept}
         self._uses = {text: self._uses.get(text, 0) // 2 for text in kept}
         self._texts = {sha256: text for sha256, text in self._texts.items() if text in self._prepared}
+        self._characters = sum(map(len, kept))
 
 
 _REMEMBERED = _Remembered(MOST_DOCUMENTS)

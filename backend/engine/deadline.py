@@ -5,6 +5,7 @@ database stops too. Never a COMMIT: a unit of work that has come so far ends as 
 its answer has as long again to be read; if that is not enough, the client is told that the outcome is unknown to it.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from psycopg import Connection
 
 from backend.engine.contention import after_busy_ms
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+
+log = logging.getLogger("katha")
 
 DEADLINE = "katha.deadline"
 """Where a request carries its deadline, if the server has set one when it came."""
@@ -39,6 +42,10 @@ class Deadline:
         self._seconds = seconds
         self._at = monotonic() + seconds
         self._left = self._committed = False
+        self.begun = False
+        """Whether a thread answers the request, which waits for one until then."""
+        self.doubtful = False
+        """Whether a cancel may still be under way to a connection: it must not be used any more."""
         self._breakable: Connection | None = None
         self._lock = threading.Lock()
 
@@ -67,13 +74,22 @@ class Deadline:
         if self.over:
             # Whoever holds the lock knows that the connection still works for this request, and not for the next.
             with self._lock:
-                if self._breakable is not None:
+                if self._breakable is None or self.doubtful:
+                    return
+                try:
                     self._breakable.cancel_safe(timeout=CANCEL_SECONDS)
+                except Exception as error:  # whatever it is, the other requests have to be watched
+                    self.doubtful = True
+                    log.warning("a statement could not be cancelled", exc_info=error)
 
     def break_with(self, connection: Connection | None) -> None:
         """Whose statements may be cancelled from now on; None for nobody's."""
         with self._lock:
             self._breakable = connection
+
+    def begin(self) -> None:
+        """Another mutation of the same request begins: of this one nothing is written yet."""
+        self._committed = False
 
     def committed(self) -> None:
         """Something was written: reading the answer has as long again."""
@@ -113,6 +129,20 @@ def check() -> None:
         raise refusal
 
 
+def check_before() -> None:
+    """Raise `Busy` if there is no time left to begin a transaction: of this one nothing is written, whatever was before."""
+    deadline = _CURRENT.get()
+    if deadline is not None and deadline.over:
+        raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
+
+
+def begin() -> None:
+    """A mutation begins."""
+    deadline = _CURRENT.get()
+    if deadline is not None:
+        deadline.begin()
+
+
 @contextmanager
 def breakable(connection: Connection) -> Iterator[None]:
     """Statements of the connection are cancelled when the time is over, unless `committing` says not to any more."""
@@ -125,13 +155,17 @@ def breakable(connection: Connection) -> Iterator[None]:
         yield
     finally:
         deadline.break_with(None)
+        if deadline.doubtful:
+            connection.close()
 
 
 def committing() -> None:
-    """From here on nothing is cancelled."""
+    """From here on nothing is cancelled. Raises `Busy` if a cancel may still be under way, which could hit the COMMIT."""
     deadline = _CURRENT.get()
     if deadline is not None:
         deadline.break_with(None)
+        if deadline.doubtful:
+            raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
 
 
 def committed() -> None:

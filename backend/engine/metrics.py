@@ -94,6 +94,12 @@ def committed() -> None:
         running.committed = True
 
 
+def has_committed() -> bool:
+    """Whether the running operation has committed something."""
+    running = _running.get(None)
+    return running is not None and running.committed
+
+
 def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
     """Count that PostgreSQL broke a transaction off, and whether it is run again."""
     running = _running.get(None)

@@ -127,7 +127,7 @@ def snapshot() -> Iterator[None]:
 @contextmanager
 def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
     """One durable transaction. psycopg puts isolation and mode into its BEGIN, so neither costs a round trip."""
-    deadline.check()
+    deadline.check_before()
     drop_broken_connection()
     connection.ensure_connection()
     raw = connection.connection

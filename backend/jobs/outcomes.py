@@ -31,6 +31,10 @@ class JobOutcome(enum.Enum):
     """For the last time: the job is a dead letter."""
 
 
+ATTEMPTS_ENDED: dict[int, tuple[int, float]] = {}
+"""Of jobs of this process, by id: which attempt has ended, and when. Their rows should say so soon."""
+
+
 def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
     """Make an attempt at a job, and note what became of it; procrastinate calls it around every task, in its thread."""
     drop_broken_connection()
@@ -42,6 +46,9 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
         outcome = JobOutcome.FAILED if is_last(context.job) else JobOutcome.RETRIED
         ended(context.job, outcome, time.monotonic() - started, error)
         raise
+    finally:
+        if context.job.id is not None:
+            ATTEMPTS_ENDED[context.job.id] = (context.job.attempts, time.monotonic())
     ended(context.job, JobOutcome.SUCCEEDED, time.monotonic() - started)
     return result
 

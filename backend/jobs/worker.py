@@ -18,7 +18,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
-from backend.jobs.outcomes import JobOutcome, ended, watched
+from backend.jobs.outcomes import ATTEMPTS_ENDED, JobOutcome, ended, watched
 from backend.jobs.queue import is_last
 
 log = logging.getLogger("katha.jobs")
@@ -108,12 +108,28 @@ async def _until_stopped(stop: asyncio.Event, concurrency: int) -> None:
 async def _give_back_stalled() -> None:
     """At once and then again and again: let somebody else do the jobs of workers that have died."""
     while True:
-        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+        for job in [*stalled, *await left_over()]:
             with suppress(
                 ConnectorException
             ):  # another worker was quicker; or the database has gone, as the others notice
                 await _give_back(job)
         await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
+
+
+async def left_over() -> list[Job]:
+    """Jobs whose attempt in this process ended some time ago, and whose rows still say that they are being done.
+
+    So it is where the database went away just when the end was to be written down: nobody would look at them again.
+    """
+    long_ago = time.monotonic() - STALLED_SECONDS
+    over = {job: attempt for job, (attempt, at) in list(ATTEMPTS_ENDED.items()) if at < long_ago}
+    if not over:
+        return []
+    doing = await app.job_manager.list_jobs_async(status=Status.DOING.value)
+    for job in over:
+        ATTEMPTS_ENDED.pop(job, None)
+    return [job for job in doing if job.id is not None and over.get(job.id) == job.attempts]
 
 
 async def _give_back(job: Job) -> None:

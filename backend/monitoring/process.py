@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead
@@ -47,7 +48,8 @@ def forget_the_dead() -> None:
     for file in shared.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not _lives(pid):
-            mark_process_dead(pid, str(shared))
+            with suppress(FileNotFoundError):  # another scrape was quicker
+                mark_process_dead(pid, str(shared))
 
 
 def _lives(pid: int) -> bool:

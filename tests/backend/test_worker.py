@@ -1,13 +1,18 @@
 """The worker: it stops when it is told to, outlives the loss of its connections, and stands beside the server."""
 
+import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from procrastinate.jobs import Job
 
+from backend.jobs import worker
 from backend.jobs.queue import MOST_ATTEMPTS
 from tests.races.rows import crowd, query, scalar
 from tests.serving import PATIENCE_SECONDS, serving, until
@@ -85,9 +90,25 @@ def test_the_jobs_of_the_dead_are_taken_over(served_database: str, attempts: int
     )
     with working(served_database):
         until(all_done, "somebody has taken the job over")
+        until(lambda: query("SELECT 1 FROM jobs_failure"), "it is written down why")
     assert (jobs(becomes), jobs("todo")) == (1, 0)
-    kept = query("SELECT error FROM jobs_failure")
-    assert kept == [("WorkerLost",)]
+    assert query("SELECT error FROM jobs_failure") == [("WorkerLost",)]
+
+
+def test_a_job_whose_end_could_not_be_written_down_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its attempt ended long ago, and its row still says that it is being done: by this attempt, and not by another."""
+    now = time.monotonic()
+    monkeypatch.setattr(worker, "ATTEMPTS_ENDED", {1: (0, now - 60), 2: (0, now - 60), 3: (0, now)})
+    doing = [
+        Job(id=n, queue="default", lock=None, queueing_lock=None, task_name="t", attempts=n - 1) for n in (1, 2, 3)
+    ]
+
+    async def list_jobs(*, status: str) -> list[Job]:
+        return doing if status == "doing" else []
+
+    monkeypatch.setattr(worker, "app", SimpleNamespace(job_manager=SimpleNamespace(list_jobs_async=list_jobs)))
+    assert [job.id for job in asyncio.run(worker.left_over())] == [1]
+    assert list(worker.ATTEMPTS_ENDED) == [3]
 
 
 @ON_LINUX

@@ -23,7 +23,7 @@ from tests.races.rows import scalar, tables
 Seen = int | uuid.UUID
 """A version, or the key of the mutation that made it."""
 Answer = Outcome | Refusal
-REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey"}
+REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey", "procrastinate_jobs"}
 """Tables that may name what has been deleted."""
 
 

@@ -17,7 +17,7 @@ from backend.stories import rank
 from backend.stories.models import Story, StoryTally
 from resolvers import reading
 from tests.api import Caller
-from tests.races.rivals import PATIENCE_SECONDS, Rival, race, said
+from tests.races.rivals import Rival, race, said
 from tests.races.rows import assert_sound, crowd, query, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,14 +140,16 @@ NAIVE_SUM = f"UPDATE stories_storyrank SET views = ({TOTAL}) WHERE story_id = %s
 
 def test_to_sum_up_each_view_loses_some_of_few(story: Story, slots_in_turn: None) -> None:
     """Two who count at once do not see each other's view: whoever comes last writes a total without the other's."""
-    everybody_has_counted = threading.Barrier(2)
 
     def naive(story: Story, _in_slot: int) -> None:
-        everybody_has_counted.wait(PATIENCE_SECONDS)
         with connection.cursor() as cursor:
             cursor.execute(NAIVE_SUM, [story.pk, story.pk])
 
-    race([lambda: count_views(story, naive)] * 2)
+    with transaction.atomic():
+        query("SELECT 1 FROM stories_storyrank FOR UPDATE")
+        both = [Rival(lambda: count_views(story, naive)).until_it_waits() for _ in range(2)]
+    for rival in both:
+        rival.result()
     assert query(BOTH, story.pk, story.pk) == [(1, 2)]
 
 

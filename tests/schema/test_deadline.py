@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from psycopg import connect
+from psycopg import OperationalError, connect
 
 from backend.engine import deadline
 from backend.engine.deadline import Deadline, limited
@@ -88,6 +88,20 @@ def test_nothing_is_begun_when_the_time_is_over() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_was_never_begun_is_not_said_to_be_written() -> None:
+    """Whatever the request has committed before: the count of an attempt, another mutation."""
+    late = Deadline(0)
+    with limited(late):
+        late.committed()
+        late._at = 0
+        with pytest.raises(Busy, match="Nothing was written"):
+            unit_of_work(lambda: pytest.fail("begun"))
+        assert isinstance(deadline.refused(), OutcomeUnknown)
+        deadline.begin()
+        assert isinstance(deadline.refused(), Busy)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_commit_gives_as_long_again_to_read_the_answer() -> None:
     """And then says that it is written."""
     with limited(Deadline(3600)):
@@ -121,6 +135,31 @@ def test_a_commit_is_never_cancelled() -> None:
         over.enforce()
     assert seen >= 1
     assert told.times == seen
+
+
+class Silent:
+    """A connection to a database that does not answer any more."""
+
+    closed = False
+
+    def cancel_safe(self, **_options: float) -> None:
+        """Fail, as after a time-out."""
+        raise OperationalError
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+def test_a_cancel_that_fails_harms_nobody_else() -> None:
+    """The others are watched as before; its own connection is not used for a COMMIT, nor again."""
+    silent: Any = Silent()
+    over = Deadline(0)
+    with limited(over), deadline.breakable(silent):
+        over.enforce()
+        with pytest.raises(Busy):
+            deadline.committing()
+    assert silent.closed
 
 
 @pytest.mark.django_db(transaction=True)

@@ -81,6 +81,18 @@ def test_documents_sent_once_push_out_none_that_are_in_use() -> None:
     assert len(remembered._prepared) <= 100
 
 
+def test_what_is_remembered_is_bounded_by_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prepared document takes some hundred times the memory of its text."""
+    monkeypatch.setattr(documents, "MOST_CHARACTERS_IN_ALL", 10_000)
+    remembered = _Remembered(1_000)
+    in_use = "query InUse { __typename }"
+    for n in range(200):
+        first = remembered.prepared(in_use)
+        remembered.prepared(f"query Long{n} {{ __typename }} #{'.' * 500}")
+        assert remembered._characters == sum(map(len, remembered._prepared)) <= 10_000
+        assert remembered.prepared(in_use) is first
+
+
 # --- By hash ----------------------------------------------------------------------------------------------------
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 
 from backend.people.models import AccessToken, Account
+from resolvers import access
 from tests.api import PASSWORD, Caller
 from tests.schema.wire import JSON, code
 
@@ -154,6 +156,22 @@ def test_signing_up_signs_a_browser_in(nobody: Caller) -> None:
     browser = Browser().load()
     assert browser.ask(SIGN_UP, h="dora", p=PASSWORD)["signUp"]["person"] == {"handle": "dora"}
     assert browser.ask(WHO) == {"viewer": {"handle": "dora"}}
+
+
+def test_a_session_that_cannot_be_written_does_not_hide_a_commit(
+    nobody: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is there by then, so nobody may hear that nothing was written."""
+
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OperationalError
+
+    browser = Browser().load()
+    monkeypatch.setattr(access, "login", fail)
+    sign_up = SIGN_UP.removesuffix("} }") + "... on Failure { code } } }"
+    answer = browser.ask(sign_up, h="dora", p=PASSWORD)["signUp"]
+    assert answer == {"__typename": "BusyError", "code": "OUTCOME_UNKNOWN"}
+    assert Account.objects.filter(login="dora").exists()
 
 
 def test_signing_out_ends_the_session(browser: Browser) -> None:
