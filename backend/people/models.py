@@ -42,7 +42,7 @@ class Person(models.Model):
             models.UniqueConstraint(Lower("handle"), name="person_handle_unique"),
             VersionGuard(
                 name="person_version_guard",
-                sides={"": {"name": ["name"], "bio": ["bio"], "show_mature": ["show_mature"]}},
+                sides={"": {"name": ["name", "left_at"], "bio": ["bio"], "show_mature": ["show_mature"]}},
                 fixed=["id", "handle", "joined_at"],
             ),
         )

@@ -2,7 +2,7 @@
 
 PERSON = "SELECT id FROM people_person WHERE handle = 'bilal'"
 MARK = "INSERT INTO people_departure (person_id, stage, done) VALUES ('{{it}}', 0, {done})"
-LEFT = "UPDATE people_person SET left_at = now(), version = version + 1 WHERE id = '{it}'"
+LEFT = "UPDATE people_person SET left_at = now(), version = version + 1, name_changed = version + 1 WHERE id = '{it}'"
 HALF_GONE = frozenset({"who_left_is_swept", "who_left_cannot_sign_in", "who_left_has_no_profile"})
 
 WAYS = [
