@@ -13,7 +13,7 @@ from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.limits.addresses import address_of
-from backend.people import actions, attempts, passwords, queries, tokens
+from backend.people import actions, attempts, leaving, passwords, queries, tokens
 from backend.people.models import Account, Person
 from resolvers.batches import gather
 
@@ -111,6 +111,24 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
         request.user.refresh_from_db()
         update_session_auth_hash(request, request.user)
         _save_session(request)
+    return outcome
+
+
+def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:
+    """Delete the viewer's account: from now on they are nobody, and what they left behind is swept by a job."""
+    address = address_of(request)
+    attempts.count_sign_in(me.handle, address)
+    leave = leaving.prepared(me.pk, password)
+
+    def work() -> Outcome:
+        attempts.forgive_sign_in(me.handle, address)
+        leaving.leave(leave)
+        return Outcome(Applied.WRITTEN)
+
+    sent = salted_hmac("deleteAccount", password, algorithm="sha256").hexdigest()
+    outcome = perform(Request("deleteAccount", me.pk, key, {"password": sent}), work)
+    if request.user.is_authenticated:
+        logout(request)
     return outcome
 
 

@@ -11,10 +11,9 @@ from backend.market import orders as order_actions
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
 from backend.market.orders import NewLine
 from backend.pages import Page, Window
-from backend.people import queries as people
 from backend.people.models import Person
 from backend.stories.models import Story
-from resolvers import stories
+from resolvers import people, stories
 from resolvers.access import shows_mature, signed_in, the_id
 from resolvers.batches import Batch, gather, gather_pages, is_viewer, loaded
 from resolvers.work import Target, conditioned, made, performed
@@ -206,8 +205,7 @@ def _people(order: Order) -> Mapping[uuid.UUID, Person]:
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Mapping[uuid.UUID, Person]]:
         rows = batch.rows.values()
-        found = people.all_of({one for row in rows for one in (row.buyer_id, row.author_id)})
-        gather(found.values(), batch.viewer)
+        found = people.all_of({one for row in rows for one in (row.buyer_id, row.author_id)}, batch.viewer)
         return dict.fromkeys(batch.rows, found)
 
     return loaded(order, "people", load)

@@ -70,8 +70,7 @@ def reporter(report: Report) -> Person | None:
 def _person_of(report: Report, field: str) -> Person | None:
     def load(batch: Batch) -> Mapping[uuid.UUID, Person | None]:
         ids = {getattr(row, field) for row in batch.rows.values()} - {None}
-        found = all_people.all_of(ids) if ids and is_moderator(batch.viewer) else {}
-        gather(found.values(), batch.viewer)
+        found = _people(ids, batch.viewer) if ids and is_moderator(batch.viewer) else {}
         return {row.pk: found.get(getattr(row, field)) for row in batch.rows.values()}
 
     return loaded(report, field, load)
@@ -115,7 +114,7 @@ WHOLE: dict[str, Loader] = {
     "whisper": lambda ids, viewer: _gathered(all_whispers.all_of(ids), viewer),
     "story": lambda ids, viewer: _gathered(queries.stories(ids), viewer),
     "chapter": lambda ids, viewer: _with_stories(queries.chapters(ids), viewer),
-    "person": lambda ids, viewer: _gathered(all_people.all_of(ids), viewer),
+    "person": lambda ids, viewer: _people(ids, viewer),
 }
 """What is there, seen or not."""
 
@@ -123,6 +122,10 @@ WHOLE: dict[str, Loader] = {
 def _gathered(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
     gather(found.values(), viewer)
     return found
+
+
+def _people(ids: Iterable[uuid.UUID], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
+    return _gathered({pk: one for pk, one in all_people.all_of(ids).items() if one.left_at is None}, viewer)
 
 
 def _with_stories(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:

@@ -51,6 +51,20 @@ def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
     return person
 
 
+def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
+    """All of these people, whom something names that the viewer has found. Nothing but the id of who has left."""
+    found = queries.all_of(ids)
+    gather((one for one in found.values() if one.left_at is None), viewer)
+    return {pk: one if one.left_at is None else _departed(pk, viewer) for pk, one in found.items()}
+
+
+def _departed(person_id: uuid.UUID, viewer: Person | None) -> Person:
+    person = hidden(person_id, viewer)
+    if viewer is not None:
+        person.batch.load("relationship", lambda _batch: {person_id: Standing(viewer.pk, person_id)})  # type: ignore[attr-defined]
+    return person
+
+
 def update_profile(
     me: Person,
     *,
@@ -95,8 +109,7 @@ def named(row: Any, field: str) -> Person:
     """Whom a field of the row names, of its whole batch at once; also who is hidden from the viewer."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        found = queries.all_of({getattr(one, field) for one in batch.rows.values()})
-        gather(found.values(), batch.viewer)
+        found = all_of({getattr(one, field) for one in batch.rows.values()}, batch.viewer)
         return {one.pk: found[getattr(one, field)] for one in batch.rows.values()}
 
     person: Person = loaded(row, field, load)

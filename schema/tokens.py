@@ -104,6 +104,23 @@ ChangePasswordResult = Annotated[
 ]
 
 
+@strawberry.type(
+    description="The account is deleted. Nobody finds the person any more, nothing signs in as them, and no write of theirs "
+    "succeeds."
+)
+class AccountDeleted:
+    """An account is gone."""
+
+    id: strawberry.ID = strawberry.field(description="The id that the person had. It is never used again.")
+    applied: Applied = applied_field()
+
+
+DeleteAccountResult = Annotated[
+    AccountDeleted | ForbiddenError | InvalidError | RateLimitedError | KeyReusedError | BusyError,
+    strawberry.union("DeleteAccountResult", description="What deleteAccount can answer."),
+]
+
+
 @strawberry.type
 class TokensMutation:
     """Writes to what signs one in."""
@@ -144,3 +161,21 @@ class TokensMutation:
         me, request = info.context.me, info.context.request
         outcome = access.change_password(request, me, current=current, new=new, key=key)
         return PasswordSuccess(person=me, revoked=outcome.facts["revoked"], applied=applied_of(outcome))  # type: ignore[arg-type]
+
+    @mutation(
+        description="Delete your account, for good. At once nobody finds you or anything of yours, all your tokens and browser "
+        "sessions are revoked, and your handle stays taken. Orders that are not shipped are cancelled; of the others the other "
+        "side keeps the order, without your profile. A wrong password is FORBIDDEN, and counts as an attempt to sign in. Sent "
+        "again after it was done, it is UNAUTHENTICATED, whatever the key."
+    )
+    def delete_account(
+        self,
+        info: Info,
+        password: Annotated[str, strawberry.argument(description="Your password.")],
+        key: Key = None,
+    ) -> DeleteAccountResult:
+        """Delete one's account."""
+        me = info.context.me
+        outcome = access.delete_account(info.context.request, me, password=password, key=key)
+        info.context.forget_viewer()
+        return AccountDeleted(id=to_id("Person", me.pk), applied=applied_of(outcome))

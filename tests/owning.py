@@ -35,6 +35,13 @@ class Owning:
         )
         return self.ask(query, c=current, n=new, k=key)["changePassword"]
 
+    def delete_account(self, password: str, key: str | None = None) -> Any:
+        query = (
+            "mutation ($p: String!, $k: UUID) { deleteAccount(password: $p, key: $k) { __typename "
+            f"... on AccountDeleted {{ id applied }} {REFUSED} }} }}"
+        )
+        return self.ask(query, p=password, k=key)["deleteAccount"]
+
 
 def another_token(caller: Any) -> str:
     """A token of the caller's on another device: its id."""

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from backend.engine.presence import PresenceGuard
+
 
 class IdempotencyKey(models.Model):
     """One thing that a person meant to do, what it was, and the reply that it got."""
@@ -16,6 +18,7 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        constraints = (PresenceGuard(name="idempotencykey_of_somebody", people=["person"]),)
         indexes = (models.Index(fields=["created_at"], name="idempotencykey_by_age"),)
 
     def __str__(self) -> str:

@@ -52,6 +52,7 @@ LOCK_ORDER = (
     "limits_bucket",
     "people_person",
     "people_account",
+    "people_departure",
     "stories_shelf",
     "people_accesstoken",
     "whispers_screening",

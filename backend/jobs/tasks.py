@@ -16,6 +16,7 @@ from backend.jobs.queue import Backoff
 from backend.jobs.removal import remove_finished
 from backend.limits.buckets import forget_empty
 from backend.notifications import digest, fanout
+from backend.people import sweeping
 from backend.stories.revisions import prune
 from backend.whispers import rescreening
 
@@ -24,6 +25,12 @@ from backend.whispers import rescreening
 def announce(story: str, version: int) -> None:
     """Tell the followers of its author of a story that was published at this version."""
     fanout.announce(uuid.UUID(story), version)
+
+
+@app.task(name="sweep", retry=Backoff())
+def sweep(person: str) -> None:
+    """Take away what somebody left behind who has deleted their account."""
+    sweeping.sweep(uuid.UUID(person))
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -125,6 +125,15 @@ def remove_editions(story_id: uuid.UUID) -> None:
     remove_all(of_story)
 
 
+def remove_unordered_editions(story_id: uuid.UUID) -> bool:
+    """Remove the editions of a story that nobody ever ordered; whether there are others. The caller holds the story."""
+    of_story = Edition.objects.filter(story_id=story_id)
+    editions = set(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
+    ordered = set(OrderLine.objects.filter(edition_id__in=editions).values_list("edition_id", flat=True))
+    remove_all(of_story.filter(pk__in=editions - ordered))
+    return bool(ordered)
+
+
 def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:
     """The edition as it is now, for its author alone; `held`: and until the unit of work ends.
 

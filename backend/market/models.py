@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 from backend.stories.models import Story
 
@@ -63,6 +64,7 @@ class Edition(models.Model):
                 sides={"": {"title": ["title"], "price": ["price_cents"], "stock": ["stock", "adjusted"]}},
                 fixed=["id", "story", "author", "initial", "created_at"],
             ),
+            PresenceGuard(name="edition_of_somebody", people=["author"]),
         )
         indexes = (
             models.Index(F("created_at").desc(), F("id").desc(), name="edition_newest"),
@@ -104,6 +106,7 @@ class Order(models.Model):
                 sides={"": {"status": ["status"]}},
                 fixed=["id", "author", "buyer", "total_cents", "created_at"],
             ),
+            PresenceGuard(name="order_of_somebody", people=["author", "buyer"]),
         )
         indexes = (
             models.Index(F("buyer"), F("created_at").desc(), F("id").desc(), name="order_by_buyer"),

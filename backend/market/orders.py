@@ -5,6 +5,7 @@ client sends one order for each author, and each is all or nothing.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,6 +147,29 @@ def _moved(order_id: uuid.UUID, to: OrderStatus, seen: Expected) -> list[Order]:
         status=to,
         **stamped(Order, ["status"]),
     )
+
+
+def cancel_open_orders(person_id: uuid.UUID, most: int) -> bool:
+    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; whether there may be more.
+
+    Nobody would pay for them, or ship them. The copies go back.
+    """
+    of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
+    found = list(of_theirs.filter(status__in=FROM[OrderStatus.CANCELLED]).values_list("pk", flat=True)[:most])
+    lines = queries.lines(found)
+    list(
+        _the({line.edition_id: 0 for of in lines.values() for line in of}).order_by("pk").select_for_update(no_key=True)
+    )
+    open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
+    locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
+    write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))
+    quantities: Counter[uuid.UUID] = Counter()
+    for order in locked:
+        for line in lines[order]:
+            quantities[line.edition_id] += line.quantity
+    if quantities:
+        _give_back(quantities)
+    return bool(found)
 
 
 def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:

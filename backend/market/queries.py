@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from backend.market.models import Edition, Order, OrderLine
 from backend.pages import Page, Window, pages_by_owner
-from backend.social.visibility import apart
+from backend.social.visibility import met
 from backend.stories.lists import SHOWN
 from backend.stories.queries import VISIBLE
 
@@ -22,7 +22,7 @@ HELD_EDITIONS = f"{EDITIONS} ORDER BY edition.id FOR NO KEY UPDATE OF edition"
 PUBLISHED_EDITIONS = f"""
 SELECT edition.*, edition.created_at AS place_at
 FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
-WHERE story.published_at IS NOT NULL AND NOT {apart("story.author_id", "%s::uuid")} AND {SHOWN}{{between}} {{order}}
+WHERE story.published_at IS NOT NULL AND {met("story.author_id", "%s::uuid")} AND {SHOWN}{{between}} {{order}}
 """
 
 EDITIONS_OF_STORIES = f"""
@@ -31,7 +31,7 @@ FROM stories_story AS story CROSS JOIN LATERAL (
     SELECT * FROM market_edition AS edition WHERE edition.story_id = story.id{{between}} {{order}}
 ) AS edition
 WHERE story.id = ANY(%s)
-  AND (story.author_id = %s::uuid OR (story.published_at IS NOT NULL AND NOT {apart("story.author_id", "%s::uuid")}))
+  AND (story.author_id = %s::uuid OR (story.published_at IS NOT NULL AND {met("story.author_id", "%s::uuid")}))
 ORDER BY story.id, edition.created_at {{direction}}, edition.id {{direction}}
 """
 

@@ -12,7 +12,7 @@ from backend.whispers import queries as whispers
 def held_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uuid.UUID:
     """Whose it is. Raises `NotFound` for what is not there, and in the same words for what the viewer cannot see.
 
-    It cannot be deleted until the unit of work ends. Nobody deletes people.
+    It cannot be deleted until the unit of work ends; a person who leaves meanwhile has the report refused at its commit.
     """
     owner = HELD[kind](subject_id, viewer)
     if owner is None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 
 REASON_CHARACTERS = 1_000
@@ -94,11 +95,15 @@ class Report(models.Model):
                 sides={"": {"state": ["status", "outcome", "claimed_by", "whisper", "story", "chapter"]}},
                 fixed=["id", "about", "reporter", "person", "reason", "created_at"],
             ),
+            PresenceGuard(name="report_of_somebody", people=["about", "reporter"]),
+            PresenceGuard(name="report_claimed_by_somebody", people=["claimed_by"], changes=True),
         )
         indexes = (
             models.Index(fields=["created_at", "id"], name="report_oldest"),
             models.Index(fields=["status", "created_at", "id"], name="report_oldest_by_status"),
             models.Index(fields=["reporter", "created_at"], name="report_by_reporter"),
+            models.Index(fields=["about"], name="report_about"),
+            models.Index(fields=["claimed_by"], condition=Q(claimed_by__isnull=False), name="report_by_moderator"),
         )
 
     def __str__(self) -> str:

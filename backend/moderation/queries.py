@@ -35,10 +35,10 @@ def reports(status: ReportStatus | None, window: Window) -> Page[Report]:
 
 
 def stories(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Story]:
-    """These stories, drafts and those across a block included, in one query."""
-    return Story.objects.in_bulk(list(ids))
+    """These stories, drafts and those across a block included, in one query; none of somebody who has left."""
+    return Story.objects.filter(author__left_at__isnull=True).in_bulk(list(ids))
 
 
 def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Chapter]:
-    """These chapters with their stories, drafts and those across a block included, in one query."""
-    return Chapter.objects.select_related("story").in_bulk(list(ids))
+    """These chapters with their stories, drafts and those across a block included, in one query; as `stories`."""
+    return Chapter.objects.filter(story__author__left_at__isnull=True).select_related("story").in_bulk(list(ids))

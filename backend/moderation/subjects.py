@@ -8,7 +8,7 @@ from operator import or_
 from django.db.models import Q, Value
 from django.db.models.functions import Coalesce
 
-from backend.engine.versions import stamped, write_all
+from backend.engine.versions import remove_all, stamped, write_all
 from backend.moderation.models import Report, ReportOutcome, ReportStatus
 
 
@@ -26,3 +26,23 @@ def forget(**gone: Sequence[uuid.UUID]) -> None:
         outcome=Coalesce("outcome", Value(ReportOutcome.REMOVED.value)),
         **stamped(Report, ["state"]),
     )
+
+
+def forget_reports(person_id: uuid.UUID, most: int) -> bool:
+    """Take away so many reports by and about somebody who has left, whose things are gone; whether there may be more.
+
+    Reports that they were to settle as a moderator are open again; those that they have settled stay so.
+    """
+    found = _some(Q(reporter_id=person_id) | Q(about_id=person_id), most)
+    if found:
+        return bool(remove_all(Report.objects.filter(pk__in=found)))
+    claimed = Report.objects.filter(pk__in=_some(Q(claimed_by_id=person_id), most))
+    state = stamped(Report, ["state"])
+    opened = write_all(
+        claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state
+    )
+    return bool(opened + write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state))
+
+
+def _some(which: Q, most: int) -> list[uuid.UUID]:
+    return list(Report.objects.filter(which).order_by("pk").select_for_update().values_list("pk", flat=True)[:most])

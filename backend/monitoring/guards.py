@@ -6,6 +6,7 @@ from django.apps import apps
 from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstraint
 
 from backend.engine.guard import VersionGuard, guard_of
+from backend.engine.presence import PresenceGuard
 from backend.monitoring.checks import Check
 
 MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.") and not model._meta.proxy]
@@ -18,6 +19,7 @@ def checks() -> Iterator[Check]:
             yield _versions(model)
     yield _references()
     yield _guards()
+    yield _presence()
     yield _triggers()
     yield _constraints()
     yield _validity()
@@ -71,6 +73,27 @@ def _guards() -> Check:
         FROM {_values(expected)} AS expected
         LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.column1) AND tgname = expected.column2
             AND tgfoid = to_regproc('katha_refuse_unversioned_write')
+        WHERE tgenabled IS NULL OR tgenabled NOT IN ('O', 'A')
+        """,
+    )
+
+
+def _presence() -> Check:
+    expected = [
+        (model._meta.db_table, constraint.name)
+        for model in MODELS
+        for constraint in model._meta.constraints
+        if isinstance(constraint, PresenceGuard)
+    ]
+    return Check(
+        "presence_guards",
+        "each table that must not get rows of people who have left has its trigger, and it is enabled",
+        _values(expected),
+        f"""
+        SELECT expected.column1 AS "table", expected.column2 AS trigger, coalesce(tgenabled::text, 'missing') AS state
+        FROM {_values(expected)} AS expected
+        LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.column1) AND tgname = expected.column2
+            AND tgfoid = to_regproc(expected.column2) AND tgdeferrable
         WHERE tgenabled IS NULL OR tgenabled NOT IN ('O', 'A')
         """,
     )

@@ -3,6 +3,7 @@
 from backend.engine.tallies import SLOTS
 from backend.monitoring.checks import Check
 from backend.monitoring.jobs import JOBS, NOTIFICATIONS
+from backend.monitoring.leaving import LEAVING
 from backend.monitoring.market import MARKET
 from backend.monitoring.moderation import MODERATION
 from backend.stories.models import ContentWarning
@@ -315,4 +316,17 @@ KEYS = (
     ),
 )
 
-INVARIANTS = (*PEOPLE, *PAIRS, *TOTALS, *STORIES, *RANKS, *READING, *MODERATION, *MARKET, *KEYS, *JOBS, *NOTIFICATIONS)
+INVARIANTS = (
+    *PEOPLE,
+    *PAIRS,
+    *TOTALS,
+    *STORIES,
+    *RANKS,
+    *READING,
+    *MODERATION,
+    *MARKET,
+    *KEYS,
+    *JOBS,
+    *NOTIFICATIONS,
+    *LEAVING,
+)

@@ -66,6 +66,7 @@ JOBS = (
             UNION ALL
             SELECT low_id, high_id, high_follows_at FROM social_relationship
         ) AS following ON following.author_id = story.author_id AND since < published_at - {OPEN_AT_ONCE}
+        JOIN people_person AS follower ON follower.id = follower_id AND left_at IS NULL
         WHERE done AND NOT EXISTS (
             SELECT FROM notifications_notification AS told
             WHERE told.story_id = story.id AND told.person_id = follower_id

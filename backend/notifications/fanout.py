@@ -7,6 +7,8 @@ so too. That a follower is told of a story once, also if it is published again, 
 
 import uuid
 
+from django.db.models import QuerySet
+
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import remove_all
 from backend.notifications.models import Announcement, Notification, NotificationKind
@@ -61,6 +63,21 @@ def tell_some(story_id: uuid.UUID, version: int) -> bool:
     else:
         moved.update(done=done)
     return not done
+
+
+def forget_notifications(person_id: uuid.UUID, most: int) -> bool:
+    """Take away so many of what somebody who has left was told; whether there may be more."""
+    return _forget_some(Notification.objects.filter(person_id=person_id), most)
+
+
+def forget_some_of_story(story_id: uuid.UUID, most: int) -> bool:
+    """Take away so many of those that tell of a story which the caller holds as a draft; whether there may be more."""
+    return _forget_some(Notification.objects.filter(story_id=story_id), most)
+
+
+def _forget_some(notifications: "QuerySet[Notification]", most: int) -> bool:
+    found = list(notifications.values_list("pk", flat=True)[:most])
+    return bool(remove_all(Notification.objects.filter(pk__in=found)))
 
 
 def forget_story(story_id: uuid.UUID) -> None:

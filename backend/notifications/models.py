@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 
 FIGURES = ("open_reports", "claimed_reports", "resolved_reports")
@@ -69,6 +70,7 @@ class Notification(models.Model):
                 sides={"": {"read": ["read_at"]}},
                 fixed=["id", "person", "kind", "story", "day", *FIGURES, "created_at"],
             ),
+            PresenceGuard(name="notification_for_somebody", people=["person"]),
         )
         indexes = (
             models.Index(F("person"), F("created_at").desc(), F("id").desc(), name="notification_newest"),

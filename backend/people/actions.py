@@ -123,12 +123,12 @@ def update_profile(
     """Set the fields that `patch` names, if all fields are as they were at `seen`.
 
     With `merge` these fields alone have to be, and one that holds the wanted value already may have changed.
-    Raises `Conflict`, `Invalid`.
+    Raises `Conflict`, `Invalid`, and `Unauthenticated` once they have left.
     """
     values = _checked_patch(patch)
     clean = mergeable(Person, values, seen) if merge else unchanged(Person, seen, every_group(Person))
     rows = write(
-        Person.objects.filter(~Q(**values), clean, pk=person_id),
+        Person.objects.filter(~Q(**values), clean, pk=person_id, left_at__isnull=True),
         **values,
         **stamped(Person, values),
     )
@@ -155,8 +155,10 @@ def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *, merge: bool) -> Person:
-    """Why the write found no row: raises `Conflict`; else the profile already says so."""
+    """Why the write found no row: raises `Conflict`, `Unauthenticated`; else the profile already says so."""
     person = Person.objects.get(pk=person_id)
+    if person.left_at is not None:
+        raise Unauthenticated
     if is_so_already(person, values) and is_unchanged(person, seen, () if merge else every_group(Person)):
         return person
     overlaps = [

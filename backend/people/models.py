@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 from backend.engine.guard import VersionGuard
@@ -27,6 +28,8 @@ class Person(models.Model):
     show_mature = models.BooleanField(default=False, db_default=False)
     """Whether lists show this person stories that are meant for adults only. For themselves alone to know."""
     joined_at = models.DateTimeField(db_default=Now())
+    left_at = models.DateTimeField(null=True, editable=False)
+    """When they deleted their account. The row stays, without a profile: their handle is not given away again."""
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     name_changed = models.BigIntegerField(default=1)
@@ -39,13 +42,31 @@ class Person(models.Model):
             models.UniqueConstraint(Lower("handle"), name="person_handle_unique"),
             VersionGuard(
                 name="person_version_guard",
-                sides={"": {"name": ["name"], "bio": ["bio"], "show_mature": ["show_mature"]}},
+                sides={"": {"name": ["name", "left_at"], "bio": ["bio"], "show_mature": ["show_mature"]}},
                 fixed=["id", "handle", "joined_at"],
             ),
         )
+        indexes = (models.Index(fields=["id"], condition=Q(left_at__isnull=False), name="person_gone"),)
 
     def __str__(self) -> str:
         return f"@{self.handle}"
+
+
+class Departure(models.Model):
+    """How far the sweeping of what somebody left behind has come: moved by the transaction that sweeps some more."""
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="departure")
+    stage = models.PositiveSmallIntegerField(default=0)
+    """How many of the stages are done; see `sweeping`."""
+    reached = models.UUIDField(null=True)
+    """The last thing that is done with in this stage, where some of its things stay; None before the first."""
+    done = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = (models.Index(fields=["person"], condition=Q(done=False), name="departure_under_way"),)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {'done' if self.done else f'stage {self.stage}'}"
 
 
 class PersonTally(Tally):

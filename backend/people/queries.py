@@ -1,4 +1,4 @@
-"""Reads of people. `viewer` is the id of who asks, or None when signed out; who blocks the viewer is not found."""
+"""Reads of people. `viewer` is the id of who asks, or None when signed out; who has left or blocks the viewer is not found."""
 
 import uuid
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from backend.social.visibility import blocks
 
 BY_HANDLE = f"""
 SELECT person.* FROM people_person AS person
-WHERE lower(person.handle) = lower(%(handle)s) AND NOT {blocks("person.id", "%(viewer)s::uuid")}
+WHERE lower(person.handle) = lower(%(handle)s) AND person.left_at IS NULL AND NOT {blocks("person.id", "%(viewer)s::uuid")}
 """
 
 BY_IDS = f"""
 SELECT person.* FROM people_person AS person
-WHERE person.id = ANY(%(ids)s) AND NOT {blocks("person.id", "%(viewer)s::uuid")}
+WHERE person.id = ANY(%(ids)s) AND person.left_at IS NULL AND NOT {blocks("person.id", "%(viewer)s::uuid")}
 """
 
 ALL_OF = "SELECT * FROM people_person WHERE id = ANY(%s)"
@@ -42,11 +42,11 @@ def by_token(digest: bytes) -> Person | None:
 
 
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """All of these people, who are known to be visible: the authors of stories that the viewer has found."""
+    """All of these people: those who are known to be visible, and those who have left."""
     return {row.id: row for row in Person.objects.raw(ALL_OF, [list(ids)])}
 
 
 def names(handles: Iterable[str]) -> list[tuple[str, str]]:
     """Handle and name of those of these people who exist, in the order given."""
-    found = dict(Person.objects.filter(handle__in=handles).values_list("handle", "name"))
+    found = dict(Person.objects.filter(handle__in=handles, left_at__isnull=True).values_list("handle", "name"))
     return [(handle, found[handle]) for handle in handles if handle in found]

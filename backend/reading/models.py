@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 from backend.stories.models import Chapter, Story
 
@@ -33,6 +34,7 @@ class Reading(models.Model):
                 sides={"": {"place": ["chapter", "offset", "story_version"]}},
                 fixed=["id", "story", "reader"],
             ),
+            PresenceGuard(name="reading_by_somebody", people=["reader"]),
         )
         indexes = (
             models.Index(F("reader"), F("updated_at").desc(), F("id").desc(), name="reading_by_reader"),
@@ -50,6 +52,9 @@ class View(models.Model):
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="views", db_index=False)
     reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
+
+    class Meta:
+        constraints = (PresenceGuard(name="view_by_somebody", people=["reader"]),)
 
     def __str__(self) -> str:
         return f"{self.reader_id} saw {self.story_id} on {self.day}"

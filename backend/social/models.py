@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 
 LOW, HIGH = "low_", "high_"
@@ -66,6 +67,7 @@ class Relationship(models.Model):
                 sides={LOW: _side_groups(LOW, HIGH), HIGH: _side_groups(HIGH, LOW)},
                 fixed=["id", "low", "high"],
             ),
+            PresenceGuard(name="relationship_of_somebody", people=["low", "high"]),
         )
         indexes = tuple(
             models.Index(
@@ -91,6 +93,18 @@ class Relationship(models.Model):
                 ("low", "high", "relationship_low_apart"),
                 ("high", "low", "relationship_high_apart"),
             )
+        )
+        indexes += (
+            models.Index(
+                fields=["high", "low"],
+                name="relationship_past",
+                condition=Q(
+                    low_follows_at__isnull=True,
+                    high_follows_at__isnull=True,
+                    low_blocks_at__isnull=True,
+                    high_blocks_at__isnull=True,
+                ),
+            ),
         )
 
     def __str__(self) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+
 from backend.engine.errors import Conflict, FieldConflict, Invalid, NotFound
 from backend.engine.versions import (
     Expected,
@@ -17,9 +20,10 @@ from backend.engine.versions import (
 )
 from backend.people.models import Person
 from backend.social.models import HIGH, LOW, Relationship
+from backend.social.visibility import gone
 
 UNKNOWN_PERSON = "There is no such person."
-"""Also said of a person who blocks the viewer: the two must look alike."""
+"""Also said of a person who has left or blocks the viewer: the three must look alike."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,14 @@ class Pair:
         """The row's key."""
         return {"low_id": min(self.me, self.them), "high_id": max(self.me, self.them)}
 
+    @property
+    def they_are_there(self) -> RawSQL:
+        """Filter: they have not left."""
+        return RawSQL(f"NOT {gone('%s')}", [self.them], output_field=BooleanField())
+
     def row(self) -> Relationship | None:
-        """The row as it is, if there has been any contact."""
-        return Relationship.objects.filter(**self.key).first()
+        """The row as it is, if there has been any contact and they have not left."""
+        return Relationship.objects.filter(self.they_are_there, **self.key).first()
 
     def hides(self, row: Relationship) -> bool:
         """Whether they block me."""
@@ -55,7 +64,7 @@ class Pair:
 def find(pair: Pair, *, hidden_too: bool = False) -> Relationship | None:
     """The pair's row, for deciding whether I may see them at all. Raises `NotFound` if not, or if they do not exist."""
     row = pair.row()
-    if row is None and not Person.objects.filter(pk=pair.them).exists():
+    if row is None and not Person.objects.filter(pk=pair.them, left_at__isnull=True).exists():
         raise NotFound(UNKNOWN_PERSON)
     if row is not None and pair.hides(row) and not hidden_too:
         raise NotFound(UNKNOWN_PERSON)
@@ -90,7 +99,9 @@ def write_pair(
     """
     theirs = tuple(their_stamps)
     rows = write(
-        Relationship.objects.filter(unchanged(Relationship, seen, reads, side=pair.mine), **pair.key, **only_if),
+        Relationship.objects.filter(
+            pair.they_are_there, unchanged(Relationship, seen, reads, side=pair.mine), **pair.key, **only_if
+        ),
         **sets,
         **stamped(Relationship, stamps, side=pair.mine),
         **(stamped(Relationship, theirs, side=pair.theirs) if theirs else {}),
@@ -106,7 +117,7 @@ def explain(
     `path` is the field that the write sets and `mine` the value that it wanted; `row` is given where it has been read
     after the write.
     """
-    row = row or pair.row() or Relationship.of_strangers(**pair.key)
+    row = row or find(pair, hidden_too=True) or Relationship.of_strangers(**pair.key)
     if pair.hides(row) and path != "blocking":
         raise NotFound(UNKNOWN_PERSON)
     if not is_unchanged(row, seen, reads, side=pair.mine):

@@ -11,7 +11,7 @@ from backend.engine import tallies
 from backend.pages import Page, Window, pages_by_owner
 from backend.people.models import Person, PersonTally
 from backend.social.models import Relationship, Standing
-from backend.social.visibility import apart
+from backend.social.visibility import gone, met
 
 FOLLOWERS, FOLLOWING = "followers", "following"
 """The two kinds of lists, which are also the kinds of their totals."""
@@ -27,7 +27,7 @@ Follower = tuple[datetime, uuid.UUID]
 
 ARM = """
 (SELECT {at} AS at, {listed} AS listed_id FROM social_relationship AS edge
-WHERE {owner} = owner.id AND {at} IS NOT NULL AND NOT {hidden}{between} {order})
+WHERE {owner} = owner.id AND {at} IS NOT NULL AND {shown}{between} {order})
 """
 
 LIST = """
@@ -35,29 +35,31 @@ SELECT owner.id AS owner_id, edge.at AS place_at, person.*
 FROM unnest(%s::uuid[]) AS owner (id)
 CROSS JOIN LATERAL (SELECT * FROM ({arms}) AS edge {order}) AS edge
 JOIN people_person AS person ON person.id = edge.listed_id
-WHERE NOT {owner_hidden}
+WHERE {owner_shown}
 ORDER BY owner.id, edge.at {direction}, edge.listed_id {direction}
 """
 
 HIDDEN_IN_LIST = """
-SELECT owner.id, CASE WHEN {owner_hidden} THEN NULL ELSE (
+SELECT owner.id, CASE WHEN {owner_shown} THEN (
     SELECT count(*) FROM (
         SELECT high_id AS id FROM social_relationship
         WHERE low_id = %s AND (low_blocks_at IS NOT NULL OR high_blocks_at IS NOT NULL)
         UNION ALL
         SELECT low_id FROM social_relationship
         WHERE high_id = %s AND (low_blocks_at IS NOT NULL OR high_blocks_at IS NOT NULL)
+        UNION
+        SELECT person_id FROM people_departure WHERE NOT done
     ) AS hidden
     JOIN social_relationship AS edge
         ON edge.low_id = LEAST(hidden.id, owner.id) AND edge.high_id = GREATEST(hidden.id, owner.id)
     WHERE CASE WHEN {listed_is_low} THEN edge.low_follows_at ELSE edge.high_follows_at END IS NOT NULL
-) END
+) ELSE NULL END
 FROM unnest(%s::uuid[]) AS owner (id)
 """
 
 FOLLOWERS_ARM = """
 (SELECT {at} AS at, {listed} AS id FROM social_relationship AS edge
-WHERE {owner} = %s AND {at} IS NOT NULL{between} {order})
+WHERE {owner} = %s AND {at} IS NOT NULL AND NOT {gone}{between} {order})
 """
 
 STANDINGS = """
@@ -85,7 +87,7 @@ def lists(
     sql = LIST.format(
         arms=" UNION ALL ".join(arms),
         order=window.order("edge.at", "edge.listed_id"),
-        owner_hidden=apart("owner.id", "%s::uuid"),
+        owner_shown=met("owner.id", "%s::uuid"),
         direction="ASC" if window.backward else "DESC",
     )
     parameters = [value for of_arm in places for value in (viewer, viewer, *of_arm)]
@@ -95,18 +97,16 @@ def lists(
 def _arm(arm: tuple[str, str, str], window: Window) -> tuple[str, list[Any]]:
     owner, at, listed = (f"edge.{column}" for column in arm)
     between, places = window.condition(at, listed)
-    hidden = apart(listed, "%s::uuid")
-    sql = ARM.format(owner=owner, at=at, listed=listed, hidden=hidden, between=between, order=window.order(at, listed))
+    shown = met(listed, "%s::uuid")
+    sql = ARM.format(owner=owner, at=at, listed=listed, shown=shown, between=between, order=window.order(at, listed))
     return sql, places
 
 
 def list_totals(kind: str, owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | None) -> Mapping[uuid.UUID, int]:
-    """How many people each list holds for this viewer: the exact tally, less those hidden by a block."""
+    """How many people each list holds for this viewer: the exact tally, less those hidden by a block or about to be swept."""
     counts = tallies.totals(PersonTally, kind, owners)
-    if viewer is None:
-        return counts
     listed_is_low = "hidden.id < owner.id" if kind == FOLLOWERS else "hidden.id > owner.id"
-    sql = HIDDEN_IN_LIST.format(listed_is_low=listed_is_low, owner_hidden=apart("owner.id", "%s::uuid"))
+    sql = HIDDEN_IN_LIST.format(listed_is_low=listed_is_low, owner_shown=met("owner.id", "%s::uuid"))
     with connection.cursor() as cursor:
         cursor.execute(sql, [viewer, viewer, viewer, viewer, list(owners)])
         hidden = dict(cursor.fetchall())
@@ -123,7 +123,9 @@ def followers_after(author: uuid.UUID, place: Follower | None, count: int) -> li
     for owner, at, listed in ARMS[FOLLOWERS]:
         between, places = window.condition(at, listed)
         order = window.order(at, listed)
-        arms.append(FOLLOWERS_ARM.format(owner=owner, at=at, listed=listed, between=between, order=order))
+        arms.append(
+            FOLLOWERS_ARM.format(owner=owner, at=at, listed=listed, gone=gone(listed), between=between, order=order)
+        )
         parameters += [author, *places]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({' UNION ALL '.join(arms)}) AS follower {window.order('at', 'id')}", parameters)

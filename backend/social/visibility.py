@@ -1,6 +1,7 @@
-"""SQL: who is hidden from whom. One index probe each; false when nobody is signed in.
+"""SQL: who is hidden from whom. One index probe each; no block hides anybody when nobody is signed in.
 
-`blocks` is one-sided and hides a person. `apart` is either way and hides stories and lists.
+`blocks` is one-sided and hides a person. `apart` is either way and hides stories and lists. `gone` hides all that is left of
+somebody who has deleted their account, from everybody. `met` is what lists and look-ups ask: neither gone nor apart.
 """
 
 
@@ -8,6 +9,16 @@ def blocks(blocker: str, blocked: str) -> str:
     """Whether the first blocks the second; both are SQL expressions of a person's id."""
     side = f"CASE WHEN {blocker} < {blocked} THEN pair.low_blocks_at ELSE pair.high_blocks_at END"
     return _pair(blocker, blocked, f"{side} IS NOT NULL")
+
+
+def gone(person: str) -> str:
+    """Whether the person has left; an SQL expression of a person's id. Few rows are in the index that answers it."""
+    return f"EXISTS (SELECT 1 FROM people_person AS gone WHERE gone.id = {person} AND gone.left_at IS NOT NULL)"
+
+
+def met(one: str, viewer: str) -> str:
+    """Whether what is the first's can be shown to the viewer."""
+    return f"(NOT {gone(one)} AND NOT {apart(one, viewer)})"
 
 
 def apart(one: str, other: str) -> str:

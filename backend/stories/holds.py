@@ -5,6 +5,7 @@ KEY SHARE waits for a deletion that is under way and keeps the next one waiting,
 """
 
 import uuid
+from collections.abc import Iterable
 
 from django.db import connection
 
@@ -12,6 +13,8 @@ from backend.stories.models import Story
 from backend.stories.queries import BY_IDS
 
 HELD_STORY = f"{BY_IDS} FOR KEY SHARE OF story"
+
+HELD_STORIES = "SELECT FROM stories_story WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 
 HELD_PUBLISHED = """
 SELECT author_id FROM stories_story WHERE id = %s AND status_changed = %s AND published_at IS NOT NULL FOR KEY SHARE
@@ -30,6 +33,12 @@ def hold_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(HELD_CHAPTER, [chapter, story])
         return bool(cursor.rowcount)
+
+
+def hold_stories(stories: Iterable[uuid.UUID]) -> None:
+    """Keep these stories from being deleted, as far as they are there."""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD_STORIES, [list(stories)])
 
 
 def hold_published(story: uuid.UUID, version: int) -> uuid.UUID | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from backend.engine.text import Checker
 from backend.pages import NUMBER, TIME, By, Page, Window, pages_by_owner
-from backend.social.visibility import apart
+from backend.social.visibility import gone, met
 from backend.stories.models import Story
 
 SEARCH_CHARACTERS = 200
@@ -31,7 +31,7 @@ FROM follow CROSS JOIN LATERAL (
     SELECT * FROM stories_story AS story
     WHERE story.author_id = follow.followee_id AND story.published_at IS NOT NULL AND {SHOWN}{{between}} {{order}}
 ) AS story
-WHERE follow.follower_id = %s {{order}}
+WHERE follow.follower_id = %s AND NOT {gone("follow.followee_id")} {{order}}
 """
 
 BY_AUTHORS = f"""
@@ -40,7 +40,7 @@ FROM unnest(%s::uuid[]) AS owner (id) CROSS JOIN LATERAL (
     SELECT * FROM stories_story AS story
     WHERE story.author_id = owner.id AND story.published_at IS NOT NULL AND {SHOWN}{{between}} {{order}}
 ) AS story
-WHERE NOT {{hidden}}
+WHERE {{shown}}
 ORDER BY owner.id, story.published_at {{direction}}, story.id {{direction}}
 """
 
@@ -155,7 +155,7 @@ def _visible(drafts: bool, viewer: uuid.UUID | None, mature: bool) -> Iterable[C
     if drafts:
         yield "story.published_at IS NULL AND story.author_id = %s", [viewer]
     else:
-        yield f"story.published_at IS NOT NULL AND NOT {apart('story.author_id', '%s::uuid')}", [viewer, viewer]
+        yield f"story.published_at IS NOT NULL AND {met('story.author_id', '%s::uuid')}", [viewer, viewer]
         yield SHOWN, [mature, viewer]
 
 
@@ -186,7 +186,7 @@ def by_authors(
     sql = BY_AUTHORS.format(
         between=between,
         order=window.order("story.published_at", "story.id"),
-        hidden=apart("owner.id", "%s::uuid"),
+        shown=met("owner.id", "%s::uuid"),
         direction="ASC" if window.backward else "DESC",
     )
     parameters = [list(authors), mature, viewer, *places, viewer, viewer]

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.engine.tallies import Tally
 from backend.people.models import Person
 
@@ -114,6 +115,7 @@ class Story(models.Model):
                 },
                 fixed=["id", "author", "created_at"],
             ),
+            PresenceGuard(name="story_of_somebody", people=["author"]),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),
@@ -196,6 +198,7 @@ class Revision(models.Model):
             models.UniqueConstraint(
                 fields=["story", "chapter_id", "version"], name="revision_one_per_write", nulls_distinct=False
             ),
+            PresenceGuard(name="revision_by_somebody", people=["by"]),
         )
 
     def __str__(self) -> str:
@@ -208,6 +211,9 @@ class Tombstone(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     deleted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = (models.Index(fields=["author"], name="tombstone_by_author"),)
 
     def __str__(self) -> str:
         return f"{self.id} deleted at {self.deleted_at}"

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from backend.social.visibility import apart
+from backend.social.visibility import met
 from backend.stories.models import Chapter, Shelf, Story
 
 
 def visible(viewer: str) -> str:
     """SQL: whether a viewer, an expression of a person's id, can find the story."""
-    shown = f"story.published_at IS NOT NULL AND NOT {apart('story.author_id', viewer)}"
+    shown = f"story.published_at IS NOT NULL AND {met('story.author_id', viewer)}"
     return f"(story.author_id = {viewer} OR ({shown}))"
 
 

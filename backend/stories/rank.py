@@ -8,7 +8,7 @@ last of all, with what the slots sum up to:
   views of each slot are missing, and those under way; and a story that everybody reads at once has no row that
   everybody waits for.
 
-A rank is never above the total, and views never lower it.
+A rank is never above the total, and views never lower it. It falls when views are taken away, with a reader who leaves.
 """
 
 import uuid
@@ -25,6 +25,9 @@ EVERY = 16
 MAKE = "INSERT INTO stories_storyrank (story_id, views) VALUES (%s, 0) ON CONFLICT (story_id) DO NOTHING"
 
 COUNT = "UPDATE stories_storyrank SET views = views + 1 WHERE story_id = %s"
+
+HOLD = "SELECT FROM stories_storyrank WHERE story_id = %s FOR NO KEY UPDATE"
+"""Before the slots are summed up, by a statement of its own: so that the sum is not of before views were taken away."""
 
 SUM_UP = """
 UPDATE stories_storyrank AS rank SET views = GREATEST(rank.views, tally.total)
@@ -44,7 +47,21 @@ def raised(story_id: uuid.UUID, count: int) -> None:
     if count <= SMALL:
         _execute(COUNT, [story_id])
     elif count % EVERY == 0:
+        _execute(HOLD, [story_id])
         _execute(SUM_UP, [story_id, story_id])
+
+
+LOWER = """
+UPDATE stories_storyrank AS rank SET views = LEAST(rank.views, tally.total)
+FROM (SELECT coalesce(sum(count), 0) AS total FROM stories_storytally WHERE subject_id = %s AND kind = 'views') AS tally
+WHERE rank.story_id = %s
+"""
+
+
+def lowered(story_id: uuid.UUID) -> None:
+    """Views of a story have been taken away from its total: let the rank follow."""
+    _execute(HOLD, [story_id])
+    _execute(LOWER, [story_id, story_id])
 
 
 def _execute(sql: str, parameters: list[uuid.UUID]) -> None:

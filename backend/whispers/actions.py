@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from backend.engine.errors import FieldConflict, Forbidden
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, every_group, remove, stamped, unchanged, write
+from backend.engine.versions import Expected, conflict, every_group, remove, remove_all, stamped, unchanged, write
 from backend.moderation import subjects
 from backend.moderation.models import REASON_CHARACTERS, Report
 from backend.stories.explain import gone
@@ -105,6 +105,17 @@ def take_away(whispers: "QuerySet[Whisper]") -> bool:
         Flag.objects.filter(whisper_id=whisper.pk).delete()
         bury([whisper.pk], whisper.author_id)
     return bool(gone)
+
+
+def remove_whispers(author_id: uuid.UUID, most: int) -> bool:
+    """Delete so many whispers of an author who has left, with flags, and resolve their reports; whether there may be more."""
+    whispers = Whisper.objects.filter(author_id=author_id).order_by("pk").select_for_update()
+    found = list(whispers.values_list("pk", flat=True)[:most])
+    remove_all(Whisper.objects.filter(pk__in=found))
+    Flag.objects.filter(whisper_id__in=found).delete()
+    if found:
+        subjects.forget(whisper=found)
+    return bool(found)
 
 
 def mark_nsfw(whisper_id: uuid.UUID) -> None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 from backend.whispers.words import normalised
 
@@ -36,6 +37,7 @@ class Whisper(models.Model):
                 sides={"": {"nsfw": ["nsfw"]}},
                 fixed=["id", "author", "text", "created_at"],
             ),
+            PresenceGuard(name="whisper_of_somebody", people=["author"]),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="whisper_by_author"),

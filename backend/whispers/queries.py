@@ -7,23 +7,24 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from backend.pages import Page, Window, pages_by_owner
-from backend.social.visibility import apart
+from backend.social.visibility import gone, met
 from backend.whispers.models import Whisper
 
 BY_IDS = f"""
 SELECT whisper.* FROM whispers_whisper AS whisper
-WHERE whisper.id = ANY(%(ids)s) AND NOT {apart("whisper.author_id", "%(viewer)s::uuid")}
+WHERE whisper.id = ANY(%(ids)s) AND {met("whisper.author_id", "%(viewer)s::uuid")}
 """
 
 HELD = f"{BY_IDS} FOR KEY SHARE OF whisper"
 
-ALL_OF = "SELECT * FROM whispers_whisper WHERE id = ANY(%s)"
+ALL_OF = f"SELECT * FROM whispers_whisper AS whisper WHERE id = ANY(%s) AND NOT {gone('whisper.author_id')}"
 
 SHOWN = "(NOT whisper.nsfw OR %s OR whisper.author_id = %s::uuid)"
 """Whether lists show a whisper of which nothing else is to be hidden: parameters `mature` and `viewer`."""
 
-OF_EVERYBODY = """
-SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper WHERE NOT whisper.nsfw{between} {order}
+OF_EVERYBODY = f"""
+SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper
+WHERE NOT whisper.nsfw AND NOT {gone("whisper.author_id")}{{between}} {{order}}
 """
 
 OF_FOLLOWED = f"""
@@ -31,7 +32,7 @@ SELECT whisper.* FROM (SELECT followee_id AS id FROM follow WHERE follower_id = 
 CROSS JOIN LATERAL (
     SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper
     WHERE whisper.author_id = author.id AND {SHOWN}{{between}} {{order}}
-) AS whisper {{order}}
+) AS whisper WHERE NOT {gone("author.id")} {{order}}
 """
 
 BY_AUTHORS = f"""
@@ -39,7 +40,7 @@ SELECT owner.id AS owner_id, whisper.*, whisper.created_at AS place_at
 FROM unnest(%s::uuid[]) AS owner (id) CROSS JOIN LATERAL (
     SELECT * FROM whispers_whisper AS whisper WHERE whisper.author_id = owner.id AND {SHOWN}{{between}} {{order}}
 ) AS whisper
-WHERE NOT {{hidden}}
+WHERE {{shown}}
 ORDER BY owner.id, whisper.created_at {{direction}}, whisper.id {{direction}}
 """
 
@@ -57,7 +58,7 @@ def held(whisper: uuid.UUID, *, viewer: uuid.UUID) -> Whisper | None:
 
 
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Whisper]:
-    """All of these whispers, for who may see them across a block, in one query."""
+    """All of these whispers, for who may see them across a block, in one query; none of somebody who has left."""
     return {row.id: row for row in Whisper.objects.raw(ALL_OF, [list(ids)])}
 
 
@@ -88,7 +89,7 @@ def by_authors(
     sql = BY_AUTHORS.format(
         between=between,
         order=window.order(AT, ID),
-        hidden=apart("owner.id", "%s::uuid"),
+        shown=met("owner.id", "%s::uuid"),
         direction="ASC" if window.backward else "DESC",
     )
     parameters = [list(authors), mature, viewer, *places, viewer, viewer]

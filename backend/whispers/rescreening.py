@@ -82,6 +82,9 @@ def _keep_new_findings(screen: Screen, batch: list[Whisper]) -> None:
             new[whisper.pk] = found
     if not new:
         return
-    held = list(Whisper.objects.filter(pk__in=new).order_by("pk").select_for_update(no_key=True))
-    write_all(Whisper.objects.filter(pk__in=new, nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"]))
+    there = Whisper.objects.filter(pk__in=new, author__left_at__isnull=True)  # what is left of others is being swept
+    held = list(there.order_by("pk").select_for_update(no_key=True, of=("self",)))
+    write_all(
+        Whisper.objects.filter(pk__in=[one.pk for one in held], nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"])
+    )
     keep_findings([(whisper, flags.get(whisper.pk), new[whisper.pk]) for whisper in held])

@@ -13,7 +13,7 @@ from django.db import connection
 from backend.monitoring import verify
 from backend.monitoring.checks import MOST_ROWS, Check, Result, run
 from tests.api import Caller
-from tests.backend import jobs_ways, moderation_ways
+from tests.backend import jobs_ways, leaving_ways, moderation_ways
 from tests.working import empty_queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -418,6 +418,7 @@ WAYS = [
     ),
     *(Broken(*way) for way in moderation_ways.WAYS),
     *(Broken(*way) for way in jobs_ways.WAYS),
+    *(Broken(*way) for way in leaving_ways.WAYS),
 ]
 
 EDITION = "SELECT edition_id FROM market_orderline JOIN market_order ON id = order_id WHERE status = 'PLACED' LIMIT 1"

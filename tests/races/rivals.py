@@ -72,6 +72,10 @@ class Rival:
         assert self._thread.is_alive(), f"the rival did not wait: {self._problem or self._outcome}"
         return self
 
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return not self._thread.is_alive()
+
     def problem(self) -> BaseException | None:
         """What it raised, once it has ended."""
         self._thread.join(PATIENCE_SECONDS)

@@ -88,6 +88,7 @@ def prepared(mutation: str, tag: str) -> Send:
         "markNotificationRead": lambda key: asha.mark_read(told, key=key),
         "revokeToken": lambda key: asha.revoke_token(token, key),
         "changePassword": lambda key: asha.change_password(PASSWORD, "another good password", key),
+        "deleteAccount": lambda key: asha.delete_account(PASSWORD, key),
     }
     return sends[mutation]
 
@@ -172,7 +173,7 @@ EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
-WITH_KEY += ["revokeToken", "changePassword"]
+WITH_KEY += ["revokeToken", "changePassword", "deleteAccount"]
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
     (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
 ]

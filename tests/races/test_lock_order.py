@@ -12,9 +12,11 @@ from django.apps import apps
 
 from backend.engine.transactions import LOCK_ORDER, unit_of_work
 from backend.notifications.digest import tell_moderators
+from backend.people import sweeping
 from backend.people.models import AccessToken
 from backend.whispers.rescreening import rescreen
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, Caller, join
+from tests.leaving import leave, live
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import announce, told_of_a_day
 from tests.owning import another_token
@@ -174,6 +176,7 @@ def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], A
 def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
     """What becomes of tokens and passwords, and a use that is noted."""
     token = another_token(person)
+    leaver = join("leaver")
 
     def used_long_ago() -> None:
         unit_of_work(lambda: AccessToken.objects.update(last_used_at=datetime(2020, 1, 1, tzinfo=UTC)))
@@ -184,6 +187,7 @@ def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
         lambda: person.revoke_token(token, key=new_key()),
         lambda: person.change_password(PASSWORD, "another good password"),
         used_long_ago,
+        lambda: leaver.delete_account(PASSWORD),
     ]
 
 
@@ -211,6 +215,24 @@ def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller,
         assert places == sorted(places), tables
         seen |= set(tables)
     assert seen == set(LOCK_ORDER), "a table of the declared order that no mutation here has locked"
+
+
+@pytest.mark.parametrize("batch", [1, 200])
+def test_every_step_of_sweeping_locks_in_the_declared_order(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for its mark, which nobody else locks; shelf, story and places are held before what belongs to them."""
+    monkeypatch.setattr(sweeping, "BATCH", batch)
+    person = live().asha
+    leave(person)
+    held, goes_on, steps = {*HELD_BEFORE, "stories_shelf", "reading_reading"}, True, 0
+    while goes_on:
+        with recorded() as statements:
+            goes_on = unit_of_work(lambda: sweeping.sweep_some(person.person.pk))
+        tables = [one.locks for one in statements if one.locks in LOCK_ORDER and one.locks != "people_departure"]
+        tables = [table for n, table in enumerate(tables) if table not in held or table not in tables[:n]]
+        places = [LOCK_ORDER.index(table) for table in tables]
+        assert places == sorted(places), tables
+        steps += bool(tables)
+    assert steps >= len(sweeping.STAGES)
 
 
 @pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])

@@ -17,6 +17,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "updateProfile": {"patch": {"name": "New"}},
     "signOut": {},
     "changePassword": {"current": PASSWORD, "new": "another good password"},
+    "deleteAccount": {"password": "another good password"},  # it comes after the change
 }
 """Arguments of mutations that name nothing, but for what they expect."""
 MORE: dict[str, dict[str, Any]] = {

@@ -90,6 +90,8 @@ MUTATIONS = {
     "revokeToken": f"mutation ($id: ID!, $key: UUID) {{ revokeToken(id: $id, key: $key) {{ {ANSWER} }} }}",
     "changePassword": "mutation ($current: String!, $new: String!, $key: UUID) "
     f"{{ changePassword(current: $current, new: $new, key: $key) {{ {ANSWER} }} }}",
+    "deleteAccount": "mutation ($password: String!, $key: UUID) "
+    f"{{ deleteAccount(password: $password, key: $key) {{ {ANSWER} }} }}",
     "appendChapter": "mutation ($story: ID!, $chapter: ChapterInput!, $key: UUID!) "
     f"{{ appendChapter(story: $story, chapter: $chapter, key: $key) {{ {ANSWER} }} }}",
     "reorderChapters": "mutation ($story: ID!, $order: [ID!]!, $expect: Expect!, $key: UUID) "
@@ -131,7 +133,7 @@ CONDITIONED = (
 )
 KEYED = (
     *(*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder"),
-    *("revokeToken", "changePassword"),
+    *("revokeToken", "changePassword", "deleteAccount"),
 )
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
@@ -175,6 +177,7 @@ def good(world: World, mutation: str) -> dict[str, Any]:
         READ: {"id": world.notification, "expect": {"version": "1"}},
         "revokeToken": {"id": world.token},
         "changePassword": {"current": PASSWORD, "new": "another good password"},
+        "deleteAccount": {"password": PASSWORD},
         **of_market(world),
         "signUp": {"handle": "dora", "name": "Dora", "password": "a good enough password"},
         "signIn": {"handle": "asha", "password": "a good enough password"},

@@ -24,6 +24,7 @@ LAST = (
     "block",
     "signIn",
     "changePassword",
+    "deleteAccount",
     "signOut",
 )
 """Mutations after which others of the table could not be done any more, in the order in which they can."""

@@ -164,7 +164,7 @@ def test_an_expectation_is_exactly_one_thing() -> None:
 # --- Relay ------------------------------------------------------------------------------------------------------
 
 
-GONE = ("StoryDeleted", "ChapterDeleted", "WhisperDeleted", "TokenRevoked")
+GONE = ("StoryDeleted", "ChapterDeleted", "WhisperDeleted", "TokenRevoked", "AccountDeleted")
 UNVERSIONED = ("Node", "Revision", "AccessToken")
 
 

@@ -22,6 +22,6 @@ class Command(BaseCommand):
         """Set it, and say how it is now."""
         moderator = not options["revoke"]
         handle = options["handle"]
-        if not Account.objects.filter(login=handle.lower()).update(is_staff=moderator):
+        if not Account.objects.filter(login=handle.lower(), is_active=True).update(is_staff=moderator):
             raise CommandError(f"There is nobody with the handle {handle}.")
         self.stdout.write(f"{handle} is {'a moderator now' if moderator else 'not a moderator'}.")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Make the token and print it, alone on a line."""
-        account = Account.objects.filter(login=options["handle"].lower()).first()
+        account = Account.objects.filter(login=options["handle"].lower(), is_active=True).first()
         if account is None:
             raise CommandError(f"There is nobody with the handle {options['handle']}.")
         self.stdout.write(unit_of_work(lambda: new_token(account)))

@@ -1,0 +1,50 @@
+"""What stood between somebody who has left and everybody else: taken away, with the totals of the others."""
+
+import uuid
+from collections import Counter
+
+from django.db import connection
+
+from backend.engine import tallies
+from backend.engine.versions import remove_all
+from backend.people.models import PersonTally
+from backend.social.models import Relationship
+
+NO_TIE = """
+pair.low_follows_at IS NULL AND pair.high_follows_at IS NULL AND pair.low_blocks_at IS NULL AND pair.high_blocks_at IS NULL
+"""
+
+PAIRS = f"""
+SELECT id FROM (
+    (SELECT id FROM social_relationship AS pair WHERE pair.low_id = %(person)s LIMIT %(most)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.low_follows_at IS NOT NULL
+     LIMIT %(most)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.high_follows_at IS NOT NULL
+     LIMIT %(most)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s
+     AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL) LIMIT %(most)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND {NO_TIE} LIMIT %(most)s)
+) AS pair LIMIT %(most)s
+"""
+"""Some pairs of a person, each arm by an index of its own."""
+
+
+def part_from_everybody(person: uuid.UUID, most: int) -> bool:
+    """Take away so many of the person's pairs; whether there may be more."""
+    with connection.cursor() as cursor:
+        cursor.execute(PAIRS, {"person": person, "most": most})
+        found = [id_ for (id_,) in cursor.fetchall()]
+    pairs = list(Relationship.objects.filter(pk__in=found).order_by("pk").select_for_update())
+    remove_all(Relationship.objects.filter(pk__in=found))
+    ended: Counter[tuple[uuid.UUID, str]] = Counter()
+    for pair in pairs:
+        if pair.low_follows_at is not None:
+            ended.update([(pair.low_id, "following"), (pair.high_id, "followers")])
+        if pair.high_follows_at is not None:
+            ended.update([(pair.high_id, "following"), (pair.low_id, "followers")])
+    tallies.add(PersonTally, [(subject, kind, -by) for (subject, kind), by in ended.items()])
+    return bool(found)

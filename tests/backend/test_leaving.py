@@ -1,0 +1,119 @@
+"""Sweeping what somebody left behind: all of it, in small steps of which each leaves everything sound."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from backend.engine.transactions import unit_of_work
+from backend.market.models import Edition, Order
+from backend.moderation.models import Report
+from backend.people import sweeping
+from backend.people.models import Departure, Person
+from backend.stories.models import Chapter, Shelf, Story
+from backend.whispers.models import Whisper
+from schema.nodes import to_id
+from tests.leaving import KEPT, Life, leave, left_of, live
+from tests.races.desk import assert_verified
+from tests.working import all_done, empty_queue, jobs, work_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def queue() -> Iterator[None]:
+    """The queue's tables are not swept away with the others."""
+    empty_queue()
+    yield
+    empty_queue()
+
+
+def rows(model: type) -> dict[str, str]:
+    """The status of each row, by its global id."""
+    return {to_id(model.__name__, row.pk): row.status for row in model.objects.all()}  # type: ignore[attr-defined]
+
+
+def assert_swept(life: Life) -> None:
+    """Nothing is left but what orders need, and the others have what they had."""
+    me = life.asha.person.pk
+    assert set(left_of(me)) == KEPT
+    assert Departure.objects.get(pk=me).done
+    assert [(story.title, story.summary, story.published_at) for story in Story.objects.filter(author_id=me)] == [
+        ("", "", None)
+    ]
+    assert not Chapter.objects.filter(story__author_id=me).exists()
+    assert Shelf.objects.get(pk=me).story_count == 1
+    assert [to_id("Edition", one.pk) for one in Edition.objects.filter(author_id=me)] == [life.ids["edition"]]
+    assert Whisper.objects.count() == 1
+    ids = life.ids
+    assert rows(Order) == {ids["placed"]: "CANCELLED", ids["shipped"]: "SHIPPED", ids["bought"]: "CANCELLED"}
+    assert rows(Report) == {ids["claimed by asha"]: "OPEN"}
+    assert life.bilal.stock_of(ids["edition of bilal"]) == 5
+    bilal = life.chitra.ask('{ person(handle: "bilal") { followerCount followingCount storyCount } }')["person"]
+    assert bilal == {"followerCount": 0, "followingCount": 0, "storyCount": 1}
+    story = life.chitra.ask("query ($id: ID!) { story(id: $id) { viewCount } }", id=ids["theirs"])["story"]
+    assert story == {"viewCount": 1}
+    assert life.bilal.titles() == []
+
+
+@pytest.mark.parametrize("batch", [1, 3, 200])
+def test_each_step_leaves_everything_sound(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`verify` holds when they have left, after every batch, and when nothing is left."""
+    monkeypatch.setattr(sweeping, "BATCH", batch)
+    life = live()
+    assert_verified()
+    leave(life.asha)
+    assert_verified()
+    steps = 1
+    while unit_of_work(lambda: sweeping.sweep_some(life.asha.person.pk)):
+        assert_verified()
+        steps += 1
+    assert_swept(life)
+    assert_verified()
+    assert steps > (20 if batch == 1 else 5)
+    assert not unit_of_work(lambda: sweeping.sweep_some(life.asha.person.pk))
+
+
+def test_a_job_sweeps() -> None:
+    """The leaving defers it, in its own transaction; doing it twice is doing it once."""
+    life = live()
+    work_off()
+    leave(life.asha)
+    assert jobs("todo") == 1
+    work_off()
+    assert all_done()
+    assert_swept(life)
+    sweeping.sweep(life.asha.person.pk)
+    assert_swept(life)
+    assert_verified()
+
+
+def test_both_sides_of_an_order_may_leave() -> None:
+    """Each finds what the other's sweeping has left."""
+    life = live()
+    for one in (life.asha, life.bilal):
+        leave(one)
+        sweeping.sweep(one.person.pk)
+        assert_verified()
+    assert set(left_of(life.bilal.person.pk)) <= KEPT
+    assert_verified()
+
+
+def test_nothing_new_can_belong_to_them() -> None:
+    """The database itself refuses a row, whoever writes it."""
+    life = live()
+    leave(life.asha)
+    with pytest.raises(IntegrityError, match="somebody who has left"), transaction.atomic():
+        Whisper.objects.bulk_create([Whisper(author_id=life.asha.person.pk, text="Still here.")])
+    with pytest.raises(IntegrityError, match="somebody who has left"), transaction.atomic():
+        Report.objects.filter(reporter_id=life.chitra.person.pk).exclude(about_id=life.asha.person.pk).update(
+            claimed_by_id=life.asha.person.pk, version=3, state_changed=3
+        )
+
+
+def test_the_profile_goes_at_once() -> None:
+    """Only the handle stays, so that nobody else gets it."""
+    life = live()
+    leave(life.asha)
+    row = Person.objects.get(pk=life.asha.person.pk)
+    assert (row.handle, row.name, row.bio, row.left_at is not None) == ("asha", "", "", True)
