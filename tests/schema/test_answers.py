@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schema.documents import GRAPHQL
-from tests.api import Caller
+from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import told_of
 
@@ -228,6 +228,17 @@ def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:
     person = nobody.ask(query)["signUp"]["person"]
     assert person["relationship"] is None
     assert person["shelf"]["storyCount"] == 0
+
+
+def test_a_changed_password_answers_with_the_whole_person(asha: Caller) -> None:
+    """At first and again: it is oneself, who is asked for with the token that stays."""
+    done = "... on PasswordSuccess { applied revoked person { ...P } }"
+    query = f'mutation ($k: UUID) {{ changePassword(current: "{PASSWORD}", new: "another good password", key: $k) {{ {done} }} }}'
+    key = new_key()
+    first, again = (asha.ask(f"{query} {PERSON}", k=key)["changePassword"] for _ in range(2))
+    assert (first.pop("applied"), again.pop("applied")) == ("WRITTEN", "REPLAYED")
+    assert first == again
+    assert (first["person"]["handle"], first["person"]["relationship"]) == ("asha", None)
 
 
 def test_the_table_names_every_conditioned_mutation() -> None:

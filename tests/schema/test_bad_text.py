@@ -48,9 +48,13 @@ def test_text_that_cannot_be_kept_is_invalid(world: World, name: str, path: str,
 
 
 def test_credentials_go_through_the_same_gate(world: World) -> None:
-    """Text that cannot be kept opens no account either."""
-    for argument in ("handle", "password"):
-        check_invalid(world, "signIn", argument, *({argument: bad} for bad in (NUL, SURROGATE, MEGABYTE)))
+    """Text that cannot be kept opens no account, changes no password and deletes nothing either."""
+    arguments = (
+        *(("signIn", "handle"), ("signIn", "password"), ("deleteAccount", "password")),
+        *(("changePassword", "current"), ("changePassword", "new")),
+    )
+    for name, argument in arguments:
+        check_invalid(world, name, argument, *({argument: bad} for bad in (NUL, SURROGATE, MEGABYTE)))
 
 
 @pytest.mark.parametrize(("name", "path", "arguments"), LINES, ids=lambda value: str(value)[:24])
