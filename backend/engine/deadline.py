@@ -3,6 +3,7 @@
 What comes next is not begun (`check`), and the statement that runs is cancelled by a thread that watches, so that the
 database stops too. Never a COMMIT: a unit of work that has come so far ends as if there were time. Once it is committed,
 its answer has as long again to be read; if that is not enough, the client is told that the outcome is unknown to it.
+A database that says nothing at all any more is not waited for much longer than that (`patience`).
 """
 
 import logging
@@ -24,6 +25,10 @@ DEADLINE = "katha.deadline"
 WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 """How long the database may take to be told."""
+SILENT_SECONDS = WATCH_SECONDS + CANCEL_SECONDS + 2.0
+"""A database that has not even said so long after the end that a statement was cancelled does not answer any more."""
+COMMIT_SECONDS = 20.0
+"""The same for what is never cancelled. Longer than the database lets a statement run."""
 
 BROKEN_OFF = (
     "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again "
@@ -41,7 +46,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._at = monotonic() + seconds
-        self._left = self._committed = False
+        self._left = self._commits = self._committed = False
         self.begun = False
         """Whether a thread answers the request, which waits for one until then."""
         self.doubtful = False
@@ -62,6 +67,12 @@ class Deadline:
     def leave(self) -> None:
         """Nobody waits for the answer."""
         self._left = True
+
+    def patience(self) -> float:
+        """For how many seconds to wait for what the database says next."""
+        if self._commits:
+            return COMMIT_SECONDS
+        return max(0.0, self._at - monotonic()) + SILENT_SECONDS
 
     def refusal(self) -> Refusal:
         """What the client is told when it is over."""
@@ -85,7 +96,14 @@ class Deadline:
     def break_with(self, connection: Connection | None) -> None:
         """Whose statements may be cancelled from now on; None for nobody's."""
         with self._lock:
-            self._breakable = connection
+            self._breakable, self._commits = connection, False
+
+    def commit(self) -> None:
+        """From here on nothing is cancelled. Raises `Busy` if a cancel may still be under way, which could hit the COMMIT."""
+        self.break_with(None)
+        if self.doubtful:
+            raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
+        self._commits = True
 
     def begin(self) -> None:
         """Another mutation of the same request begins: of this one nothing is written yet."""
@@ -106,6 +124,9 @@ _starting = threading.Lock()
 @contextmanager
 def limited(deadline: Deadline) -> Iterator[None]:
     """What happens inside has to end by the deadline."""
+    if _CURRENT.get() is deadline:
+        yield
+        return
     _be_watched()
     before = _CURRENT.set(deadline)
     _RUNNING.add(deadline)
@@ -114,6 +135,12 @@ def limited(deadline: Deadline) -> Iterator[None]:
     finally:
         _RUNNING.discard(deadline)
         _CURRENT.reset(before)
+
+
+def patience() -> float | None:
+    """For how many seconds a request waits for what the database says next; None outside of requests."""
+    deadline = _CURRENT.get()
+    return None if deadline is None else deadline.patience()
 
 
 def refused() -> Refusal | None:
@@ -160,12 +187,10 @@ def breakable(connection: Connection) -> Iterator[None]:
 
 
 def committing() -> None:
-    """From here on nothing is cancelled. Raises `Busy` if a cancel may still be under way, which could hit the COMMIT."""
+    """See `Deadline.commit`."""
     deadline = _CURRENT.get()
     if deadline is not None:
-        deadline.break_with(None)
-        if deadline.doubtful:
-            raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
+        deadline.commit()
 
 
 def committed() -> None:

@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT."""
+"""A wire to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT. Or fall silent."""
 
 import contextlib
 import select
@@ -29,16 +29,31 @@ class Wire:
         self._listener.bind(str(self.folder / f".s.PGSQL.{PORT}"))
         self._listener.listen()
         self._cut_at: str | None = None
+        self._command = COMMIT
+        self._speaks = threading.Event()
+        self._speaks.set()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
         """Listen no more."""
+        self.speak()
         self._listener.close()
         shutil.rmtree(self.folder)
 
-    def cut(self, moment: str) -> None:
-        """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done."""
-        self._cut_at = moment
+    def cut(self, moment: str, command: bytes = COMMIT) -> None:
+        """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done.
+
+        `unanswered`: the server does it, and nothing is heard of that, or of anything.
+        """
+        self._cut_at, self._command = moment, command
+
+    def fall_silent(self) -> None:
+        """Keep all connections, and pass on nothing."""
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        """Pass on everything, and what has come meanwhile."""
+        self._speaks.set()
 
     @property
     def is_whole(self) -> bool:
@@ -56,14 +71,18 @@ class Wire:
             while True:
                 readable, _, _ = select.select([client, server], [], [])
                 for source in readable:
+                    self._speaks.wait()
                     data = source.recv(65536)
                     if not data:
                         return
-                    if source is client and COMMIT in data and (moment := self._cut_at):
+                    if source is client and self._command in data and (moment := self._cut_at):
                         self._cut_at = None
-                        if moment == "after":
+                        if moment != "before":
                             server.sendall(data)
                             _wait_until_ready(server)
+                        if moment == "unanswered":
+                            self.fall_silent()
+                            self._speaks.wait()
                         return
                     (server if source is client else client).sendall(data)
 

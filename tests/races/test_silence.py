@@ -1,0 +1,130 @@
+"""A database that takes everything and says nothing any more, as one that is stopped: nobody waits for it for ever."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import quote, urlparse
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from backend.engine import deadline
+from tests.api import Caller
+from tests.races.rows import assert_sound, query
+from tests.races.statements import before
+from tests.races.wire import Wire, wired
+from tests.serving import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROLLBACK = b"ROLLBACK\0"
+BUSY = ("BUSY", "SAME_REQUEST")
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Moments instead of seconds; the order of them stays."""
+    settings.REQUEST_SECONDS = 1
+    monkeypatch.setattr(deadline, "CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(deadline, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(deadline, "COMMIT_SECONDS", 3.0)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """What leads to the database."""
+    with wired() as wire:
+        yield wire
+
+
+def told(answer: Any) -> tuple[str, str]:
+    """What a client goes by."""
+    return answer["code"], answer["retry"]["kind"]
+
+
+@pytest.mark.parametrize("pattern", ["people_accesstoken", "INSERT INTO .*social_relationship"])
+def test_nothing_is_written_when_no_answer_comes(asha: Caller, bilal: Caller, wire: Wire, pattern: str) -> None:
+    """Neither to the question who asks, nor in the middle of the write; and all is well as soon as it speaks again."""
+    key = str(uuid.uuid4())
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+    with before(pattern, wire.fall_silent):
+        assert told(asha.follow(bilal, "0", key)) == BUSY
+    assert connection.connection is None or connection.connection.closed
+    wire.speak()
+    assert asha.follow(bilal, "0", key)["applied"] == "WRITTEN"
+    assert_sound()
+
+
+def test_a_read_is_given_up_too(asha: Caller, wire: Wire) -> None:
+    """One error and no data."""
+    asha.ask("{ viewer { handle } }")
+    wire.fall_silent()
+    answer = asha.post("{ viewer { handle } }")
+    assert answer["data"] is None
+    assert told(answer["errors"][0]["extensions"]) == BUSY
+    wire.speak()
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+def test_of_a_commit_that_is_not_answered_nobody_knows(asha: Caller, bilal: Caller, wire: Wire) -> None:
+    """So the key decides, as after a cut."""
+    key = str(uuid.uuid4())
+    wire.cut("unanswered")
+    assert told(asha.follow(bilal, "0", key)) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
+    wire.speak()
+    assert asha.follow(bilal, "0", key)["applied"] == "REPLAYED"
+    assert query("SELECT low_version, high_version FROM social_relationship") == [(1, 1)]
+
+
+def test_a_refusal_that_cannot_be_rolled_back_is_busy(asha: Caller, bilal: Caller, wire: Wire) -> None:
+    """The conflict is told the next time."""
+    asha.follow(bilal, "0")
+    wire.cut("unanswered", ROLLBACK)
+    assert told(asha.unfollow(bilal, "0")) == BUSY
+    wire.speak()
+    assert asha.unfollow(bilal, "0")["__typename"] == "ConflictError"
+
+
+def test_a_server_over_it_is_alive_and_tells_all_to_come_back(
+    served_database: str, monkeypatch: pytest.MonkeyPatch, asha: Caller
+) -> None:
+    """Those it has begun with, and those for whom it never had a place."""
+    monkeypatch.setenv("REQUEST_SECONDS", "1")
+    wire = Wire()
+    place = urlparse(served_database)
+    through = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@{quote(str(wire.folder), safe='')}:5432")
+
+    with serving(through.geturl(), workers=1) as (address, _process):
+        asked = caller(address, asha.token)
+        assert asked()[0] == 200
+        wire.fall_silent()
+        with ThreadPoolExecutor(3 * settings.THREADS) as clients:
+            waiting = [clients.submit(asked) for _ in range(3 * settings.THREADS)]
+            assert get(address, "/healthz")[0] == 200
+            answers = [one.result() for one in waiting]
+        assert {told(answer["errors"][0]["extensions"]) for _, answer in answers} == {BUSY}
+        assert Counter(status for status, _ in answers) == {200: settings.THREADS, 503: 2 * settings.THREADS}
+        assert get(address, "/readyz")[0] == 503
+        wire.speak()
+        assert asked() == (200, {"data": {"viewer": {"handle": "asha"}}})
+    wire.close()
+
+
+def caller(address: str, token: str | None) -> Callable[[], tuple[int, Any]]:
+    """Asks the server who asks."""
+    body = json.dumps({"query": "{ viewer { handle } }"})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    return lambda: get(address, "/graphql", "POST", body, headers)
+
+
+def get(address: str, path: str, method: str = "GET", *more: Any) -> tuple[int, Any]:
+    """The status and the JSON of an answer."""
+    one = HTTPConnection(urlparse(address).netloc, timeout=60)
+    one.request(method, path, *more)
+    response = one.getresponse()
+    return response.status, json.loads(response.read())
