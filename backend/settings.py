@@ -153,6 +153,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 # --- Browsers ---------------------------------------------------------------------------------------------------
 
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "schema.refusals.unproven"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # TLS ends at a proxy, which says so in this header; from anybody else it is taken away (`schema/safety.py`).
@@ -179,6 +180,10 @@ recommend in 2025: 422 where a request cannot be executed (400 where its JSON or
 stand beside data. Otherwise 400 and 200, which the published audit and most clients expect."""
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
+CONNECTIONS = 8_000
+"""Connections that a process holds open at a time, as far as the system lets it have as many files; others wait."""
+MOST_BODIES = 256 * 1024 * 1024
+"""Bytes that the bodies of all requests of a process take together, what is small not counted; beyond it, 503."""
 THREADS = 4
 """Requests that a process answers at a time; one that is still arriving waits without a thread, one that hashes a password
 has one of its own."""

@@ -12,15 +12,18 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
+from schema.refusals import not_found, reading, refusal
 
 CONTRACT = Path(__file__).parent / "schema.graphql"
 
 
+@reading
 def healthz(_request: HttpRequest) -> HttpResponse:
     """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@reading
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database answers, and its tables are those of this version; 503 with the reason if not."""
     drop_broken_connection()
@@ -37,6 +40,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
 
 
+@reading
 def metrics(request: HttpRequest) -> HttpResponse:
     """The metrics of all processes, for Prometheus. There is nothing about a person in them.
 
@@ -44,12 +48,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """
     token = settings.METRICS_TOKEN
     if token is None and settings.PRODUCTION:
-        return HttpResponse(status=404)
+        return not_found(request)
     if token is not None and not compare_digest((bearer_token(request) or "").encode(), token.encode()):
-        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+        response = refusal(401, "UNAUTHENTICATED", "This is for whoever has the token.")
+        response["WWW-Authenticate"] = "Bearer"
+        return response
     return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
+@reading
 def contract(_request: HttpRequest) -> HttpResponse:
     """The printed schema, for tools that generate code."""
     return HttpResponse(CONTRACT.read_bytes(), content_type="text/plain; charset=utf-8")

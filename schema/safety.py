@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from backend.limits.addresses import comes_by_proxy
+from schema.refusals import refusal
 
 PAGES = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -50,11 +51,4 @@ def _is_for_us(request: HttpRequest) -> bool:
 
 
 def _misdirected() -> HttpResponse:
-    error = {
-        "message": "This server does not answer to the name in the header Host.",
-        "extensions": {"code": "MISDIRECTED_REQUEST"},
-    }
-    response = JsonResponse({"errors": [error]}, status=421)
-    response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return refusal(421, "MISDIRECTED_REQUEST", "This server does not answer to the name in the header Host.")

@@ -11,9 +11,11 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from resolvers.people import DEMO_PASSWORD, demo_people
 from schema.explorer.assets import CDN, assets, vendored
 from schema.explorer.examples import edition, examples
+from schema.refusals import reading
 from schema.safety import PAGES
 
 
+@reading
 def home(request: HttpRequest) -> HttpResponse:
     """The start page: what this server is and where to go on."""
     people = demo_people()
