@@ -9,27 +9,28 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
+from math import ceil
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.db import connections
 
-from backend.engine.deadline import DEADLINE, Deadline
+from backend.arrival import Memory, Refused, Room, body_of, require_plain
+from backend.engine.contention import after_busy_ms
+from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.limits.hashing import MAKE_ROOM
 from backend.wsgi import application as wsgi
 
+ALIVE = "/healthz"
+"""Answered also when all places are taken: a process that waits for the database is alive."""
+NO_PLACE = "The server had no time for this. Nothing was written. Send the same request again."
 LISTEN_AFTER_SECONDS = 0.5
 """A request that takes longer is worth to look whether its client is still there."""
-
-
-class Refused(Exception):
-    """The request did not arrive as it should: the status, a code, and what is wrong."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+SERVER = ("Server", "Katha")
+"""Else granian would name itself."""
 
 
 class Application:
@@ -39,6 +40,7 @@ class Application:
         self._threads: ThreadPoolExecutor | None = None
         self._places = asyncio.Semaphore(settings.THREADS)
         """Taken by the requests that are being answered, but for those that hash a password."""
+        self._memory = Memory(settings.MOST_BODIES)
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """In the process that serves, before its first request."""
@@ -50,37 +52,42 @@ class Application:
         if scope.proto != "http":
             protocol.close(403)
             return
+        room = Room(self._memory)
         try:
-            if scope.http_version == "1.1" and "host" not in scope.headers:
-                raise Refused(400, "BAD_REQUEST", "The request names no host.")
-            async with asyncio.timeout(settings.BODY_SECONDS):
-                body = await _body(scope.headers, protocol)
-        except TimeoutError:
-            _refuse(protocol, Refused(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
-        except Refused as refused:
-            _refuse(protocol, refused)
-        else:
-            await self._answer(environ(scope, body), protocol)
+            body = await _arrived(scope, protocol, room)
+            if body is not None:
+                await self._answer(environ(scope, body), protocol)
+        finally:
+            room.leave()
 
     async def _answer(self, asked: dict[str, Any], protocol: Any) -> None:
         deadline = asked[DEADLINE] = Deadline(settings.REQUEST_SECONDS)
         answered = asyncio.ensure_future(self._in_turn(asked, protocol))
         if not (await asyncio.wait((answered,), timeout=LISTEN_AFTER_SECONDS))[0]:
             gone = asyncio.ensure_future(protocol.client_disconnect())
-            await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            either = partial(asyncio.wait, (answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await either(timeout=settings.REQUEST_SECONDS)
+            if not ended and deadline.begun:  # it will be broken off, and says so itself
+                await either()
             if not answered.done():
                 deadline.leave()
                 if not deadline.begun:  # it waits for a place, and would keep its body so long
                     answered.cancel()
+                    if not ended:
+                        _refuse(protocol, Refused(503, "BUSY", NO_PLACE))
             gone.cancel()
         with suppress(asyncio.CancelledError):
             await answered
 
     async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
         """Answer it in a thread, as soon as there is a place. A request that hashes a password leaves its place early."""
+        loop = asyncio.get_running_loop()
+        if asked["PATH_INFO"] == ALIVE:
+            await loop.run_in_executor(self._threads, answer, asked, protocol, lambda: None)
+            return
         await self._places.acquire()
         asked[DEADLINE].begun = True
-        loop, place = asyncio.get_running_loop(), Place(self._places.release)
+        place = Place(self._places.release)
 
         def make_room() -> None:
             loop.call_soon_threadsafe(place.leave)
@@ -116,64 +123,46 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) 
 
     MAKE_ROOM.set(one_more)
     said: list[Any] = []
-    parts: Any = wsgi(asked, lambda status, headers, _exc_info=None: said.extend((status, headers)))
-    try:
-        body = b"".join(parts)
-    finally:
-        if hasattr(parts, "close"):
-            parts.close()
+    with limited(asked[DEADLINE]):
+        parts: Any = wsgi(asked, lambda status, headers, _exc_info=None: said.extend((status, headers)))
+        try:
+            body = b"".join(parts)
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
         if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
             connections.close_all()
     status, headers = said
-    protocol.response_bytes(int(status[:3]), headers, body)
+    protocol.response_bytes(int(status[:3]), [*headers, SERVER], body)
 
 
-async def _body(headers: Any, protocol: Any) -> bytes:
-    """What was sent with the request. Raises `Refused` where it is too much or was cut short."""
-    length, chunked = headers.get("content-length"), "transfer-encoding" in headers
-    if length is not None and chunked:  # whoever stands before us may have taken the other one for its end
-        raise Refused(400, "BAD_REQUEST", "Content-Length and Transfer-Encoding cannot go together.")
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if chunked:
-        return await _chunks(protocol, most)
-    if length is None or length == "0":
-        return b""
-    if int(length) > most:
-        raise _too_large(most)
+async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:
+    """The body of a request, once it is there; None where the request has been refused."""
     try:
-        body: bytes = await protocol()
-    except Exception:  # whatever granian calls it
-        body = b""
-    if len(body) != int(length):
-        raise Refused(400, "BAD_REQUEST", "The body did not arrive whole.")
-    return body
-
-
-async def _chunks(protocol: Any, most: int) -> bytes:
-    """A body of which nobody said how long it is."""
-    body, ended = bytearray(), False
-    async for chunk in protocol:
-        if ended:  # granian gives nothing once for the end, and once more for a chunk that was broken
-            raise Refused(400, "BAD_REQUEST", "The body did not arrive whole.")
-        ended = not chunk
-        body += chunk
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
-
-
-def _too_large(most: int) -> Refused:
-    return Refused(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.")
+        require_plain(scope)
+        async with asyncio.timeout(settings.BODY_SECONDS):
+            return await body_of(scope.headers, protocol, room)
+    except TimeoutError:
+        _refuse(protocol, Refused(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
+    except Refused as refused:
+        _refuse(protocol, refused)
+    return None
 
 
 def _refuse(protocol: Any, refused: Refused) -> None:
-    body = orjson.dumps({"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]})
+    extensions: dict[str, Any] = {"code": refused.code}
     headers = [
         ("Content-Type", "application/json; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Connection", "close"),
+        SERVER,
     ]
+    if refused.status == 503:
+        after_ms = after_busy_ms()
+        extensions["retry"] = {"kind": "SAME_REQUEST", "afterMs": after_ms}
+        headers.append(("Retry-After", str(ceil(after_ms / 1000))))
+    body = orjson.dumps({"errors": [{"message": refused.message, "extensions": extensions}]})
     protocol.response_bytes(refused.status, headers, body)
 
 

@@ -1,14 +1,18 @@
 """Requests as they come over a real connection: slowly, cut short, in pieces, twice as long as they say, and given up."""
 
+import asyncio
 import json
+import resource
 import socket
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from urllib.parse import urlparse
 
 import pytest
 from psycopg import connect
 
+from backend.arrival import SMALL, Memory, Refused, Room, body_of
 from tests.serving import serving, until
 
 QUERY = b'{"query":"{ __typename }"}'
@@ -18,6 +22,7 @@ CUT_SHORT = (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n", HEADERS + b"Conten
 """What has come of both can be read as a request."""
 CLOSED = (0, None)
 SLOW_CLIENTS = 40
+SILENT_CLIENTS = 1_200
 LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
@@ -81,6 +86,18 @@ def test_slow_clients_hold_up_nobody(impatient: tuple[str, int]) -> None:
         (HEADERS + b"Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + QUERY, (400, None)),
         (HEADERS + b"Content-Length: -1\r\n\r\n" + QUERY, (400, None)),
         (HEADERS + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", (400, None)),
+        (
+            HEADERS + b"Transfer-Encoding: gzip, " + CHUNKED[19:] + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n",
+            (400, "BAD_REQUEST"),
+        ),
+        (HEADERS + b"Transfer-Encoding: chunked\r\n" + CHUNKED + b"0\r\n\r\n", (400, "BAD_REQUEST")),
+        (whole(QUERY).replace(b"Host:", b"Host: a\r\nHost:"), (400, "BAD_REQUEST")),
+        (whole(QUERY).replace(b"localhost", b"evil@localhost"), (400, "BAD_REQUEST")),
+        (whole(QUERY).replace(b"localhost", b"a b"), (400, "BAD_REQUEST")),
+        (whole(QUERY).replace(b"localhost", b"[::1]:8000"), (200, None)),
+        (whole(QUERY).replace(b" /graphql ", b" graphql "), (400, "BAD_REQUEST")),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", (400, "BAD_REQUEST")),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", CLOSED),
         (whole(QUERY).replace(b"Host: localhost\r\n", b""), (400, "BAD_REQUEST")),
         (whole(QUERY).replace(b"Host:", b"X-A: \0\r\nHost:"), (400, None)),
         (whole(QUERY).replace(b"Host:", b"X-A: %s\r\nHost:" % (b"a" * 1_000_000)), (431, None)),
@@ -102,6 +119,65 @@ def test_what_is_cut_short_is_not_served(impatient: tuple[str, int], raw: bytes)
     with closing(send(impatient, raw)) as one:
         one.shutdown(socket.SHUT_WR)
         assert answer(one) in ((400, "BAD_REQUEST"), CLOSED)
+
+
+def test_connections_that_say_nothing_hold_up_nobody(impatient: tuple[str, int]) -> None:
+    """Far more of them than requests that a process answers at a time."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with ExitStack() as silent:
+            for _ in range(SILENT_CLIENTS):
+                silent.enter_context(closing(send(impatient, b"")))
+            with closing(send(impatient, whole(QUERY))) as quick:
+                assert answer(quick) == (200, None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Those that say where a body ends, as granian gives them."""
+
+    coding: str | None
+    length: str | None
+
+    def get(self, name: str) -> str | None:
+        return {"content-length": self.length}[name]
+
+    def get_all(self, name: str) -> list[str]:
+        found = {"transfer-encoding": self.coding}[name]
+        return [] if found is None else [found]
+
+
+class Pieces:
+    """A body that arrives in these pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+@pytest.mark.parametrize("length", [None, 3 * SMALL])
+def test_large_bodies_share_the_memory(length: int | None) -> None:
+    """Who finds no room is told to wait; what the others held is there again once they are answered. Small ones need none."""
+    memory = Memory(3 * SMALL)
+    one, other = Room(memory), Room(memory)
+    headers = Headers("chunked", None) if length is None else Headers(None, str(length))
+    large = Pieces(*[b"x" * SMALL] * 3)
+    assert asyncio.run(body_of(headers, large, one)) == b"x" * 3 * SMALL
+    with pytest.raises(Refused) as refused:
+        asyncio.run(body_of(headers, large, other))
+    assert (refused.value.status, refused.value.code) == (503, "BUSY")
+    small = Room(memory)
+    small.hold(SMALL)
+    for room in (one, other, small):
+        room.leave()
+    assert memory.free == 3 * SMALL
+    assert asyncio.run(body_of(headers, large, other)) == b"x" * 3 * SMALL
 
 
 def test_the_database_stops_when_the_client_has_gone(

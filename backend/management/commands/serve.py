@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
@@ -14,7 +15,8 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 
 from backend.engine.transactions import unit_of_work
 from backend.jobs.beside import worker_beside
@@ -25,6 +27,12 @@ from backend.production import NotForProduction, require_data, require_settings
 
 PATIENCE_SECONDS = 10
 """How long a worker may take to finish its requests when it is told to stop."""
+MOST_HEAD = 128 * 1024
+"""Bytes of a request's head, and those that are read of a body in one go."""
+BACKLOG = 4_096
+"""Connections that wait until a worker takes them."""
+OTHER_FILES = 256
+"""That a worker has open beside its connections."""
 PR_SET_PDEATHSIG = 1
 MOST_PORT = 65_535
 
@@ -69,6 +77,11 @@ class Command(BaseCommand):
             address=options["host"],
             port=options["port"],
             interface=Interfaces.RSGI,
+            # With HTTP/2 a header of some bytes can stand for thousands, and a connection may say nothing for ever.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(max_buffer_size=MOST_HEAD),
+            backpressure=_connections(),
+            backlog=BACKLOG,
             workers=options["workers"],
             websockets=False,
             respawn_failed_workers=True,
@@ -92,6 +105,20 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(f"▸ {line}")
         self.stdout.flush()
+
+
+def _connections() -> int:
+    """How many connections a worker can hold: each is an open file, of which it then may have as many as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return (
+        settings.CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(min(settings.CONNECTIONS, soft - OTHER_FILES), 1)
+    )
 
 
 def _as_worker() -> None:
