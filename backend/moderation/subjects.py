@@ -16,11 +16,12 @@ def forget(**gone: Sequence[uuid.UUID]) -> None:
     """Resolve the reports of things that are gone: nobody need look at them any more. `gone` has their ids by kind.
 
     The reports stay, with whom they were about, what was said, and what had come of them before. The deletion holds the
-    things, so nobody adds a report meanwhile.
+    things, so nobody adds a report meanwhile. They are locked in the order of their ids, as by whoever takes them away with
+    one of their reporters.
     """
-    of_them = reduce(or_, (Q(**{f"{kind}_id__in": ids}) for kind, ids in gone.items()))
+    of_them = Report.objects.filter(reduce(or_, (Q(**{f"{kind}_id__in": ids}) for kind, ids in gone.items())))
     write_all(
-        Report.objects.filter(of_them),
+        Report.objects.filter(pk__in=of_them.order_by("pk").select_for_update(no_key=True).values("pk")),
         **{f"{kind}_id": None for kind in gone},
         status=ReportStatus.RESOLVED,
         outcome=Coalesce("outcome", Value(ReportOutcome.REMOVED.value)),

@@ -55,6 +55,7 @@ def change(prepared: Change, *, kept: bytes | None) -> int:
     Returns how many were revoked. Who signs in at the same moment waits for the account, and is then held against the new
     password. Raises `Forbidden` for a wrong one.
     """
+    tokens.hold(prepared.person_id)
     unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
     if prepared.checked is None or not unchanged.update(password=prepared.wanted):
         raise Forbidden(WRONG)

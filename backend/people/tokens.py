@@ -32,6 +32,18 @@ UPDATE people_accesstoken SET last_used_at = now() WHERE digest = (
 """
 
 
+HOLD = "SELECT FROM people_person WHERE id = %s FOR KEY SHARE"
+
+
+def hold(person: uuid.UUID) -> None:
+    """Keep the person from leaving until the unit of work ends: before their account and tokens, as leaving takes them.
+
+    The key of a request refers to the person too, and would hold them only at COMMIT: after the tokens, in a circle.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [person])
+
+
 def of_person(person: uuid.UUID, window: Window) -> Page[AccessToken]:
     """The tokens that sign this person in, newest first."""
     at, id_ = "token.created_at", "token.public_id"
@@ -53,6 +65,7 @@ def note_use(digest: bytes) -> None:
 
 def revoke(token_id: uuid.UUID, person: uuid.UUID) -> None:
     """Let one of the person's own tokens sign nobody in any more. Raises `NotFound`."""
+    hold(person)
     if not AccessToken.objects.filter(account_id=person, public_id=token_id, expires_at__gt=Now()).delete()[0]:
         raise NotFound(UNKNOWN_TOKEN)
 

@@ -4,72 +4,38 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from backend.engine import metrics
 from backend.engine.errors import Busy
 from backend.engine.transactions import unit_of_work
-from backend.people import sweeping
-from backend.people.models import AccessToken, Departure, Person
+from backend.management.commands import token
+from backend.moderation import subjects
+from backend.moderation.models import Report
+from backend.people import actions, sweeping
+from backend.people.models import AccessToken, Account, Departure, Person
 from backend.reading.models import Reading
 from backend.stories.models import StoryTally
 from backend.whispers.models import Whisper
+from schema.nodes import from_id, to_id
 from tests.api import PASSWORD, Caller, join
-from tests.leaving import KEPT, Life, leave, left_of, live
+from tests.leaving import KEPT, Life, done, leave, left_of, live
 from tests.races.desk import assert_verified
+from tests.races.leaving_acts import ACTS, BEFORE_IT, HERS, fought_over
 from tests.races.rivals import Rival, elsewhere, is_blocked, race, until
 from tests.races.rows import crowd
+from tests.schema.mutations import MUTATIONS
 from tests.working import all_done, empty_queue, jobs, make_followers, start_worker, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SIGN_IN = (
-    'mutation ($p: String!) { signIn(handle: "asha", password: $p) { __typename ... on SignSuccess { token } '
-    "... on Failure { code } } }"
-)
-REFUSED = {"UNAUTHENTICATED", "NOT_FOUND", "FORBIDDEN", "BUSY", "CONFLICT"}
-Act = Callable[[Life], Any]
-
-HERS: dict[str, Act] = {
-    "follow": lambda life: life.asha.follow(life.chitra, "0"),
-    "updateProfile": lambda life: life.asha.update_profile({"bio": "Still here."}, "2", key=key()),
-    "createWhisper": lambda life: life.asha.create_whisper("Still here."),
-    "createStory": lambda life: life.asha.create_story("3", title="Still here", key=key()),
-    "publishStory": lambda life: life.asha.publish(life.ids["draft"], "2"),
-    "updateStory": lambda life: life.asha.update_story(life.ids["ordered"], {"title": "Still here"}, "3"),
-    "recordView": lambda life: life.asha.record_view(life.ids["theirs"], None, policy="FURTHEST"),
-    "report": lambda life: life.asha.report(life.bilal.id),
-    "placeOrder": lambda life: life.asha.place_order((life.ids["edition of bilal"], 1)),
-    "updateOrder": lambda life: life.asha.update_order(life.ids["placed"], "CONFIRMED", "1"),
-    "createEdition": lambda life: life.asha.create_edition(life.ids["read"]),
-    "claimReport": lambda life: life.asha.claim(life.ids["about ordered"]),
-    "changePassword": lambda life: life.asha.change_password(PASSWORD, "another good password", key()),
-    "signIn": lambda _life: Caller().ask(SIGN_IN, p=PASSWORD)["signIn"],
-    "deleteAccount": lambda life: life.asha.delete_account(PASSWORD, key()),
-}
-"""What she does on another device."""
-OF_OTHERS: dict[str, Act] = {
-    "follow": lambda life: join("gita").follow(life.asha),
-    "block": lambda life: life.chitra.block(life.asha),
-    "unfollow": lambda life: life.bilal.unfollow(life.asha, "1"),
-    "recordView": lambda life: join("gita").record_view(life.ids["read"]),
-    "report": lambda life: life.bilal.report(life.ids["flagged"]),
-    "report-person": lambda life: life.chitra.report(life.asha.id),
-    "placeOrder": lambda life: life.bilal.place_order((life.ids["edition"], 1)),
-    "updateOrder": lambda life: life.bilal.update_order(life.ids["bought"], "CONFIRMED", "1"),
-    "resolveReport": lambda life: life.dev.resolve(life.ids["about whisper"], "REMOVED"),
-    "takeDown": lambda life: life.dev.resolve(life.ids["about read"], "REMOVED"),
-    "sweep": lambda life: sweeping.sweep(life.asha.person.pk) or {},
-}
-"""What others do with her, or with something of hers."""
-ACTS = {
-    **{f"her {name}": act for name, act in HERS.items()},
-    **{f"their {name}": act for name, act in OF_OTHERS.items()},
-}
+REFUSED = {"UNAUTHENTICATED", "NOT_FOUND", "FORBIDDEN", "BUSY", "CONFLICT", "INVALID"}
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +46,17 @@ def queue() -> Iterator[None]:
     empty_queue()
 
 
-def key() -> str:
-    """A key that nobody has used."""
-    return str(Person._meta.pk.get_default())  # type: ignore[union-attr]
+def deadlocks() -> float:
+    """How many circles of this process PostgreSQL has broken up."""
+    (metric,) = metrics.DEADLOCKS.collect()
+    return sum(sample.value for sample in metric.samples if sample.name.endswith("_total"))
+
+
+def row_id(global_id: str) -> uuid.UUID:
+    """The key of the row with this id."""
+    found = from_id(global_id)
+    assert found is not None
+    return found[1][0]
 
 
 def assert_nothing_of(life: Life) -> None:
@@ -95,10 +69,15 @@ def assert_nothing_of(life: Life) -> None:
     assert_verified()
 
 
+def test_every_mutation_is_tried() -> None:
+    """A new one has to be."""
+    assert {name.partition("-")[0] for name in HERS} == {*MUTATIONS, "signOut"}
+
+
 @pytest.mark.parametrize("act", ACTS)
 def test_whatever_happens_at_the_same_moment(act: str) -> None:
-    """It is done before she leaves and swept, or it is refused; never something in between."""
-    life = live()
+    """It is done before she leaves and swept, or it is refused; never something in between, nor a circle of locks."""
+    life, before = fought_over(), deadlocks()
     left, other = race([partial(life.asha.delete_account, PASSWORD), partial(ACTS[act], life)])
     if left["__typename"] != "AccountDeleted":  # the other one was quicker, with her password or all of her account
         assert act in ("her changePassword", "her deleteAccount")
@@ -110,27 +89,29 @@ def test_whatever_happens_at_the_same_moment(act: str) -> None:
     work_off()
     sweeping.sweep(life.asha.person.pk)
     assert_nothing_of(life)
+    assert deadlocks() == before
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_what_began_before_and_is_late(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """She leaves, and all is swept, just before its COMMIT, as far as that need not wait for it: no row of it is left."""
-    life = live()
+    life, circles = fought_over(), deadlocks()
     begun, swept = threading.Event(), threading.Event()
     late = threading.local()
     before = unit_of_work.__globals__["_require_committable"]
 
     def require_committable() -> None:
         before()
-        if getattr(late, "waits", False):
-            late.waits = False
-            begun.set()
-            swept.wait(20)
+        if getattr(late, "units", 0) > 0:
+            late.units -= 1
+            if not late.units:
+                begun.set()
+                swept.wait(20)
 
     monkeypatch.setitem(unit_of_work.__globals__, "_require_committable", require_committable)
 
     def act_late() -> Any:
-        late.waits = True
+        late.units = 1 + BEFORE_IT.get(act, 0)
         try:
             return ACTS[act](life)
         finally:
@@ -145,6 +126,7 @@ def test_what_began_before_and_is_late(act: str, monkeypatch: pytest.MonkeyPatch
     swept.set()
     for one in (rival, leaving, sweeper):
         one.result()
+    assert deadlocks() == circles
     if not Person.objects.filter(pk=life.asha.person.pk, left_at__isnull=False).exists():
         assert act == "her changePassword"
         return
@@ -204,3 +186,38 @@ def test_workers_killed_at_random_points_sweep_everything(served_database: str) 
         worker.wait()
     assert Departure.objects.get(pk=life.asha.person.pk).done
     assert_nothing_of(life)
+
+
+def test_reports_go_in_one_order() -> None:
+    """Of a story that is deleted, and by somebody who has left: neither waits for the other in a circle."""
+    life, before = live(), deadlocks()
+    story, chapter = (row_id(life.ids[f"about {name}"]) for name in ("read", "chapter of read"))
+    done(life.dev.claim(to_id("Report", story)))  # the row lies behind the other one now
+    things = Report.objects.in_bulk([story, chapter])
+
+    def hold() -> list[Rival]:
+        list(Report.objects.filter(pk=chapter).select_for_update())
+        told = {"story": [things[story].story_id], "chapter": [things[chapter].chapter_id]}
+        works = [lambda: subjects.forget(**told), lambda: subjects.forget_reports(life.chitra.person.pk, 200)]
+        return [Rival(lambda work=work: unit_of_work(work)).until_it_waits() for work in works]
+
+    for rival in unit_of_work(hold):
+        rival.result()
+    assert deadlocks() == before
+
+
+def test_a_token_that_is_handed_out_as_they_leave(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """`manage.py token` makes it before, and it is revoked with the others, or makes none."""
+    life = live()
+    leaving: list[Rival] = []
+
+    def new_token(account: Account) -> str:
+        leaving.append(Rival(lambda: leave(life.asha)).until_it_waits())
+        return actions.new_token(account)
+
+    monkeypatch.setattr(token, "new_token", new_token)
+    call_command("token", "asha")
+    leaving[0].result()
+    assert not AccessToken.objects.filter(account_id=life.asha.person.pk).exists()
+    with pytest.raises(CommandError, match="nobody"):
+        call_command("token", "asha")

@@ -21,7 +21,13 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Make the token and print it, alone on a line."""
-        account = Account.objects.filter(login=options["handle"].lower(), is_active=True).first()
-        if account is None:
+        token = unit_of_work(lambda: _token_of(options["handle"].lower()))
+        if token is None:
             raise CommandError(f"There is nobody with the handle {options['handle']}.")
-        self.stdout.write(unit_of_work(lambda: new_token(account)))
+        self.stdout.write(token)
+
+
+def _token_of(login: str) -> str | None:
+    """A new token for the account, which is held: whoever is leaving gets none after the others were revoked."""
+    account = Account.objects.filter(login=login, is_active=True).select_for_update(no_key=True).first()
+    return None if account is None else new_token(account)
