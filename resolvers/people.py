@@ -43,11 +43,7 @@ def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
 
     What was committed can be answered, though one of its people is not to be seen any more.
     """
-    joined_at = moment_of(person_id)
-    person = Person(id=person_id, handle="", name="", joined_at=joined_at, updated_at=joined_at, version=0)
-    (batch,) = {row.batch for row in gather([person], viewer)}  # type: ignore[attr-defined]
-    for total in ("followers", "following", "stories"):
-        batch.load(total, lambda _batch: {person_id: 0})
+    (person,) = _by_nothing_but([person_id], viewer)
     return person
 
 
@@ -55,14 +51,22 @@ def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, P
     """All of these people, whom something names that the viewer has found. Nothing but the id of who has left."""
     found = queries.all_of(ids)
     gather((one for one in found.values() if one.left_at is None), viewer)
-    return {pk: one if one.left_at is None else _departed(pk, viewer) for pk, one in found.items()}
+    departed = _by_nothing_but([pk for pk, one in found.items() if one.left_at is not None], viewer)
+    if viewer is not None and departed:
+        nothing = {one.pk: Standing(viewer.pk, one.pk) for one in departed}
+        loaded(departed[0], "relationship", lambda _batch: nothing)
+    return found | {one.pk: one for one in departed}
 
 
-def _departed(person_id: uuid.UUID, viewer: Person | None) -> Person:
-    person = hidden(person_id, viewer)
-    if viewer is not None:
-        person.batch.load("relationship", lambda _batch: {person_id: Standing(viewer.pk, person_id)})  # type: ignore[attr-defined]
-    return person
+def _by_nothing_but(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Person]:
+    """These people as a batch of which the totals are known: what else is asked of them is loaded for all at once."""
+    people = [
+        Person(id=pk, handle="", name="", joined_at=moment_of(pk), updated_at=moment_of(pk), version=0) for pk in ids
+    ]
+    for one in gather(people, viewer)[:1]:
+        for total in ("followers", "following", "stories"):
+            loaded(one, total, lambda batch: dict.fromkeys(batch.rows, 0))
+    return people
 
 
 def update_profile(

@@ -1,7 +1,7 @@
 """Somebody who has left is nobody, at once and for everybody: before anything of theirs is swept, and after."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from tests.api import PASSWORD, Caller
 from tests.leaving import Life, leave, live
 from tests.moderating import REPORT
 from tests.owning import another_token
+from tests.races.statements import recorded
 from tests.schema.footprint import nothing_written
 from tests.schema.mutations import BY_ID, MUTATIONS
 from tests.schema.scene import MISSING, raw
@@ -167,6 +168,26 @@ def test_an_order_stays_without_the_person(then: str) -> None:
     assert (bought["author"], bought["totalCents"]) == (nobody, 300)
     story = {"title": "First edition", "author": {"handle": ""}, "chapters": []}
     assert bought["lines"] == [{"edition": {"title": "First edition", "story": story}}]
+
+
+def test_a_page_that_names_many_of_them_costs_no_more(asha: Caller, person: Callable[[str], Caller]) -> None:
+    """They are a batch like others; what is asked of one is loaded for all."""
+    edition = asha.create_edition(asha.published_story()["id"])["edition"]["id"]
+    for number in range(4):
+        buyer = person(f"buyer{number}")
+        buyer.place_order((edition, 1))
+        leave(buyer)
+    lists = " ".join(f"{name} {{ edges {{ cursor }} }}" for name in ("followers", "following", "stories", "whispers"))
+    query = (
+        "query ($n: Int!) { viewer { sales(first: $n) { edges { node { buyer { handle followerCount "
+        f"relationship {{ version following }} followers {{ totalCount }} {lists} }} }} }} }} }} }}"
+    )
+    counts = []
+    for size in (1, 4):
+        with recorded() as statements:
+            assert len(asha.ask(query, n=size)["viewer"]["sales"]["edges"]) == size
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("then", GONE)
