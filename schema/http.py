@@ -29,7 +29,7 @@ UNPROCESSABLE, PARTIAL = 422, 294
 """What the draft recommends since 2025 for a request that cannot be executed, and for data beside errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
 ASKED, UNFIT = 1, 100
-"""What a request costs by itself, and what a document costs that turns out to be unfit: it has to be read for that."""
+"""What a request costs by itself, and what one costs that cannot be executed: its document has to be read for that."""
 
 
 class BadRequest(Exception):
@@ -94,13 +94,17 @@ def _overspent(over: Overspent, media: str) -> HttpResponse:
 def _execute(request: HttpRequest) -> dict[str, Any]:
     context = Context(request)
     context.spend(ASKED)
-    query, variables, operation_name = _parameters(request)
-    _check_csrf(request)
     try:
-        prepared = prepare(query)
+        return _executed(request, context)
     except RequestError:
         context.spend(UNFIT)
         raise
+
+
+def _executed(request: HttpRequest, context: Context) -> dict[str, Any]:
+    query, variables, operation_name = _parameters(request)
+    _check_csrf(request)
+    prepared = prepare(query)
     operation = prepared.operation(operation_name)
     if request.method != "POST" and operation.operation is not OperationType.QUERY:
         raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
@@ -180,9 +184,16 @@ def _json(raw: bytes, what: str) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole)
     except (ValueError, RecursionError):
         raise BadRequest(400, "BAD_REQUEST", f"The {what} is not valid JSON in UTF-8.") from None
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no more digits than some thousands
+        raise BadRequest(400, "BAD_REQUEST", f"A number of {len(digits)} digits is too long.") from None
 
 
 def _no_constant(name: str) -> None:

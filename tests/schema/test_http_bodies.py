@@ -45,6 +45,12 @@ def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
         assert code(response) == "BAD_REQUEST"
 
 
+def test_a_number_that_is_too_long_is_said_to_be_that() -> None:
+    """It is JSON all the same."""
+    response = post(b'{"query": "{ __typename }", "variables": {"a": %s}}' % MANY_DIGITS.encode())
+    assert json.loads(response.content)["errors"][0]["message"] == "A number of 5000 digits is too long."
+
+
 def test_a_body_that_is_too_large_is_not_read() -> None:
     """413 from eight megabytes on; a little less is read and judged."""
     document = '{"query": "{ __typename }%s"}'

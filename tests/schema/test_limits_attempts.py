@@ -1,6 +1,8 @@
 """Who tries too often, or asks for too much, is told so and when to come back; everybody else is served."""
 
+import hashlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -222,6 +224,33 @@ def test_a_revoked_token_counts_for_nobody(asha: Caller, narrow: Spending) -> No
     assert not narrow._owners
 
 
-def test_documents_that_are_unfit_are_counted_too(nobody: Caller, narrow: Spending) -> None:
-    """They have to be read to find that out."""
-    assert [send(query=f"{{ nothing{n} }}").status_code for n in range(6)][-1] == 429
+COSTLY = "{ stories(first: 100) { edges { node { author { stories(first: 100) { edges { node { chapters { id } } } } } } } } }"
+OF_DOCUMENT = "query One { __typename more%d: __typename }"
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        lambda n: {"query": f"{{ nothing{n} }}"},
+        lambda n: {"query": OF_DOCUMENT % n, "operationName": "Other"},
+        lambda n: {"query": "query One { __typename } query Other { __typename }"},
+        lambda n: {"query": COSTLY},
+        lambda n: {"query": f"{{ nothing{n} }}", "extensions": persisted(f"{{ nothing{n} }}")},
+        lambda n: {"query": OF_DOCUMENT % n, "extensions": persisted("another")},
+        lambda n: {"query": "query ($a: [Int]) { __typename }", "variables": {"a": [1] * 20_001}},
+    ],
+    ids=["document", "name", "no name", "cost", "persisted", "hash", "variables"],
+)
+def test_what_cannot_be_executed_is_counted_too(
+    nobody: Caller, narrow: Spending, unfit: Callable[[int], dict[str, Any]]
+) -> None:
+    """It has to be read to find that out."""
+    answers = [Client().post("/graphql", unfit(n), content_type="application/json") for n in range(6)]
+    assert answers[0].status_code in (200, 400)
+    assert answers[0].json()["errors"]
+    assert answers[-1].status_code == 429
+
+
+def persisted(text: str) -> dict[str, Any]:
+    """What a client says of a document that has this text."""
+    return {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}}
