@@ -22,6 +22,7 @@ from backend.arrival import Memory, Refused, Room, body_of, require_plain
 from backend.engine.contention import after_busy_ms
 from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.limits.hashing import MAKE_ROOM
+from backend.limits.turns import MY_TURN, Postponed
 from backend.wsgi import application as wsgi
 
 ALIVE = "/healthz"
@@ -40,6 +41,8 @@ class Application:
         self._threads: ThreadPoolExecutor | None = None
         self._places = asyncio.Semaphore(settings.THREADS)
         """Taken by the requests that are being answered, but for those that hash a password."""
+        self._turns = asyncio.Semaphore(max(1, settings.THREADS // 2))
+        """Taken, before a place, by the requests that ask for much."""
         self._memory = Memory(settings.MOST_BODIES)
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
@@ -80,20 +83,25 @@ class Application:
             await answered
 
     async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
-        """Answer it in a thread, as soon as there is a place. A request that hashes a password leaves its place early."""
-        loop = asyncio.get_running_loop()
+        """Answer it in a thread, as soon as there is a place; if it asks for much, not before it is its turn."""
         if asked["PATH_INFO"] == ALIVE:
-            await loop.run_in_executor(self._threads, answer, asked, protocol, lambda: None)
-            return
+            await asyncio.get_running_loop().run_in_executor(self._threads, answer, asked, protocol, lambda: None, True)
+        elif not await self._in_place(asked, protocol, my_turn=False):
+            asked[DEADLINE].begun = False
+            async with self._turns:
+                await self._in_place(asked, protocol, my_turn=True)
+
+    async def _in_place(self, asked: dict[str, Any], protocol: Any, *, my_turn: bool) -> bool:
+        """Whether it has been answered. A request that hashes a password leaves its place early."""
         await self._places.acquire()
         asked[DEADLINE].begun = True
-        place = Place(self._places.release)
+        loop, place = asyncio.get_running_loop(), Place(self._places.release)
 
         def make_room() -> None:
             loop.call_soon_threadsafe(place.leave)
 
         try:
-            await loop.run_in_executor(self._threads, answer, asked, protocol, make_room)
+            return await loop.run_in_executor(self._threads, answer, asked, protocol, make_room, my_turn)
         finally:
             place.leave()
 
@@ -111,10 +119,10 @@ class Place:
             release()
 
 
-def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) -> None:
-    """Answer a request that has arrived."""
+def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], my_turn: bool) -> bool:
+    """Answer a request that has arrived. False if it asks for much, and it is not its turn: then nothing has been done."""
     if asked[DEADLINE].left:
-        return
+        return True
     extra = []
 
     def one_more() -> None:
@@ -122,18 +130,24 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None]) 
         make_room()
 
     MAKE_ROOM.set(one_more)
+    MY_TURN.set(lambda: my_turn)
     said: list[Any] = []
-    with limited(asked[DEADLINE]):
-        parts: Any = wsgi(asked, lambda status, headers, _exc_info=None: said.extend((status, headers)))
-        try:
-            body = b"".join(parts)
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
-        if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
-            connections.close_all()
+    asked["wsgi.input"].seek(0)
+    try:
+        with limited(asked[DEADLINE]):
+            parts: Any = wsgi({**asked}, lambda status, headers, _exc_info=None: said.extend((status, headers)))
+            try:
+                body = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+            if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
+                connections.close_all()
+    except Postponed:
+        return False
     status, headers = said
     protocol.response_bytes(int(status[:3]), [*headers, SERVER], body)
+    return True
 
 
 async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:

@@ -222,6 +222,8 @@ TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
 MOST_COST = 40_000
 """Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
+MUCH = 1_000
+"""The cost from which on queries wait for one another: half of the `THREADS` answer such ones, the others are for the rest."""
 
 # --- How often --------------------------------------------------------------------------------------------------
 # So many at once, and then one every so many seconds. Each can be set in the environment, by its name.

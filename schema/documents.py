@@ -27,6 +27,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from backend.limits.turns import wait_for_turn
 from schema.cost import Costs
 from schema.errors import TOO_DEEP, RequestError
 from schema.limits import exceeded, too_large, too_long
@@ -38,6 +39,8 @@ MOST_DOCUMENTS = 1_000
 MOST_CHARACTERS_IN_ALL = 1_000_000
 MOST_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
+CHARACTERS_QUICKLY_PREPARED = 2_000
+"""What tools and apps ask is mostly shorter."""
 MOST_ERRORS = 5
 """That are told of a document; each may quote much of it."""
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
@@ -87,10 +90,17 @@ class _Unfit:
 
 def prepare(text: str) -> Prepared:
     """Parse, measure and validate a document, once: the result is remembered. Raises `RequestError`."""
-    prepared = _REMEMBERED.prepared(text) if len(text) <= MOST_CHARACTERS_REMEMBERED else _prepare(text)
+    prepared = _REMEMBERED.prepared(text) if len(text) <= MOST_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
     if isinstance(prepared, _Unfit):
         raise RequestError(prepared.errors, prepared.code)
     return prepared
+
+
+def _prepare_in_turn(text: str) -> Prepared | _Unfit:
+    """A long document asks for much, whatever is in it. Raises `Postponed`."""
+    if len(text) > CHARACTERS_QUICKLY_PREPARED:
+        wait_for_turn()
+    return _prepare(text)
 
 
 def _prepare(text: str) -> Prepared | _Unfit:
@@ -141,7 +151,7 @@ class _Remembered:
         """The document, prepared now unless it is remembered."""
         known = self._prepared.get(text)
         if known is None:
-            known = _prepare(text)
+            known = _prepare_in_turn(text)
             with self._lock:
                 full = self._characters + len(text) > MOST_CHARACTERS_IN_ALL
                 if full or len(self._prepared) >= self._most:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeGuard
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
 
@@ -11,6 +12,7 @@ from backend import logs
 from backend.engine import deadline
 from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
+from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.documents import GRAPHQL, LIMIT_EXCEEDED, MOST_ERRORS, Prepared
 from schema.errors import RequestError, shown
@@ -35,7 +37,10 @@ def run(
     excess = too_many_values(variables)
     if excess is not None:
         raise RequestError([excess], LIMIT_EXCEEDED)
-    context.spend(prepared.cost(name, variables))
+    cost = prepared.cost(name, variables)
+    if cost >= settings.MUCH and operation.operation is OperationType.QUERY:
+        wait_for_turn()  # a mutation that costs as much hashes passwords, for which there are places of their own
+    context.spend(cost)
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
     drop_broken_connection()
     try:

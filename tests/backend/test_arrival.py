@@ -23,6 +23,7 @@ CUT_SHORT = (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n", HEADERS + b"Conten
 CLOSED = (0, None)
 SLOW_CLIENTS = 40
 SILENT_CLIENTS = 1_200
+MANY = 10
 LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
@@ -178,6 +179,22 @@ def test_large_bodies_share_the_memory(length: int | None) -> None:
         room.leave()
     assert memory.free == 3 * SMALL
     assert asyncio.run(body_of(headers, large, other)) == b"x" * 3 * SMALL
+
+
+def test_who_asks_for_much_holds_up_nobody_else(
+    impatient: tuple[str, int], served_database: str, transactional_db: None
+) -> None:
+    """More such queries than there are threads, all of which wait for a lock: two of them do, the rest for their turn."""
+    much = b'{"query":"{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"}'
+    with connect(served_database) as holder, connect(served_database, autocommit=True) as looking, ExitStack() as sent:
+        holder.execute("LOCK TABLE stories_story")
+        many = [sent.enter_context(closing(send(impatient, whole(much)))) for _ in range(MANY)]
+        until(lambda: len(looking.execute(LOCKED).fetchall()) == 2, "two of them wait for the lock")
+        with closing(send(impatient, whole(b'{"query":"{ viewer { handle } }"}'))) as quick:
+            assert answer(quick) == (200, None)
+        assert len(looking.execute(LOCKED).fetchall()) == 2
+        holder.rollback()
+        assert [answer(one) for one in many] == [(200, None)] * MANY
 
 
 def test_the_database_stops_when_the_client_has_gone(

@@ -206,18 +206,21 @@ def test_a_request_that_hashes_leaves_its_place_to_another(
     settings.THREADS = 1
     over, order = threading.Event(), []
 
-    def answer(asked: dict[str, Any], _protocol: Any, make_room: Callable[[], None]) -> None:
+    def answer(asked: dict[str, Any], _protocol: Any, make_room: Callable[[], None], _my_turn: bool) -> bool:
         if asked["number"] == 1:
             MAKE_ROOM.set(make_room)
             with Desk(1, 0, 60.0).place() if hashes else nullcontext():
                 over.wait(60 if hashes else 0.05)
         order.append(asked["number"])
         over.set()
+        return True
 
     async def serve() -> None:
         application = rsgi.Application()
         application.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.gather(*(application._in_turn({"number": n, DEADLINE: Deadline(60)}, None) for n in (1, 2)))
+        await asyncio.gather(
+            *(application._in_turn({"number": n, "PATH_INFO": "/", DEADLINE: Deadline(60)}, None) for n in (1, 2))
+        )
         assert not application._places.locked()
 
     monkeypatch.setattr(rsgi, "answer", answer)

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
+from backend.limits.turns import MY_TURN, Postponed
 from backend.pages import MOST_SIZE
 from schema.cost import LISTED, MUTATION, WEIGHTS, Costs
 from schema.documents import GRAPHQL, MOST_ERRORS
@@ -218,3 +219,25 @@ def test_the_same_document_is_judged_anew_for_other_variables() -> None:
     for _round in range(2):
         assert "errors" not in Caller().post(document, n=5)
         assert refused(document, n=100)["limit"] == "cost"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings: Any) -> None:
+    """A dear query, and a document that is long and new. Neither a mutation, which may be as dear, nor what is remembered."""
+    long = "{ __typename " + " ".join(f"turn{n}: __typename" for n in range(40)) + "}" + "#" * 2_000
+    dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
+    sign_in = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
+    assert min(cost(dear), cost(sign_in)) >= settings.MUCH
+    before = MY_TURN.set(lambda: False)
+    try:
+        for query in (long, dear):
+            with pytest.raises(Postponed):
+                Caller().post(query)
+        assert Caller().post(sign_in)["data"]
+        MY_TURN.set(lambda: True)
+        assert Caller().post(dear)["data"]
+        assert Caller().post(long)["data"]
+        MY_TURN.set(lambda: False)
+        assert Caller().post(long)["data"]
+    finally:
+        MY_TURN.reset(before)
