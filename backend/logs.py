@@ -134,5 +134,6 @@ LOGGING: dict[str, Any] = {
         "katha": {"level": "INFO"},
         # A refused request is no news; a fault is logged where it is masked.
         "django.request": {"level": "ERROR"},
+        "django.security.csrf": {"level": "ERROR"},  # it would quote headers, too
     },
 }
