@@ -173,4 +173,4 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
 def forget_keys_of(person_id: uuid.UUID, most: int) -> bool:
     """Forget so many keys of somebody who has left, with the replies; whether there may be more."""
     keys = IdempotencyKey.objects.filter(person_id=person_id)
-    return bool(keys.filter(key__in=list(keys.values_list("key", flat=True)[:most])).delete()[0])
+    return bool(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:most])).delete()[0])

@@ -155,7 +155,7 @@ def cancel_open_orders(person_id: uuid.UUID, most: int) -> bool:
     Nobody would pay for them, or ship them. The copies go back.
     """
     of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
-    found = list(of_theirs.filter(status__in=FROM[OrderStatus.CANCELLED]).values_list("pk", flat=True)[:most])
+    found = list({one for side in ("buyer_id", "author_id") for one in _open(most, **{side: person_id})})
     lines = queries.lines(found)
     list(
         _the({line.edition_id: 0 for of in lines.values() for line in of}).order_by("pk").select_for_update(no_key=True)
@@ -170,6 +170,12 @@ def cancel_open_orders(person_id: uuid.UUID, most: int) -> bool:
     if quantities:
         _give_back(quantities)
     return bool(found)
+
+
+def _open(most: int, **of: uuid.UUID) -> QuerySet[Order, uuid.UUID]:
+    """So many orders that can still be cancelled."""
+    newest = Order.objects.filter(status__in=FROM[OrderStatus.CANCELLED], **of).order_by("-created_at", "-pk")
+    return newest.values_list("pk", flat=True)[:most]
 
 
 def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:

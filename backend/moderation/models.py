@@ -102,8 +102,10 @@ class Report(models.Model):
             models.Index(fields=["created_at", "id"], name="report_oldest"),
             models.Index(fields=["status", "created_at", "id"], name="report_oldest_by_status"),
             models.Index(fields=["reporter", "created_at"], name="report_by_reporter"),
-            models.Index(fields=["about"], name="report_about"),
-            models.Index(fields=["claimed_by"], condition=Q(claimed_by__isnull=False), name="report_by_moderator"),
+            models.Index(fields=["about", "id"], name="report_about"),
+            models.Index(
+                fields=["claimed_by", "id"], condition=Q(claimed_by__isnull=False), name="report_by_moderator"
+            ),
         )
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
-from django.db.models import Q, Value
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from backend.engine.versions import remove_all, stamped, write_all
@@ -34,16 +34,24 @@ def forget_reports(person_id: uuid.UUID, most: int) -> bool:
 
     Reports that they were to settle as a moderator are open again; those that they have settled stay so.
     """
-    found = _some(Q(reporter_id=person_id) | Q(about_id=person_id), most)
-    if found:
-        return bool(remove_all(Report.objects.filter(pk__in=found)))
-    claimed = Report.objects.filter(pk__in=_some(Q(claimed_by_id=person_id), most))
-    state = stamped(Report, ["state"])
-    opened = write_all(
-        claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state
-    )
-    return bool(opened + write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state))
+    for side, order in (("reporter_id", "created_at"), ("about_id", "pk")):
+        found = _some(side, person_id, order, most)
+        if found:
+            remove_all(_held(found, side, person_id))
+            return True
+    found = _some("claimed_by_id", person_id, "pk", most)
+    claimed, state = _held(found, "claimed_by_id", person_id), stamped(Report, ["state"])
+    write_all(claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state)
+    write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state)
+    return bool(found)
 
 
-def _some(which: Q, most: int) -> list[uuid.UUID]:
-    return list(Report.objects.filter(which).order_by("pk").select_for_update().values_list("pk", flat=True)[:most])
+def _some(side: str, person_id: uuid.UUID, order: str, most: int) -> list[uuid.UUID]:
+    return list(Report.objects.filter(**{side: person_id}).order_by(order).values_list("pk", flat=True)[:most])
+
+
+def _held(found: Sequence[uuid.UUID], side: str, person_id: uuid.UUID) -> "QuerySet[Report]":
+    """Those of these reports that are the person's still, locked in the order of their ids."""
+    held = Report.objects.filter(pk__in=found, **{side: person_id})
+    list(held.order_by("pk").select_for_update().values_list("pk"))
+    return held

@@ -67,12 +67,12 @@ def tell_some(story_id: uuid.UUID, version: int) -> bool:
 
 def forget_notifications(person_id: uuid.UUID, most: int) -> bool:
     """Take away so many of what somebody who has left was told; whether there may be more."""
-    return _forget_some(Notification.objects.filter(person_id=person_id), most)
+    return _forget_some(Notification.objects.filter(person_id=person_id).order_by("-created_at", "-pk"), most)
 
 
 def forget_some_of_story(story_id: uuid.UUID, most: int) -> bool:
     """Take away so many of those that tell of a story which the caller holds as a draft; whether there may be more."""
-    return _forget_some(Notification.objects.filter(story_id=story_id), most)
+    return _forget_some(Notification.objects.filter(story_id=story_id).order_by("person_id"), most)
 
 
 def _forget_some(notifications: "QuerySet[Notification]", most: int) -> bool:

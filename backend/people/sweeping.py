@@ -21,7 +21,11 @@ from backend.stories.leaving import clear_story, forget_tombstones
 from backend.whispers.actions import remove_whispers
 
 BATCH = 200
-"""Rows of a kind that are swept at once: few enough that the transaction is over in a moment."""
+"""Rows of a kind that are swept at once: few enough that the transaction is over in a moment.
+
+They are taken in the order of an index that begins with the person. Without an order PostgreSQL would look for the first few of
+somebody's many rows in the whole table, as long as its statistics tell of those that were there before.
+"""
 
 
 class Swept(NamedTuple):

@@ -16,7 +16,7 @@ VIEWS_OF_READER = "DELETE FROM reading_view WHERE reader_id = %s AND story_id = 
 
 VIEWS_OF_STORY = """
 DELETE FROM reading_view WHERE story_id = %s AND (reader_id, day) IN (
-    SELECT reader_id, day FROM reading_view WHERE story_id = %s LIMIT %s
+    SELECT reader_id, day FROM reading_view WHERE story_id = %s ORDER BY reader_id, day LIMIT %s
 )
 """
 
@@ -27,7 +27,7 @@ def forget_reader(reader: uuid.UUID, most: int) -> bool:
     Whoever has viewed a story has a place in it, so no view is left behind.
     """
     places = Reading.objects.filter(reader_id=reader)
-    found = list(places.values_list("story_id", flat=True)[:most])
+    found = list(places.order_by("-updated_at", "-pk").values_list("story_id", flat=True)[:most])
     hold_stories(found)
     held = list(places.filter(story_id__in=found).order_by("pk").select_for_update().values_list("pk", flat=True))
     with connection.cursor() as cursor:
@@ -42,7 +42,7 @@ def forget_reader(reader: uuid.UUID, most: int) -> bool:
 
 def forget_views(story: uuid.UUID, most: int) -> int:
     """Take away so many views of a story that the caller holds; how many there were. Totals are left to the caller."""
-    if not View.objects.filter(story_id=story).exists():
+    if not View.objects.filter(story_id=story).order_by("reader_id", "day").values_list("day")[:1]:
         return 0
     with connection.cursor() as cursor:
         cursor.execute(VIEWS_OF_STORY, [story, story, most])
@@ -52,5 +52,5 @@ def forget_views(story: uuid.UUID, most: int) -> int:
 
 def forget_places(story: uuid.UUID, most: int) -> bool:
     """Take away so many places in a story that the caller holds, and of which all views are gone; whether there may be more."""
-    found = list(Reading.objects.filter(story_id=story).values_list("pk", flat=True)[:most])
+    found = list(Reading.objects.filter(story_id=story).order_by("reader_id").values_list("pk", flat=True)[:most])
     return bool(remove_all(Reading.objects.filter(pk__in=found)))

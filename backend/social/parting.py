@@ -16,21 +16,22 @@ pair.low_follows_at IS NULL AND pair.high_follows_at IS NULL AND pair.low_blocks
 
 PAIRS = f"""
 SELECT id FROM (
-    (SELECT id FROM social_relationship AS pair WHERE pair.low_id = %(person)s LIMIT %(most)s)
+    (SELECT id FROM social_relationship AS pair WHERE pair.low_id = %(person)s ORDER BY pair.high_id LIMIT %(most)s)
     UNION
     (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.low_follows_at IS NOT NULL
-     LIMIT %(most)s)
+     ORDER BY pair.low_follows_at DESC, pair.low_id DESC LIMIT %(most)s)
     UNION
     (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.high_follows_at IS NOT NULL
-     LIMIT %(most)s)
+     ORDER BY pair.high_follows_at DESC, pair.low_id DESC LIMIT %(most)s)
     UNION
     (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s
-     AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL) LIMIT %(most)s)
+     AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL) ORDER BY pair.low_id LIMIT %(most)s)
     UNION
-    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND {NO_TIE} LIMIT %(most)s)
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND {NO_TIE}
+     ORDER BY pair.low_id LIMIT %(most)s)
 ) AS pair LIMIT %(most)s
 """
-"""Some pairs of a person, each arm by an index of its own."""
+"""Some pairs of a person, each arm in the order of an index of its own."""
 
 
 def part_from_everybody(person: uuid.UUID, most: int) -> bool:

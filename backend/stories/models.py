@@ -213,7 +213,7 @@ class Tombstone(models.Model):
     deleted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = (models.Index(fields=["author"], name="tombstone_by_author"),)
+        indexes = (models.Index(fields=["author", "id"], name="tombstone_by_author"),)
 
     def __str__(self) -> str:
         return f"{self.id} deleted at {self.deleted_at}"

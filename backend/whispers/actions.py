@@ -109,9 +109,11 @@ def take_away(whispers: "QuerySet[Whisper]") -> bool:
 
 def remove_whispers(author_id: uuid.UUID, most: int) -> bool:
     """Delete so many whispers of an author who has left, with flags, and resolve their reports; whether there may be more."""
-    whispers = Whisper.objects.filter(author_id=author_id).order_by("pk").select_for_update()
-    found = list(whispers.values_list("pk", flat=True)[:most])
-    remove_all(Whisper.objects.filter(pk__in=found))
+    newest = Whisper.objects.filter(author_id=author_id).order_by("-created_at", "-pk")
+    found = list(newest.values_list("pk", flat=True)[:most])
+    whispers = Whisper.objects.filter(pk__in=found)
+    list(whispers.order_by("pk").select_for_update().values_list("pk"))
+    remove_all(whispers)
     Flag.objects.filter(whisper_id__in=found).delete()
     if found:
         subjects.forget(whisper=found)

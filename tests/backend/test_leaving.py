@@ -1,21 +1,27 @@
 """Sweeping what somebody left behind: all of it, in small steps of which each leaves everything sound."""
 
+import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from backend.engine.transactions import unit_of_work
 from backend.market.models import Edition, Order
 from backend.moderation.models import Report
+from backend.notifications.models import Notification, NotificationKind
 from backend.people import sweeping
 from backend.people.models import Departure, Person
+from backend.reading.models import Reading, View
 from backend.stories.models import Chapter, Shelf, Story
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
+from tests.explaining import Explained
 from tests.leaving import KEPT, Life, leave, left_of, live
 from tests.races.desk import assert_verified
-from tests.working import all_done, empty_queue, jobs, work_off
+from tests.races.rows import crowd
+from tests.working import all_done, empty_queue, jobs, make_followers, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,3 +123,41 @@ def test_the_profile_goes_at_once() -> None:
     leave(life.asha)
     row = Person.objects.get(pk=life.asha.person.pk)
     assert (row.handle, row.name, row.bio, row.left_at is not None) == ("asha", "", "", True)
+
+
+MUCH = (
+    "social_relationship|whispers_whisper|stories_story|moderation_report|reading_reading|reading_view|"
+    "notifications_notification"
+)
+"""Tables that are large enough for an index to be worth its while."""
+
+
+def test_a_part_of_much_is_found_by_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of somebody who has most of the rows, the next few are found without looking through those of others."""
+    life, others = live(), crowd(2_000)
+    me = life.asha.person
+    make_followers(me, others)
+    story = Story.objects.get(author=me, title="Read").pk
+    Whisper.objects.bulk_create(Whisper(author=one, text="Psst.") for one in [*others, *[me] * 4_000])
+    Story.objects.bulk_create(Story(author=one, title="Much") for one in [*others, *[me] * 2_000])
+    for about in (me, life.bilal.person):
+        Report.objects.bulk_create(Report(about=about, person=about, reporter=one, reason="Look.") for one in others)
+    Reading.objects.bulk_create(Reading(story_id=story, reader=one) for one in others)
+    View.objects.bulk_create(View(story_id=story, reader=one, day=date(2020, 1, 1)) for one in others)
+    Notification.objects.bulk_create(
+        Notification(person=one, kind=NotificationKind.STORY_PUBLISHED, story_id=story) for one in others
+    )
+    leave(life.asha)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    monkeypatch.setattr(sweeping, "BATCH", 2)
+    explained = Explained()
+    for stage in range(len(sweeping.STAGES)):
+        Departure.objects.update(stage=stage, reached=None)
+        for _ in range(5):  # some of which are of the story with the many readers
+            with connection.execute_wrapper(explained):
+                unit_of_work(lambda: sweeping.sweep_some(me.pk))
+    assert len(explained.plans) > 100
+    for plan in explained.plans:
+        assert not re.search(rf"Seq Scan on ({MUCH})\b", plan), plan
+        assert not re.search(r"Scan using \w+_pkey on .*\n *Filter:", plan), plan

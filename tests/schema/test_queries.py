@@ -28,6 +28,7 @@ from backend.stories.models import Story
 from backend.whispers import queries as whispers
 from schema.nodes import to_id
 from tests.api import Caller, join
+from tests.explaining import Explained
 from tests.moderating import make_moderator, screen_for
 from tests.notifying import told_of, told_of_a_day
 
@@ -410,19 +411,6 @@ def test_a_key_costs_two_statements_and_a_replay_no_write(asha: Caller, bilal: C
 
 
 # --- Indexes ----------------------------------------------------------------------------------------------------
-
-
-class Explained:
-    """Runs SQL as it is, and remembers how PostgreSQL said that it would."""
-
-    def __init__(self) -> None:
-        self.plans: list[str] = []
-
-    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        with context["connection"].connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (COSTS OFF) {sql}", params)
-            self.plans.append("\n".join(row[0] for row in cursor.fetchall()))
-        return execute(sql, params, many, context)
 
 
 def wanted_lists(author: uuid.UUID) -> list[Wanted]:
