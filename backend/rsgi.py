@@ -21,7 +21,7 @@ from django.db import connections
 from backend.arrival import Memory, Refused, Room, body_of, require_plain
 from backend.engine.contention import after_busy_ms
 from backend.engine.deadline import DEADLINE, Deadline, limited
-from backend.limits.hashing import MAKE_ROOM
+from backend.limits.hashing import AT_END, MAKE_ROOM
 from backend.limits.turns import MY_TURN, Postponed
 from backend.wsgi import application as wsgi
 
@@ -129,7 +129,9 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], 
         extra.append(True)
         make_room()
 
+    at_end: list[Callable[[], None]] = []
     MAKE_ROOM.set(one_more)
+    AT_END.set(at_end)
     MY_TURN.set(lambda: my_turn)
     said: list[Any] = []
     asked["wsgi.input"].seek(0)
@@ -145,6 +147,9 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], 
                 connections.close_all()
     except Postponed:
         return False
+    finally:
+        for leave in at_end:
+            leave()
     status, headers = said
     protocol.response_bytes(int(status[:3]), [*headers, SERVER], body)
     return True

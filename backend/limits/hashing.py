@@ -20,6 +20,9 @@ LIMIT = "hashing"
 MAKE_ROOM: ContextVar[Callable[[], None]] = ContextVar("make_room", default=lambda: None)
 """Lets the server take another request in place of the one that this thread answers."""
 
+AT_END: ContextVar[list[Callable[[], None]] | None] = ContextVar("at_end", default=None)
+"""What the server does when the request that this thread answers has ended; None outside of requests."""
+
 
 class Desk:
     """So many are served at once, and so many more may wait; who finds no room is sent away at once."""
@@ -29,12 +32,30 @@ class Desk:
         self._served = threading.Semaphore(served)
         self._seconds = seconds
 
+    def enter(self) -> None:
+        """Take room for this request, which is going to hash. Raises `RateLimited` if there is none.
+
+        It keeps the room to its end, however many passwords it hashes, and whatever else it waits for: so no more of them
+        than have room are answered beside those that hold the server's own places.
+        """
+        at_end = AT_END.get()
+        if at_end:
+            return
+        self._take_room()
+        if at_end is None:  # nobody says when it ends, so each password finds its own room
+            self._room.release()
+        else:
+            at_end.append(self._room.release)
+            MAKE_ROOM.get()()
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """Be served. Raises `RateLimited` if there is no room, or if it takes longer than `seconds`."""
-        if not self._room.acquire(blocking=False):
-            raise _too_many()
-        MAKE_ROOM.get()()
+        alone = AT_END.get() is None
+        if alone:
+            self._take_room()
+        else:
+            self.enter()
         try:
             if not self._served.acquire(timeout=self._seconds):
                 raise _too_many()
@@ -43,13 +64,12 @@ class Desk:
             finally:
                 self._served.release()
         finally:
-            self._room.release()
+            if alone:
+                self._room.release()
 
-    def require_room(self) -> None:
-        """Raise `RateLimited` if there is no room now. There may be none later either: this only saves the way."""
+    def _take_room(self) -> None:
         if not self._room.acquire(blocking=False):
             raise _too_many()
-        self._room.release()
 
 
 def _too_many() -> RateLimited:

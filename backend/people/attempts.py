@@ -14,7 +14,7 @@ from backend.limits.hashing import DESK
 
 def count_sign_in(handle: str, address: str) -> None:
     """Count one attempt on this handle from this address. Raises `RateLimited`: then the password is not to be looked at."""
-    DESK.require_room()
+    DESK.enter()
     buckets.count(_of_sign_in(handle, address))
 
 
@@ -25,7 +25,7 @@ def forgive_sign_in(handle: str, address: str) -> None:
 
 def count_sign_up(address: str) -> None:
     """Count one sign-up from this address. Raises `RateLimited`."""
-    DESK.require_room()
+    DESK.enter()
     buckets.count([Limit("sign_up", address, settings.SIGN_UPS_BY_ADDRESS)])
 
 

@@ -18,7 +18,7 @@ from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
 from backend.limits.addresses import NOWHERE, address_of
 from backend.limits.buckets import Limit
-from backend.limits.hashing import MAKE_ROOM, Desk
+from backend.limits.hashing import AT_END, MAKE_ROOM, Desk
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import MINUTE, MOST_KNOWN, Overspent, Spending
@@ -190,6 +190,31 @@ def test_who_finds_no_room_is_sent_away_and_who_waits_is_served() -> None:
         pass
 
 
+def test_a_request_keeps_its_room_to_its_end() -> None:
+    """Between two passwords of one request nobody else takes it, and the second needs no more; its place it leaves once."""
+    desk, at_end, left = Desk(1, 0, 60.0), list[Callable[[], None]](), list[bool]()
+    before = AT_END.set(at_end), MAKE_ROOM.set(lambda: left.append(True))
+    try:
+        for _ in range(2):
+            desk.enter()
+            with desk.place():
+                pass
+        AT_END.set([])
+        with pytest.raises(RateLimited):
+            desk.enter()
+        with pytest.raises(RateLimited), desk.place():
+            pass
+        assert left == [True]
+        (leave,) = at_end
+        leave()
+        with desk.place():
+            pass
+        assert left == [True, True]
+    finally:
+        AT_END.reset(before[0])
+        MAKE_ROOM.reset(before[1])
+
+
 def test_who_waits_too_long_is_sent_away() -> None:
     desk = Desk(1, 1, 0.01)
     with desk.place(), pytest.raises(RateLimited), desk.place():
@@ -209,6 +234,7 @@ def test_a_request_that_hashes_leaves_its_place_to_another(
     def answer(asked: dict[str, Any], _protocol: Any, make_room: Callable[[], None], _my_turn: bool) -> bool:
         if asked["number"] == 1:
             MAKE_ROOM.set(make_room)
+            AT_END.set([])
             with Desk(1, 0, 60.0).place() if hashes else nullcontext():
                 over.wait(60 if hashes else 0.05)
         order.append(asked["number"])
