@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import login
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
@@ -14,6 +15,7 @@ from django.test import Client
 from backend.people.models import AccessToken, Account
 from resolvers import access
 from tests.api import PASSWORD, Caller
+from tests.races.rivals import elsewhere
 from tests.schema.wire import JSON, code
 
 SIGN_IN = (
@@ -243,3 +245,37 @@ def test_a_session_that_ends_with_a_new_password_is_no_fault(browser: Browser) -
     Account.objects.filter(login="asha").update(password=make_password("another good password"))
     assert browser.send(WHO).json() == {"data": {"viewer": None}}
     assert browser.send(WHO).json() == {"data": {"viewer": None}}
+
+
+LEAVE = (
+    "mutation ($p: String!) { deleteAccount(password: $p) { __typename } "
+    'createWhisper(text: "Late.") { ... on Failure { code } } }'
+)
+
+
+def test_no_session_outlives_the_account(browser: Browser, asha: Caller) -> None:
+    """Neither the one that deletes it, from the very next field on, nor that of another browser."""
+    other = Browser().load()
+    assert other.sign_in("asha")["__typename"] == "SignSuccess"
+    assert browser.ask(LEAVE, p=PASSWORD) == {
+        "deleteAccount": {"__typename": "AccountDeleted"},
+        "createWhisper": {"code": "UNAUTHENTICATED"},
+    }
+    assert browser.session is None
+    for one in (browser, other):
+        assert one.load().ask(WHO) == {"viewer": None}
+        assert one.ask(LEAVE, p=PASSWORD)["createWhisper"] == {"code": "UNAUTHENTICATED"}
+
+
+def test_a_session_that_begins_as_they_leave(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token was revoked with the others, and the cookie that comes after signs nobody in."""
+
+    def late(*given: Any, **options: Any) -> None:
+        elsewhere(lambda: asha.delete_account(PASSWORD))
+        login(*given, **options)
+
+    monkeypatch.setattr(access, "login", late)
+    browser = Browser().load()
+    answer = browser.sign_in("asha")
+    assert browser.session is not None
+    assert browser.ask(WHO) == browser.ask(WHO, token=answer["token"]) == {"viewer": None}
