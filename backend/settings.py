@@ -222,6 +222,8 @@ TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
 MOST_COST = 40_000
 """Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
+MOST_ANSWER = 50_000_000
+"""Characters of the texts in an answer, short ones not counted. The longest story has less."""
 MUCH = 1_000
 """The cost from which on queries wait for one another: half of the `THREADS` answer such ones, the others are for the rest."""
 

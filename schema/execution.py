@@ -16,7 +16,8 @@ from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.documents import GRAPHQL, LIMIT_EXCEEDED, MOST_ERRORS, Prepared
 from schema.errors import RequestError, shown
-from schema.limits import too_many_values
+from schema.length import Length, measured
+from schema.limits import exceeded, too_many_values
 from schema.values import misfits
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
@@ -46,7 +47,7 @@ def run(
     try:
         if reads:
             context.settle_session()
-        with snapshot() if reads else nullcontext():
+        with snapshot() if reads else nullcontext(), measured() as length:
             result = execute(
                 GRAPHQL,
                 prepared.document,
@@ -59,6 +60,8 @@ def run(
     except (Refusal, DatabaseError, InterfaceError) as error:
         return _nothing(error)
     assert isinstance(result, ExecutionResult)
+    if length.exceeded:
+        return _too_long(length, operation)
     late = deadline.refused() if reads else None
     if late is not None and any(isinstance(error.original_error, BROKEN_OFF) for error in result.errors or ()):
         return _nothing(late)
@@ -73,6 +76,14 @@ def _nothing(error: Exception) -> dict[str, Any]:
     """The answer to a query of which nothing could be read."""
     said = shown(GraphQLError(str(error), original_error=error), BAD_USER_INPUT)
     return {"errors": [said.formatted], "data": None}
+
+
+def _too_long(length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
+    """The answer where the real one would be too long."""
+    error = exceeded("answer", "characters in the texts of the answer", length.found, length.most)
+    if operation.operation is OperationType.MUTATION:
+        error.message += " What was to be written may be written: send it again with its key, and ask for less."
+    return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
 
 
 def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:

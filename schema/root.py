@@ -24,6 +24,7 @@ from schema import (
 )
 from schema.answers import HANDLERS
 from schema.counted import count_mutations
+from schema.length import count_texts
 from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
 
@@ -87,3 +88,4 @@ schema = strawberry.Schema(
 )
 lighten(schema._schema)
 count_mutations(schema._schema)
+count_texts(schema._schema)

@@ -142,3 +142,34 @@ def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> N
             check_busy(answer["errors"][0])
             answer = asha.post("{ viewer { handle } }")
         assert answer == {"data": {"viewer": {"handle": "asha"}}}
+
+
+# --- Answers that would be too long -----------------------------------------------------------------------------
+
+
+def test_an_answer_that_would_be_too_long_is_refused(asha: Caller, settings: Any) -> None:
+    """Texts that are asked for by many names count as often; short ones do not count."""
+    settings.MOST_ANSWER = 20_000
+    asha.update_profile({"bio": "x" * 2_000}, "1")
+    names = "{ viewer { %s } }"
+    assert asha.ask(names % " ".join(f"b{n}: bio" for n in range(10)))["viewer"]["b9"] == "x" * 2_000
+    assert asha.ask(names % " ".join(f"h{n}: handle" for n in range(50)))
+    answer = asha.post(names % " ".join(f"b{n}: bio" for n in range(11)))
+    (error,) = answer["errors"]
+    assert answer["data"] is None
+    assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": "answer", "most": 20_000, "found": 22_000}
+
+
+def test_a_write_whose_answer_would_be_too_long_is_written(asha: Caller, settings: Any) -> None:
+    """And the client is told that it may be, and how to hear of it."""
+    settings.MOST_ANSWER = 20_000
+    bios = " ".join(f"b{n}: bio" for n in range(11))
+    answer = asha.post(
+        'mutation ($bio: String!) { updateProfile(patch: {bio: $bio}, expect: {version: "1"}) '
+        f"{{ ... on ProfileSuccess {{ person {{ {bios} }} }} }} }}",
+        bio="x" * 2_000,
+    )
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert "send it again with its key" in answer["errors"][0]["message"]
+    assert asha.ask("{ viewer { version bio } }")["viewer"] == {"version": "2", "bio": "x" * 2_000}
