@@ -221,3 +221,29 @@ def test_a_token_that_is_handed_out_as_they_leave(monkeypatch: pytest.MonkeyPatc
     assert not AccessToken.objects.filter(account_id=life.asha.person.pk).exists()
     with pytest.raises(CommandError, match="nobody"):
         call_command("token", "asha")
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_everything_at_once(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All acts in some order, on five devices, while she leaves and is swept by two."""
+    monkeypatch.setattr(sweeping, "BATCH", batch)
+    life, before = fought_over(), deadlocks()
+    twice = ("her changePassword", "her deleteAccount", "their sweep-bilal")
+    acts = [act for name, act in ACTS.items() if name not in twice]
+    random.shuffle(acts)
+
+    def some(part: int) -> None:
+        for act in acts[part::5]:
+            act(life)
+
+    def go() -> None:
+        time.sleep(random.uniform(0, 1))
+        leave(life.asha)
+        race([partial(sweeping.sweep, life.asha.person.pk)] * 2)
+
+    race([*(partial(some, part) for part in range(5)), go])
+    assert_verified()
+    work_off()
+    sweeping.sweep(life.asha.person.pk)
+    assert_nothing_of(life)
+    assert deadlocks() == before
