@@ -53,6 +53,13 @@ def fault(_request: HttpRequest) -> HttpResponse:
     return refusal(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request}" if request else ""), **known)
 
 
+def not_allowed(methods: str) -> HttpResponse:
+    """What is only read is not written to."""
+    response = refusal(405, "METHOD_NOT_ALLOWED", "This is only read: use GET.")
+    response["Allow"] = methods
+    return response
+
+
 def reading(view: View) -> View:
     """A view that is only read: any other method is answered 405."""
 
@@ -63,8 +70,6 @@ def reading(view: View) -> View:
             return view(request)
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": READING})
-        response = refusal(405, "METHOD_NOT_ALLOWED", "This is only read: use GET.")
-        response["Allow"] = READING
-        return response
+        return not_allowed(READING)
 
     return answer

@@ -11,7 +11,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from backend.limits.addresses import comes_by_proxy
-from schema.refusals import refusal
+from schema.refusals import not_allowed, refusal
 
 PAGES = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -32,6 +32,8 @@ def safe(answer: Answer) -> Answer:
         if "HTTP_X_FORWARDED_PROTO" in request.META and not comes_by_proxy(request):
             del request.META["HTTP_X_FORWARDED_PROTO"]
         response = answer(request) if _is_for_us(request) else _misdirected()
+        if response.status_code == 405 and "Content-Type" not in response:  # of a static file
+            response = not_allowed(response["Allow"])
         if response.get("Content-Type", "").startswith("text/html"):
             response.headers.setdefault("Content-Security-Policy", PAGES)
             response.headers.setdefault("Cache-Control", "no-store")

@@ -53,6 +53,13 @@ def test_where_nothing_is_there_is_a_code(path: str, method: str) -> None:
     assert response["Content-Type"] == "application/json"
 
 
+def test_a_static_file_is_only_read() -> None:
+    response = Client().post("/static/explorer/home.css")
+    assert (response.status_code, code(response)) == (405, "METHOD_NOT_ALLOWED")
+    assert response["Allow"] == "GET, HEAD"
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_form_of_another_site_is_refused() -> None:
     """The admin's sign-in without the token of our own page."""
     response = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "a", "password": "b"})
