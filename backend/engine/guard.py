@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.models import BaseConstraint, Model
+from django.db.models import Model
+
+from backend.engine.trigger import TriggerConstraint
 
 Groups = Mapping[str, Sequence[str]]
 """Field groups: what can change independently, and the fields that each group holds (none for a list of children)."""
@@ -20,7 +22,7 @@ $body$
 """
 
 
-class VersionGuard(BaseConstraint):
+class VersionGuard(TriggerConstraint):
     """Declares the field groups of a versioned model, and guards them with a trigger.
 
     `sides` maps a prefix to the groups of that side. Most rows have one side, "", with the columns `version`,
@@ -31,8 +33,6 @@ class VersionGuard(BaseConstraint):
     - each version stays or rises by exactly one, and at least one of them rises;
     - the fixed fields stay;
     - a group whose fields change carries the new version as its stamp, and no stamp moves to anything else.
-
-    Being a Django constraint it is created, altered and dropped by migrations like any other.
     """
 
     def __init__(
@@ -45,9 +45,7 @@ class VersionGuard(BaseConstraint):
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """The function, which all guards share, and this table's trigger."""
-        assert model is not None
-        assert schema_editor is not None
-        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        model, table, name = self.quoted(model, schema_editor)
         return (
             f"{REFUSE}; CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({self._refused(model)}) "
             "EXECUTE FUNCTION katha_refuse_unversioned_write()"
@@ -55,29 +53,14 @@ class VersionGuard(BaseConstraint):
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """Drop this table's trigger."""
-        assert model is not None
-        assert schema_editor is not None
-        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        _, table, name = self.quoted(model, schema_editor)
         return f"DROP TRIGGER IF EXISTS {name} ON {table}"
-
-    def constraint_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """Nothing inside CREATE TABLE; the trigger is made after it."""
-        assert schema_editor is not None
-        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
-
-    def validate(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing to say about a single instance: only an UPDATE can break the rule."""
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """As migrations write it down."""
         path, args, kwargs = super().deconstruct()
         stamps = {"stamps": self.stamps} if self.stamps else {}
         return path, args, {**kwargs, "sides": self.sides, "fixed": self.fixed, **stamps}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, VersionGuard) and self.deconstruct() == other.deconstruct()
-
-    __hash__ = None  # type: ignore[assignment]
 
     def _refused(self, model: type[Model]) -> str:
         """SQL: whether the trigger has to refuse the change from OLD to NEW."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.models import BaseConstraint, Model
+from django.db.models import Model
+
+from backend.engine.trigger import TriggerConstraint
 
 REFUSE = """
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -23,15 +25,13 @@ $body$
 """
 
 
-class PresenceGuard(BaseConstraint):
+class PresenceGuard(TriggerConstraint):
     """Declares which of a model's foreign keys have to be of people who have not left when a row is written.
 
     A foreign key of which only half is asked otherwise: whoever has left still has a row. Like one it is looked at when the
     transaction commits, and locks the people's rows as one does (KEY SHARE), which waits for nothing but somebody who is
     leaving. So of a write and a leaving at the same moment the leaving sees the write, or the write is refused. With
     `changes`, a row is looked at too when these columns of it are written later.
-
-    Being a Django constraint it is created, altered and dropped by migrations like any other.
     """
 
     def __init__(self, *, name: str, people: Sequence[str], changes: bool = False) -> None:
@@ -41,9 +41,7 @@ class PresenceGuard(BaseConstraint):
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """The function, which knows the columns, and the trigger; both have the name of the constraint."""
-        assert model is not None
-        assert schema_editor is not None
-        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        model, table, name = self.quoted(model, schema_editor)
         columns = [str(model._meta.get_field(one).column) for one in self.people]  # type: ignore[union-attr]
         refuse = REFUSE.format(function=name, people=", ".join(f"NEW.{column}" for column in columns))
         changed = f" OR UPDATE OF {', '.join(columns)}" if self.changes else ""
@@ -54,26 +52,11 @@ class PresenceGuard(BaseConstraint):
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """Drop the trigger and its function."""
-        assert model is not None
-        assert schema_editor is not None
-        table, name = map(schema_editor.quote_name, (model._meta.db_table, self.name))
+        _, table, name = self.quoted(model, schema_editor)
         return f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()"
-
-    def constraint_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """Nothing inside CREATE TABLE; the trigger is made after it."""
-        assert schema_editor is not None
-        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
-
-    def validate(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing to say about a single instance: only the database sees who leaves meanwhile."""
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """As migrations write it down."""
         path, args, kwargs = super().deconstruct()
         changes = {"changes": True} if self.changes else {}
         return path, args, {**kwargs, "people": self.people, **changes}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PresenceGuard) and self.deconstruct() == other.deconstruct()
-
-    __hash__ = None  # type: ignore[assignment]

@@ -7,6 +7,7 @@ from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstrain
 
 from backend.engine.guard import VersionGuard, guard_of
 from backend.engine.presence import PresenceGuard
+from backend.engine.trigger import TriggerConstraint
 from backend.monitoring.checks import Check
 
 MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.") and not model._meta.proxy]
@@ -58,42 +59,41 @@ def _references() -> Check:
 
 
 def _guards() -> Check:
-    expected = [
-        (model._meta.db_table, constraint.name)
-        for model in MODELS
-        for constraint in model._meta.constraints
-        if isinstance(constraint, VersionGuard)
-    ]
-    return Check(
+    return _enabled(
         "version_guards",
         "each versioned table has its trigger, and it is enabled",
-        _values(expected),
-        f"""
-        SELECT expected.column1 AS "table", expected.column2 AS trigger, coalesce(tgenabled::text, 'missing') AS state
-        FROM {_values(expected)} AS expected
-        LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.column1) AND tgname = expected.column2
-            AND tgfoid = to_regproc('katha_refuse_unversioned_write')
-        WHERE tgenabled IS NULL OR tgenabled NOT IN ('O', 'A')
-        """,
+        VersionGuard,
+        "tgfoid = to_regproc('katha_refuse_unversioned_write')",
     )
 
 
 def _presence() -> Check:
-    expected = [
-        (model._meta.db_table, constraint.name)
-        for model in MODELS
-        for constraint in model._meta.constraints
-        if isinstance(constraint, PresenceGuard)
-    ]
-    return Check(
+    return _enabled(
         "presence_guards",
         "each table that must not get rows of people who have left has its trigger, and it is enabled",
-        _values(expected),
+        PresenceGuard,
+        "tgfoid = to_regproc(expected.column2) AND tgdeferrable",
+    )
+
+
+def _enabled(name: str, rule: str, guard: type[TriggerConstraint], as_declared: str) -> Check:
+    """Every trigger that a model declares by this guard is there as declared, and enabled."""
+    expected = _values(
+        [
+            (model._meta.db_table, constraint.name)
+            for model in MODELS
+            for constraint in model._meta.constraints
+            if isinstance(constraint, guard)
+        ]
+    )
+    return Check(
+        name,
+        rule,
+        expected,
         f"""
         SELECT expected.column1 AS "table", expected.column2 AS trigger, coalesce(tgenabled::text, 'missing') AS state
-        FROM {_values(expected)} AS expected
-        LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.column1) AND tgname = expected.column2
-            AND tgfoid = to_regproc(expected.column2) AND tgdeferrable
+        FROM {expected} AS expected
+        LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.column1) AND tgname = expected.column2 AND {as_declared}
         WHERE tgenabled IS NULL OR tgenabled NOT IN ('O', 'A')
         """,
     )
