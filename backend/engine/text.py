@@ -8,6 +8,11 @@ from backend.engine.errors import Invalid, InvalidField
 
 MOST_CHARACTERS = 500_000
 """No text that Katha stores is longer, whatever field it is meant for."""
+CONTROLS = frozenset({"Cc", "Zl", "Zp"})
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What turns the text around it about (UAX #9, explicit directional formatting): a name shall not do that to a page."""
+UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Categories of characters of which nothing is to be seen, like spaces and joiners."""
 
 
 def gate(value: Any, path: str = "") -> Any:
@@ -51,7 +56,7 @@ class Checker:
     def line(self, path: str, text: str | None, *, most: int, blank: bool = False) -> str:
         """One line of text such as a title or a name: trimmed, no control characters."""
         text = self.text(path, text.strip() if text else text, most=most, blank=blank)
-        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+        if any(unicodedata.category(character) in CONTROLS or character in DIRECTIONS for character in text):
             self.wrong(path, "must be one line, without control characters.")
         return text
 
@@ -60,7 +65,7 @@ class Checker:
         if text is None:
             self.wrong(path, "must not be null.")
             return ""
-        if not blank and not text.strip():
+        if not blank and all(unicodedata.category(character) in UNSEEN for character in text):
             self.wrong(path, "must not be empty or blank.")
         if len(text) > most:
             self.wrong(path, f"is too long: {len(text)} characters, at most {most}.")

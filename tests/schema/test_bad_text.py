@@ -59,8 +59,9 @@ def test_credentials_go_through_the_same_gate(world: World) -> None:
 
 @pytest.mark.parametrize(("name", "path", "arguments"), LINES, ids=lambda value: str(value)[:24])
 def test_a_line_says_something_in_one_line(world: World, name: str, path: str, arguments: Arguments) -> None:
-    """Titles and names are not empty, not blank, without control characters and not too long."""
+    """Titles and names are not empty, not blank, without control characters, also of direction, and not too long."""
     bad = ["", " ", "\t\n", "\u3000", "two\nlines", "a\u2028b", "a\x1bb", "x" * 201]
+    bad += ["\u200b", " \u200d\ufeff", "a\u202egnp.", "\u2067a\u2069"]
     check_invalid(world, name, path, *map(arguments, bad))
 
 
@@ -75,7 +76,7 @@ def test_a_chapter_has_a_text(world: World) -> None:
 def test_a_whisper_and_a_reason_say_something(world: World) -> None:
     """Not blank, and not longer than they may be."""
     for name, path, most in (("createWhisper", "text", 500), ("report", "reason", 1_000)):
-        check_invalid(world, name, path, *({path: bad} for bad in ("", " \n ", "x" * (most + 1))))
+        check_invalid(world, name, path, *({path: bad} for bad in ("", " \n ", "\u200b", "x" * (most + 1))))
 
 
 def test_a_handle_is_plain_and_free(world: World) -> None:
