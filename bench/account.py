@@ -31,10 +31,15 @@ def processor_seconds(root: int) -> float:
 def tree(root: int) -> Iterator[int]:
     """A process and its descendants."""
     yield root
-    for task in (PROC / str(root) / "task").glob("*/children"):
+    tasks = PROC / str(root) / "task"
+    try:
+        threads = os.listdir(tasks)
+    except OSError:  # the process has ended
+        return
+    for thread in threads:
         try:
-            children = task.read_text().split()
-        except OSError:  # the thread has ended
+            children = (tasks / thread / "children").read_text().split()
+        except OSError:  # the thread has
             continue
         for child in children:
             yield from tree(int(child))

@@ -152,6 +152,7 @@ def test_the_account_holds_children_that_have_ended() -> None:
         assert list(tree(parent.pid)) == [parent.pid]
         assert processor_seconds(parent.pid) >= 0.2
         parent.communicate()
+    assert list(tree(parent.pid)) == [parent.pid], "nothing is known of it, and nothing fails"
 
 
 # --- From end to end ----------------------------------------------------------------------------------------------
