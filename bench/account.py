@@ -31,14 +31,13 @@ def processor_seconds(root: int) -> float:
 def tree(root: int) -> Iterator[int]:
     """A process and its descendants."""
     yield root
-    tasks = PROC / str(root) / "task"
     try:
-        threads = os.listdir(tasks)
+        threads = list((PROC / str(root) / "task").iterdir())
     except OSError:  # the process has ended
         return
     for thread in threads:
         try:
-            children = (tasks / thread / "children").read_text().split()
+            children = (thread / "children").read_text().split()
         except OSError:  # the thread has
             continue
         for child in children:
