@@ -21,6 +21,7 @@ from schema.documents import prepare, sent
 from schema.errors import RequestError
 from schema.execution import run
 from schema.explorer.views import explorer
+from schema.frames import with_room
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -54,7 +55,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
             raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": METHODS})
-        answer = _execute(request)
+        answer = with_room(_execute, request)
         return _with_csrf_cookie(request, _respond(PARTIAL if draft and "errors" in answer else 200, media, answer))
     except BadRequest as bad:
         if bad.status == UNPROCESSABLE and not draft:
