@@ -74,7 +74,15 @@ def test_every_mutation_is_tried() -> None:
     assert {name.partition("-")[0] for name in HERS} == {*MUTATIONS, "signOut"}
 
 
-@pytest.mark.parametrize("act", ACTS)
+AT_ONCE = [
+    *("her changePassword", "her deleteAccount", "her revokeToken", "her signIn", "her placeOrder", "her deleteStory"),
+    *("their follow", "their recordView", "their placeOrder", "their report", "their takeDown", "their deleteAccount"),
+    *("their announce-hers", "their sweep-bilal"),
+]
+"""One of each kind of lock that may be in the way. Every act is tried late, and in the crowd, below."""
+
+
+@pytest.mark.parametrize("act", AT_ONCE)
 def test_whatever_happens_at_the_same_moment(act: str) -> None:
     """It is done before she leaves and swept, or it is refused; never something in between, nor a circle of locks."""
     life, before = fought_over(), deadlocks()

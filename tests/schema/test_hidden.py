@@ -160,7 +160,7 @@ def test_ids_cannot_be_counted(scene: Scene) -> None:
 BAD: dict[str, Any] = {
     **dict.fromkeys(("text", "reason", "title", "id", "subject", "person", "story", "edition"), "a\0b"),
     **{"patch": {}, "order": ["a\0b"], "key": KEY, "expect": {"version": "a\0b"}, "outcome": "REMOVED", "lines": []},
-    **{"delta": 0, "to": 1, "priceCents": -1, "stock": -1, "current": "a\0b", "new": ""},
+    **{"delta": 0, "to": 1, "priceCents": -1, "stock": -1, "current": "a\0b", "new": "", "password": "a\0b"},
     **{"input": {"title": "a\0b"}, "chapter": {"title": "a\0b", "body": ""}},
 }
 
