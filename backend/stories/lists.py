@@ -144,8 +144,9 @@ def _with_text(text: str, source: _Source, conditions: Sequence[Condition], wind
 
 
 def _checked_text(text: str) -> str:
-    check = Checker()
-    text = check.text("filter.text", text.strip(), most=SEARCH_CHARACTERS)
+    check, text = Checker(), text.strip()
+    # What is not to be seen can be looked for.
+    check.text("filter.text", text, most=SEARCH_CHARACTERS, blank=bool(text))
     check.done()
     return STRAY_HYPHENS.sub(" ", text)
 
