@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -12,7 +12,7 @@ from backend.engine.versions import require_transaction, stamped, write
 from backend.jobs.queue import defer
 from backend.people import tokens
 from backend.people.models import Account, Departure, Person
-from backend.people.passwords import PASSWORD_CHARACTERS, WRONG
+from backend.people.passwords import WRONG, hash_if_right
 
 NO_PROFILE = {"name": "", "bio": "", "show_mature": False}
 
@@ -31,8 +31,7 @@ def prepared(person_id: uuid.UUID, password: str) -> Leave:
     account = Account.objects.filter(pk=person_id, is_active=True).first()
     if account is None:
         raise Unauthenticated
-    right = check_password(password[:PASSWORD_CHARACTERS], account.password)
-    return Leave(person_id, account.password if right else None)
+    return Leave(person_id, hash_if_right(account, password))
 
 
 def leave(wanted: Leave) -> None:

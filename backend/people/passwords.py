@@ -39,14 +39,18 @@ class Change:
     wanted: str
 
 
+def hash_if_right(account: Account, password: str) -> str | None:
+    """The hash that the password was held against; None if it is wrong. Slow on purpose."""
+    return account.password if check_password(password[:PASSWORD_CHARACTERS], account.password) else None
+
+
 def prepared(person_id: uuid.UUID, current: str, new: str) -> Change:
     """What it takes to change the password of this person. Raises `Invalid` for a new one that is not good enough."""
     account = Account.objects.select_related("person").get(pk=person_id)
     checker = Checker()
     check(checker, "new", new, account)
     checker.done()
-    right = check_password(current[:PASSWORD_CHARACTERS], account.password)
-    return Change(person_id, account.password if right else None, make_password(new))
+    return Change(person_id, hash_if_right(account, current), make_password(new))
 
 
 def change(prepared: Change, *, kept: bytes | None) -> int:
