@@ -63,7 +63,7 @@ audit: .venv/ready-dev ## Ask whether what is pinned has known vulnerabilities (
 	    echo "▸ requirements/$$name.txt"; \
 	    $(VENV) -m pip_audit --strict --require-hashes --disable-pip -r "requirements/$$name.txt" || exit; \
 	done
-	@! command -v npm >/dev/null 2>&1 || { echo "▸ The explorer's files"; cd schema/explorer && npm audit; }
+	@! command -v npm >/dev/null 2>&1 || { echo "▸ The explorer's files"; cd schema/server/explorer && npm audit; }
 
 # Free to use in any program. Anything else, and what has no licence, fails, but for the packages named below.
 FREE := MIT;MIT License;BSD License;BSD-2-Clause;BSD-3-Clause;ISC;Apache-2.0;Apache Software License;PSF-2.0
@@ -77,11 +77,11 @@ licences: .venv/ready-dev ## List the licences of what Katha depends on; fails o
 	@$(VENV) -m piplicenses --with-system --order=license
 	@$(VENV) -m piplicenses --with-system --ignore-packages $(BY_NAME) --allow-only "$(FREE)" >/dev/null
 
-explorer: schema/explorer/static/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
+explorer: schema/server/explorer/static/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
 
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf schema/explorer/node_modules schema/explorer/static/explorer/vendor
+	rm -rf schema/server/explorer/node_modules schema/server/explorer/static/explorer/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The environment -------------------------------------------------------------------------------------
@@ -135,16 +135,16 @@ endef
 NPM := npm --no-fund --no-audit --no-update-notifier --loglevel=error \
     --fetch-timeout=15000 --fetch-retries=0
 
-schema/explorer/static/explorer/vendor/.ready: schema/explorer/package-lock.json schema/explorer/package.json
+schema/server/explorer/static/explorer/vendor/.ready: schema/server/explorer/package-lock.json schema/server/explorer/package.json
 	@echo "▸ Fetching the explorer's files with npm"
-	@cd schema/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
+	@cd schema/server/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
 	@touch $@
 
 # Not reachable is not fatal: the page then takes the same files from a CDN.
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 90)
 .PHONY: explorer-if-possible
 explorer-if-possible:
-	@if [ ! -e schema/explorer/package.json ] || $(MAKE) -q explorer 2>/dev/null; then :; \
+	@if [ ! -e schema/server/explorer/package.json ] || $(MAKE) -q explorer 2>/dev/null; then :; \
 	elif ! command -v npm >/dev/null 2>&1; then \
 	    echo "▸ Note: npm is not here, so GraphiQL takes its files from a CDN."; \
 	elif ! $(MAKE) explorer 2>/dev/null; then \

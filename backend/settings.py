@@ -40,8 +40,8 @@ CORS_ALLOWED_ORIGINS = listed("CORS_ALLOWED_ORIGINS")
 TRUSTED_PROXIES = listed("TRUSTED_PROXIES")
 """Addresses and networks of proxies that say in X-Forwarded-For whose request it is."""
 
-ROOT_URLCONF = "schema.urls"
-WSGI_APPLICATION = "backend.wsgi.application"
+ROOT_URLCONF = "schema.server.urls"
+WSGI_APPLICATION = "schema.server.wsgi.application"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -65,14 +65,14 @@ INSTALLED_APPS = [
     "backend.jobs",
     "backend.limits",
     "schema",
-    "schema.explorer",
+    "schema.server.explorer",
 ]
 
 # Few, because every request walks through them. CSRF is checked where a cookie is what signs somebody in: by the
 # admin's own views, and by the GraphQL view when a request comes without a bearer token.
 MIDDLEWARE = [
-    "schema.requests.watched",
-    "schema.safety.safe",
+    "schema.server.requests.watched",
+    "schema.server.safety.safe",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -153,10 +153,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 # --- Browsers ---------------------------------------------------------------------------------------------------
 
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "schema.refusals.unproven"
+CSRF_FAILURE_VIEW = "schema.server.refusals.unproven"
 SECURE_REFERRER_POLICY = "same-origin"
 
-# TLS ends at a proxy, which says so in this header; from anybody else it is taken away (`schema/safety.py`).
+# TLS ends at a proxy, which says so in this header; from anybody else it is taken away (`schema/server/safety.py`).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
@@ -221,7 +221,7 @@ TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
 MOST_COST = 40_000
-"""Fields that an answer can have, by the pages and lists asked for (`schema/cost.py`)."""
+"""Fields that an answer can have, by the pages and lists asked for (`schema/execution/cost.py`)."""
 MOST_ANSWER = 50_000_000
 """Characters of the texts in an answer, short ones not counted. The longest story has less."""
 MUCH = 1_000

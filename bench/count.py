@@ -16,10 +16,10 @@ import psycopg
 from django.db import connection
 from django.test import Client
 
-from backend.wsgi import application  # which sets Django up
 from bench.data import Data
 from bench.scripts import Answer, Request, Wrong, play
 from bench.works import WORKS, Work
+from schema.server.wsgi import application  # which sets Django up
 
 __all__ = ["application", "counts"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.embedded import ROLE
-from backend.embedded.place import binaries
+from backend.embedded.data_folder import binaries
 from bench.account import end_with_parent
 from bench.data import COPY, Database
 from bench.scripts import Wrong

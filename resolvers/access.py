@@ -12,9 +12,11 @@ from backend.engine.errors import Invalid, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
+from backend.erasure import leaving
 from backend.limits.addresses import address_of
-from backend.people import actions, attempts, leaving, passwords, queries, tokens
+from backend.people import actions, attempts, passwords, queries, tokens
 from backend.people.models import Account, Person
+from backend.stories.actions import make_shelf
 from resolvers.batches import gather
 
 
@@ -64,6 +66,7 @@ def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> t
 
     def work() -> tuple[Account, str]:
         account = actions.sign_up(handle=handle, name=name, password=password)
+        make_shelf(account.pk)
         return account, actions.new_token(account, client=_client(request))
 
     return _signed_in_as(request, *unit_of_work(work))

@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
+from backend.erasure.chapters import delete_chapter as delete
 from backend.people.models import Person
 from backend.stories import chapters
 from backend.stories.actions import NewChapter
@@ -48,7 +49,7 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
     """Delete a chapter of one's own story."""
 
     def write(seen: Expected) -> Outcome:
-        return Outcome(Applied.WRITTEN, {"story": chapters.delete_chapter(chapter, me.pk, seen)})
+        return Outcome(Applied.WRITTEN, {"story": delete(chapter, me.pk, seen)})
 
     request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
     return performed(request, conditioned(me, expect, _the(chapter), write), me)

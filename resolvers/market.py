@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from backend.engine.errors import OutOfStock
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.market import actions, queries
 from backend.market import orders as order_actions
+from backend.market.errors import OutOfStock
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
 from backend.market.orders import NewLine
 from backend.pages import Page, Window

@@ -8,11 +8,12 @@ from typing import Any
 from backend.engine import tallies
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
+from backend.erasure import stories as erasure
 from backend.pages import Page, Window
 from backend.people.models import Person
 from backend.reading import queries as reading
 from backend.reading.models import Reading
-from backend.stories import actions, queries, removal, revisions
+from backend.stories import actions, queries, revisions
 from backend.stories import chapters as chapter_actions
 from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
@@ -111,7 +112,7 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
     """Delete one's own story and all that belongs to it, if nothing in it has changed."""
 
     def write(seen: Expected) -> Outcome:
-        shelf = removal.delete_story(story, me.pk, seen)
+        shelf = erasure.delete_story(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
     return performed(

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
+from backend.erasure import whispers as erasure
+from backend.moderation import screening
 from backend.pages import Page, Window
 from backend.people.models import Person
-from backend.whispers import actions, queries
+from backend.whispers import queries
 from backend.whispers.models import Whisper
 from resolvers import people
 from resolvers.access import shows_mature, the_id
@@ -52,7 +54,7 @@ def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) 
     """A whisper, with the flag and the report that its screening asks for."""
 
     def work() -> Outcome:
-        whisper, report = actions.create_whisper(me.pk, text, nsfw=nsfw)
+        whisper, report = screening.create_whisper(me.pk, text, nsfw=nsfw)
         rows = {"whisper": whisper} if report is None else {"whisper": whisper, "report": report}
         return made(Outcome(Applied.WRITTEN, rows), "whisper")
 
@@ -63,7 +65,7 @@ def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uui
     """Delete one's own whisper, if nothing about it has changed."""
 
     def write(seen: Expected) -> Outcome:
-        actions.delete_whisper(whisper, me.pk, seen)
+        erasure.delete_whisper(whisper, me.pk, seen)
         return Outcome(Applied.WRITTEN)
 
     target = Target("whisper", {"pk": whisper})

@@ -5,14 +5,14 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import strawberry
 from django.db import DatabaseError, InterfaceError
 from strawberry.extensions import FieldExtension
 from strawberry.scalars import JSON
 
-from backend.engine import errors, metrics
+from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
 from backend.engine.transactions import unserved
@@ -20,9 +20,6 @@ from backend.engine.versions import Expected
 from resolvers.access import expected
 from schema.nodes import Versioned, to_id
 from schema.scalars import Version
-
-if TYPE_CHECKING:
-    from schema.market import Edition
 
 # --- What a write is conditioned on -----------------------------------------------------------------------------
 
@@ -245,18 +242,6 @@ class InvalidError(Failure):
     fields: list[InvalidField] = strawberry.field(description="Each argument that is wrong.")
 
 
-@strawberry.type(
-    description="Less is left of an edition than was asked for. Nothing was written, of the other lines of an order neither."
-)
-class OutOfStockError(Failure):
-    """Too little is left."""
-
-    edition: Annotated["Edition", strawberry.lazy("schema.market")] = strawberry.field(
-        description="The edition of which too little is left, as it is now."
-    )
-    available: int = strawberry.field(description="How many copies are left.")
-
-
 @strawberry.type(description="The idempotency key was used before with other arguments.")
 class KeyReusedError(Failure):
     """A key that belongs to another request."""
@@ -279,7 +264,8 @@ class BusyError(Failure):
     """The database could not serve the write."""
 
 
-def _common(refusal: errors.Refusal) -> dict[str, Any]:
+def common(refusal: errors.Refusal) -> dict[str, Any]:
+    """What all failures say of a refusal."""
     retry = Retry(kind=RetryKind[refusal.retry_kind.name], after_ms=refusal.after_ms)
     return {"code": FailureCode[refusal.code], "message": refusal.message, "retry": retry}
 
@@ -290,7 +276,7 @@ def _conflict(refusal: errors.Conflict) -> ConflictError:
         for o in refusal.overlaps
     ]
     return ConflictError(
-        **_common(refusal),
+        **common(refusal),
         current=refusal.current,
         expected=Version(str(refusal.expected)),
         overlaps=overlaps,
@@ -309,19 +295,15 @@ def _as_sent(value: Any) -> Any:
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:
     fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields]
-    return InvalidError(**_common(refusal), fields=fields)
+    return InvalidError(**common(refusal), fields=fields)
 
 
 def _not_found(refusal: errors.NotFound) -> NotFoundError:
-    return NotFoundError(**_common(refusal), deleted_at=refusal.deleted_at)
-
-
-def _out_of_stock(refusal: errors.OutOfStock) -> OutOfStockError:
-    return OutOfStockError(**_common(refusal), edition=refusal.edition, available=refusal.available)
+    return NotFoundError(**common(refusal), deleted_at=refusal.deleted_at)
 
 
 def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
-    return lambda refusal: answer(**_common(refusal))
+    return lambda refusal: answer(**common(refusal))
 
 
 def _unserved(error: Exception) -> BusyError | None:
@@ -330,12 +312,12 @@ def _unserved(error: Exception) -> BusyError | None:
     After the commit, such as where a session is written, the client must not hear that nothing was.
     """
     refusal = unserved(error)
-    if refusal is not None and metrics.has_committed():
+    if refusal is not None and committed.has_committed():
         refusal = errors.OutcomeUnknown(after_ms=refusal.after_ms)
-    return None if refusal is None else BusyError(**_common(refusal))
+    return None if refusal is None else BusyError(**common(refusal))
 
 
-class _Handler:
+class Handler:
     """Turns one kind of refusal, after it has crossed the transaction, into its type of answer."""
 
     def __init__(self, kinds: tuple[type[Exception], ...], answer: type, make: Callable[[Any], Any]) -> None:
@@ -347,16 +329,16 @@ class _Handler:
 
 
 HANDLERS = (
-    _Handler((errors.Conflict,), ConflictError, _conflict),
-    _Handler((errors.Invalid,), InvalidError, _invalid),
-    _Handler((errors.NotFound,), NotFoundError, _not_found),
-    _Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
-    _Handler((errors.OutOfStock,), OutOfStockError, _out_of_stock),
-    _Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
-    _Handler((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
-    _Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
-    _Handler((DatabaseError, InterfaceError), BusyError, _unserved),
+    Handler((errors.Conflict,), ConflictError, _conflict),
+    Handler((errors.Invalid,), InvalidError, _invalid),
+    Handler((errors.NotFound,), NotFoundError, _not_found),
+    Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
+    Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
+    Handler((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
+    Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
+    Handler((DatabaseError, InterfaceError), BusyError, _unserved),
 )
+"""What every refusal of the engine becomes. A noun with one of its own adds a handler: see `root`."""
 
 
 class _TextGate(FieldExtension):

@@ -45,16 +45,14 @@ LazyStory = Annotated["Story", strawberry.lazy("schema.stories")]
 class Chapter(Versioned):
     """A chapter."""
 
+    row = models.Chapter
+    look_up = staticmethod(stories.chapters_by_ids)
+
     id: strawberry.ID = computed(lambda chapter: to_id("Chapter", chapter.pk), "Names this chapter. Opaque.")
     story: LazyStory = computed(stories.story_of, "The story that it belongs to.")
     position: int = strawberry.field(description="1, 2, 3 … without gaps.")
     title: str = strawberry.field(description="Its title: one line.")
     body: str = strawberry.field(description="Its text. Blank lines separate paragraphs.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of chapters are what this type shows."""
-        return isinstance(value, models.Chapter)
 
     @strawberry.field(
         description="What writes to the title and text replaced, newest first. Only for the author, null for anybody else. "

@@ -2,36 +2,14 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import strawberry
 
 from backend.people.models import Person
-from resolvers import market, moderation, notifications, people, reading, revisions, social, stories, tokens, whispers
 from schema.context import Info
-from schema.nodes import Node, at_most, from_id
-
-Loader = Callable[[Iterable[uuid.UUID], Person | None], dict[uuid.UUID, Any]]
-
-OF_EVERYBODY: dict[str, Loader] = {
-    "Person": lambda ids, viewer: people.by_ids(ids, viewer=viewer),
-    "Shelf": lambda ids, viewer: stories.shelves_by_ids(ids, viewer=viewer),
-    "Story": lambda ids, viewer: stories.by_ids(ids, viewer=viewer),
-    "Chapter": lambda ids, viewer: stories.chapters_by_ids(ids, viewer=viewer),
-    "Revision": lambda ids, viewer: revisions.by_ids(ids, viewer=viewer),
-    "Whisper": lambda ids, viewer: whispers.by_ids(ids, viewer=viewer),
-    "Report": lambda ids, viewer: moderation.by_ids(ids, viewer=viewer),
-    "Edition": lambda ids, viewer: market.editions_by_ids(ids, viewer=viewer),
-    "Order": lambda ids, viewer: market.orders_by_ids(ids, viewer=viewer),
-    "AccessToken": lambda ids, viewer: tokens.by_ids(ids, viewer=viewer),
-    "Notification": lambda ids, viewer: notifications.by_ids(ids, viewer=viewer),
-}
-OF_THE_VIEWER: dict[str, Loader] = {
-    "Relationship": lambda ids, viewer: social.relationships(ids, viewer=viewer) if viewer else {},
-    "Reading": lambda ids, viewer: reading.by_stories(ids, viewer=viewer),
-}
-"""Things that belong to the viewer and something else: their ids name the viewer first, and nobody else finds them."""
+from schema.nodes import Node, at_most, from_id, node_types
 
 
 def look_up(ids: Iterable[str], viewer: Person | None) -> list[Any]:
@@ -41,7 +19,8 @@ def look_up(ids: Iterable[str], viewer: Person | None) -> list[Any]:
     for one in wanted:
         if one is not None:
             keys[one[0]].append(one[1])
-    found = {name: (OF_EVERYBODY.get(name) or OF_THE_VIEWER[name])(of, viewer) for name, of in keys.items()}
+    types = node_types()
+    found = {name: types[name].look_up(of, viewer=viewer) for name, of in keys.items()}
     return [None if one is None else found[one[0]].get(one[1]) for one in wanted]
 
 
@@ -50,11 +29,12 @@ def _wanted(global_id: str, viewer: Person | None) -> tuple[str, uuid.UUID] | No
     if found is None:
         return None
     name, keys = found
-    if name in OF_EVERYBODY and len(keys) == 1:
-        return name, keys[0]
-    if name in OF_THE_VIEWER and len(keys) == 2 and viewer is not None and keys[0] == viewer.pk:
-        return name, keys[1]
-    return None
+    node_type = node_types().get(name)
+    if node_type is None:
+        return None
+    if not node_type.belongs_to_viewer:
+        return (name, keys[0]) if len(keys) == 1 else None
+    return (name, keys[1]) if len(keys) == 2 and viewer is not None and keys[0] == viewer.pk else None
 
 
 @strawberry.type

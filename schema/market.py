@@ -9,6 +9,7 @@ import strawberry
 
 from backend.engine.idempotency import Outcome
 from backend.market import models
+from backend.market.errors import OutOfStock
 from backend.market.orders import NewLine
 from resolvers import market
 from schema.answers import (
@@ -17,14 +18,16 @@ from schema.answers import (
     BusyError,
     ConflictError,
     ExpectArgument,
+    Failure,
     ForbiddenError,
+    Handler,
     InvalidError,
     Key,
     KeyReusedError,
     NotFoundError,
-    OutOfStockError,
     applied_field,
     applied_of,
+    common,
     mutation,
     query,
     what_is_expected,
@@ -55,6 +58,9 @@ from schema.stories import Story
 class Edition(Versioned):
     """An edition."""
 
+    row = models.Edition
+    look_up = staticmethod(market.editions_by_ids)
+
     id: strawberry.ID = computed(lambda edition: to_id("Edition", edition.pk), "Names this edition. Opaque.")
     created_at: datetime = strawberry.field(description="When it was created.")
     story: Story = computed(
@@ -65,11 +71,6 @@ class Edition(Versioned):
     title: str = strawberry.field(description="What it is called: one line.")
     price_cents: int = strawberry.field(description="What one copy costs, in cents.")
     stock: int = strawberry.field(description="How many copies are left to order. Exact, and never below 0.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of editions are what this type shows."""
-        return isinstance(value, models.Edition)
 
 
 @strawberry.enum(
@@ -103,6 +104,9 @@ class OrderLine:
 class Order(Versioned):
     """An order."""
 
+    row = models.Order
+    look_up = staticmethod(market.orders_by_ids)
+
     id: strawberry.ID = computed(lambda order: to_id("Order", order.pk), "Names this order. Opaque.")
     created_at: datetime = strawberry.field(description="When it was placed.")
     buyer: Person = computed(market.buyer, "Who has placed it, and can cancel it.")
@@ -110,11 +114,6 @@ class Order(Versioned):
     status: OrderStatus = computed(lambda order: OrderStatus[order.status], "How far it has come.")
     lines: list[OrderLine] = computed(market.lines, "What is ordered, in the order in which it was asked for.")
     total_cents: int = strawberry.field(description="What all lines cost together, in cents.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of orders are what this type shows."""
-        return isinstance(value, models.Order)
 
 
 @strawberry.type(description="An edition in a list, with the place where the list can go on.")
@@ -172,6 +171,23 @@ class MarketQuery:
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(
+    description="Less is left of an edition than was asked for. Nothing was written, of the other lines of an order neither."
+)
+class OutOfStockError(Failure):
+    """Too little is left."""
+
+    edition: Edition = strawberry.field(description="The edition of which too little is left, as it is now.")
+    available: int = strawberry.field(description="How many copies are left.")
+
+
+def _out_of_stock(refusal: OutOfStock) -> OutOfStockError:
+    return OutOfStockError(**common(refusal), edition=refusal.edition, available=refusal.available)  # type: ignore[arg-type]
+
+
+OUT_OF_STOCK = Handler((OutOfStock,), OutOfStockError, _out_of_stock)
 
 
 @strawberry.input(description="Copies of one edition to order.")

@@ -80,6 +80,9 @@ class ReportOutcome(enum.Enum):
 class Report(Versioned):
     """A report."""
 
+    row = models.Report
+    look_up = staticmethod(moderation.by_ids)
+
     id: strawberry.ID = computed(lambda report: to_id("Report", report.pk), "Names this report. Opaque.")
     created_at: datetime = strawberry.field(description="When it was made.")
     subject: Node | None = computed(
@@ -99,11 +102,6 @@ class Report(Versioned):
         moderation.reporter,
         "Who made it; null if the screening of a whisper did. Null for anybody but moderators.",
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of reports are what this type shows."""
-        return isinstance(value, models.Report)
 
 
 @strawberry.type(description="A report in a list, with the place where the list can go on.")

@@ -3,23 +3,47 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, ClassVar, Protocol
 
 import strawberry
 
 from backend.engine.errors import Invalid
 from backend.pages import Page, Window, to_cursor
+from backend.people.models import Person
 from schema.scalars import Version
 
 MOST_IDS = 1_000
 """How many things one request may look up by id."""
 
 
+class LookUp(Protocol):
+    """Finds rows by their keys, as the viewer may see them, in as many queries whatever their number."""
+
+    def __call__(self, ids: Iterable[uuid.UUID], *, viewer: Person | None) -> Mapping[uuid.UUID, Any]:
+        """Those that were found, by their keys."""
+
+
 @strawberry.interface(description="Anything that can be found again by its id.")
 class Node:
-    """Relay's Node: an id that is unique across all types."""
+    """Relay's Node: an id that is unique across all types.
+
+    Each type says of which model its rows are, and how they are found by their keys. A thing that belongs to the viewer and
+    something else has an id of two keys, of which the first is the viewer's: nobody else finds it.
+    """
+
+    row: ClassVar[type]
+    """What this type shows."""
+    look_up: ClassVar[LookUp]
+    """Of these keys those that the viewer may see."""
+    belongs_to_viewer: ClassVar[bool] = False
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Whether a value is what this type shows: how GraphQL finds the type of a thing behind an interface."""
+        return isinstance(value, cls.row)
 
     id: strawberry.ID = strawberry.field(description="Names this thing among all things. Opaque.")
 
@@ -32,6 +56,20 @@ class Versioned(Node):
         description="Changes with every write. Send it back in `expect` to write only if nobody else has."
     )
     updated_at: datetime = strawberry.field(description="When the last write happened.")
+
+
+@cache
+def node_types() -> dict[str, type[Node]]:
+    """Every type of things, by its name."""
+    return {one.__name__: one for base in (Node, Versioned) for one in base.__subclasses__() if "row" in vars(one)}
+
+
+def type_name_of(value: object) -> str:
+    """What clients call a thing: the name of the type that shows it. Raises LookupError for what no type shows."""
+    for name, node_type in node_types().items():
+        if isinstance(value, node_type.row):
+            return name
+    raise LookupError(f"No type shows a {type(value).__name__}.")
 
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:

@@ -64,6 +64,9 @@ def _digest(notification: models.Notification) -> Any:
 class Notification(Versioned):
     """A notification."""
 
+    row = models.Notification
+    look_up = staticmethod(notifications.by_ids)
+
     id: strawberry.ID = computed(
         lambda notification: to_id("Notification", notification.pk), "Names this notification. Opaque."
     )
@@ -76,11 +79,6 @@ class Notification(Versioned):
         "notification out. It goes when the story is deleted.",
     )
     digest: ModerationDigest | None = computed(_digest, "The figures of a digest; null otherwise.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of notifications are what this type shows."""
-        return isinstance(value, models.Notification)
 
 
 @strawberry.type(description="A notification in a list, with the place where the list can go on.")

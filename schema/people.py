@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 class Person(Versioned):
     """A person's public profile."""
 
+    row = models.Person
+    look_up = staticmethod(people.by_ids)
+
     id: strawberry.ID = computed(lambda person: to_id("Person", person.pk), "Names this person. Opaque.")
     handle: str = strawberry.field(description="The unique name that they sign in with; never changes.")
     name: str = strawberry.field(description="The name that they show.")
@@ -75,11 +78,6 @@ class Person(Versioned):
         notifications.unread_count,
         "How many of their notifications they have not read; 100 stands for 100 or more. Only for oneself.",
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of people are what this type shows."""
-        return isinstance(value, models.Person)
 
     @strawberry.field(description="Who follows them, newest first. Nobody across a block from the viewer.")
     def followers(

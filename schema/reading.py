@@ -36,6 +36,10 @@ from schema.stories import Story
 class Reading(Versioned):
     """A reader's place."""
 
+    row = models.Reading
+    look_up = staticmethod(reading.by_stories)
+    belongs_to_viewer = True
+
     id: strawberry.ID = computed(
         lambda row: to_id("Reading", row.reader_id, row.story_id),
         "Names this reader's place in this story. Opaque.",
@@ -51,11 +55,6 @@ class Reading(Versioned):
         "Chapters whose title or text was written since the reader was last here, new ones included, in order; empty for "
         "a reader who has never been here.",
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of readings are what this type shows."""
-        return isinstance(value, models.Reading)
 
 
 @strawberry.type(description="A reading in a list, with the place where the list can go on.")

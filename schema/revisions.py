@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 class Revision(Node):
     """A step of the history."""
 
+    row = models.Revision
+    look_up = staticmethod(revisions.by_ids)
+
     id: strawberry.ID = computed(lambda row: to_id("Revision", row.pk), "Names this revision. Opaque.")
     version: Version = strawberry.field(
         description="The version that the write gave to the story, or to the chapter where this is one of a chapter."
@@ -52,11 +55,6 @@ class Revision(Node):
         "What these fields held before, by name. `chapters` is the order of the chapters, by id; `removed` a chapter that "
         "was deleted: id, position, title, body, version.",
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of revisions are what this type shows."""
-        return isinstance(value, models.Revision)
 
 
 def _as_sent(values: dict[str, Any]) -> dict[str, Any]:

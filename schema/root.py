@@ -23,9 +23,6 @@ from schema import (
     whispers,
 )
 from schema.answers import HANDLERS
-from schema.counted import count_mutations
-from schema.length import count_texts
-from schema.light import lighten
 from schema.scalars import UUID, VERSION, Version
 
 
@@ -84,8 +81,5 @@ schema = strawberry.Schema(
         notifications.Notification,
     ],
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
-    exception_handlers=HANDLERS,
+    exception_handlers=(*HANDLERS, market.OUT_OF_STOCK),
 )
-lighten(schema._schema)
-count_mutations(schema._schema)
-count_texts(schema._schema)

@@ -38,6 +38,10 @@ from schema.people import Person
 class Relationship(Versioned):
     """One side of a pair."""
 
+    row = models.Standing
+    look_up = staticmethod(social.relationships)
+    belongs_to_viewer = True
+
     id: strawberry.ID = computed(
         lambda standing: to_id("Relationship", standing.viewer_id, standing.person_id),
         "Names this side of the pair. Opaque; the same before and after the first contact.",
@@ -47,11 +51,6 @@ class Relationship(Versioned):
     following: bool = strawberry.field(description="Whether the viewer follows them.")
     followed_by: bool = strawberry.field(description="Whether they follow the viewer.")
     blocking: bool = strawberry.field(description="Whether the viewer blocks them.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """One's standing towards a person is what this type shows."""
-        return isinstance(value, models.Standing)
 
 
 @strawberry.type(description="The relationship as it is after the write.")

@@ -88,6 +88,9 @@ class ContentWarning(enum.Enum):
 class Story(Versioned):
     """A story."""
 
+    row = models.Story
+    look_up = staticmethod(stories.by_ids)
+
     id: strawberry.ID = computed(lambda story: to_id("Story", story.pk), "Names this story. Opaque.")
     created_at: datetime = strawberry.field(description="When it was created.")
     published_at: datetime | None = strawberry.field(description="When it was published; null for a draft.")
@@ -109,11 +112,6 @@ class Story(Versioned):
     reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = computed(
         stories.place, "The viewer's own place in this story; null when signed out."
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of stories are what this type shows."""
-        return isinstance(value, models.Story)
 
     @strawberry.field(
         description="What writes to the title, summary, mature flag, warnings, status and list of chapters replaced, newest "
@@ -157,13 +155,11 @@ class StoryConnection:
 class Shelf(Versioned):
     """A shelf."""
 
+    row = models.Shelf
+    look_up = staticmethod(stories.shelves_by_ids)
+
     id: strawberry.ID = computed(lambda shelf: to_id("Shelf", shelf.pk), "Names this shelf. Opaque.")
     story_count: int = strawberry.field(description="How many stories are on it, drafts included. Exact.")
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of shelves are what this type shows."""
-        return isinstance(value, models.Shelf)
 
     @strawberry.field(description="Drafts included, newest first.")
     def stories(

@@ -32,6 +32,9 @@ from schema.people import Person
 class AccessToken(Node):
     """A token, without what it is."""
 
+    row = models.AccessToken
+    look_up = staticmethod(tokens.by_ids)
+
     id: strawberry.ID = computed(lambda row: to_id("AccessToken", row.public_id), "Names this token. Opaque.")
     label: str = strawberry.field(
         description="What the client called itself that signed in (User-Agent), shortened; may be empty."
@@ -44,11 +47,6 @@ class AccessToken(Node):
     def current(self, info: Info) -> bool:
         """Whether it is the request's own."""
         return tokens.is_current(_row(self), info.context.request)
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of tokens are what this type shows."""
-        return isinstance(value, models.AccessToken)
 
 
 def _row(token: Any) -> models.AccessToken:

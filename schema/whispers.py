@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 class Whisper(Versioned):
     """A whisper."""
 
+    row = models.Whisper
+    look_up = staticmethod(whispers.by_ids)
+
     id: strawberry.ID = computed(lambda whisper: to_id("Whisper", whisper.pk), "Names this whisper. Opaque.")
     created_at: datetime = strawberry.field(description="When it was created.")
     author: Annotated["Person", strawberry.lazy("schema.people")] = computed(whispers.author, "Who wrote it.")
@@ -58,11 +61,6 @@ class Whisper(Versioned):
         description="Whether it is not safe for work: because its author said so, its screening found something, or a "
         "moderator decided so."
     )
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Rows of whispers are what this type shows."""
-        return isinstance(value, models.Whisper)
 
 
 @strawberry.type(description="A whisper in a list, with the place where the list can go on.")

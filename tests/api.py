@@ -8,6 +8,7 @@ from django.test import Client
 
 from backend.engine.transactions import unit_of_work
 from backend.people import actions
+from backend.stories.actions import make_shelf
 from schema.nodes import to_id
 from tests.market import Trader
 from tests.moderating import Moderating
@@ -228,6 +229,7 @@ def join(handle: str) -> Caller:
 
     def work() -> Caller:
         account = actions.sign_up(handle=handle, name=handle.title(), password=PASSWORD)
+        make_shelf(account.pk)
         return Caller(actions.new_token(account), account.person)
 
     return unit_of_work(work)

@@ -20,7 +20,7 @@ The kernel sends `postgres` a signal when its supervisor dies, so it never outli
 session of its own: Ctrl-C reaches the user alone, who can still use the database while it says goodbye.
 """
 
-from backend.embedded.place import DATABASE, ROLE, EmbeddedError, socket_folder
+from backend.embedded.data_folder import DATABASE, ROLE, EmbeddedError, socket_folder
 from backend.embedded.users import running
 
 __all__ = ["DATABASE", "ROLE", "EmbeddedError", "running", "socket_folder"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend.embedded.cluster import Cluster, Process
-from backend.embedded.place import EmbeddedError, Place, alone, open_lock
+from backend.embedded.data_folder import EmbeddedError, Place, alone, open_lock
 
 LINGER = 1.0  # seconds that a server waits for the next command, which would have to start it again
 TICK = 0.2

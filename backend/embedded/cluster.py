@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from backend.embedded.account import choose_account
-from backend.embedded.place import (
+from backend.embedded.data_folder import (
     DATABASE,
     MAJOR,
     ROLE,

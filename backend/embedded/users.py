@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from backend.embedded.place import (
+from backend.embedded.data_folder import (
     DATABASE,
     MAJOR,
     ROLE,

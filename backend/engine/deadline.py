@@ -15,8 +15,8 @@ from time import monotonic, sleep
 
 from psycopg import Connection
 
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+from backend.engine import committed
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 
 log = logging.getLogger("katha")
 
@@ -46,7 +46,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._at = monotonic() + seconds
-        self._left = self._commits = self._committed = False
+        self._left = self._commits = False
         self.begun = False
         """Whether a thread answers the request, which waits for one until then."""
         self.doubtful = False
@@ -76,7 +76,7 @@ class Deadline:
 
     def refusal(self) -> Refusal:
         """What the client is told when it is over."""
-        if self._committed:
+        if committed.has_committed():
             return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms())
         return Busy(BROKEN_OFF, after_ms=after_busy_ms())
 
@@ -105,13 +105,8 @@ class Deadline:
             raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
         self._commits = True
 
-    def begin(self) -> None:
-        """Another mutation of the same request begins: of this one nothing is written yet."""
-        self._committed = False
-
-    def committed(self) -> None:
+    def extend(self) -> None:
         """Something was written: reading the answer has as long again."""
-        self._committed = True
         self._at = monotonic() + self._seconds
 
 
@@ -128,6 +123,7 @@ def limited(deadline: Deadline) -> Iterator[None]:
         yield
         return
     _be_watched()
+    committed.begin()
     before = _CURRENT.set(deadline)
     _RUNNING.add(deadline)
     try:
@@ -163,13 +159,6 @@ def check_before() -> None:
         raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
 
 
-def begin() -> None:
-    """A mutation begins."""
-    deadline = _CURRENT.get()
-    if deadline is not None:
-        deadline.begin()
-
-
 @contextmanager
 def breakable(connection: Connection) -> Iterator[None]:
     """Statements of the connection are cancelled when the time is over, unless `committing` says not to any more."""
@@ -193,11 +182,11 @@ def committing() -> None:
         deadline.commit()
 
 
-def committed() -> None:
-    """The unit of work is committed."""
+def extend() -> None:
+    """See `Deadline.extend`."""
     deadline = _CURRENT.get()
     if deadline is not None:
-        deadline.committed()
+        deadline.extend()
 
 
 def _be_watched() -> None:

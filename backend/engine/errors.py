@@ -6,14 +6,16 @@ Refusal
 ├── Unauthenticated   nobody is signed in, or the credentials are wrong
 ├── Forbidden         signed in, and not allowed
 ├── Invalid           the arguments do not make sense
-├── OutOfStock        less is left than was asked for
 ├── KeyReused         the idempotency key belongs to another request
 ├── RateLimited       there were too many of these lately
 ├── Busy              the database could not serve the write now
 └── OutcomeUnknown    the connection broke at COMMIT: nobody can tell
+
+A noun may add one of its own, such as `market.errors.OutOfStock`.
 """
 
 import enum
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,17 +122,6 @@ class Invalid(Refusal):
         return cls(InvalidField(path, message))
 
 
-class OutOfStock(Refusal):
-    """Less is left than was asked for. `edition` is what there is too little of, and `available` how much is left."""
-
-    code = "OUT_OF_STOCK"
-
-    def __init__(self, edition: Any, *, available: int) -> None:
-        super().__init__(f"Less is left of this edition than was asked for: {available}. Nothing was written.")
-        self.edition = edition
-        self.available = available
-
-
 class KeyReused(Refusal):
     """The idempotency key was used before, with other arguments."""
 
@@ -151,6 +142,11 @@ class RateLimited(Refusal):
     def __init__(self, limit: str, *, after_ms: int) -> None:
         super().__init__("There were too many of these lately. Wait, then send the same again.", after_ms=after_ms)
         self.limit = limit
+
+
+def after_busy_ms() -> int:
+    """How many milliseconds to wait before asking again what could not be served: some, at random."""
+    return random.randint(50, 250)
 
 
 class Busy(Refusal):

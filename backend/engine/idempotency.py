@@ -17,8 +17,7 @@ import orjson
 from django.apps import apps
 from django.db import connection, models
 
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, Invalid, KeyReused
+from backend.engine.errors import Busy, Invalid, KeyReused, after_busy_ms
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 

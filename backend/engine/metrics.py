@@ -7,7 +7,6 @@ fixed number of series, and no personal data in any.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -61,49 +60,28 @@ LOCK_TIMEOUTS = Counter(
     "katha_lock_timeouts", "Transactions that waited too long for a lock.", ["operation"], registry=REGISTRY
 )
 
+JOBS = Counter("katha_jobs", "Runs of background jobs, by how they ended.", ["task", "outcome"], registry=REGISTRY)
+
 CAUSES = {"40P01": ("deadlock", DEADLOCKS), "40001": ("serialization_failure", SERIALIZATION_FAILURES)}
 LOCK_TIMEOUT = "55P03"
 
 
-@dataclass
-class Running:
-    """The operation that this thread is in, and whether a transaction of it has been committed."""
-
-    name: str
-    committed: bool = False
-
-
-_running: ContextVar[Running] = ContextVar("running")
+_OPERATION: ContextVar[str] = ContextVar("operation", default="other")
 
 
 @contextmanager
-def operation(name: str) -> Iterator[Running]:
+def operation(name: str) -> Iterator[None]:
     """What happens inside is counted as part of this operation: a mutation, a job."""
-    running = Running(name)
-    token = _running.set(running)
+    token = _OPERATION.set(name)
     try:
-        yield running
+        yield
     finally:
-        _running.reset(token)
-
-
-def committed() -> None:
-    """Remember that the running operation has committed."""
-    running = _running.get(None)
-    if running is not None:
-        running.committed = True
-
-
-def has_committed() -> bool:
-    """Whether the running operation has committed something."""
-    running = _running.get(None)
-    return running is not None and running.committed
+        _OPERATION.reset(token)
 
 
 def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
     """Count that PostgreSQL broke a transaction off, and whether it is run again."""
-    running = _running.get(None)
-    name = running.name if running is not None else "other"
+    name = _OPERATION.get()
     if sqlstate == LOCK_TIMEOUT:
         LOCK_TIMEOUTS.labels(name).inc()
     if sqlstate in CAUSES:
@@ -111,6 +89,11 @@ def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
         counter.labels(name).inc()
         if runs_again:
             RERUNS.labels(name, cause).inc()
+
+
+def job_ended(task: str, outcome: str) -> None:
+    """Count one run of a background job: its task's name, and how it ended."""
+    JOBS.labels(task, outcome).inc()
 
 
 class Ended:

@@ -8,6 +8,8 @@ from backend.engine.presence import PresenceGuard
 class IdempotencyKey(models.Model):
     """One thing that a person meant to do, what it was, and the reply that it got."""
 
+    LOCK_RANK = 100
+
     pk = models.CompositePrimaryKey("person", "key")
     person = models.ForeignKey("people.Person", on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.UUIDField()

@@ -1,4 +1,4 @@
-"""A guard below the ORM: nothing new can belong to somebody who has left, whoever writes it and whenever they began to."""
+"""A guard below the ORM: nothing new can refer to a row that has left, whoever writes it and whenever they began to."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $bod
 BEGIN
     IF (
         SELECT bool_or(left_at IS NOT NULL)
-        FROM (SELECT left_at FROM people_person WHERE id IN ({people}) ORDER BY id FOR KEY SHARE) AS person
+        FROM (SELECT left_at FROM {table} WHERE {key} IN ({people}) ORDER BY {key} FOR KEY SHARE) AS person
     ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
@@ -27,6 +27,8 @@ $body$
 
 class PresenceGuard(TriggerConstraint):
     """Declares which of a model's foreign keys have to be of people who have not left when a row is written.
+
+    People are the rows of whatever model these keys refer to; its column `left_at` says since when somebody is gone.
 
     A foreign key of which only half is asked otherwise: whoever has left still has a row. Like one it is looked at when the
     transaction commits, and locks the people's rows as one does (KEY SHARE), which waits for nothing but somebody who is
@@ -42,8 +44,15 @@ class PresenceGuard(TriggerConstraint):
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """The function, which knows the columns, and the trigger; both have the name of the constraint."""
         model, table, name = self.quoted(model, schema_editor)
-        columns = [str(model._meta.get_field(one).column) for one in self.people]  # type: ignore[union-attr]
-        refuse = REFUSE.format(function=name, people=", ".join(f"NEW.{column}" for column in columns))
+        references: list[Any] = [model._meta.get_field(one) for one in self.people]
+        columns = [str(field.column) for field in references]
+        (referred,) = {field.related_model for field in references}
+        refuse = REFUSE.format(
+            function=name,
+            table=referred._meta.db_table,
+            key=referred._meta.pk.column,
+            people=", ".join(f"NEW.{column}" for column in columns),
+        )
         changed = f" OR UPDATE OF {', '.join(columns)}" if self.changes else ""
         return (
             f"{refuse}; CREATE CONSTRAINT TRIGGER {name} AFTER INSERT{changed} ON {table} "

@@ -20,9 +20,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
-from backend.engine import deadline, metrics
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+from backend.engine import committed, deadline, metrics
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 
 log = logging.getLogger("katha")
 
@@ -47,36 +46,6 @@ ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
 """SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure. Of class
 40 not 40003, which says that nobody knows."""
 
-LOCK_ORDER = (
-    "engine_idempotencykey",
-    "limits_bucket",
-    "people_person",
-    "people_account",
-    "people_departure",
-    "stories_shelf",
-    "people_accesstoken",
-    "whispers_screening",
-    "whispers_whisper",
-    "whispers_flag",
-    "stories_story",
-    "stories_chapter",
-    "stories_revision",
-    "stories_tombstone",
-    "reading_reading",
-    "reading_view",
-    "moderation_report",
-    "market_edition",
-    "market_order",
-    "market_orderline",
-    "notifications_announcement",
-    "notifications_notification",
-    "social_relationship",
-    "people_persontally",
-    "stories_storytally",
-    "stories_storyrank",
-)
-"""The order in which a unit of work locks rows of different tables; within a table, by primary key. Tests assert it."""
-
 
 def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | None = None) -> ResultT:
     """Run `work` in one durable transaction and return what it returned, once that is committed.
@@ -92,8 +61,8 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
                 _require_committable()
                 deadline.committing()
                 committing = True
-            metrics.committed()
-            deadline.committed()
+            committed.note()
+            deadline.extend()
             return result
         except (DatabaseError, InterfaceError) as error:
             state = sqlstate(error)

@@ -27,10 +27,9 @@ from django.db.models.sql import DeleteQuery, UpdateQuery
 from django.db.models.sql.constants import ROW_COUNT
 from django.db.models.sql.where import WhereNode
 
-from backend.engine.contention import after_conflict_ms
+from backend.engine.conflicts import FREQUENT, retry_after_ms
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.guard import guard_of
-from backend.engine.heat import HEAT
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -227,8 +226,8 @@ def conflict(
     current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
 ) -> Conflict:
     """The refusal of a write that came too late. `thing` names what was fought over, for the advice on waiting."""
-    HEAT.note(thing, [overlap.path for overlap in overlaps])
-    return Conflict(current, expected=seen.version or 0, after_ms=after_conflict_ms(thing), overlaps=overlaps)
+    FREQUENT.note(thing, [overlap.path for overlap in overlaps])
+    return Conflict(current, expected=seen.version or 0, after_ms=retry_after_ms(thing), overlaps=overlaps)
 
 
 def _known(model: type[models.Model], groups: Iterable[str], side: str) -> list[str]:

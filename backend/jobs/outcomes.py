@@ -13,11 +13,10 @@ from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
 from backend.engine.errors import Refusal
-from backend.engine.metrics import operation
+from backend.engine.metrics import job_ended, operation
 from backend.engine.transactions import drop_broken_connection, unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import is_last
-from backend.monitoring.process import job_ended
 
 log = logging.getLogger("katha.jobs")
 

@@ -1,4 +1,4 @@
-"""Writes to editions: creating one, changing its stock, and removing those of a story. Orders are in `orders`.
+"""Writes to editions: creating one and changing its stock. Orders are in `orders`.
 
 Adding, taking and selling commute, so nobody is asked what they have seen: each is one guarded UPDATE, which PostgreSQL
 looks at again after it has waited for a rival. Setting the stock does not commute, and is conditioned on its group.
@@ -8,14 +8,15 @@ import uuid
 
 from django.db.models import BigIntegerField, F, Q, Value
 
-from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
+from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, is_unchanged, remove_all, stamped, unchanged, write
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.market import queries
-from backend.market.models import MOST_CENTS, MOST_COPIES, TITLE_CHARACTERS, Edition, OrderLine
+from backend.market.errors import OutOfStock
+from backend.market.models import MOST_CENTS, MOST_COPIES, TITLE_CHARACTERS, Edition
 from backend.stories.explain import UNKNOWN_STORY
-from backend.stories.holds import held_story
+from backend.stories.row_locks import held_story
 
 UNKNOWN_EDITION = "There is no such edition."
 NOT_THE_AUTHOR = "Only the author of a story can make editions of it and change their stock."
@@ -108,30 +109,6 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
     if edition.stock == to:
         return edition, Applied.NOOP
     raise Invalid.one("to", TOO_MANY)
-
-
-def remove_editions(story_id: uuid.UUID) -> None:
-    """Remove all editions of a story that is being deleted. Raises `Invalid` if any was ever ordered.
-
-    An order is the buyer's as well, and shows its editions; so is one that was shipped or cancelled. Whoever is ordering one
-    right now is waited for: only after that the lines are looked at.
-    """
-    of_story = Edition.objects.filter(story_id=story_id)
-    editions = list(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
-    if not editions:
-        return
-    if OrderLine.objects.filter(edition_id__in=editions).exists():
-        raise Invalid.one("id", "has editions that were ordered, and orders are kept. Unpublish it to hide it.")
-    remove_all(of_story)
-
-
-def remove_unordered_editions(story_id: uuid.UUID) -> bool:
-    """Remove the editions of a story that nobody ever ordered; whether there are others. The caller holds the story."""
-    of_story = Edition.objects.filter(story_id=story_id)
-    editions = set(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
-    ordered = set(OrderLine.objects.filter(edition_id__in=editions).values_list("edition_id", flat=True))
-    remove_all(of_story.filter(pk__in=editions - ordered))
-    return bool(ordered)
 
 
 def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:

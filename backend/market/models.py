@@ -31,6 +31,8 @@ class Edition(models.Model):
     `stock` is what is left to sell: `initial` + `adjusted` − the copies in orders that are not cancelled.
     """
 
+    LOCK_RANK = 500
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="editions", db_index=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -87,6 +89,8 @@ class OrderStatus(models.TextChoices):
 class Order(models.Model):
     """What somebody wants of one author's editions. Its lines never change; its status does."""
 
+    LOCK_RANK = 510
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     """Whose editions all its lines are of."""
@@ -119,6 +123,8 @@ class Order(models.Model):
 
 class OrderLine(models.Model):
     """So many copies of one edition, at the price that it had when they were ordered. It is never changed."""
+
+    LOCK_RANK = 520
 
     pk = models.CompositePrimaryKey("order", "edition")
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)

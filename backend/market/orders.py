@@ -5,18 +5,18 @@ client sends one order for each author, and each is all or nothing.
 """
 
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
 
-from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound, OutOfStock
+from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write, write_all
 from backend.market import queries
 from backend.market.actions import UNKNOWN_EDITION
+from backend.market.errors import OutOfStock
 from backend.market.models import (
     MOST_LINES,
     MOST_QUANTITY,
@@ -131,7 +131,7 @@ def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, see
     rows = _moved(order_id, to, seen) if FROM[to] else []
     if rows:
         if cancelled:
-            _give_back(quantities)
+            give_back(quantities)
         return rows[0], Applied.WRITTEN
     order = _order(order_id, person_id)
     if not is_unchanged(order, seen, ["status"]):
@@ -147,35 +147,6 @@ def _moved(order_id: uuid.UUID, to: OrderStatus, seen: Expected) -> list[Order]:
         status=to,
         **stamped(Order, ["status"]),
     )
-
-
-def cancel_open_orders(person_id: uuid.UUID, most: int) -> bool:
-    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; whether there may be more.
-
-    Nobody would pay for them, or ship them. The copies go back.
-    """
-    of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
-    found = list({one for side in ("buyer_id", "author_id") for one in _open(most, **{side: person_id})})
-    lines = queries.lines(found)
-    list(
-        _the({line.edition_id: 0 for of in lines.values() for line in of}).order_by("pk").select_for_update(no_key=True)
-    )
-    open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
-    locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
-    write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))
-    quantities: Counter[uuid.UUID] = Counter()
-    for order in locked:
-        for line in lines[order]:
-            quantities[line.edition_id] += line.quantity
-    if quantities:
-        _give_back(quantities)
-    return bool(found)
-
-
-def _open(most: int, **of: uuid.UUID) -> QuerySet[Order, uuid.UUID]:
-    """So many orders that can still be cancelled."""
-    newest = Order.objects.filter(status__in=FROM[OrderStatus.CANCELLED], **of).order_by("-created_at", "-pk")
-    return newest.values_list("pk", flat=True)[:most]
 
 
 def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:
@@ -195,15 +166,17 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
 def _held_quantities(order_id: uuid.UUID) -> Quantities:
     """The copies in an order, whose editions nobody else writes to until the unit of work ends."""
     quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
-    list(_the(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    list(editions_in(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     return quantities
 
 
-def _give_back(quantities: Quantities) -> None:
-    write_all(_the(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
+def give_back(quantities: Quantities) -> None:
+    """Put copies back into the stocks from which they were taken."""
+    write_all(editions_in(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
 
 
-def _the(quantities: Quantities) -> QuerySet[Edition]:
+def editions_in(quantities: Quantities) -> QuerySet[Edition]:
+    """The editions of these copies."""
     return Edition.objects.filter(pk__in=list(quantities))
 
 

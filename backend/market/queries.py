@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from backend.market.models import Edition, Order, OrderLine
 from backend.pages import Page, Window, pages_by_owner
-from backend.social.visibility import met
 from backend.stories.lists import SHOWN
 from backend.stories.queries import VISIBLE
+from backend.visibility import met
 
 EDITIONS = f"""
 SELECT edition.* FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id

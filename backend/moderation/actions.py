@@ -14,15 +14,14 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal
+from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.transactions import broken_rule
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.moderation import outcomes
-from backend.moderation.held import held_subject
 from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, Report, ReportOutcome, ReportStatus
+from backend.moderation.row_locks import held_subject
 
 Written = tuple[Report, Applied]
 

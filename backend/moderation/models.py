@@ -55,6 +55,8 @@ def _one_open(subject: str, *, or_nobody: bool = False) -> models.UniqueConstrai
 class Report(models.Model):
     """That somebody, or the screening of a whisper, asks the moderators to look at something."""
 
+    LOCK_RANK = 700
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     about = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     """Whose thing is reported; it stays when the thing has been deleted."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backend.engine.errors import Invalid
-from backend.moderation import subjects
+from backend.erasure.whispers import tell_nouns
 from backend.moderation.models import Report, ReportOutcome
 from backend.stories import moderated
 from backend.stories.models import Chapter
@@ -44,7 +44,7 @@ def _of_whisper(whisper_id: uuid.UUID, outcome: ReportOutcome) -> Done:
         whispers.mark_nsfw(whisper_id)
         return Done()
     whispers.take_away(Whisper.objects.filter(pk=whisper_id))
-    return Done({"whisper_id": None}, lambda: subjects.forget(whisper=[whisper_id]))
+    return Done({"whisper_id": None}, lambda: tell_nouns([whisper_id]))
 
 
 def _of_story(story_id: uuid.UUID | None, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from prometheus_client import Metric
 
 from backend import VERSION
-from backend.engine.heat import Hot, hottest
+from backend.engine.conflicts import ConflictCount, most_frequent
 from backend.monitoring import database, exposition, folder, process
 from backend.monitoring.database import DatabaseFigures
 
@@ -62,7 +62,7 @@ class Figures:
     threads_busy: float
     threads: float
     database: DatabaseFigures
-    hot: Sequence[Hot]
+    hot: Sequence[ConflictCount]
 
 
 WHOSE = ("operation", "task")
@@ -113,7 +113,7 @@ def read() -> Figures:
         threads_busy=samples.of("katha_threads_busy"),
         threads=samples.of("katha_threads"),
         database=database.read(),
-        hot=hottest([] if shared is None else [shared]),
+        hot=most_frequent([] if shared is None else [shared]),
     )
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstraint
 
+from backend.engine.checks import Check
 from backend.engine.guard import VersionGuard, guard_of
 from backend.engine.presence import PresenceGuard
 from backend.engine.trigger import TriggerConstraint
-from backend.monitoring.checks import Check
 
 MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.") and not model._meta.proxy]
 

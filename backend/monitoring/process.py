@@ -1,4 +1,4 @@
-"""What the processes of a server say of themselves: requests, threads, jobs, since when."""
+"""What the processes of a server say of themselves: requests, threads, since when."""
 
 import os
 import time
@@ -24,14 +24,8 @@ THREADS_BUSY = Gauge(
 THREADS = Gauge(
     "katha_threads", "Threads that can answer requests; 0 if unknown.", multiprocess_mode="max", registry=REGISTRY
 )
-JOBS = Counter("katha_jobs", "Runs of background jobs, by how they ended.", ["task", "outcome"], registry=REGISTRY)
 
 _IMPORTED = time.time()
-
-
-def job_ended(task: str, outcome: str) -> None:
-    """Count one run of a background job: its task's name, and how it ended."""
-    JOBS.labels(task, outcome).inc()
 
 
 def started_at() -> float:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from backend.engine.checks import Check, Result, run
 from backend.engine.transactions import snapshot
-from backend.monitoring.checks import Check, Result, run
 from backend.monitoring.guards import checks
 from backend.monitoring.invariants import INVARIANTS
 

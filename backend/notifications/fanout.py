@@ -7,13 +7,10 @@ so too. That a follower is told of a story once, also if it is published again, 
 
 import uuid
 
-from django.db.models import QuerySet
-
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import remove_all
 from backend.notifications.models import Announcement, Notification, NotificationKind
 from backend.social.queries import followers_after
-from backend.stories.holds import hold_published
+from backend.stories.row_locks import hold_published
 
 BATCH = 500
 """Followers who are told at once: few enough that the transaction is over in a moment."""
@@ -63,24 +60,3 @@ def tell_some(story_id: uuid.UUID, version: int) -> bool:
     else:
         moved.update(done=done)
     return not done
-
-
-def forget_notifications(person_id: uuid.UUID, most: int) -> bool:
-    """Take away so many of what somebody who has left was told; whether there may be more."""
-    return _forget_some(Notification.objects.filter(person_id=person_id).order_by("-created_at", "-pk"), most)
-
-
-def forget_some_of_story(story_id: uuid.UUID, most: int) -> bool:
-    """Take away so many of those that tell of a story which the caller holds as a draft; whether there may be more."""
-    return _forget_some(Notification.objects.filter(story_id=story_id).order_by("person_id"), most)
-
-
-def _forget_some(notifications: "QuerySet[Notification]", most: int) -> bool:
-    found = list(notifications.values_list("pk", flat=True)[:most])
-    return bool(remove_all(Notification.objects.filter(pk__in=found)))
-
-
-def forget_story(story_id: uuid.UUID) -> None:
-    """Nobody is told any more of a story that is deleted, nor has been. The deletion holds the story."""
-    Announcement.objects.filter(pk=story_id).delete()
-    remove_all(Notification.objects.filter(story_id=story_id))

@@ -30,6 +30,8 @@ def _given(*names: str, null: bool) -> Q:
 class Notification(models.Model):
     """That somebody is told of an event. It never changes; whether it has been read may."""
 
+    LOCK_RANK = 810
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=17, choices=NotificationKind.choices)
@@ -89,6 +91,8 @@ class Notification(models.Model):
 
 class Announcement(models.Model):
     """How far the followers of an author have been told of a story: moved by the transaction that tells some more."""
+
+    LOCK_RANK = 800
 
     story = models.OneToOneField("stories.Story", on_delete=models.PROTECT, primary_key=True, related_name="+")
     publication = models.BigIntegerField()

@@ -40,7 +40,6 @@ from backend.people.models import (
     Person,
 )
 from backend.people.tokens import label_of
-from backend.stories.models import Shelf
 
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
 
@@ -49,7 +48,7 @@ PATHS = {"show_mature": "showMature"}
 
 
 def sign_up(*, handle: str, name: str, password: str) -> Account:
-    """A new person with an account and an empty shelf. Raises `Invalid` for bad values or a handle that is taken."""
+    """A new person with an account. Raises `Invalid` for bad values or a handle that is taken."""
     account = _checked_account(handle, name, password)
     account.set_password(password)  # slow on purpose, so before the first lock
     try:
@@ -59,7 +58,6 @@ def sign_up(*, handle: str, name: str, password: str) -> Account:
             raise
         raise Invalid.one("handle", "is taken.") from None
     Account.objects.bulk_create([account])
-    Shelf.objects.bulk_create([Shelf(author=account.person)])
     return account
 
 

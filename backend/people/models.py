@@ -21,6 +21,8 @@ LABEL_CHARACTERS = 100
 class Person(models.Model):
     """The public profile of somebody. Versioned; name and bio can change independently, the handle never does."""
 
+    LOCK_RANK = 200
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     handle = models.CharField(max_length=HANDLE_CHARACTERS)
     name = models.CharField(max_length=NAME_CHARACTERS)
@@ -55,6 +57,8 @@ class Person(models.Model):
 class Departure(models.Model):
     """How far the sweeping of what somebody left behind has come: moved by the transaction that sweeps some more."""
 
+    LOCK_RANK = 220
+
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="departure")
     stage = models.PositiveSmallIntegerField(default=0)
     """How many of the stages are done; see `sweeping`."""
@@ -72,6 +76,8 @@ class Departure(models.Model):
 class PersonTally(Tally):
     """Totals about a person: `followers`, `following`, and `stories` (the published ones)."""
 
+    LOCK_RANK = 900
+
     pk = models.CompositePrimaryKey("subject", "kind", "slot")
     subject = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
 
@@ -86,6 +92,8 @@ class AccountManager(BaseUserManager["Account"]):
 
 class Account(AbstractBaseUser):
     """How a person signs in. Apart from the profile, so that no password hash is read along with a name."""
+
+    LOCK_RANK = 210
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="account")
     login = models.CharField(max_length=HANDLE_CHARACTERS, unique=True)
@@ -109,6 +117,8 @@ class Account(AbstractBaseUser):
 
 class AccessToken(models.Model):
     """A bearer token. Opaque and random; only its SHA-256 is kept, so a copy of the database signs nobody in."""
+
+    LOCK_RANK = 240
 
     digest = models.BinaryField(primary_key=True, max_length=32, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 
 from backend.people.models import Person
-from backend.social.visibility import blocks
+from backend.visibility import blocks
 
 BY_HANDLE = f"""
 SELECT person.* FROM people_person AS person

@@ -13,8 +13,8 @@ from backend.reading.models import Reading
 from backend.reading.places import Place, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
-from backend.stories.holds import held_story, hold_chapter
 from backend.stories.models import Story, StoryTally
+from backend.stories.row_locks import held_story, hold_chapter
 
 MOST_OFFSET = 2**31 - 1
 

@@ -14,6 +14,8 @@ from backend.stories.models import Chapter, Story
 class Reading(models.Model):
     """Where one reader stands in one story. Versioned, because people read on two devices."""
 
+    LOCK_RANK = 600
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="readings", db_index=False)
     reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="readings", db_index=False)
@@ -47,6 +49,8 @@ class Reading(models.Model):
 
 class View(models.Model):
     """That a reader looked at a story on a day (UTC): the row that a view count counts."""
+
+    LOCK_RANK = 610
 
     pk = models.CompositePrimaryKey("story", "reader", "day")
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="views", db_index=False)

@@ -10,8 +10,7 @@ import uuid
 from django.db.models.functions import Now
 
 from backend.engine import tallies
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, Forbidden, NotFound
+from backend.engine.errors import Busy, Forbidden, NotFound, after_busy_ms
 from backend.engine.idempotency import Applied
 from backend.engine.versions import Expected
 from backend.people.models import PersonTally

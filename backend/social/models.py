@@ -34,6 +34,8 @@ def _side_groups(mine: str, theirs: str) -> dict[str, list[str]]:
 class Relationship(models.Model):
     """A pair of people, lower id first. Each side has its own version, which moves only with what that side sees."""
 
+    LOCK_RANK = 850
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     low = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     high = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)

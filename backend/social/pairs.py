@@ -20,7 +20,7 @@ from backend.engine.versions import (
 )
 from backend.people.models import Person
 from backend.social.models import HIGH, LOW, Relationship
-from backend.social.visibility import gone
+from backend.visibility import gone
 
 UNKNOWN_PERSON = "There is no such person."
 """Also said of a person who has left or blocks the viewer: the three must look alike."""

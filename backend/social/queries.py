@@ -11,7 +11,7 @@ from backend.engine import tallies
 from backend.pages import Page, Window, pages_by_owner
 from backend.people.models import Person, PersonTally
 from backend.social.models import Relationship, Standing
-from backend.social.visibility import gone, met
+from backend.visibility import gone, met
 
 FOLLOWERS, FOLLOWING = "followers", "following"
 """The two kinds of lists, which are also the kinds of their totals."""

@@ -39,6 +39,11 @@ from backend.stories.models import (
 )
 
 
+def make_shelf(author_id: uuid.UUID) -> None:
+    """The empty shelf that everybody has from the beginning."""
+    Shelf.objects.bulk_create([Shelf(author_id=author_id)])
+
+
 @dataclass(frozen=True)
 class NewChapter:
     """A chapter that does not exist yet."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery, UUIDField, Value
-from django.db.models.functions import Length
 
 from backend.engine.errors import Conflict, FieldConflict, Invalid
 from backend.engine.idempotency import Applied
@@ -25,13 +24,11 @@ from backend.engine.versions import (
     write,
     write_all,
 )
-from backend.moderation import subjects
-from backend.reading.models import Reading
 from backend.stories import explain, merge, revisions
 from backend.stories.actions import NewChapter, Patch
 from backend.stories.models import BODY_CHARACTERS, MOST_CHAPTERS, TITLE_CHARACTERS, Chapter, Story
 from backend.stories.queries import order_of
-from backend.stories.removal import bury
+from backend.stories.tombstones import bury
 
 TEXTS = ("title", "body")
 """What updateChapter can set; each is a field group of its name."""
@@ -62,11 +59,13 @@ def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -
     return chapter, story
 
 
-def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Story:
+def delete_chapter(
+    chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected
+) -> tuple[Story, Chapter, list[uuid.UUID]]:
     """Delete the chapter, if its title and text are as they were at `seen`; the later ones move up.
 
-    Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last. Raises
-    `Conflict`, `NotFound`, `Forbidden`.
+    Returns the story, the chapter as it was, and the ids of the remaining ones in order. What others have to do with it is
+    left to the caller: see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     stories = replace(_story_of(chapter_id, author_id), **stamped(Story, ["chapters"]))
     if not stories:
@@ -84,20 +83,7 @@ def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
     )
     revisions.keep_order(story, author_id, order, removed=chapter)
     bury([chapter_id], author_id)
-    _move_readers(chapter_id, [one for one in order if one != chapter_id], chapter.position)
-    subjects.forget(chapter=[chapter_id])
-    return story
-
-
-def _move_readers(chapter_id: uuid.UUID, left: Sequence[uuid.UUID], position: int) -> None:
-    """To the beginning of the chapter that stands at `position` now; if none does, to the end of the last one."""
-    place = left[min(position, len(left)) - 1] if left else None
-    offset: Any = 0
-    if place is not None and position > len(left):
-        offset = Subquery(Chapter.objects.filter(pk=place).values(end=Length("body")))
-    write_all(
-        Reading.objects.filter(chapter_id=chapter_id), chapter_id=place, offset=offset, **stamped(Reading, ["place"])
-    )
+    return story, chapter, [one for one in order if one != chapter_id]
 
 
 def reorder_chapters(

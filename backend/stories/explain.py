@@ -3,8 +3,7 @@
 import uuid
 from typing import Any
 
-from backend.engine.contention import after_busy_ms
-from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal
+from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
 from backend.engine.versions import Expected, conflict
 from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus, Tombstone

@@ -12,8 +12,8 @@ from typing import Any
 
 from backend.engine.text import Checker
 from backend.pages import NUMBER, TIME, By, Page, Window, pages_by_owner
-from backend.social.visibility import gone, met
 from backend.stories.models import Story
+from backend.visibility import gone, met
 
 SEARCH_CHARACTERS = 200
 

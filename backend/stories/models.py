@@ -22,6 +22,8 @@ MOST_CHAPTERS = 200
 class Shelf(models.Model):
     """An author's list of stories. Creating or deleting a story is a write to it; version 0 until the first one."""
 
+    LOCK_RANK = 230
+
     author = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="shelf")
     story_count = models.PositiveIntegerField(default=0)
     """All stories, drafts included."""
@@ -66,6 +68,8 @@ class Story(models.Model):
     Two field groups hold no column of the story: `chapters` is the list of its chapters and their order, `texts` what
     stands in them.
     """
+
+    LOCK_RANK = 400
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="stories", db_index=False)
@@ -142,6 +146,8 @@ class Story(models.Model):
 class Chapter(models.Model):
     """One chapter of a story, at a position 1, 2, 3 … without gaps."""
 
+    LOCK_RANK = 410
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="chapters", db_index=False)
     position = models.PositiveIntegerField()
@@ -178,6 +184,8 @@ class Chapter(models.Model):
 class Revision(models.Model):
     """What one write to a story or to a chapter replaced. It is never changed; `prune_revisions` forgets the oldest."""
 
+    LOCK_RANK = 420
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="revisions", db_index=False)
     chapter_id = models.UUIDField(null=True)
@@ -208,6 +216,8 @@ class Revision(models.Model):
 class Tombstone(models.Model):
     """That there was a story or a chapter with this id, so that whoever edits it late is told when it went."""
 
+    LOCK_RANK = 430
+
     id = models.UUIDField(primary_key=True, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     deleted_at = models.DateTimeField(db_default=Now())
@@ -225,6 +235,8 @@ class StoryRank(models.Model):
     The exact total is in the slots of its tally, which no index can put in order; see `rank`.
     """
 
+    LOCK_RANK = 920
+
     story = models.OneToOneField(Story, on_delete=models.CASCADE, primary_key=True, related_name="rank")
     views = models.BigIntegerField(default=0)
 
@@ -237,6 +249,8 @@ class StoryRank(models.Model):
 
 class StoryTally(Tally):
     """Totals about a story: `views`."""
+
+    LOCK_RANK = 910
 
     pk = models.CompositePrimaryKey("subject", "kind", "slot")
     subject = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="+", db_index=False)

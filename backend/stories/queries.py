@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from backend.social.visibility import met
 from backend.stories.models import Chapter, Shelf, Story
+from backend.visibility import met
 
 
 def visible(viewer: str) -> str:

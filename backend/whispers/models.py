@@ -21,6 +21,8 @@ MOST_LINKS = 3
 class Whisper(models.Model):
     """A short text that never changes. Whether it is marked NSFW may."""
 
+    LOCK_RANK = 310
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="whispers", db_index=False)
     text = models.CharField(max_length=TEXT_CHARACTERS)
@@ -57,6 +59,8 @@ class Effect(models.TextChoices):
 
 class Flag(models.Model):
     """That the policy found something in a whisper, and which of its rules did. Later versions of the policy may add to it."""
+
+    LOCK_RANK = 320
 
     whisper = models.OneToOneField(Whisper, on_delete=models.CASCADE, primary_key=True, related_name="flag")
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -112,6 +116,8 @@ class PolicyWord(models.Model):
 
 class Screening(models.Model):
     """How far all whispers have been screened again by a changed policy. There is one such row at most."""
+
+    LOCK_RANK = 300
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     policy = models.BigIntegerField()

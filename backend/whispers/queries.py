@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from backend.pages import Page, Window, pages_by_owner
-from backend.social.visibility import gone, met
+from backend.visibility import gone, met
 from backend.whispers.models import Whisper
 
 BY_IDS = f"""

@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import pytest
 from psycopg import connect
 
-from backend.arrival import SMALL, Memory, Refused, Room, body_of
+from schema.server.arrival import SMALL, Memory, Refused, Room, body_of
 from tests.serving import serving, until
 
 QUERY = b'{"query":"{ __typename }"}'

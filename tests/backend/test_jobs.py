@@ -13,10 +13,10 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
+from backend import tasks
 from backend.engine.errors import Invalid
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
-from backend.jobs import tasks
 from backend.jobs.models import DeadLetter, Failure
 from backend.jobs.outcomes import ERROR_CHARACTERS
 from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MOST_ATTEMPTS, Backoff, defer, is_last, pause

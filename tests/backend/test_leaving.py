@@ -8,10 +8,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from backend.engine.transactions import unit_of_work
+from backend.erasure import sweeping
 from backend.market.models import Edition, Order
 from backend.moderation.models import Report
 from backend.notifications.models import Notification, NotificationKind
-from backend.people import sweeping
 from backend.people.models import Departure, Person
 from backend.reading.models import Reading, View
 from backend.stories.models import Chapter, Shelf, Story

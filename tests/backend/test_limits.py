@@ -11,7 +11,6 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from backend import rsgi
 from backend.engine.deadline import DEADLINE, Deadline
 from backend.engine.errors import RateLimited
 from backend.engine.transactions import unit_of_work
@@ -22,6 +21,7 @@ from backend.limits.hashing import AT_END, MAKE_ROOM, Desk
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import MINUTE, MOST_KNOWN, Overspent, Spending
+from schema.server import rsgi
 
 SLOW = 1_000_000
 

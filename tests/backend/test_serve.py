@@ -10,7 +10,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from backend.management.commands.serve import port, workers
+from schema.management.commands.serve import port
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ def test_a_port_is_a_port(text: str) -> None:
 def test_there_is_at_least_one_worker(text: str) -> None:
     """Anything else is refused before anything is started."""
     with pytest.raises(ArgumentTypeError, match="must be a whole number"):
-        workers(text)
+        process_count(text)
 
 
 def test_a_free_port_is_free() -> None:

@@ -10,8 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from backend.engine.checks import MOST_ROWS, Check, Result, run
 from backend.monitoring import verify
-from backend.monitoring.checks import MOST_ROWS, Check, Result, run
 from tests.api import Caller
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
 from tests.working import empty_queue

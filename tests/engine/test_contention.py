@@ -3,9 +3,9 @@
 import threading
 
 import pytest
+from backend.engine.contention import MOST_MS, MOST_THINGS, STEP_MS, WINDOW_SECONDS, Contention, after_conflict_ms
 
 from backend.engine import contention
-from backend.engine.contention import MOST_MS, MOST_THINGS, STEP_MS, WINDOW_SECONDS, Contention, after_conflict_ms
 from tests.api import Caller
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from backend.engine.heat import FILES, HEAT, Heat, hottest
+
 from tests.api import Caller
 from tests.serving import until
 

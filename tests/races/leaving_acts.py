@@ -6,10 +6,10 @@ from typing import Any
 
 from backend.engine.errors import Refusal
 from backend.engine.transactions import unit_of_work
-from backend.notifications.digest import tell_moderators
+from backend.moderation.digest import tell_moderators
+from backend.moderation.rescreening import rescreen
 from backend.people import actions, sweeping
 from backend.people.models import Account
-from backend.whispers.rescreening import rescreen
 from tests.api import PASSWORD, Caller, join
 from tests.leaving import Life, done, leave, live
 from tests.moderating import new_key, screen_for

@@ -6,12 +6,12 @@ import pytest
 
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected, stamped, write
+from backend.erasure.stories import delete_story
 from backend.reading import actions
 from backend.reading.models import Reading
 from backend.reading.places import Place
 from backend.stories.chapters import delete_chapter
 from backend.stories.models import Chapter, Story
-from backend.stories.removal import delete_story
 from tests.api import Caller
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, query, scalar

@@ -13,13 +13,13 @@ from django.db import close_old_connections, connection
 
 from backend.engine.errors import Busy
 from backend.engine.transactions import unit_of_work
+from backend.moderation import rescreening
+from backend.moderation.digest import tell_moderators
 from backend.moderation.models import Report
 from backend.notifications import fanout
-from backend.notifications.digest import tell_moderators
 from backend.notifications.models import Announcement, Notification
 from backend.people.models import Person
 from backend.stories.models import Story
-from backend.whispers import rescreening
 from backend.whispers.models import Flag, Screening, Whisper
 from tests.api import Caller
 from tests.moderating import make_moderator, screen_for

@@ -11,10 +11,10 @@ import pytest
 from django.apps import apps
 
 from backend.engine.transactions import LOCK_ORDER, unit_of_work
-from backend.notifications.digest import tell_moderators
-from backend.people import sweeping
+from backend.erasure import sweeping
+from backend.moderation.digest import tell_moderators
+from backend.moderation.rescreening import rescreen
 from backend.people.models import AccessToken
-from backend.whispers.rescreening import rescreen
 from tests.api import PASSWORD, Caller, join
 from tests.leaving import leave, live
 from tests.moderating import make_moderator, new_key, screen_for

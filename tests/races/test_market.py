@@ -8,16 +8,16 @@ from functools import partial
 from typing import Any
 
 import pytest
+from backend.monitoring.market import MARKET
 from django.db import connection
 
+from backend.engine.checks import run
 from backend.engine.errors import OutOfStock
 from backend.engine.idempotency import Outcome
 from backend.engine.transactions import snapshot, unit_of_work
 from backend.engine.versions import Expected
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
 from backend.market.orders import NewLine
-from backend.monitoring.checks import run
-from backend.monitoring.market import MARKET
 from backend.people.models import Person
 from backend.stories import actions
 from backend.stories.actions import NewStory

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schema.documents import GRAPHQL
+from schema.execution.documents import GRAPHQL
 from tests.api import PASSWORD, Caller
 from tests.moderating import make_moderator, new_key, screen_for
 from tests.notifying import told_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schema.documents import GRAPHQL
+from schema.execution.documents import GRAPHQL
 from schema.nodes import to_id
 from tests.api import Caller
 from tests.schema.footprint import nothing_written

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from schema import documents
-from schema.documents import MOST_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
-from schema.errors import RequestError
+from schema.execution import documents
+from schema.execution.documents import MOST_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
+from schema.execution.errors import RequestError
 from tests.schema.wire import post
 
 NAME = "{ __typename }"

@@ -15,8 +15,8 @@ from django.test import Client
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from resolvers.people import DEMO_PASSWORD
-from schema.explorer import assets, views
-from schema.explorer.examples import FOLDER, examples
+from schema.server.explorer import assets, views
+from schema.server.explorer.examples import FOLDER, examples
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schema.explorer.assets import vendored
+from schema.server.explorer.assets import vendored
 from tests.schema.webdriver import Browser, browser, missing, until
 
 pytestmark = [

@@ -20,7 +20,7 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.documents import GRAPHQL
+from schema.execution.documents import GRAPHQL
 from tests.schema.wire import GRAPHQL_RESPONSE, post
 
 PYTHON = (

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from backend.wsgi import application
-from schema.accept import preferred
+from schema.server.accept import preferred
+from schema.server.wsgi import application
 from tests.schema.wire import GRAPHQL_RESPONSE, JSON, code, get, media, post
 
 TYPENAME = {"query": "{ __typename }"}

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 
 from backend.engine.models import IdempotencyKey
+from backend.erasure import sweeping
 from backend.notifications.models import Notification
-from backend.people import sweeping
 from backend.people.models import AccessToken
 from backend.stories.models import Revision
 from schema.nodes import from_id, to_id

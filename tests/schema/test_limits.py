@@ -9,9 +9,9 @@ from graphql import OperationDefinitionNode, get_introspection_query, parse
 
 from backend.limits.turns import MY_TURN, Postponed
 from backend.pages import MOST_SIZE
-from schema.cost import LISTED, MUTATION, WEIGHTS, Costs
-from schema.documents import GRAPHQL, MOST_ERRORS
-from schema.limits import CAP, too_large, too_long
+from schema.execution.cost import LISTED, MUTATION, WEIGHTS, Costs
+from schema.execution.documents import GRAPHQL, MOST_ERRORS
+from schema.execution.limits import CAP, too_large, too_long
 from tests.api import Caller
 
 DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]

@@ -129,7 +129,7 @@ def test_a_fault_outside_of_graphql_is_a_line_too(asha: Caller, lines: Lines, mo
     def fail(*_args: object) -> Any:
         raise LookupError(SECRET)
 
-    monkeypatch.setattr("schema.health.exposition.text", fail)
+    monkeypatch.setattr("schema.server.health.exposition.text", fail)
     response = Client(raise_request_exception=False).get("/metrics")
     assert response.status_code == 500
     (line,) = lines()

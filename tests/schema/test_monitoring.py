@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backend.engine.heat import HEAT
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
@@ -12,10 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from backend import VERSION
 from backend.engine.errors import Busy, OutcomeUnknown
-from backend.engine.heat import HEAT
 from backend.monitoring import database
 from resolvers import people
-from schema.counted import TYPES
+from schema.execution.mutation_metrics import TYPES
 from schema.root import schema
 from tests.api import Caller
 from tests.moderating import make_moderator

@@ -9,7 +9,7 @@ from django.test import Client
 
 from backend import logs
 from backend.people.models import Account
-from schema import health
+from schema.server import health
 from tests.api import PASSWORD, Caller
 from tests.schema.wire import code
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from backend.people.models import Account
-from schema.safety import PAGES, safe
+from schema.server.safety import PAGES, safe
 from tests.api import PASSWORD, Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from backend.monitoring.checks import Result
+from backend.engine.checks import Result
 from backend.monitoring.verify import results
 
 

@@ -1,8 +1,6 @@
 """Does the jobs."""
 
-import ctypes
 import os
-import signal
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from backend.jobs.worker import work
-from backend.management.commands.serve import PR_SET_PDEATHSIG, workers
+from backend.processes import die_with_parent, process_count
 
 CONCURRENCY = 2
 
@@ -22,7 +20,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How many at a time, and on whom its life depends."""
-        parser.add_argument("--concurrency", type=workers, default=CONCURRENCY, help="Jobs that are done at a time.")
+        parser.add_argument(
+            "--concurrency", type=process_count, default=CONCURRENCY, help="Jobs that are done at a time."
+        )
         parser.add_argument(
             "--parent", type=int, help="End when the process with this id does, which has started this one."
         )
@@ -39,7 +39,6 @@ class Command(BaseCommand):
 
 def end_with(parent: int) -> None:
     """Be killed when the parent dies, or now if it has died already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     if os.getppid() != parent:
         sys.exit(1)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from schema.health import CONTRACT
 from schema.root import schema
+from schema.server.health import CONTRACT
 
 
 class Command(BaseCommand):

@@ -1,0 +1,24 @@
+"""Whether what runs here has committed something: the one place that remembers it.
+
+A client whose write is committed must not hear that nothing was written, whatever goes wrong afterwards. So each mutation
+begins with `begin`, the unit of work says `note` right after its COMMIT, and whoever makes an answer asks.
+"""
+
+from contextvars import ContextVar
+
+_COMMITTED: ContextVar[bool] = ContextVar("committed", default=False)
+
+
+def begin() -> None:
+    """A request or another mutation of it begins: of this one nothing is committed yet."""
+    _COMMITTED.set(False)
+
+
+def note() -> None:
+    """A unit of work has been committed."""
+    _COMMITTED.set(True)
+
+
+def has_committed() -> bool:
+    """Whether something was committed since the last `begin`."""
+    return _COMMITTED.get()

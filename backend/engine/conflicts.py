@@ -1,0 +1,147 @@
+"""Conflicts by thing: how long whoever lost had better wait, and what is fought over most.
+
+A refusal leaves no trace in the database, so each process counts what it saw itself, in memory. For the advice that is enough:
+requests for a thing spread evenly over the processes. What is fought over most is also written, at most once a second, to a
+file beside the metrics of the process; whoever looks adds the files up.
+"""
+
+import math
+import os
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+# --- How long to wait ---------------------------------------------------------------------------------------------
+
+HALF_LIFE_SECONDS = 5.0
+STEP_MS = 25
+MAX_WAIT_MS = 2_000
+MAX_RECENT_THINGS = 10_000
+
+
+class RecentConflicts:
+    """Conflicts of the last few seconds by thing, at most `MAX_RECENT_THINGS` of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def note(self, thing: Hashable, *, now: float | None = None) -> float:
+        """Count one more conflict on `thing`; returns its recent conflicts, of which half are forgotten each half-life."""
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            count, seen = self._recent.pop(thing, (0.0, now))
+            count = 1.0 + count * math.pow(0.5, (now - seen) / HALF_LIFE_SECONDS)
+            self._recent[thing] = (count, now)
+            while len(self._recent) > MAX_RECENT_THINGS:
+                self._recent.popitem(last=False)
+        return count
+
+
+_recent = RecentConflicts()
+
+
+def retry_after_ms(thing: Hashable) -> int:
+    """Count a conflict on `thing`, and say how many milliseconds its loser had better wait.
+
+    Grows with recent conflicts, because a retry storm grows with the square of the writers; half of it is chance, so that
+    those who lost together do not come back together.
+    """
+    most = min(MAX_WAIT_MS, STEP_MS * _recent.note(thing))
+    return round(random.uniform(most / 2, most))
+
+
+# --- What is fought over most -------------------------------------------------------------------------------------
+
+MAX_FREQUENT_THINGS = 200
+SECONDS_BETWEEN_WRITES = 1.0
+FILES = "conflicts_*.json"
+
+
+@dataclass(frozen=True)
+class ConflictCount:
+    """One thing that was fought over: its type, its keys, the fields, how often, and when last (seconds since 1970)."""
+
+    type: str
+    keys: tuple[str, ...]
+    fields: tuple[str, ...]
+    conflicts: int
+    last_at: float
+
+
+Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+class FrequentConflicts:
+    """Space-saving counts (Metwally, Agrawal, El Abbadi 2005): of all that is counted only so many are remembered.
+
+    One that is new takes the place of the rarest and goes on from its count: what is frequent stays, and no count is ever
+    too low.
+    """
+
+    def __init__(self, limit: int = MAX_FREQUENT_THINGS) -> None:
+        self._limit = limit
+        self._counts: dict[Key, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+        self._writes_soon = False
+
+    def note(self, thing: Sequence[Any], fields: Iterable[str]) -> None:
+        """Count one conflict on a thing, named by its type and keys."""
+        key = (str(thing[0]), tuple(map(str, thing[1:])), tuple(sorted(fields)))
+        with self._lock:
+            count = self._counts.pop(key, (0, 0.0))[0]
+            if not count and len(self._counts) >= self._limit:
+                rarest = min(self._counts, key=lambda one: self._counts[one])
+                count = self._counts.pop(rarest)[0]
+            self._counts[key] = (count + 1, time.time())
+            folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+            if folder and not self._writes_soon:
+                self._writes_soon = True
+                soon = threading.Timer(SECONDS_BETWEEN_WRITES, self._write, [Path(folder)])
+                soon.daemon = True
+                soon.start()
+
+    def counts(self) -> list[ConflictCount]:
+        """What is remembered."""
+        with self._lock:
+            return self._now()
+
+    def _now(self) -> list[ConflictCount]:
+        return [ConflictCount(*key, *value) for key, value in self._counts.items()]
+
+    def _write(self, folder: Path) -> None:
+        written = folder / f"conflicts_{os.getpid()}.json"
+        fresh = written.with_suffix(".new")
+        with self._lock:
+            self._writes_soon = False
+            fresh.write_bytes(orjson.dumps(self._now()))
+            fresh.replace(written)
+
+
+FREQUENT: Final = FrequentConflicts()
+"""Of this process."""
+
+
+def most_frequent(folders: Iterable[Path]) -> list[ConflictCount]:
+    """Conflicts of all processes that share one of these folders, and of this one; the most frequent first."""
+    added: dict[Key, tuple[int, float]] = {}
+    mine = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    for one in (*([] if mine else FREQUENT.counts()), *(one for folder in folders for one in _written(folder))):
+        key = (one.type, one.keys, one.fields)
+        count, last_at = added.get(key, (0, 0.0))
+        added[key] = (count + one.conflicts, max(last_at, one.last_at))
+    found = (ConflictCount(*key, *value) for key, value in added.items())
+    return sorted(found, key=lambda one: (-one.conflicts, -one.last_at))
+
+
+def _written(folder: Path) -> Iterator[ConflictCount]:
+    for file in folder.glob(FILES):
+        for one in orjson.loads(file.read_bytes()):
+            yield ConflictCount(one["type"], tuple(one["keys"]), tuple(one["fields"]), one["conflicts"], one["last_at"])

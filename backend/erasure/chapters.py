@@ -1,0 +1,20 @@
+"""Deleting a chapter, with what others have to do with it."""
+
+import uuid
+
+from backend.engine.versions import Expected
+from backend.nouns import collect
+from backend.stories import chapters
+from backend.stories.models import Story
+
+
+def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Story:
+    """Delete the chapter, if its title and text are as they were at `seen`; the later ones move up.
+
+    Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last. Reports of it
+    are resolved. Raises `Conflict`, `NotFound`, `Forbidden`.
+    """
+    story, chapter, remaining = chapters.delete_chapter(chapter_id, author_id, seen)
+    for chapter_deleted in collect("erasure", "chapter_deleted"):
+        chapter_deleted(chapter, remaining)
+    return story

@@ -1,0 +1,119 @@
+"""Deleting a story with everything that belongs to it, and sweeping those of an author who has left."""
+
+import uuid
+
+from django.db import connection
+from django.db.models import F
+
+from backend.engine import tallies
+from backend.engine.versions import Expected, every_group, remove, remove_all, stamped, unchanged, write
+from backend.nouns import collect
+from backend.people.models import PersonTally
+from backend.stories import explain
+from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, StoryStatus, StoryTally
+from backend.stories.tombstones import bury
+
+
+def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Shelf:
+    """Delete the story, if nothing in it, any chapter included, has changed since `seen`; a write to the shelf too.
+
+    All that belongs to it goes with it; reports of it are resolved. Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid`
+    if another noun needs it, such as an edition that was ordered.
+    """
+    shelves = write(
+        Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty one has no story to delete
+        story_count=F("story_count") - 1,
+        **stamped(Shelf, ["stories"]),
+    )
+    everything = unchanged(Story, seen, every_group(Story))
+    gone = remove(Story.objects.filter(everything, pk=story_id, author_id=author_id))
+    if not gone:
+        raise explain.changed(explain.own_story(story_id, author_id), seen)
+    chapters = _delete_texts(story_id)
+    bury([story_id, *chapters], author_id)
+    for check_story_deletion in collect("erasure", "check_story_deletion"):
+        check_story_deletion(story_id)
+    _tell_nouns(story_id, chapters)
+    if gone[0].published_at is not None:
+        tallies.add(PersonTally, [(author_id, "stories", -1)])
+    StoryTally.objects.filter(subject_id=story_id).delete()
+    StoryRank.objects.filter(story_id=story_id).delete()
+    return shelves[0]
+
+
+def _delete_texts(story_id: uuid.UUID) -> list[uuid.UUID]:
+    """Delete the chapters and the history of a story; the ids of the chapters."""
+    chapters = list(Chapter.objects.filter(story_id=story_id).values_list("pk", flat=True))
+    remove_all(Chapter.objects.filter(story_id=story_id))
+    Revision.objects.filter(story_id=story_id).delete()
+    return chapters
+
+
+def _tell_nouns(story_id: uuid.UUID, chapters: list[uuid.UUID]) -> None:
+    for story_deleted in collect("erasure", "story_deleted"):
+        story_deleted(story_id, chapters)
+
+
+# --- Of an author who has left ------------------------------------------------------------------------------------
+
+NO_TEXTS = {"title": "", "summary": "", "warnings": [], "mature": False}
+
+NEXT = """
+SELECT id FROM stories_story WHERE author_id = %(author)s
+AND (created_at, id) > (coalesce((SELECT created_at FROM stories_story WHERE id = %(after)s), '-infinity'), %(after)s)
+ORDER BY created_at, id LIMIT 1
+"""
+"""The oldest one, or the one after one that stays."""
+
+BEFORE_ALL = uuid.UUID(int=0)
+
+
+def sweep_next_story(author_id: uuid.UUID, after: uuid.UUID | None, limit: int) -> tuple[bool, uuid.UUID | None]:
+    """Take away the next story, or so much of it; returns whether there was one, and after which to go on.
+
+    It is a draft first, so it is in no list, no total and no rank. One that another noun needs, such as for an edition that
+    was ordered, stays without any text. Whoever holds the story, to view or report it, is waited for.
+    """
+    Shelf.objects.select_for_update(no_key=True).get(pk=author_id)  # before any story, as whoever deletes one does
+    next_one = _next(author_id, after)
+    if next_one is None:
+        return False, after
+    story = Story.objects.filter(pk=next_one).select_for_update().first()
+    if story is None:  # its deletion was under way
+        return True, after
+    if story.published_at is not None:
+        _withdraw(story)
+        return True, after
+    if any(sweep_story(story.pk, limit) for sweep_story in collect("erasure", "sweep_story")):
+        return True, after
+    return True, story.pk if _take_away(story.pk, author_id) else after
+
+
+def _next(author_id: uuid.UUID, after: uuid.UUID | None) -> uuid.UUID | None:
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT, {"author": author_id, "after": after or BEFORE_ALL})
+        found = cursor.fetchone()
+    return None if found is None else found[0]
+
+
+def _withdraw(story: Story) -> None:
+    """Make it a draft, which nobody counts and ranks."""
+    write(Story.objects.filter(pk=story.pk), status=StoryStatus.DRAFT, published_at=None, **stamped(Story, ["status"]))
+    tallies.add(PersonTally, [(story.author_id, "stories", -1)])
+    StoryRank.objects.filter(pk=story.pk).delete()
+
+
+def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> bool:
+    """Take away what is left of a story that nobody reads, and it too if no noun needs it; whether it stays."""
+    chapters = _delete_texts(story_id)
+    kept = [keeps_story(story_id) for keeps_story in collect("erasure", "keeps_story")]  # each of them is asked
+    stays = any(kept)
+    _tell_nouns(story_id, chapters)
+    if stays:
+        write(Story.objects.filter(pk=story_id), **NO_TEXTS, **stamped(Story, set(every_group(Story)) - {"status"}))
+    else:
+        remove_all(Story.objects.filter(pk=story_id))
+        write(Shelf.objects.filter(pk=author_id), story_count=F("story_count") - 1, **stamped(Shelf, ["stories"]))
+    StoryTally.objects.filter(subject_id=story_id).delete()
+    StoryRank.objects.filter(pk=story_id).delete()
+    return stays

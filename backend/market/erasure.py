@@ -1,0 +1,66 @@
+"""What becomes of editions and orders when a story or a person goes. An order is kept for its other side."""
+
+import uuid
+from collections import Counter
+
+from django.db.models import Q, QuerySet
+
+from backend.engine.errors import Invalid
+from backend.engine.versions import remove_all, stamped, write_all
+from backend.market import queries
+from backend.market.models import Edition, Order, OrderLine, OrderStatus
+from backend.market.orders import FROM, editions_in, give_back
+
+SWEEP_STAGE = 10
+
+
+def check_story_deletion(story_id: uuid.UUID) -> None:
+    """Remove all editions of a story that is being deleted. Raises `Invalid` if any was ever ordered.
+
+    An order is the buyer's as well, and shows its editions; so is one that was shipped or cancelled. Whoever is ordering one
+    right now is waited for: only after that the lines are looked at.
+    """
+    if keeps_story(story_id):
+        raise Invalid.one("id", "has editions that were ordered, and orders are kept. Unpublish it to hide it.")
+
+
+def keeps_story(story_id: uuid.UUID) -> bool:
+    """Remove the editions of a story that nobody ever ordered; whether there are others. The caller holds the story."""
+    of_story = Edition.objects.filter(story_id=story_id)
+    editions = set(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if not editions:
+        return False
+    ordered = set(OrderLine.objects.filter(edition_id__in=editions).values_list("edition_id", flat=True))
+    remove_all(of_story.filter(pk__in=editions - ordered))
+    return bool(ordered)
+
+
+def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
+    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; whether there may be more.
+
+    Nobody would pay for them, or ship them. The copies go back.
+    """
+    of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
+    found = list({one for side in ("buyer_id", "author_id") for one in _open(limit, **{side: person_id})})
+    lines = queries.lines(found)
+    list(
+        editions_in({line.edition_id: 0 for of in lines.values() for line in of})
+        .order_by("pk")
+        .select_for_update(no_key=True)
+    )
+    open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
+    locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
+    write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))
+    quantities: Counter[uuid.UUID] = Counter()
+    for order in locked:
+        for line in lines[order]:
+            quantities[line.edition_id] += line.quantity
+    if quantities:
+        give_back(quantities)
+    return bool(found)
+
+
+def _open(limit: int, **of: uuid.UUID) -> QuerySet[Order, uuid.UUID]:
+    """So many orders that can still be cancelled."""
+    newest = Order.objects.filter(status__in=FROM[OrderStatus.CANCELLED], **of).order_by("-created_at", "-pk")
+    return newest.values_list("pk", flat=True)[:limit]

@@ -1,0 +1,80 @@
+"""What must hold of reports."""
+
+from backend.engine.checks import Check
+from backend.moderation.models import SUBJECTS
+
+SUBJECT = ", ".join(f"{subject}_id" for subject in SUBJECTS)
+
+INVARIANTS = (
+    Check(
+        "flagged_to_be_reported",
+        "a whisper was reported by its screening if, and only if, a rule asked for that",
+        "whispers_whisper",
+        """
+        SELECT whisper.id, flag.effect, count(report.id) AS reports FROM whispers_whisper AS whisper
+        LEFT JOIN whispers_flag AS flag ON flag.whisper_id = whisper.id
+        LEFT JOIN moderation_report AS report ON report.whisper_id = whisper.id AND report.reporter_id IS NULL
+        GROUP BY whisper.id, flag.effect
+        HAVING (count(report.id) > 0) <> (coalesce(flag.effect, '') = 'REPORT')
+        """,
+    ),
+    Check(
+        "reports_have_a_subject",
+        "a report is of one thing; only one that is resolved may have lost it",
+        "moderation_report",
+        f"""
+        SELECT id, status, {SUBJECT} FROM moderation_report
+        WHERE num_nonnulls({SUBJECT}) > 1 OR (num_nonnulls({SUBJECT}) = 0 AND status <> 'RESOLVED')
+        """,
+    ),
+    Check(
+        "claimed_reports_have_a_claimer",
+        "a report is claimed by somebody exactly if it says so, and open if by nobody",
+        "moderation_report",
+        """
+        SELECT id, status, claimed_by_id FROM moderation_report
+        WHERE (status = 'CLAIMED' AND claimed_by_id IS NULL) OR (status = 'OPEN' AND claimed_by_id IS NOT NULL)
+        """,
+    ),
+    Check(
+        "resolved_reports_have_an_outcome",
+        "a report has an outcome if, and only if, it is resolved",
+        "moderation_report",
+        """
+        SELECT id, status, outcome FROM moderation_report
+        WHERE status NOT IN ('OPEN', 'CLAIMED', 'RESOLVED') OR (status = 'RESOLVED') <> (outcome IS NOT NULL)
+           OR outcome NOT IN ('DISMISSED', 'MARKED_NSFW', 'REMOVED')
+        """,
+    ),
+    Check(
+        "one_open_report",
+        "a reporter has one report of a thing that is not resolved, and the screening has one as well",
+        "(SELECT FROM moderation_report WHERE status <> 'RESOLVED')",
+        f"""
+        SELECT reporter_id, {SUBJECT}, count(*) AS reports FROM moderation_report WHERE status <> 'RESOLVED'
+        GROUP BY reporter_id, {SUBJECT} HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "reports_about_the_author",
+        "a report knows whose thing it is of",
+        "moderation_report",
+        """
+        SELECT report.id, report.about_id, coalesce(
+            whisper.author_id, story.author_id, of_chapter.author_id, report.person_id
+        ) AS author_id
+        FROM moderation_report AS report
+        LEFT JOIN whispers_whisper AS whisper ON whisper.id = report.whisper_id
+        LEFT JOIN stories_story AS story ON story.id = report.story_id
+        LEFT JOIN stories_chapter AS chapter ON chapter.id = report.chapter_id
+        LEFT JOIN stories_story AS of_chapter ON of_chapter.id = chapter.story_id
+        WHERE report.about_id <> coalesce(whisper.author_id, story.author_id, of_chapter.author_id, report.person_id)
+        """,
+    ),
+    Check(
+        "nobody_reports_themselves",
+        "no report is by whom it is about",
+        "moderation_report",
+        "SELECT id, about_id, reporter_id FROM moderation_report WHERE about_id = reporter_id",
+    ),
+)

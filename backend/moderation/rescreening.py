@@ -1,0 +1,90 @@
+"""Screening all whispers again when the policy has changed: in batches, each a unit of work that also moves the mark.
+
+What is found by a rule for the first time is kept as when a whisper is created. What a rule has found before is left as it
+is, with whatever moderators have made of it since. So screening a whisper twice is the same as screening it once.
+"""
+
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from backend.engine.ids import uuid7_of
+from backend.engine.transactions import unit_of_work
+from backend.engine.versions import stamped, write_all
+from backend.moderation.screening import keep_findings
+from backend.whispers import policy
+from backend.whispers.models import Flag, Screening, Whisper
+from backend.whispers.policy import Finding, Screen
+
+BATCH = 500
+"""Whispers that are looked at at once: few enough that the transaction is over in a moment."""
+SETTLED = timedelta(minutes=1)
+"""Longer than a unit of work lasts: what was being created under the old policy has been committed by then."""
+
+MARK = """
+INSERT INTO whispers_screening AS mark (id, policy, done) VALUES (1, %s, false)
+ON CONFLICT (id) DO UPDATE SET
+    policy = GREATEST(mark.policy, EXCLUDED.policy),
+    began_at = CASE WHEN mark.policy < EXCLUDED.policy THEN now() ELSE mark.began_at END,
+    reached = CASE WHEN mark.policy < EXCLUDED.policy THEN NULL ELSE mark.reached END,
+    done = mark.done AND mark.policy >= EXCLUDED.policy
+RETURNING *, began_at < now() - %s AS settled
+"""
+"""Locks the mark, made if there is none. A later policy begins at the beginning."""
+
+
+def rescreen() -> None:
+    """Screen all whispers that the present policy has not seen."""
+    while unit_of_work(screen_some):
+        pass
+
+
+def screen_some() -> bool:
+    """Screen the next batch of whispers; whether there may be more.
+
+    Ids are in the order of time. The mark never enters the last minute, and the screening is not done within a minute of its
+    beginning: a whisper that was being created with the policy as it was before is still found, by the next job.
+    """
+    screen = policy.current()
+    mark: Any
+    (mark,) = Screening.objects.raw(MARK, [screen.number, SETTLED])
+    if mark.done or mark.policy > screen.number:
+        return mark.policy > screen.number
+    batch = _after(mark.reached)
+    _keep_new_findings(screen, batch)
+    reached = _newest_settled(batch, mark.reached)
+    full = len(batch) == BATCH
+    Screening.objects.filter(pk=mark.pk).update(reached=reached, done=not full and mark.settled)
+    return full and reached == batch[-1].pk
+
+
+def _after(reached: uuid.UUID | None) -> list[Whisper]:
+    whispers = Whisper.objects.order_by("pk")
+    return list((whispers if reached is None else whispers.filter(pk__gt=reached))[:BATCH])
+
+
+def _newest_settled(batch: list[Whisper], reached: uuid.UUID | None) -> uuid.UUID | None:
+    now = uuid7_of(int((time.time() - SETTLED.total_seconds()) * 1000), 0)
+    settled = [whisper.pk for whisper in batch if whisper.pk < now]
+    return settled[-1] if settled else reached
+
+
+def _keep_new_findings(screen: Screen, batch: list[Whisper]) -> None:
+    """Mark, flag and report those of which a rule finds something for the first time, unless they are deleted meanwhile."""
+    suspects = [whisper for whisper in batch if screen.of(whisper.text) is not None]
+    flags = Flag.objects.in_bulk([whisper.pk for whisper in suspects]) if suspects else {}
+    new: dict[uuid.UUID, Finding] = {}
+    for whisper in suspects:
+        flag = flags.get(whisper.pk)
+        found = screen.of(whisper.text, known=flag.rules if flag else ())
+        if found is not None:
+            new[whisper.pk] = found
+    if not new:
+        return
+    there = Whisper.objects.filter(pk__in=new, author__left_at__isnull=True)  # what is left of others is being swept
+    held = list(there.order_by("pk").select_for_update(no_key=True, of=("self",)))
+    write_all(
+        Whisper.objects.filter(pk__in=[one.pk for one in held], nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"])
+    )
+    keep_findings([(whisper, flags.get(whisper.pk), new[whisper.pk]) for whisper in held])

@@ -1,0 +1,33 @@
+"""What becomes of notifications when the story that they tell of goes, or the person whom they tell."""
+
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+
+from backend.engine.versions import remove_all
+from backend.notifications.models import Announcement, Notification
+
+SWEEP_STAGE = 60
+SWEPT_COLUMNS = {"notifications_notification": ("person_id",)}
+
+
+def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
+    """Take away so many of what somebody who has left was told; whether there may be more."""
+    return _remove_some(Notification.objects.filter(person_id=person_id).order_by("-created_at", "-pk"), limit)
+
+
+def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
+    """Take away so many of those that tell of a story which the caller holds as a draft; whether there may be more."""
+    return _remove_some(Notification.objects.filter(story_id=story_id).order_by("person_id"), limit)
+
+
+def _remove_some(notifications: "QuerySet[Notification]", limit: int) -> bool:
+    found = list(notifications.values_list("pk", flat=True)[:limit])
+    return bool(remove_all(Notification.objects.filter(pk__in=found)))
+
+
+def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
+    """Nobody is told any more of a story that is deleted, nor has been. The deletion holds the story."""
+    Announcement.objects.filter(pk=story_id).delete()
+    remove_all(Notification.objects.filter(story_id=story_id))

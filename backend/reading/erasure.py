@@ -1,0 +1,85 @@
+"""What becomes of places and views when a chapter, a story or a reader goes."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import Subquery
+from django.db.models.functions import Length
+
+from backend.engine import tallies
+from backend.engine.versions import remove_all, stamped, write_all
+from backend.reading.models import Reading, View
+from backend.stories import rank
+from backend.stories.models import Chapter, StoryTally
+from backend.stories.row_locks import hold_stories
+
+VIEWS_OF_READER = "DELETE FROM reading_view WHERE reader_id = %s AND story_id = ANY(%s) RETURNING story_id"
+
+VIEWS_OF_STORY = """
+DELETE FROM reading_view WHERE story_id = %s AND (reader_id, day) IN (
+    SELECT reader_id, day FROM reading_view WHERE story_id = %s ORDER BY reader_id, day LIMIT %s
+)
+"""
+
+
+SWEEP_STAGE = 50
+SWEPT_COLUMNS = {"reading_reading": ("reader_id",), "reading_view": ("reader_id",)}
+
+
+def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:
+    """Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last one."""
+    position = chapter.position
+    place = remaining[min(position, len(remaining)) - 1] if remaining else None
+    offset: Any = 0
+    if place is not None and position > len(remaining):
+        offset = Subquery(Chapter.objects.filter(pk=place).values(end=Length("body")))
+    write_all(
+        Reading.objects.filter(chapter_id=chapter.pk), chapter_id=place, offset=offset, **stamped(Reading, ["place"])
+    )
+
+
+def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
+    """Nobody has a place in it any more, nor has viewed it."""
+    remove_all(Reading.objects.filter(story_id=story_id))
+    View.objects.filter(story_id=story_id).delete()
+
+
+def sweep_person(reader: uuid.UUID, limit: int) -> bool:
+    """Take away so many of a reader's places, and the views with them, from totals and ranks too; whether there may be more.
+
+    Whoever has viewed a story has a place in it, so no view is left behind.
+    """
+    places = Reading.objects.filter(reader_id=reader)
+    found = list(places.order_by("-updated_at", "-pk").values_list("story_id", flat=True)[:limit])
+    hold_stories(found)
+    held = list(places.filter(story_id__in=found).order_by("pk").select_for_update().values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(VIEWS_OF_READER, [reader, found])
+        views = Counter(story for (story,) in cursor.fetchall())
+    remove_all(Reading.objects.filter(pk__in=held))
+    tallies.add(StoryTally, [(story, "views", -count) for story, count in views.items()])
+    for story in sorted(views):
+        rank.lowered(story)
+    return bool(found)
+
+
+def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
+    """Take away so many views of a story that the caller holds, then so many places in it; whether there may be more."""
+    return _sweep_views(story_id, limit) or _sweep_places(story_id, limit)
+
+
+def _sweep_views(story_id: uuid.UUID, limit: int) -> bool:
+    if not View.objects.filter(story_id=story_id).order_by("reader_id", "day").values_list("day")[:1]:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(VIEWS_OF_STORY, [story_id, story_id, limit])
+        tallies.add(StoryTally, [(story_id, "views", -cursor.rowcount)])
+    return True
+
+
+def _sweep_places(story_id: uuid.UUID, limit: int) -> bool:
+    found = list(Reading.objects.filter(story_id=story_id).order_by("reader_id").values_list("pk", flat=True)[:limit])
+    return bool(remove_all(Reading.objects.filter(pk__in=found)))

@@ -1,0 +1,55 @@
+"""What stood between somebody who has left and everybody else: taken away, with the totals of the others."""
+
+import uuid
+from collections import Counter
+
+from django.db import connection
+
+from backend.engine import tallies
+from backend.engine.versions import remove_all
+from backend.people.models import PersonTally
+from backend.social.models import Relationship
+
+NO_TIE = """
+pair.low_follows_at IS NULL AND pair.high_follows_at IS NULL AND pair.low_blocks_at IS NULL AND pair.high_blocks_at IS NULL
+"""
+
+PAIRS = f"""
+SELECT id FROM (
+    (SELECT id FROM social_relationship AS pair WHERE pair.low_id = %(person)s ORDER BY pair.high_id LIMIT %(limit)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.low_follows_at IS NOT NULL
+     ORDER BY pair.low_follows_at DESC, pair.low_id DESC LIMIT %(limit)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND pair.high_follows_at IS NOT NULL
+     ORDER BY pair.high_follows_at DESC, pair.low_id DESC LIMIT %(limit)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s
+     AND (pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL) ORDER BY pair.low_id LIMIT %(limit)s)
+    UNION
+    (SELECT id FROM social_relationship AS pair WHERE pair.high_id = %(person)s AND {NO_TIE}
+     ORDER BY pair.low_id LIMIT %(limit)s)
+) AS pair LIMIT %(limit)s
+"""
+"""Some pairs of a person, each arm in the order of an index of its own."""
+
+
+SWEEP_STAGE = 40
+SWEPT_COLUMNS = {"social_relationship": ("low_id", "high_id")}
+
+
+def sweep_person(person: uuid.UUID, limit: int) -> bool:
+    """Take away so many of the person's pairs; whether there may be more."""
+    with connection.cursor() as cursor:
+        cursor.execute(PAIRS, {"person": person, "limit": limit})
+        found = [id_ for (id_,) in cursor.fetchall()]
+    pairs = list(Relationship.objects.filter(pk__in=found).order_by("pk").select_for_update())
+    remove_all(Relationship.objects.filter(pk__in=found))
+    ended: Counter[tuple[uuid.UUID, str]] = Counter()
+    for pair in pairs:
+        if pair.low_follows_at is not None:
+            ended.update([(pair.low_id, "following"), (pair.high_id, "followers")])
+        if pair.high_follows_at is not None:
+            ended.update([(pair.high_id, "following"), (pair.low_id, "followers")])
+    tallies.add(PersonTally, [(subject, kind, -by) for (subject, kind), by in ended.items()])
+    return bool(found)

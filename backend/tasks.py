@@ -1,0 +1,64 @@
+"""The tasks: what each job does is an action of the app that it belongs to, and can be done again at any point.
+
+`MOST_ATTEMPTS` and the pauses between them are the same for all. Times are UTC.
+"""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from backend.engine.idempotency import forget_keys
+from backend.engine.transactions import unit_of_work
+from backend.erasure import sweeping
+from backend.jobs.queue import Backoff
+from backend.jobs.removal import remove_finished
+from backend.limits.buckets import forget_empty
+from backend.moderation import digest, rescreening
+from backend.notifications import fanout
+from backend.stories.revisions import prune
+
+
+@app.task(name="announce", retry=Backoff())
+def announce(story: str, version: int) -> None:
+    """Tell the followers of its author of a story that was published at this version."""
+    fanout.announce(uuid.UUID(story), version)
+
+
+@app.task(name="sweep", retry=Backoff())
+def sweep(person: str) -> None:
+    """Take away what somebody left behind who has deleted their account."""
+    sweeping.sweep(uuid.UUID(person))
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="rescreen", retry=Backoff())
+def rescreen(timestamp: int | None = None) -> None:  # noqa: ARG001
+    """Screen all whispers by the policy, if it has changed; from time to time also unasked, so that no change is missed."""
+    rescreening.rescreen()
+
+
+@app.periodic(cron="30 3 * * *")
+@app.task(name="prune", retry=Backoff())
+def prune_daily(timestamp: int) -> None:  # noqa: ARG001
+    """Forget the revisions and the idempotency keys that are too many and too old, and limits that nobody is near."""
+    prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
+    forget_keys(timezone.now() - timedelta(days=settings.IDEMPOTENCY_KEY_DAYS))
+    forget_empty()
+
+
+@app.periodic(cron="0 6 * * *")
+@app.task(name="digest", retry=Backoff())
+def digest_daily(timestamp: int) -> None:
+    """Tell the moderators of the day before: the job's own day counts, not the one on which it is done."""
+    day = datetime.fromtimestamp(timestamp, UTC).date() - timedelta(days=1)
+    unit_of_work(lambda: digest.tell_moderators(day))
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="remove_finished", retry=Backoff())
+def remove_finished_hourly(timestamp: int) -> None:  # noqa: ARG001
+    """Remove jobs that ended some time ago."""
+    remove_finished()

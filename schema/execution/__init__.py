@@ -1,0 +1,1 @@
+"""GraphQL machinery: from the text of a document to its answer."""

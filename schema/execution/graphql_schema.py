@@ -1,0 +1,12 @@
+"""The schema as it is executed: mutations counted, texts measured, and without wrappers that fields do not need."""
+
+from schema.execution.length import count_texts
+from schema.execution.light import lighten
+from schema.execution.mutation_metrics import count_mutations
+from schema.root import schema
+
+GRAPHQL = schema._schema
+
+lighten(GRAPHQL)
+count_mutations(GRAPHQL)
+count_texts(GRAPHQL)

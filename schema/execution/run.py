@@ -1,0 +1,117 @@
+"""Runs one GraphQL operation: a query in one snapshot, every error with a code."""
+
+from collections.abc import Awaitable, Mapping
+from contextlib import nullcontext
+from typing import Any, TypeGuard
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
+
+from backend import logs
+from backend.engine import deadline
+from backend.engine.errors import Refusal
+from backend.engine.transactions import drop_broken_connection, snapshot
+from backend.limits.turns import wait_for_turn
+from schema.context import Context
+from schema.execution.documents import LIMIT_EXCEEDED, MOST_ERRORS, Prepared
+from schema.execution.errors import RequestError, shown
+from schema.execution.graphql_schema import GRAPHQL
+from schema.execution.length import Length, measured
+from schema.execution.limits import exceeded, too_many_values
+from schema.execution.values import misfits
+
+BAD_USER_INPUT = "BAD_USER_INPUT"
+MOST_ERRORS_SHOWN = 100
+"""Of an answer in which something went wrong in many places."""
+BROKEN_OFF = (Refusal, DatabaseError, InterfaceError)
+
+MOST_CHARACTERS_LOGGED = 100
+"""Of an operation's name."""
+
+
+def run(
+    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
+) -> dict[str, Any]:
+    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `Overspent`."""
+    name = operation.name.value if operation.name else None
+    logs.bind(operation=name and name[:MOST_CHARACTERS_LOGGED])
+    excess = too_many_values(variables)
+    if excess is not None:
+        raise RequestError([excess], LIMIT_EXCEEDED)
+    cost = prepared.cost(name, variables)
+    if cost >= settings.MUCH and operation.operation is OperationType.QUERY:
+        wait_for_turn()  # a mutation that costs as much hashes passwords, for which there are places of their own
+    context.spend(cost)
+    reads = operation.operation is OperationType.QUERY and _reads_data(operation)
+    drop_broken_connection()
+    try:
+        if reads:
+            context.settle_session()
+        with snapshot() if reads else nullcontext(), measured() as length:
+            result = execute(
+                GRAPHQL,
+                prepared.document,
+                context_value=context,
+                variable_values=variables,
+                operation_name=name,
+                is_awaitable=_never,
+                hide_suggestions=True,
+            )
+    except (Refusal, DatabaseError, InterfaceError) as error:
+        return _nothing(error)
+    assert isinstance(result, ExecutionResult)
+    if length.exceeded:
+        return _too_long(length, operation)
+    late = deadline.refused() if reads else None
+    if late is not None and any(isinstance(error.original_error, BROKEN_OFF) for error in result.errors or ()):
+        return _nothing(late)
+    if result.data is None and all(error.path is None for error in result.errors or ()):
+        found = misfits(GRAPHQL, operation, variables or {}, MOST_ERRORS)
+        raise RequestError(found or result.errors or [], BAD_USER_INPUT)
+    context.note_use()
+    return _answer(result, _mutations(operation))
+
+
+def _nothing(error: Exception) -> dict[str, Any]:
+    """The answer to a query of which nothing could be read."""
+    said = shown(GraphQLError(str(error), original_error=error), BAD_USER_INPUT)
+    return {"errors": [said.formatted], "data": None}
+
+
+def _too_long(length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
+    """The answer where the real one would be too long."""
+    error = exceeded("answer", "characters in the texts of the answer", length.found, length.most)
+    if operation.operation is OperationType.MUTATION:
+        error.message += " What was to be written may be written: send it again with its key, and ask for less."
+    return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
+
+
+def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:
+    if not result.errors:
+        return {"data": result.data}
+    return {
+        "errors": [shown(error, BAD_USER_INPUT, mutations).formatted for error in result.errors[:MOST_ERRORS_SHOWN]],
+        "data": result.data,
+    }
+
+
+def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
+    """The mutations of an operation by their names in the answer; None where it reads."""
+    if operation.operation is not OperationType.MUTATION:
+        return None
+    fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
+    return {(field.alias or field.name).value: field.name.value for field in fields}
+
+
+def _reads_data(operation: OperationDefinitionNode) -> bool:
+    """Whether it asks for more than the schema itself, and so needs the database."""
+    return not all(
+        isinstance(selection, FieldNode) and selection.name.value.startswith("__")
+        for selection in operation.selection_set.selections
+    )
+
+
+def _never(_value: object) -> TypeGuard[Awaitable[Any]]:
+    """Nothing here is awaitable: execution is synchronous."""
+    return False

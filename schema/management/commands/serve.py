@@ -1,0 +1,160 @@
+"""Serves Katha with granian, after making sure that it can."""
+
+import os
+import resource
+import socket
+from argparse import ArgumentParser
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connections
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+from backend.engine.transactions import unit_of_work
+from backend.jobs.worker_process import worker_beside
+from backend.monitoring.process import THREADS as THREADS_SERVING
+from backend.people import demo
+from backend.people.queries import names
+from backend.processes import die_with_parent, process_count, whole_number
+from backend.production import NotForProduction, require_data, require_settings
+
+PATIENCE_SECONDS = 10
+"""How long a worker may take to finish its requests when it is told to stop."""
+MOST_HEAD = 128 * 1024
+"""Bytes of a request's head, and those that are read of a body in one go."""
+BACKLOG = 4_096
+"""Connections that wait until a worker takes them."""
+OTHER_FILES = 256
+"""That a worker has open beside its connections."""
+MOST_PORT = 65_535
+
+
+class Command(BaseCommand):
+    """manage.py serve [--migrate] [--demo] [--host H] [--port P] [--workers N] [--no-worker]."""
+
+    help = "Serve GraphQL and the explorer over HTTP."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Where to listen, with how many processes, and what to prepare first."""
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=port, default=8000)
+        parser.add_argument(
+            "--workers", type=process_count, default=2, help="Processes; each answers 4 requests at a time."
+        )
+        parser.add_argument(
+            "--no-worker", action="store_true", help="Leave the jobs to a `manage.py worker` elsewhere."
+        )
+        parser.add_argument("--migrate", action="store_true", help="Bring the database up to date first.")
+        parser.add_argument("--demo", action="store_true", help="Fill an empty database with demo data first.")
+
+    def handle(self, **options: Any) -> None:
+        """Prepare, say what to open, and serve until told to stop."""
+        require_fitness(require_settings)
+        if options["demo"] and settings.PRODUCTION:
+            raise CommandError("Demo data are not for production, because everybody can play the people in them.")
+        require_free_port(options["host"], options["port"])
+        if options["migrate"]:
+            self._say("Bringing the database up to date")
+            call_command("migrate", verbosity=0)
+        if options["demo"]:
+            call_command("demo", if_empty=True)
+            unit_of_work(demo.renew_tokens)
+        require_fitness(require_data)
+        self._say("Collecting static files")
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self._welcome(options["host"], options["port"])
+        connections.close_all()
+        os.register_at_fork(after_in_child=_as_worker)
+        THREADS_SERVING.set(options["workers"] * settings.THREADS)
+        server = Granian(
+            "schema.server.rsgi:application",
+            address=options["host"],
+            port=options["port"],
+            interface=Interfaces.RSGI,
+            # With HTTP/2 a header of some bytes can stand for thousands, and a connection may say nothing for ever.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(max_buffer_size=MOST_HEAD),
+            backpressure=_connections(),
+            backlog=BACKLOG,
+            workers=options["workers"],
+            websockets=False,
+            respawn_failed_workers=True,
+            workers_kill_timeout=PATIENCE_SECONDS,
+            log_enabled=False,
+        )
+        with nullcontext() if options["no_worker"] else worker_beside():
+            server.serve()
+
+    def _welcome(self, host: str, port: int) -> None:
+        base = f"http://{host}:{port}"
+        self.stdout.write(f"\nKatha serves {base}\n  {base}/graphql   the explorer: GraphiQL with prepared examples\n")
+        people = names(demo.HANDLES) if demo.is_open() else []
+        if people:
+            self.stdout.write(f"  Demo people sign in with the password {demo.PASSWORD}, or with a token:")
+            for handle, name in people[:3]:
+                self.stdout.write(f"  {handle:8} {name:16} Authorization: Bearer {demo.token(handle)}")
+        self.stdout.write("  Ctrl-C stops it.\n\n")
+        self.stdout.flush()
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"▸ {line}")
+        self.stdout.flush()
+
+
+def _connections() -> int:
+    """How many connections a worker can hold: each is an open file, of which it then may have as many as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return (
+        settings.CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(min(settings.CONNECTIONS, soft - OTHER_FILES), 1)
+    )
+
+
+def _as_worker() -> None:
+    """In a worker: leave it to the server alone to say when to stop, and end at once when the server is killed.
+
+    A terminal's Ctrl-C goes to its whole process group. A worker that gets it, and then the server's own signal while
+    it is stopping already, may never stop; so workers are a group of their own. And nobody is left on the port.
+    """
+    os.setpgid(0, 0)
+    die_with_parent()
+
+
+def require_fitness(require: Callable[[], None]) -> None:
+    """Raise CommandError, with what to do, if this is not fit for production and is to be that."""
+    try:
+        require()
+    except NotForProduction as problem:
+        raise CommandError(str(problem)) from None
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise CommandError if nobody can listen there, before anything slow is done."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {host}: {error}. HOST must be an address of this machine.") from None
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}. If another program uses port {port}, choose another: "
+            f"make run PORT={port + 1 if port < MOST_PORT else 8000}"
+        ) from None
+
+
+def port(text: str) -> int:
+    """A port to listen on."""
+    return whole_number(text, 1, MOST_PORT)

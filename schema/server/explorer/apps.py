@@ -1,0 +1,11 @@
+"""Registers the explorer with Django, so that its templates and static files are found."""
+
+from django.apps import AppConfig
+
+
+class ExplorerConfig(AppConfig):
+    """The app of the two pages for people; it has no models."""
+
+    name = "schema.server.explorer"
+    label = "explorer"
+    verbose_name = "GraphiQL and the start page"

@@ -1,0 +1,60 @@
+"""Answers a browser that wants to look: the start page and GraphiQL."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from resolvers.people import DEMO_PASSWORD, demo_people
+from schema.server.explorer.assets import CDN, assets, vendored
+from schema.server.explorer.examples import edition, examples
+from schema.server.refusals import reading
+from schema.server.safety import PAGES
+
+
+@reading
+def home(request: HttpRequest) -> HttpResponse:
+    """The start page: what this server is and where to go on."""
+    people = demo_people()
+    handle, password = (people[0][0], DEMO_PASSWORD) if people else ("HANDLE", "PASSWORD")
+    base = request.build_absolute_uri("/").rstrip("/")
+    return render(request, "explorer/home.html", {"base": base, "handle": handle, "password": password})
+
+
+@ensure_csrf_cookie  # the page sends its value back with every request
+def explorer(request: HttpRequest) -> HttpResponse:
+    """GraphiQL with the prepared tabs and a bar to choose who is signed in."""
+    people = demo_people()
+    page = render(
+        request,
+        "explorer/graphiql.html",
+        {
+            "people": people,
+            "scripts": assets(".js"),
+            "styles": assets(".css"),
+            "vendored": vendored(),
+            "page": _facts(people),
+        },
+    )
+    page["Content-Security-Policy"] = _explorer_policy()
+    return page
+
+
+def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
+    """What the page's script must know; it travels as data, never as code."""
+    return {
+        "handles": [handle for handle, _name in people],
+        "password": DEMO_PASSWORD if people else "",
+        "csrfCookie": settings.CSRF_COOKIE_NAME,
+        "tabs": [asdict(example) for example in examples()],
+        "edition": edition(),
+    }
+
+
+def _explorer_policy() -> str:
+    """GraphiQL adds style elements and has its fonts inside its style sheet; a script is a file, always."""
+    cdn = "" if vendored() else f" {CDN}"
+    return f"{PAGES}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"

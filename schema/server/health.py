@@ -1,0 +1,62 @@
+"""Says whether the process is alive and whether it can serve; hands out the metrics and the printed contract."""
+
+from hmac import compare_digest
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from backend.engine.transactions import drop_broken_connection
+from backend.monitoring import exposition
+from resolvers.access import bearer_token
+from schema.server.refusals import not_found, reading, refusal
+
+CONTRACT = Path(__file__).parents[1] / "schema.graphql"
+
+
+@reading
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@reading
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """The database answers, and its tables are those of this version; 503 with the reason if not."""
+    drop_broken_connection()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
+    if pending:
+        return JsonResponse({"status": "unavailable", "database": "ok", "migrations": "pending"}, status=503)
+    return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
+
+
+@reading
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The metrics of all processes, for Prometheus. There is nothing about a person in them.
+
+    They tell how busy the server is, so in production only whoever has the `METRICS_TOKEN` gets them.
+    """
+    token = settings.METRICS_TOKEN
+    if token is None and settings.PRODUCTION:
+        return not_found(request)
+    if token is not None and not compare_digest((bearer_token(request) or "").encode(), token.encode()):
+        response = refusal(401, "UNAUTHENTICATED", "This is for whoever has the token.")
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+    return HttpResponse(exposition.text(), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+@reading
+def contract(_request: HttpRequest) -> HttpResponse:
+    """The printed schema, for tools that generate code."""
+    return HttpResponse(CONTRACT.read_bytes(), content_type="text/plain; charset=utf-8")

@@ -1,0 +1,239 @@
+"""GraphQL over HTTP (the draft specification of graphql.org): from a request to an operation, and its answer back."""
+
+import json
+from math import ceil
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.views.decorators.csrf import csrf_exempt
+from graphql import OperationType
+
+from backend.engine.deadline import DEADLINE, Deadline, limited
+from backend.limits.spending import Overspent
+from resolvers.access import bearer_token
+from schema.context import Context
+from schema.execution.documents import prepare, sent
+from schema.execution.errors import RequestError
+from schema.execution.frames import with_room
+from schema.execution.run import run
+from schema.server.accept import preferred
+from schema.server.explorer.views import explorer
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+HTML = "text/html"
+UNPROCESSABLE, PARTIAL = 422, 294
+"""What the draft recommends since 2025 for a request that cannot be executed, and for data beside errors."""
+METHODS = "GET, HEAD, POST, OPTIONS"
+ASKED, UNFIT = 1, 100
+"""What a request costs by itself, and what one costs that cannot be executed: its document has to be read for that."""
+
+
+class BadRequest(Exception):
+    """The HTTP request is not a GraphQL request: the status, a code, and what is wrong."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@csrf_exempt  # checked below, exactly where a cookie signs somebody in
+def graphql(request: HttpRequest) -> HttpResponse:
+    """Answer a GraphQL request; a browser that opens the page gets the explorer."""
+    accepts = request.META.get("HTTP_ACCEPT", "")
+    media = preferred(accepts, (JSON, GRAPHQL_RESPONSE))
+    draft = settings.DRAFT_STATUSES and media == GRAPHQL_RESPONSE
+    try:
+        if _opens_the_page(request) and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML:
+            return explorer(request)
+        if media is None:
+            raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": METHODS})
+        answer = with_room(_execute, request)
+        return _with_csrf_cookie(request, _respond(PARTIAL if draft and "errors" in answer else 200, media, answer))
+    except BadRequest as bad:
+        if bad.status == UNPROCESSABLE and not draft:
+            bad.status = 400
+        return _refuse(bad, media or JSON)
+    except TooManyFieldsSent:
+        return _refuse(BadRequest(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
+    except Overspent as over:
+        return _overspent(over, media or JSON)
+    except RequestError as error:
+        # In application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own.
+        status = 400 if media == GRAPHQL_RESPONSE else 200
+        if draft and error.code != "GRAPHQL_PARSE_FAILED":
+            status = UNPROCESSABLE
+        return _respond(status, media or JSON, {"errors": [one.formatted for one in error.errors]})
+
+
+def _opens_the_page(request: HttpRequest) -> bool:
+    return request.method in ("GET", "HEAD") and not {"query", "documentId", "extensions"} & request.GET.keys()
+
+
+def _refuse(bad: BadRequest, media: str) -> HttpResponse:
+    error = {"message": bad.message, "extensions": {"code": bad.code}}
+    response = _respond(bad.status, media, {"errors": [error]})
+    for name, value in bad.headers.items():
+        response[name] = value
+    return response
+
+
+def _overspent(over: Overspent, media: str) -> HttpResponse:
+    facts = {"code": "RATE_LIMITED", "afterMs": ceil(over.seconds * 1000)}
+    response = _respond(429, media, {"errors": [{"message": str(over), "extensions": facts}]})
+    response["Retry-After"] = str(ceil(over.seconds))
+    return response
+
+
+def _execute(request: HttpRequest) -> dict[str, Any]:
+    context = Context(request)
+    context.spend(ASKED)
+    try:
+        return _executed(request, context)
+    except RequestError:
+        context.spend(UNFIT)
+        raise
+
+
+def _executed(request: HttpRequest, context: Context) -> dict[str, Any]:
+    query, variables, operation_name = _parameters(request)
+    _check_csrf(request)
+    prepared = prepare(query)
+    operation = prepared.operation(operation_name)
+    if request.method != "POST" and operation.operation is not OperationType.QUERY:
+        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
+    deadline = request.META.get(DEADLINE) or Deadline(settings.REQUEST_SECONDS)
+    with limited(deadline):
+        return run(prepared, operation, variables, context)
+
+
+def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
+    """The document, its variables and the name of the operation to run."""
+    if request.method in ("GET", "HEAD"):
+        members: Any = dict(request.GET.items())
+        for name in ("variables", "extensions"):
+            if members.get(name):
+                members[name] = _json(members[name].encode("utf-8", "surrogatepass"), f"member `{name}`")
+            else:
+                members.pop(name, None)
+    elif request.method == "POST":
+        members = _json(_body(request), "body")
+    else:
+        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow=METHODS)
+    if isinstance(members, list):
+        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
+    if not isinstance(members, dict):
+        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
+    return _checked(members)
+
+
+def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
+    for member in ("operationName", "documentId"):
+        if not isinstance(members.get(member), str | None):
+            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
+    for member in ("variables", "extensions"):
+        if not isinstance(members.get(member), dict | None):
+            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
+    query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
+    named = query is None and (document or sha256)
+    if not named and (not isinstance(query, str) or not query.strip()):
+        raise BadRequest(
+            UNPROCESSABLE, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document."
+        )
+    return sent(query, document, sha256), members.get("variables"), members.get("operationName") or None
+
+
+def _sha256(extensions: dict[str, Any] | None) -> str | None:
+    """The hash of an automatic persisted query."""
+    persisted = (extensions or {}).get("persistedQuery")
+    if persisted is None:
+        return None
+    if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
+        raise BadRequest(
+            UNPROCESSABLE, "BAD_REQUEST", "`extensions.persistedQuery` must be an object with a string `sha256Hash`."
+        )
+    sha256: str = persisted["sha256Hash"]
+    return sha256
+
+
+def _body(request: HttpRequest) -> bytes:
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if request.content_type != JSON or charset.lower() not in ("utf-8", "utf8"):
+        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")
+    try:
+        return request.body
+    except RequestDataTooBig:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raise BadRequest(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.") from None
+    except OSError:
+        raise BadRequest(400, "BAD_REQUEST", "The body did not arrive whole.") from None
+
+
+def _json(raw: bytes, what: str) -> Any:
+    """Parse JSON. orjson refuses half a surrogate pair, which the text gate can say more about, so json looks again."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole)
+    except (ValueError, RecursionError):
+        raise BadRequest(400, "BAD_REQUEST", f"The {what} is not valid JSON in UTF-8.") from None
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no more digits than some thousands
+        raise BadRequest(400, "BAD_REQUEST", f"A number of {len(digits)} digits is too long.") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    """Raise where a session cookie signs somebody in and the request does not prove that our own page sent it.
+
+    A request that proves it is marked `csrf_passed`: signing in then sets a cookie as well.
+    """
+    if request.method != "POST" or bearer_token(request) is not None or not request.COOKIES:
+        return
+    check = CsrfViewMiddleware(lambda _request: HttpResponse())
+    check.process_request(request)
+    passed = check.process_view(request, lambda _request: HttpResponse(), (), {}) is None
+    if not passed and settings.SESSION_COOKIE_NAME in request.COOKIES:
+        raise BadRequest(
+            403,
+            "FORBIDDEN",
+            "A request that is signed in by cookie needs the header X-CSRFToken with the value of the cookie "
+            f"{settings.CSRF_COOKIE_NAME}. Apps send Authorization: Bearer … instead.",
+        )
+    request.csrf_passed = passed  # type: ignore[attr-defined]
+
+
+def _with_csrf_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Signing in by cookie rotates the CSRF token: hand out the new one."""
+    if request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        CsrfViewMiddleware(lambda _request: response).process_response(request, response)
+    return response
+
+
+def _respond(status: int, media: str, answer: dict[str, Any]) -> HttpResponse:
+    try:
+        body = orjson.dumps(answer)
+    except TypeError:  # a value that orjson does not write, such as half a surrogate pair
+        body = json.dumps(answer, default=str).encode()
+    response = HttpResponse(body, status=status, content_type=f"{media}; charset=utf-8")
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,75 @@
+"""Answers what is not GraphQL and cannot be answered: JSON with a code, whoever asks and however.
+
+`urls` names them to Django for what there is not, what is not allowed, and what went wrong on our side.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from backend import logs
+from schema.execution.errors import FAULT
+
+READING = "GET, HEAD, OPTIONS"
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def refusal(status: int, code: str, message: str, **extensions: str) -> HttpResponse:
+    """One error, in the form of GraphQL's."""
+    error = {"message": message, "extensions": {"code": code, **extensions}}
+    response = JsonResponse({"errors": [error]}, status=status)
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """There is nothing at this path."""
+    return refusal(404, "NOT_FOUND", "There is nothing here. GraphQL is asked at /graphql.")
+
+
+def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """The request makes no sense."""
+    return refusal(400, "BAD_REQUEST", "The request cannot be read.")
+
+
+def forbidden(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
+    """Whoever asks may not have it."""
+    return refusal(403, "FORBIDDEN", "You may not see or do this.")
+
+
+def unproven(_request: HttpRequest, **_facts: object) -> HttpResponse:
+    """A form came without the proof that one of our own pages sent it."""
+    return refusal(403, "FORBIDDEN", "This page has expired, or another site has sent it. Load it again.")
+
+
+def fault(_request: HttpRequest) -> HttpResponse:
+    """Something went wrong on our side; Django has logged it."""
+    request = logs.this_request()
+    known = {"requestId": request} if request else {}
+    return refusal(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request}" if request else ""), **known)
+
+
+def not_allowed(methods: str) -> HttpResponse:
+    """What is only read is not written to."""
+    response = refusal(405, "METHOD_NOT_ALLOWED", "This is only read: use GET.")
+    response["Allow"] = methods
+    return response
+
+
+def reading(view: View) -> View:
+    """A view that is only read: any other method is answered 405."""
+
+    @csrf_exempt  # nothing is written
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request)
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": READING})
+        return not_allowed(READING)
+
+    return answer

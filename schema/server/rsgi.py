@@ -1,0 +1,226 @@
+"""The application that granian serves: it waits for bodies and for clients, and lets threads answer.
+
+A thread is only taken by a request that has arrived whole. So somebody who sends slowly holds up nobody else, and is
+told 408 in the end. A request whose client has gone is left: what it still does is broken off.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from io import BytesIO
+from math import ceil
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connections
+
+from backend.engine.deadline import DEADLINE, Deadline, limited
+from backend.engine.errors import after_busy_ms
+from backend.limits.hashing import AT_END, MAKE_ROOM
+from backend.limits.turns import MY_TURN, Postponed
+from schema.server.arrival import Memory, Refused, Room, body_of, require_plain
+from schema.server.wsgi import application as wsgi
+
+ALIVE = "/healthz"
+"""Answered also when all places are taken: a process that waits for the database is alive."""
+NO_PLACE = "The server had no time for this. Nothing was written. Send the same request again."
+LISTEN_AFTER_SECONDS = 0.5
+"""A request that takes longer is worth to look whether its client is still there."""
+SERVER = ("Server", "Katha")
+"""Else granian would name itself."""
+
+
+class Application:
+    """Answers each request by Django, in one of a few threads."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+        self._places = asyncio.Semaphore(settings.THREADS)
+        """Taken by the requests that are being answered, but for those that hash a password."""
+        self._turns = asyncio.Semaphore(max(1, settings.THREADS // 2))
+        """Taken, before a place, by the requests that ask for much."""
+        self._memory = Memory(settings.MOST_BODIES)
+
+    def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """In the process that serves, before its first request."""
+        hashing = settings.HASHES_AT_ONCE + settings.HASHES_WAITING
+        self._threads = ThreadPoolExecutor(settings.THREADS + hashing, thread_name_prefix="answers")
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            protocol.close(403)
+            return
+        room = Room(self._memory)
+        try:
+            body = await _arrived(scope, protocol, room)
+            if body is not None:
+                await self._answer(environ(scope, body), protocol)
+        finally:
+            room.leave()
+
+    async def _answer(self, asked: dict[str, Any], protocol: Any) -> None:
+        deadline = asked[DEADLINE] = Deadline(settings.REQUEST_SECONDS)
+        answered = asyncio.ensure_future(self._in_turn(asked, protocol))
+        if not (await asyncio.wait((answered,), timeout=LISTEN_AFTER_SECONDS))[0]:
+            gone = asyncio.ensure_future(protocol.client_disconnect())
+            either = partial(asyncio.wait, (answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await either(timeout=settings.REQUEST_SECONDS)
+            if not ended and deadline.begun:  # it will be broken off, and says so itself
+                await either()
+            if not answered.done():
+                deadline.leave()
+                if not deadline.begun:  # it waits for a place, and would keep its body so long
+                    answered.cancel()
+                    if not ended:
+                        _refuse(protocol, Refused(503, "BUSY", NO_PLACE))
+            gone.cancel()
+        with suppress(asyncio.CancelledError):
+            await answered
+
+    async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
+        """Answer it in a thread, as soon as there is a place; if it asks for much, not before it is its turn."""
+        if asked["PATH_INFO"] == ALIVE:
+            await asyncio.get_running_loop().run_in_executor(self._threads, answer, asked, protocol, lambda: None, True)
+        elif not await self._in_place(asked, protocol, my_turn=False):
+            asked[DEADLINE].begun = False
+            async with self._turns:
+                await self._in_place(asked, protocol, my_turn=True)
+
+    async def _in_place(self, asked: dict[str, Any], protocol: Any, *, my_turn: bool) -> bool:
+        """Whether it has been answered. A request that hashes a password leaves its place early."""
+        await self._places.acquire()
+        asked[DEADLINE].begun = True
+        loop, place = asyncio.get_running_loop(), Place(self._places.release)
+
+        def make_room() -> None:
+            loop.call_soon_threadsafe(place.leave)
+
+        try:
+            return await loop.run_in_executor(self._threads, answer, asked, protocol, make_room, my_turn)
+        finally:
+            place.leave()
+
+
+class Place:
+    """What a request that is being answered takes, until it leaves it: once."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
+
+    def leave(self) -> None:
+        """Let another request have it. Called in the loop's own thread."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+
+def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], my_turn: bool) -> bool:
+    """Answer a request that has arrived. False if it asks for much, and it is not its turn: then nothing has been done."""
+    if asked[DEADLINE].left:
+        return True
+    extra = []
+
+    def one_more() -> None:
+        extra.append(True)
+        make_room()
+
+    at_end: list[Callable[[], None]] = []
+    MAKE_ROOM.set(one_more)
+    AT_END.set(at_end)
+    MY_TURN.set(lambda: my_turn)
+    said: list[Any] = []
+    asked["wsgi.input"].seek(0)
+    try:
+        with limited(asked[DEADLINE]):
+            parts: Any = wsgi({**asked}, lambda status, headers, _exc_info=None: said.extend((status, headers)))
+            try:
+                body = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+            if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
+                connections.close_all()
+    except Postponed:
+        return False
+    finally:
+        for leave in at_end:
+            leave()
+    status, headers = said
+    protocol.response_bytes(int(status[:3]), [*headers, SERVER], body)
+    return True
+
+
+async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:
+    """The body of a request, once it is there; None where the request has been refused."""
+    try:
+        require_plain(scope)
+        async with asyncio.timeout(settings.BODY_SECONDS):
+            return await body_of(scope.headers, protocol, room)
+    except TimeoutError:
+        _refuse(protocol, Refused(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
+    except Refused as refused:
+        _refuse(protocol, refused)
+    return None
+
+
+def _refuse(protocol: Any, refused: Refused) -> None:
+    extensions: dict[str, Any] = {"code": refused.code}
+    headers = [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Connection", "close"),
+        SERVER,
+    ]
+    if refused.status == 503:
+        after_ms = after_busy_ms()
+        extensions["retry"] = {"kind": "SAME_REQUEST", "afterMs": after_ms}
+        headers.append(("Retry-After", str(ceil(after_ms / 1000))))
+    body = orjson.dumps({"errors": [{"message": refused.message, "extensions": extensions}]})
+    protocol.response_bytes(refused.status, headers, body)
+
+
+def environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """The request as WSGI has it (PEP 3333): what is text there is bytes in Latin-1."""
+    address, _, _ = scope.client.rpartition(":")
+    server, _, port = scope.server.rpartition(":")
+    asked: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _latin(scope.path),
+        "QUERY_STRING": _latin(scope.query_string),
+        "REMOTE_ADDR": address.strip("[]"),
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if scope.authority is not None:
+        asked["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        if name == "content-type":
+            asked["CONTENT_TYPE"] = value
+        elif name != "content-length" and "_" not in name:  # which would pass for the same name with a hyphen
+            key = "HTTP_" + name.upper().replace("-", "_")
+            known = asked.get(key) if key != "HTTP_HOST" else None
+            asked[key] = value if known is None else f"{known}{';' if name == 'cookie' else ','}{value}"
+    return asked
+
+
+def _latin(text: str) -> str:
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+application = Application()

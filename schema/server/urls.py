@@ -1,0 +1,23 @@
+"""Every path that the server answers."""
+
+from django.contrib import admin
+from django.urls import path
+
+from schema.server import health, http
+from schema.server.explorer.views import home
+
+handler400 = "schema.server.refusals.bad_request"
+handler403 = "schema.server.refusals.forbidden"
+handler404 = "schema.server.refusals.not_found"
+handler500 = "schema.server.refusals.fault"
+
+urlpatterns = [
+    path("", home),
+    path("graphql", http.graphql),
+    path("graphql/", http.graphql),
+    path("schema.graphql", health.contract),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("admin/", admin.site.urls),
+]
