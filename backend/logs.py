@@ -19,7 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 FACTS = ("operation", "mutation", "path", "viewer", "type", "fields", "code", "task", "job")
 """What a line may say of its event, by `extra`; anything else that a library adds to a record is left out."""
-MOST_FRAMES = 40
+MAX_FRAMES = 40
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -69,7 +69,7 @@ def _described(error: BaseException) -> dict[str, Any]:
     stack: list[str] = []
     said: dict[str, Any] = {"exception": _name(error)}
     for one in _chain(error):
-        frames = traceback.format_tb(one.__traceback__, limit=-MOST_FRAMES)
+        frames = traceback.format_tb(one.__traceback__, limit=-MAX_FRAMES)
         stack[:0] = [*(_frame(frame) for frame in frames), _name(one)]
         diagnosis = getattr(one, "diag", None)
         for name in ("sqlstate", "constraint_name", "table_name"):

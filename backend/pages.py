@@ -12,13 +12,13 @@ from typing import Any, Generic, TypeVar
 from backend.engine.errors import Invalid
 
 DEFAULT_SIZE = 20
-MOST_SIZE = 100
+MAX_PAGE_SIZE = 100
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 RowT = TypeVar("RowT")
-Place = tuple[datetime, uuid.UUID] | tuple[int, uuid.UUID]
+CursorKey = tuple[datetime, uuid.UUID] | tuple[int, uuid.UUID]
 """Where a row stands in its list: by time or by a number, then by id."""
 
 
@@ -32,27 +32,27 @@ class By(enum.Enum):
 TIME, NUMBER = By
 
 
-def to_cursor(place: Place) -> str:
+def to_cursor(key: CursorKey) -> str:
     """The opaque text that names a place: a byte for the kind, 8 of microseconds or number, the id's 16; in base64."""
-    at, id_ = place
+    at, id_ = key
     kind, number = (NUMBER, at) if isinstance(at, int) else (TIME, (at - EPOCH) // MICROSECOND)
     return base64.urlsafe_b64encode(kind.value + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
 
 
-def from_cursor(cursor: str, path: str, by: By = TIME) -> Place:
+def from_cursor(cursor: str, path: str, by: By = TIME) -> CursorKey:
     """The place that a cursor names. Raises `Invalid` for text that `to_cursor` did not make, or not for such a list."""
     try:
-        place = _place(cursor)
-        if to_cursor(place) != cursor:  # base64 has spare bits at its end: one place, one text
+        key = _key(cursor)
+        if to_cursor(key) != cursor:  # base64 has spare bits at its end: one place, one text
             raise ValueError(cursor)
     except (ValueError, binascii.Error, OverflowError):
         raise Invalid.one(path, "is not a cursor that this server handed out.") from None
-    if isinstance(place[0], int) != (by is NUMBER):
+    if isinstance(key[0], int) != (by is NUMBER):
         raise Invalid.one(path, "is not a cursor of this list.")
-    return place
+    return key
 
 
-def _place(cursor: str) -> Place:
+def _key(cursor: str) -> CursorKey:
     raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     kind, number, id_ = By(raw[:1]), int.from_bytes(raw[1:9], "big", signed=True), uuid.UUID(bytes=raw[9:])
     return (number, id_) if kind is NUMBER else (EPOCH + MICROSECOND * number, id_)
@@ -67,8 +67,8 @@ class Window:
 
     size: int = DEFAULT_SIZE
     backward: bool = False
-    after: Place | None = None
-    before: Place | None = None
+    after: CursorKey | None = None
+    before: CursorKey | None = None
     oldest_first: bool = False
 
     @classmethod
@@ -88,8 +88,8 @@ class Window:
         name, size = ("last", last) if last is not None else ("first", first)
         if size is None:
             size = DEFAULT_SIZE
-        if not 0 <= size <= MOST_SIZE:
-            raise Invalid.one(name, f"must be from 0 to {MOST_SIZE}.")
+        if not 0 <= size <= MAX_PAGE_SIZE:
+            raise Invalid.one(name, f"must be from 0 to {MAX_PAGE_SIZE}.")
         return cls(
             size=size,
             backward=last is not None,

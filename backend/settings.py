@@ -182,7 +182,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The largest request body, in bytes; a larger one is answered 413."""
 CONNECTIONS = 8_000
 """Connections that a process holds open at a time, as far as the system lets it have as many files; others wait."""
-MOST_BODIES = 256 * 1024 * 1024
+MAX_BODY_MEMORY = 256 * 1024 * 1024
 """Bytes that the bodies of all requests of a process take together, what is small not counted; beyond it, 503."""
 THREADS = 4
 """Requests that a process answers at a time; one that is still arriving waits without a thread, one that hashes a password
@@ -193,38 +193,38 @@ REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
 """How long a request may take to be answered; then it is broken off, in the database too."""
 
 # What a GraphQL document may ask for at most. GraphiQL, Relay and the examples in docs/ stay far below each.
-MOST_TOKENS = 4_000
+MAX_TOKENS = 4_000
 """Words, numbers and signs of the document."""
-MOST_CHARACTERS = 300_000
+MAX_CHARACTERS = 300_000
 """Of a document, with the texts written into it; longer ones are sent as variables."""
-MOST_LINES = 10_000
+MAX_LINES = 10_000
 """Of a document: each error is said with its line, which takes counting."""
-MOST_OPERATIONS = 50
-MOST_FRAGMENTS = 100
-MOST_VARIABLES = 250
+MAX_OPERATIONS = 50
+MAX_FRAGMENTS = 100
+MAX_VARIABLES = 250
 """Of an operation."""
-MOST_VALUES = 20_000
+MAX_VALUES = 20_000
 """Values within the variables, those of lists and objects one by one."""
-MOST_DEPTH = 12
+MAX_DEPTH = 12
 """Levels of fields within one another; introspection is judged apart."""
-MOST_FIELDS = 5_000
+MAX_FIELDS = 5_000
 """Fields of an operation, those of a fragment once for each place where it is spread."""
-MOST_ALIASES = 100
-MOST_DIRECTIVES = 50
-MOST_ROOT_FIELDS = 50
-MOST_SAME = 200
+MAX_ALIASES = 100
+MAX_DIRECTIVES = 50
+MAX_ROOT_FIELDS = 50
+MAX_SAME_FIELDS = 200
 """Fields of the same name selected of one thing: validation compares each with each."""
-MOST_REPEATS = 64
+MAX_REPEATED_FIELDS = 64
 """Fields of the same name that hold fields: validation compares each with each."""
 TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
 """A file with the documents of the frontends by id, as Relay or Apollo write it, so that an id is enough to send."""
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether no other documents are served."""
-MOST_COST = 40_000
+MAX_COST = 40_000
 """Fields that an answer can have, by the pages and lists asked for (`schema/execution/cost.py`)."""
-MOST_ANSWER = 50_000_000
+MAX_ANSWER_CHARACTERS = 50_000_000
 """Characters of the texts in an answer, short ones not counted. The longest story has less."""
-MUCH = 1_000
+EXPENSIVE_QUERY_COST = 1_000
 """The cost from which on queries wait for one another: half of the `THREADS` answer such ones, the others are for the rest."""
 
 # --- How often --------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ FAILED_SIGN_INS_BY_ADDRESS = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_ADDRES
 SIGN_UPS_BY_ADDRESS = Rate.read(os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
 COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION else 0))
-"""What one person, or one address signed out, may ask one process for, in the measure of `MOST_COST`; 0 is no limit."""
+"""What one person, or one address signed out, may ask one process for, in the measure of `MAX_COST`; 0 is no limit."""
 
 HASHES_AT_ONCE = 2
 """Passwords that one process hashes at once."""

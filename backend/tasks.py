@@ -1,6 +1,6 @@
 """The tasks: what each job does is an action of the app that it belongs to, and can be done again at any point.
 
-`MOST_ATTEMPTS` and the pauses between them are the same for all. Times are UTC.
+`MAX_ATTEMPTS` and the pauses between them are the same for all. Times are UTC.
 """
 
 import uuid

@@ -8,10 +8,9 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from backend.engine.errors import Invalid, Refusal, Unauthenticated
+from backend.engine.errors import Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import Expected
 from backend.erasure import leaving
 from backend.limits.addresses import address_of
 from backend.people import actions, attempts, passwords, queries, tokens
@@ -153,28 +152,6 @@ def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[P
     person = account.person
     gather([person], person)
     return person, token
-
-
-def expected(
-    version: str | None, current: bool | None, after: uuid.UUID | None = None, *, may_be_anything: bool = False
-) -> Expected:
-    """What `expect` says. Raises `Invalid` for a version that no thing ever has, or `current` where it is not allowed."""
-    if after is not None:
-        return Expected(None, after)
-    if version is not None:
-        return Expected(version_number(version, "expect.version"))
-    if current is not True:
-        raise Invalid.one("expect.current", "must be true where it is given.")
-    if not may_be_anything:
-        raise Invalid.one("expect.current", "is not allowed here: name the version that you last saw.")
-    return Expected(None)
-
-
-def version_number(version: str, path: str) -> int:
-    """What a version means. Raises `Invalid` for one that no thing ever has."""
-    if not (version.isascii() and version.isdigit() and len(version) <= 18):
-        raise Invalid.one(path, "is not a version that this server handed out.")
-    return int(version)
 
 
 def the_id(person: Person | None) -> uuid.UUID | None:

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from backend.engine.conditions import Target, conditioned, made
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.erasure.chapters import delete_chapter as delete
 from backend.people.models import Person
 from backend.stories import chapters
 from backend.stories.actions import NewChapter
-from resolvers.work import Target, conditioned, made, performed
+from resolvers.work import performed
 
 
 def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
@@ -42,7 +43,7 @@ def update_chapter(
 
     request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
     texts = {name: text for name, text in patch.items() if name == "body"}
-    return joined(performed(request, conditioned(me, expect, _the(chapter), write, texts), me))
+    return joined(performed(request, conditioned(me.pk, expect, _the(chapter), write, texts), me))
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -52,7 +53,7 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
         return Outcome(Applied.WRITTEN, {"story": delete(chapter, me.pk, seen)})
 
     request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
-    return performed(request, conditioned(me, expect, _the(chapter), write), me)
+    return performed(request, conditioned(me.pk, expect, _the(chapter), write), me)
 
 
 def _the(chapter: uuid.UUID) -> Target:

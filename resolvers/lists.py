@@ -3,13 +3,13 @@
 from backend.pages import Page, Window
 from backend.people.models import Person
 from backend.stories import lists
-from backend.stories.lists import Order, Wanted
+from backend.stories.lists import StoryOrder, Wanted
 from backend.stories.models import Story
 from resolvers.access import shows_mature, signed_in, the_id
 from resolvers.batches import gather
 
 
-def stories(wanted: Wanted, order: Order, window: Window, *, viewer: Person | None) -> Page[Story]:
+def stories(wanted: Wanted, order: StoryOrder, window: Window, *, viewer: Person | None) -> Page[Story]:
     """The stories that are wanted, as far as the viewer may see them and wants to."""
     page = lists.stories(wanted, order, window, viewer=the_id(viewer), mature=shows_mature(viewer))
     gather(page.rows, viewer)

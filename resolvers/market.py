@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from backend.engine.conditions import Target, conditioned, made
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.market import actions, queries
@@ -16,7 +17,7 @@ from backend.stories.models import Story
 from resolvers import people, stories
 from resolvers.access import shows_mature, signed_in, the_id
 from resolvers.batches import Batch, gather, gather_pages, is_viewer, loaded
-from resolvers.work import Target, conditioned, made, performed
+from resolvers.work import performed
 
 
 def editions_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Edition]:
@@ -82,7 +83,7 @@ def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key:
         return Outcome(applied, {"edition": row})
 
     request = Request("setStock", me.pk, key, {"edition": str(edition), "to": to})
-    return _performed(request, conditioned(me, expect, Target("edition", {"pk": edition}), write), me)
+    return _performed(request, conditioned(me.pk, expect, Target("edition", {"pk": edition}), write), me)
 
 
 def place_order(me: Person, *, lines: Sequence[NewLine], key: uuid.UUID) -> Outcome:
@@ -104,7 +105,7 @@ def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expec
         return Outcome(applied, {"order": row})
 
     request = Request("updateOrder", me.pk, key, {"id": str(order), "to": to.value})
-    return _performed(request, conditioned(me, expect, Target("order", {"pk": order}), write), me)
+    return _performed(request, conditioned(me.pk, expect, Target("order", {"pk": order}), write), me)
 
 
 def _performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import IsolationLevel
 
+from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import Forbidden
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
@@ -18,7 +19,7 @@ from backend.whispers import queries as all_whispers
 from resolvers import people, stories, whispers
 from resolvers.access import signed_in
 from resolvers.batches import Batch, gather, loaded
-from resolvers.work import Target, conditioned, performed
+from resolvers.work import performed
 
 # --- Who moderates ----------------------------------------------------------------------------------------------
 
@@ -188,7 +189,7 @@ def _moderated(
         row, applied = act(seen)
         return Outcome(applied, {"report": row})
 
-    step = conditioned(me, expect, Target("report", {"pk": report}), write)
+    step = conditioned(me.pk, expect, Target("report", {"pk": report}), write)
 
     def work() -> Outcome:
         must_moderate(me)

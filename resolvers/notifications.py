@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
+from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.notifications import actions, queries
@@ -12,7 +13,7 @@ from backend.people.models import Person
 from backend.stories.models import Story
 from resolvers import stories
 from resolvers.batches import Batch, gather, is_viewer, loaded
-from resolvers.work import Target, conditioned, performed
+from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Notification]:
@@ -56,4 +57,4 @@ def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expec
 
     target = Target("notification", {"pk": notification})
     request = Request("markNotificationRead", me.pk, key, {"id": str(notification)})
-    return performed(request, conditioned(me, expect, target, write), me)
+    return performed(request, conditioned(me.pk, expect, target, write), me)

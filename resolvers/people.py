@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backend.engine import tallies
+from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.ids import moment_of
 from backend.engine.versions import Expected
@@ -12,13 +13,13 @@ from backend.pages import Page, Window
 from backend.people import actions, demo, queries
 from backend.people.models import Person, PersonTally
 from backend.social import queries as social
-from backend.social.models import Standing
+from backend.social.models import PairSide
 from backend.stories import lists
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
 from resolvers.access import shows_mature, the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
-from resolvers.work import Target, conditioned, performed
+from resolvers.work import performed
 
 DEMO_PASSWORD = demo.PASSWORD
 
@@ -53,7 +54,7 @@ def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, P
     gather((one for one in found.values() if one.left_at is None), viewer)
     departed = _by_nothing_but([pk for pk, one in found.items() if one.left_at is not None], viewer)
     if viewer is not None and departed:
-        nothing = {one.pk: Standing(viewer.pk, one.pk) for one in departed}
+        nothing = {one.pk: PairSide(viewer.pk, one.pk) for one in departed}
         loaded(departed[0], "relationship", lambda _batch: nothing)
     return found | {one.pk: one for one in departed}
 
@@ -84,7 +85,7 @@ def update_profile(
         return Outcome(applied, {"person": row})
 
     request = Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge})
-    return performed(request, conditioned(me, expect, Target("person", {"pk": me.pk}), write), me)
+    return performed(request, conditioned(me.pk, expect, Target("person", {"pk": me.pk}), write), me)
 
 
 # --- What belongs to a person, for a whole batch at once ---------------------------------------------------------
@@ -120,19 +121,19 @@ def named(row: Any, field: str) -> Person:
     return person
 
 
-def relationship(person: Person) -> Standing | None:
+def relationship(person: Person) -> PairSide | None:
     """The viewer's side towards them; None when signed out or for oneself."""
     viewer = person.batch.viewer  # type: ignore[attr-defined]
     if viewer is None or viewer.pk == person.pk:
         return None
-    standing: Standing = loaded(person, "relationship", lambda batch: social.standings(batch.rows, viewer=viewer.pk))
-    return stand(standing, person, viewer)
+    pair_side: PairSide = loaded(person, "relationship", lambda batch: social.pair_sides(batch.rows, viewer=viewer.pk))
+    return with_people(pair_side, person, viewer)
 
 
-def stand(standing: Standing, person: Person, viewer: Person) -> Standing:
+def with_people(pair_side: PairSide, person: Person, viewer: Person) -> PairSide:
     """Complete the viewer's side with the two people."""
-    standing.person, standing.viewer = person, viewer
-    return standing
+    pair_side.person, pair_side.viewer = person, viewer
+    return pair_side
 
 
 def followers(person: Person, window: Window) -> Page[Person]:

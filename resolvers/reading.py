@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import NotFound
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
@@ -11,19 +12,19 @@ from backend.pages import Page, Window
 from backend.people.models import Person
 from backend.reading import actions, queries
 from backend.reading.models import Reading
-from backend.reading.places import Place
+from backend.reading.places import ReadingPlace
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Chapter, Story
 from resolvers import stories
 from resolvers.batches import Batch, gather, is_viewer, loaded
-from resolvers.work import Target, conditioned, performed
+from resolvers.work import performed
 
 
 def record_view(
     me: Person,
     *,
     story: uuid.UUID,
-    place: Place | None,
+    place: ReadingPlace | None,
     expect: Expected,
     furthest: bool = False,
     story_version: int | None = None,
@@ -41,7 +42,7 @@ def record_view(
     arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
-    return performed(Request("recordView", me.pk, key, arguments), conditioned(me, last, target, write), me)
+    return performed(Request("recordView", me.pk, key, arguments), conditioned(me.pk, last, target, write), me)
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
+from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.people.models import Person
@@ -11,7 +12,7 @@ from backend.stories.models import Revision
 from resolvers import people
 from resolvers.batches import gather
 from resolvers.chapters import joined
-from resolvers.work import Target, conditioned, performed
+from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
@@ -27,7 +28,7 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
     def work() -> Outcome:
         of = restore.find(revision, me.pk)
         name, pk = ("chapter", of.chapter_id) if of.chapter_id else ("story", of.story_id)
-        return conditioned(me, expect, Target(name, {"pk": pk}), lambda seen: write(of, seen))()
+        return conditioned(me.pk, expect, Target(name, {"pk": pk}), lambda seen: write(of, seen))()
 
     def write(of: Revision, seen: Expected) -> Outcome:
         chapter, story, applied = restore.restore_revision(of, me.pk, seen)

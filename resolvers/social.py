@@ -4,18 +4,18 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import Conflict
 from backend.engine.idempotency import Outcome, Request, perform
 from backend.engine.versions import Expected
 from backend.people import queries as people
 from backend.people.models import Person
 from backend.social import actions, queries
-from backend.social.models import Relationship, Standing
+from backend.social.models import PairSide, Relationship
 from backend.social.pairs import Pair
 from resolvers.access import signed_in
 from resolvers.batches import gather
-from resolvers.people import by_ids, hidden, stand
-from resolvers.work import Target, conditioned
+from resolvers.people import by_ids, hidden, with_people
 
 Action = Callable[[Pair, Expected], actions.Written]
 
@@ -63,39 +63,41 @@ def _perform(
         return Outcome(applied, {"relationship": row})
 
     try:
-        return perform(Request(operation, me.pk, key, {"person": str(person)}), conditioned(me, expect, target, write))
+        return perform(
+            Request(operation, me.pk, key, {"person": str(person)}), conditioned(me.pk, expect, target, write)
+        )
     except Conflict as conflict:
         conflict.current = side(conflict.current, me)
         raise
 
 
-def side(row: Relationship, viewer: Person) -> Standing:
+def side(row: Relationship, viewer: Person) -> PairSide:
     """The viewer's side of a pair. It reads nothing: what was committed can be answered whatever happens next."""
-    standing = row.seen_by(viewer.pk)
-    standing.viewer = viewer
-    return standing
+    pair_side = row.seen_by(viewer.pk)
+    pair_side.viewer = viewer
+    return pair_side
 
 
-def other(standing: Standing) -> Person:
+def other(pair_side: PairSide) -> Person:
     """The other person; nothing but the id of one who blocks the viewer, whom the viewer has named."""
-    if standing.person is None:
-        found = by_ids([standing.person_id], viewer=standing.viewer)
-        standing.person = found.get(standing.person_id) or hidden(standing.person_id, standing.viewer)
-    return standing.person
+    if pair_side.person is None:
+        found = by_ids([pair_side.person_id], viewer=pair_side.viewer)
+        pair_side.person = found.get(pair_side.person_id) or hidden(pair_side.person_id, pair_side.viewer)
+    return pair_side.person
 
 
-def updated_at(standing: Standing) -> datetime:
+def updated_at(pair_side: PairSide) -> datetime:
     """When the viewer's side last changed; where nothing has happened, it is as old as the younger of the two."""
-    if standing.updated_at is not None:
-        return standing.updated_at
-    assert standing.viewer is not None
-    return max(other(standing).joined_at, standing.viewer.joined_at)
+    if pair_side.updated_at is not None:
+        return pair_side.updated_at
+    assert pair_side.viewer is not None
+    return max(other(pair_side).joined_at, pair_side.viewer.joined_at)
 
 
-def relationships(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Standing]:
+def relationships(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, PairSide]:
     """The viewer's side towards each of these people whom the viewer can find, in two queries; oneself is left out."""
     me = signed_in(viewer)
     found = people.by_ids([person for person in ids if person != me.pk], viewer=me.pk)
     gather(found.values(), me)
-    standings = queries.standings(found, viewer=me.pk)
-    return {person: stand(standings[person], found[person], me) for person in found}
+    pair_sides = queries.pair_sides(found, viewer=me.pk)
+    return {person: with_people(pair_sides[person], found[person], me) for person in found}

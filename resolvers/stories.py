@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backend.engine import tallies
+from backend.engine.conditions import Target, conditioned, made
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.erasure import stories as erasure
@@ -20,7 +21,7 @@ from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers import people
 from resolvers.access import the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
-from resolvers.work import Target, conditioned, made, performed
+from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Story]:
@@ -53,7 +54,7 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
         return made(Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf}), "story")
 
     target = Target("shelf", {"pk": me.pk})
-    return performed(Request("createStory", me.pk, key, asdict(new)), conditioned(me, expect, target, write), me)
+    return performed(Request("createStory", me.pk, key, asdict(new)), conditioned(me.pk, expect, target, write), me)
 
 
 def update_story(
@@ -71,7 +72,7 @@ def update_story(
         return _written(me, *actions.update_story(story, me.pk, patch, seen, merge=merge))
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
-    return performed(Request("updateStory", me.pk, key, arguments), conditioned(me, expect, _the(story), write), me)
+    return performed(Request("updateStory", me.pk, key, arguments), conditioned(me.pk, expect, _the(story), write), me)
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -81,7 +82,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
         return _written(me, *actions.publish_story(story, me.pk, seen))
 
     return performed(
-        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
     )
 
 
@@ -92,7 +93,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
         return _written(me, *actions.unpublish_story(story, me.pk, seen))
 
     return performed(
-        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
     )
 
 
@@ -105,7 +106,9 @@ def reorder_chapters(
         return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen))
 
     arguments = {"story": str(story), "order": list(map(str, order))}
-    return performed(Request("reorderChapters", me.pk, key, arguments), conditioned(me, expect, _the(story), write), me)
+    return performed(
+        Request("reorderChapters", me.pk, key, arguments), conditioned(me.pk, expect, _the(story), write), me
+    )
 
 
 def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -116,7 +119,7 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
     return performed(
-        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me, expect, _the(story), write), me
+        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
     )
 
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
+from backend.engine.conditions import Target, conditioned, made
 from backend.engine.idempotency import Applied, Outcome, Request
 from backend.engine.versions import Expected
 from backend.erasure import whispers as erasure
@@ -14,7 +15,7 @@ from backend.whispers.models import Whisper
 from resolvers import people
 from resolvers.access import shows_mature, the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
-from resolvers.work import Target, conditioned, made, performed
+from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Whisper]:
@@ -70,4 +71,4 @@ def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uui
 
     target = Target("whisper", {"pk": whisper})
     request = Request("deleteWhisper", me.pk, key, {"id": str(whisper)})
-    return performed(request, conditioned(me, expect, target, write), me)
+    return performed(request, conditioned(me.pk, expect, target, write), me)

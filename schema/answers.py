@@ -15,9 +15,8 @@ from strawberry.scalars import JSON
 from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.text import gate
-from backend.engine.transactions import unserved
+from backend.engine.transactions import refusal_for
 from backend.engine.versions import Expected
-from resolvers.access import expected
 from schema.nodes import Versioned, to_id
 from schema.scalars import Version
 
@@ -73,12 +72,24 @@ ExpectArgument = Annotated[
 ]
 
 
-def what_is_expected(expect: Expect, *, may_be_anything: bool = False) -> Expected:
-    """The engine's form of `expect`."""
-    version = None if expect.version is strawberry.UNSET else expect.version
-    current = None if expect.current is strawberry.UNSET else expect.current
-    after = None if expect.after is strawberry.UNSET else expect.after
-    return expected(version, current, after, may_be_anything=may_be_anything)
+def parse_expect(expect: Expect, *, current_allowed: bool = False) -> Expected:
+    """What `expect` means. Raises `Invalid` for a version that no thing ever has, or `current` where it is not allowed."""
+    if isinstance(expect.after, uuid.UUID):
+        return Expected(None, expect.after)
+    if isinstance(expect.version, str):
+        return Expected(parse_version(expect.version, "expect.version"))
+    if expect.current is not True:
+        raise errors.Invalid.one("expect.current", "must be true where it is given.")
+    if not current_allowed:
+        raise errors.Invalid.one("expect.current", "is not allowed here: name the version that you last saw.")
+    return Expected(None)
+
+
+def parse_version(version: str, path: str) -> int:
+    """What a version means. Raises `Invalid` for one that no thing ever has."""
+    if not (version.isascii() and version.isdigit() and len(version) <= 18):
+        raise errors.Invalid.one(path, "is not a version that this server handed out.")
+    return int(version)
 
 
 def given(patch: Any) -> dict[str, Any]:
@@ -311,7 +322,7 @@ def _unserved(error: Exception) -> BusyError | None:
 
     After the commit, such as where a session is written, the client must not hear that nothing was.
     """
-    refusal = unserved(error)
+    refusal = refusal_for(error)
     if refusal is not None and committed.has_committed():
         refusal = errors.OutcomeUnknown(after_ms=refusal.after_ms)
     return None if refusal is None else BusyError(**common(refusal))
@@ -341,7 +352,7 @@ HANDLERS = (
 """What every refusal of the engine becomes. A noun with one of its own adds a handler: see `root`."""
 
 
-class _TextGate(FieldExtension):
+class NormalizeText(FieldExtension):
     """Takes all text of a root field through the gate, before its resolver sees any of it."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
@@ -349,7 +360,7 @@ class _TextGate(FieldExtension):
         return next_(source, info, **gate(kwargs))
 
 
-class _Door(FieldExtension):
+class RequireSignedIn(FieldExtension):
     """Asks who is writing, before anything else of the request is looked at."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
@@ -358,6 +369,6 @@ class _Door(FieldExtension):
         return next_(source, info, **kwargs)
 
 
-mutation = partial(strawberry.mutation, extensions=[_TextGate(), _Door()])
-mutation_of_anybody = partial(strawberry.mutation, extensions=[_TextGate()])
-query = partial(strawberry.field, extensions=[_TextGate()])
+mutation = partial(strawberry.mutation, extensions=[NormalizeText(), RequireSignedIn()])
+mutation_of_anybody = partial(strawberry.mutation, extensions=[NormalizeText()])
+query = partial(strawberry.field, extensions=[NormalizeText()])

@@ -27,7 +27,7 @@ from schema.answers import (
     applied_of,
     given,
     mutation,
-    what_is_expected,
+    parse_expect,
 )
 from schema.context import Info
 from schema.nodes import After, Before, First, Last, Versioned, computed, key_of, to_id, window
@@ -158,7 +158,7 @@ class ChaptersMutation:
             info.context.me,
             chapter=key_of(id, "Chapter", "id"),
             patch=given(patch),
-            expect=what_is_expected(expect),
+            expect=parse_expect(expect),
             merge=on_conflict is OnConflict.MERGE,
             key=key,
         )
@@ -172,7 +172,7 @@ class ChaptersMutation:
     def delete_chapter(self, info: Info, id: ChapterId, expect: ExpectArgument, key: Key = None) -> DeleteChapterResult:
         """Delete a chapter."""
         me, chapter = info.context.me, key_of(id, "Chapter", "id")
-        outcome = chapters.delete_chapter(me, chapter=chapter, expect=what_is_expected(expect), key=key)
+        outcome = chapters.delete_chapter(me, chapter=chapter, expect=parse_expect(expect), key=key)
         story: Any = outcome.rows["story"]
         return ChapterDeleted(id=to_id("Chapter", chapter), story=story, applied=applied_of(outcome))
 

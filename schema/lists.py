@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import strawberry
 
-from backend.stories.lists import Order, Wanted
+from backend.stories import lists as story_lists
+from backend.stories.lists import Wanted
 from resolvers import lists
 from schema.answers import query
 from schema.context import Info
@@ -86,7 +87,7 @@ class ListsQuery:
         before: Before = None,
     ) -> StoryConnection:
         """Stories that match a filter."""
-        order = Order[order_by.name]
+        order = story_lists.StoryOrder[order_by.name]
         part = window(first, after, last, before, by=order.by)
         return lists.stories(_wanted(filter), order, part, viewer=info.context.viewer)  # type: ignore[return-value]
 

@@ -9,7 +9,7 @@ import strawberry
 
 from backend.people.models import Person
 from schema.context import Info
-from schema.nodes import Node, at_most, from_id, node_types
+from schema.nodes import Node, check_id_count, from_id, node_types
 
 
 def look_up(ids: Iterable[str], viewer: Person | None) -> list[Any]:
@@ -57,4 +57,4 @@ class LookupQuery:
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their ids, at most 1000.")],
     ) -> list[Node | None]:
         """Several things."""
-        return look_up(at_most(ids, "ids"), info.context.viewer)
+        return look_up(check_id_count(ids, "ids"), info.context.viewer)

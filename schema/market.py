@@ -29,8 +29,8 @@ from schema.answers import (
     applied_of,
     common,
     mutation,
+    parse_expect,
     query,
-    what_is_expected,
 )
 from schema.context import Info
 from schema.nodes import (
@@ -291,7 +291,7 @@ class MarketMutation:
     ) -> SetStockResult:
         """Set the stock to a number."""
         me, of = info.context.me, key_of(edition, "Edition", "edition")
-        return _edition(market.set_stock(me, edition=of, to=to, expect=what_is_expected(expect), key=key))
+        return _edition(market.set_stock(me, edition=of, to=to, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Order copies of one author's editions: all lines or none. The stock guards itself, so it carries no "
@@ -309,7 +309,7 @@ class MarketMutation:
         me = info.context.me
         wanted = [
             NewLine(key_of(line.edition, "Edition", f"lines.{number}.edition"), line.quantity)
-            for number, line in enumerate(lines[: models.MOST_LINES + 1])
+            for number, line in enumerate(lines[: models.MAX_LINES + 1])
         ]
         return _order(market.place_order(me, lines=wanted, key=key))
 
@@ -328,7 +328,7 @@ class MarketMutation:
     ) -> UpdateOrderResult:
         """Go on with an order."""
         me, order, status = info.context.me, key_of(id, "Order", "id"), models.OrderStatus[to.name]
-        return _order(market.update_order(me, order=order, to=status, expect=what_is_expected(expect), key=key))
+        return _order(market.update_order(me, order=order, to=status, expect=parse_expect(expect), key=key))
 
 
 def _edition(outcome: Outcome) -> EditionSuccess:

@@ -23,8 +23,8 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
+    parse_expect,
     query,
-    what_is_expected,
 )
 from schema.context import Info
 from schema.nodes import (
@@ -206,7 +206,7 @@ class ModerationMutation:
     def claim_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> ClaimReportResult:
         """Claim a report."""
         me, report = info.context.me, key_of(id, "Report", "id")
-        return _success(moderation.claim_report(me, report=report, expect=what_is_expected(expect), key=key))
+        return _success(moderation.claim_report(me, report=report, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Let go of a claimed report, your own or another moderator's: it is open again. Moderators only. INVALID if "
@@ -215,7 +215,7 @@ class ModerationMutation:
     def unclaim_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> UnclaimReportResult:
         """Let go of a report."""
         me, report = info.context.me, key_of(id, "Report", "id")
-        return _success(moderation.unclaim_report(me, report=report, expect=what_is_expected(expect), key=key))
+        return _success(moderation.unclaim_report(me, report=report, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Settle a report that you have claimed, or that is open, and do to its subject what the outcome says; both "
@@ -235,7 +235,7 @@ class ModerationMutation:
             info.context.me,
             report=key_of(id, "Report", "id"),
             outcome=models.ReportOutcome[outcome.name],
-            expect=what_is_expected(expect),
+            expect=parse_expect(expect),
             key=key,
         )
         return _success(done)
@@ -247,7 +247,7 @@ class ModerationMutation:
     def reopen_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> ReopenReportResult:
         """Reopen a report."""
         me, report = info.context.me, key_of(id, "Report", "id")
-        return _success(moderation.reopen_report(me, report=report, expect=what_is_expected(expect), key=key))
+        return _success(moderation.reopen_report(me, report=report, expect=parse_expect(expect), key=key))
 
 
 def _subject(global_id: str) -> tuple[str, Any]:

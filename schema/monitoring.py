@@ -10,7 +10,7 @@ from schema.answers import query
 from schema.context import Info
 from schema.nodes import computed, to_id
 
-MOST_HOT = 20
+MAX_HOT = 20
 
 # Counts are floats: a busy server counts beyond what GraphQL's Int can hold.
 
@@ -122,7 +122,7 @@ class Health:
     threads: float = strawberry.field(description="Threads that can answer requests; 0 if unknown.")
     database: DatabaseHealth = strawberry.field(description="The database.")
     hottest: list[HotThing] = computed(
-        lambda seen: seen.hot[:MOST_HOT], f"What was fought over most, the most contended first; at most {MOST_HOT}."
+        lambda seen: seen.hot[:MAX_HOT], f"What was fought over most, the most contended first; at most {MAX_HOT}."
     )
 
 

@@ -15,7 +15,7 @@ from backend.pages import Page, Window, to_cursor
 from backend.people.models import Person
 from schema.scalars import Version
 
-MOST_IDS = 1_000
+MAX_IDS = 1_000
 """How many things one request may look up by id."""
 
 
@@ -103,10 +103,10 @@ def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
     return [one[1][0] if one and one[0] == type_name and len(one[1]) == 1 else None for one in found]
 
 
-def at_most(ids: Sequence[str], path: str) -> Sequence[str]:
+def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
     """`ids`, if there are not too many to look up in one go; raises `Invalid` otherwise."""
-    if len(ids) > MOST_IDS:
-        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MOST_IDS}.")
+    if len(ids) > MAX_IDS:
+        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.")
     return ids
 
 

@@ -21,7 +21,7 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    what_is_expected,
+    parse_expect,
 )
 from schema.context import Info
 from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
@@ -131,7 +131,7 @@ class NotificationsMutation:
     ) -> MarkNotificationReadResult:
         """Mark a notification read."""
         me, notification = info.context.me, key_of(id, "Notification", "id")
-        expected = what_is_expected(expect)
+        expected = parse_expect(expect)
         outcome = notifications.mark_notification_read(me, notification=notification, expect=expected, key=key)
         return NotificationSuccess(
             notification=outcome.rows["notification"],  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ from schema.answers import (
     applied_of,
     mutation,
     mutation_of_anybody,
+    parse_expect,
     query,
-    what_is_expected,
 )
 from schema.context import Info
 from schema.nodes import (
@@ -323,7 +323,7 @@ class PeopleMutation:
         outcome = people.update_profile(
             info.context.me,
             patch={name: value for name, value in vars(patch).items() if value is not strawberry.UNSET},
-            expect=what_is_expected(expect),
+            expect=parse_expect(expect),
             merge=on_conflict is OnConflict.MERGE,
             key=key,
         )

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import strawberry
 
 from backend.reading import models
-from backend.reading.places import Place
+from backend.reading.places import ReadingPlace
 from resolvers import reading
-from resolvers.access import version_number
 from schema.answers import (
     Applied,
     BusyError,
@@ -23,7 +22,8 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    what_is_expected,
+    parse_expect,
+    parse_version,
 )
 from schema.chapters import Chapter
 from schema.context import Info
@@ -146,15 +146,15 @@ class ReadingMutation:
     ) -> RecordViewResult:
         """Record a view."""
         me = info.context.me
-        where = None if place is None else Place(key_of(place.chapter, "Chapter", "place.chapter"), place.offset)
+        where = None if place is None else ReadingPlace(key_of(place.chapter, "Chapter", "place.chapter"), place.offset)
         furthest = policy is PlacePolicy.FURTHEST
         outcome = reading.record_view(
             me,
             story=key_of(story, "Story", "story"),
             place=where,
-            expect=what_is_expected(expect, may_be_anything=furthest),
+            expect=parse_expect(expect, current_allowed=furthest),
             furthest=furthest,
-            story_version=None if seen is None else version_number(seen, "seen"),
+            story_version=None if seen is None else parse_version(seen, "seen"),
             key=key,
         )
         row: Any = outcome.rows["reading"]

@@ -22,7 +22,7 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    what_is_expected,
+    parse_expect,
 )
 from schema.chapters import Chapter
 from schema.context import Info
@@ -123,7 +123,7 @@ class RevisionsMutation:
     ) -> RestoreRevisionResult:
         """Bring something back."""
         me, revision = info.context.me, key_of(id, "Revision", "id")
-        outcome = revisions.restore_revision(me, revision=revision, expect=what_is_expected(expect), key=key)
+        outcome = revisions.restore_revision(me, revision=revision, expect=parse_expect(expect), key=key)
         story: Any = outcome.rows["story"]
         chapter: Any = outcome.rows.get("chapter")
         shelf: Any = outcome.rows["shelf"]

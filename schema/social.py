@@ -24,10 +24,10 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    what_is_expected,
+    parse_expect,
 )
 from schema.context import Info
-from schema.nodes import Versioned, at_most, computed, key_of, keys_of, to_id
+from schema.nodes import Versioned, check_id_count, computed, key_of, keys_of, to_id
 from schema.people import Person
 
 
@@ -38,12 +38,12 @@ from schema.people import Person
 class Relationship(Versioned):
     """One side of a pair."""
 
-    row = models.Standing
+    row = models.PairSide
     look_up = staticmethod(social.relationships)
     belongs_to_viewer = True
 
     id: strawberry.ID = computed(
-        lambda standing: to_id("Relationship", standing.viewer_id, standing.person_id),
+        lambda pair_side: to_id("Relationship", pair_side.viewer_id, pair_side.person_id),
         "Names this side of the pair. Opaque; the same before and after the first contact.",
     )
     updated_at: datetime = computed(social.updated_at, "When your side last changed.")
@@ -90,7 +90,7 @@ class SocialQuery:
         people: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of people, at most 1000.")],
     ) -> list[Relationship | None]:
         """Relationships by person."""
-        wanted = keys_of(at_most(people, "people"), "Person")
+        wanted = keys_of(check_id_count(people, "people"), "Person")
         found = social.relationships([key for key in wanted if key], viewer=info.context.viewer)
         return [None if key is None else found.get(key) for key in wanted]  # type: ignore[misc]
 
@@ -125,7 +125,7 @@ class SocialMutation:
     )
     def block(self, info: Info, person: Whom, expect: ExpectArgument = ANYTHING, key: Key = None) -> BlockResult:
         """Block."""
-        return _answer(social.block, info, person, expect, key, may_be_anything=True)
+        return _answer(social.block, info, person, expect, key, current_allowed=True)
 
     @mutation(description="Stop blocking a person. Refused if you blocked or unblocked them since `expect`.")
     def unblock(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> UnblockResult:
@@ -146,7 +146,7 @@ def _answer(
     outcome = perform(
         me,
         person=key_of(person, "Person", "person"),
-        expect=what_is_expected(expect, **allowed),
+        expect=parse_expect(expect, **allowed),
         key=key,
     )
     relationship = social.side(cast(models.Relationship, outcome.rows["relationship"]), me)

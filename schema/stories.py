@@ -27,8 +27,8 @@ from schema.answers import (
     applied_of,
     given,
     mutation,
+    parse_expect,
     query,
-    what_is_expected,
 )
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
@@ -39,7 +39,7 @@ from schema.nodes import (
     Last,
     PageInfo,
     Versioned,
-    at_most,
+    check_id_count,
     computed,
     cursor,
     from_id,
@@ -294,7 +294,7 @@ class StoriesMutation:
         chapters = [NewChapter(chapter.title, chapter.body) for chapter in input.chapters]
         warnings = [warning.name for warning in input.warnings]
         new = NewStory(input.title, input.summary, input.mature, chapters, warnings)
-        return _success(stories.create_story(me, new=new, expect=what_is_expected(expect), key=key))
+        return _success(stories.create_story(me, new=new, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Change the title, summary, mature flag or warnings. An edit of a chapter does not collide with this."
@@ -313,7 +313,7 @@ class StoriesMutation:
             info.context.me,
             story=key_of(id, "Story", "id"),
             patch=given(patch),
-            expect=what_is_expected(expect),
+            expect=parse_expect(expect),
             merge=on_conflict is OnConflict.MERGE,
             key=key,
         )
@@ -326,7 +326,7 @@ class StoriesMutation:
     def publish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> PublishStoryResult:
         """Publish a story."""
         me, story = info.context.me, key_of(id, "Story", "id")
-        return _success(stories.publish_story(me, story=story, expect=what_is_expected(expect), key=key))
+        return _success(stories.publish_story(me, story=story, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Make a published story a draft again, visible to its author alone. Its views stay, edits do not "
@@ -335,7 +335,7 @@ class StoriesMutation:
     def unpublish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> UnpublishStoryResult:
         """Take a story back."""
         me, story = info.context.me, key_of(id, "Story", "id")
-        return _success(stories.unpublish_story(me, story=story, expect=what_is_expected(expect), key=key))
+        return _success(stories.unpublish_story(me, story=story, expect=parse_expect(expect), key=key))
 
     @mutation(
         description="Delete a story with its chapters, history, views, editions and readers' places. Refused if anything in the "
@@ -345,7 +345,7 @@ class StoriesMutation:
     def delete_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> DeleteStoryResult:
         """Delete a story."""
         me, story = info.context.me, key_of(id, "Story", "id")
-        outcome = stories.delete_story(me, story=story, expect=what_is_expected(expect), key=key)
+        outcome = stories.delete_story(me, story=story, expect=parse_expect(expect), key=key)
         shelf: Any = outcome.rows["shelf"]
         return StoryDeleted(id=to_id("Story", story), shelf=shelf, applied=applied_of(outcome))
 
@@ -368,8 +368,10 @@ class StoriesMutation:
         outcome = stories.reorder_chapters(
             info.context.me,
             story=key_of(story, "Story", "story"),
-            order=[key_of(one, "Chapter", f"order.{index}") for index, one in enumerate(at_most(order, "order"))],
-            expect=what_is_expected(expect),
+            order=[
+                key_of(one, "Chapter", f"order.{index}") for index, one in enumerate(check_id_count(order, "order"))
+            ],
+            expect=parse_expect(expect),
             key=key,
         )
         return _success(outcome)

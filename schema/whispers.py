@@ -20,8 +20,8 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
+    parse_expect,
     query,
-    what_is_expected,
 )
 from schema.context import Info
 from schema.moderation import Report
@@ -161,5 +161,5 @@ class WhispersMutation:
     ) -> DeleteWhisperResult:
         """Delete a whisper."""
         me, whisper = info.context.me, key_of(id, "Whisper", "id")
-        outcome = whispers.delete_whisper(me, whisper=whisper, expect=what_is_expected(expect), key=key)
+        outcome = whispers.delete_whisper(me, whisper=whisper, expect=parse_expect(expect), key=key)
         return WhisperDeleted(id=to_id("Whisper", whisper), applied=applied_of(outcome))

@@ -22,7 +22,7 @@ TITLES = (
 PRICES = (490, 990, 1_490, 2_500, 4_900)
 INITIAL = range(50, 501)
 EDITION_SKEW = 0.6
-MOST_COPIES_AT_ONCE = 3
+MAX_COPIES_AT_ONCE = 3
 SECOND_LINE = 0.3
 """How many orders are of a second edition of the same author, where there is one."""
 
@@ -106,10 +106,10 @@ def bought(seed: int, sizes: Sizes, tales: Sequence[Tale], printed: list[Printed
 
 
 def _order(chance: Chance, printed: Sequence[Printed], buyer: int, first: int, others: Sequence[int]) -> Bought:
-    wanted = {first: chance.randint(1, MOST_COPIES_AT_ONCE)}
+    wanted = {first: chance.randint(1, MAX_COPIES_AT_ONCE)}
     second = [number for number in others if number != first]
     if second and chance.random() < SECOND_LINE:
-        wanted[chance.choice(second)] = chance.randint(1, MOST_COPIES_AT_ONCE)
+        wanted[chance.choice(second)] = chance.randint(1, MAX_COPIES_AT_ONCE)
     way = chance.choice(WAYS)
     start = max(printed[number].created_at for number in wanted)
     placed = chance.moment(start, END - timedelta(days=10))

@@ -10,7 +10,7 @@ from backend.demo.chance import Chance
 from backend.demo.follows import Ties
 from backend.demo.stories import Tale
 
-MOST_EACH = 3
+MAX_EACH = 3
 """So many each person is told of."""
 READ = 0.5
 
@@ -44,7 +44,7 @@ def _told(chance: Chance, tales: list[Tale], ties: Ties) -> Iterator[Told]:
     each: defaultdict[int, int] = defaultdict(int)
     for (follower, author), since in ties.follows.items():
         published_at, number = newest.get(author, (since, -1))
-        if since < published_at and each[follower] < MOST_EACH:
+        if since < published_at and each[follower] < MAX_EACH:
             each[follower] += 1
             at = published_at + timedelta(seconds=1)
             read_at = at + timedelta(hours=1) if chance.random() < READ else None

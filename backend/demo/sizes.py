@@ -7,7 +7,7 @@ from backend.people.demo import HANDLES
 PEOPLE = 1_000
 """Few enough to be ready in seconds at a first start, and enough to scroll through."""
 
-MOST_CHAPTERS_PER_STORY = 50
+MAX_CHAPTERS_PER_STORY = 50
 """On average; it leaves room for chance below the limit of a story."""
 
 
@@ -46,7 +46,7 @@ class Sizes:
         return cls(
             people=people,
             stories=stories,
-            chapters=_within("chapters", chapters, 3 * stories, most=MOST_CHAPTERS_PER_STORY * stories),
+            chapters=_within("chapters", chapters, 3 * stories, most=MAX_CHAPTERS_PER_STORY * stories),
             follows=_within("follows", follows, 20 * people, most=pairs // 2),
             blocks=_within("blocks", blocks, people // 20, most=(pairs - among_named) // 4),
             views=_within("views", views, 5 * stories, most=stories * people),

@@ -20,7 +20,7 @@ MATURE = 0.08
 WARNED = 0.05
 """Of the stories that are not mature; those that are have warnings all of them."""
 
-MOST_WARNINGS = 3
+MAX_WARNINGS = 3
 AUTHOR_SKEW = 0.6
 FIRST_AUTHORS = (BILAL, BILAL, BILAL, *NAMED)
 """Who wrote the first stories: these are always published."""
@@ -63,7 +63,7 @@ def _warned(seed: int, tales: list[Tale]) -> list[Tale]:
 def _warnings(chance: Chance, tale: Tale) -> tuple[str, ...]:
     if not tale.mature and chance.random() >= WARNED:
         return ()
-    count = chance.randint(1, MOST_WARNINGS) if tale.mature else 1
+    count = chance.randint(1, MAX_WARNINGS) if tale.mature else 1
     return tuple(sorted(chance.sample(ContentWarning.values, count)))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend.embedded.cluster import Cluster, Process
-from backend.embedded.data_folder import EmbeddedError, Place, alone, open_lock
+from backend.embedded.data_folder import DataFolder, EmbeddedError, alone, open_lock
 
 LINGER = 1.0  # seconds that a server waits for the next command, which would have to start it again
 TICK = 0.2
@@ -59,7 +59,7 @@ def leave(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def supervise(place: Place, server_lock: int, *, durable: bool) -> None:
+def supervise(place: DataFolder, server_lock: int, *, durable: bool) -> None:
     """Serve until nobody uses the server, it ends by itself, or somebody asks for its end."""
     users = open_lock(place.users_lock)
     cluster = Cluster(place, server_lock, durable=durable)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, leave)
     try:
-        supervise(Place(Path(data)), int(server_lock), durable=bool(durable))
+        supervise(DataFolder(Path(data)), int(server_lock), durable=bool(durable))
     except (EmbeddedError, OSError, subprocess.SubprocessError) as error:
         sys.exit(str(error))
 

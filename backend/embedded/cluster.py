@@ -11,8 +11,8 @@ from backend.embedded.data_folder import (
     MAJOR,
     ROLE,
     WAY_OUT,
+    DataFolder,
     EmbeddedError,
-    Place,
     binaries,
     claim_socket_folder,
     socket_folder,
@@ -48,7 +48,7 @@ INITDB = [
 class Cluster:
     """The data folder of one place; every program started on it shares the given lock and our fate."""
 
-    def __init__(self, place: Place, server_lock: int, *, durable: bool) -> None:
+    def __init__(self, place: DataFolder, server_lock: int, *, durable: bool) -> None:
         self.place = place
         self.server_lock = server_lock
         self.durable = durable

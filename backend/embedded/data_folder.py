@@ -20,7 +20,7 @@ class EmbeddedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Place:
+class DataFolder:
     """Everything that belongs to one data folder; two places share nothing."""
 
     data: Path

@@ -16,8 +16,8 @@ from backend.embedded.data_folder import (
     MAJOR,
     ROLE,
     WAY_OUT,
+    DataFolder,
     EmbeddedError,
-    Place,
     alone,
     binaries,
     is_private,
@@ -47,7 +47,7 @@ def running(data: Path, *, durable: bool, report: Callable[[str], None] | None =
 
     `durable=False` trades safety for speed: an acknowledged write may be lost when the machine goes down.
     """
-    place = Place(data.resolve())
+    place = DataFolder(data.resolve())
     folder = socket_folder(place.data)
     with _as_user(place):
         try:
@@ -62,7 +62,7 @@ def _silent(_: str) -> None:
 
 
 @contextmanager
-def _as_user(place: Place) -> Iterator[None]:
+def _as_user(place: DataFolder) -> Iterator[None]:
     """Hold the lock of the users; waits while a supervisor stops the server that was."""
     try:
         place.data.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _as_user(place: Place) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _join(place: Place, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
+def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
     """Wait until the server answers, starting it where nobody has."""
     deadline = time.monotonic() + PATIENCE
     started = False
@@ -99,7 +99,7 @@ def _join(place: Place, folder: Path, *, durable: bool, report: Callable[[str], 
     report(f"PostgreSQL {version} is ready" if started else f"PostgreSQL {version} is running already")
 
 
-def _version(place: Place, folder: Path, *, durable: bool) -> str | None:
+def _version(place: DataFolder, folder: Path, *, durable: bool) -> str | None:
     """The version of the server that answers on the socket, or None as long as none does."""
     if not is_private(folder):
         return None
@@ -113,7 +113,7 @@ def _version(place: Place, folder: Path, *, durable: bool) -> str | None:
     return str(row[0])
 
 
-def _start(place: Place, descriptor: int, *, durable: bool, report: Callable[[str], None]) -> None:
+def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callable[[str], None]) -> None:
     """Start a supervisor and hand it the lock; it goes on by itself when this returns."""
     binaries()
     if not place.exists:
@@ -135,7 +135,7 @@ def _start(place: Place, descriptor: int, *, durable: bool, report: Callable[[st
         raise EmbeddedError(f"PostgreSQL's supervisor did not start. {_last_words(place)}")
 
 
-def _last_words(place: Place) -> str:
+def _last_words(place: DataFolder) -> str:
     """The end of the log, which says what went wrong, and the way out."""
     lines = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
     return "\n  ".join([f"The end of {place.log}:", *lines[-15:]]) + f"\n{WAY_OUT}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import ProgrammingError, connection, transaction
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 """Broken rows that are shown of each check; the others are counted."""
 
 
@@ -41,7 +41,7 @@ def run(check: Check) -> Result:
 def _ask(cursor: Any, check: Check) -> Result:
     cursor.execute(f"SELECT count(*) FROM {check.among} AS among")
     (among,) = cursor.fetchone()
-    cursor.execute(f"SELECT count(*) OVER () AS how_many, broken.* FROM ({check.broken}) AS broken LIMIT {MOST_ROWS}")
+    cursor.execute(f"SELECT count(*) OVER () AS how_many, broken.* FROM ({check.broken}) AS broken LIMIT {MAX_ROWS}")
     _how_many, *names = (column.name for column in cursor.description)
     found = cursor.fetchall()
     rows = [dict(zip(names, values, strict=True)) for _how_many, *values in found]

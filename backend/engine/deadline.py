@@ -30,7 +30,7 @@ SILENT_SECONDS = WATCH_SECONDS + CANCEL_SECONDS + 2.0
 COMMIT_SECONDS = 20.0
 """The same for what is never cancelled. Longer than the database lets a statement run."""
 
-BROKEN_OFF = (
+TIMED_OUT = (
     "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again "
     "later."
 )
@@ -78,7 +78,7 @@ class Deadline:
         """What the client is told when it is over."""
         if committed.has_committed():
             return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms())
-        return Busy(BROKEN_OFF, after_ms=after_busy_ms())
+        return Busy(TIMED_OUT, after_ms=after_busy_ms())
 
     def enforce(self) -> None:
         """Cancel the statement that runs, if it is over and may be cancelled."""
@@ -102,7 +102,7 @@ class Deadline:
         """From here on nothing is cancelled. Raises `Busy` if a cancel may still be under way, which could hit the COMMIT."""
         self.break_with(None)
         if self.doubtful:
-            raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
+            raise Busy(TIMED_OUT, after_ms=after_busy_ms())
         self._commits = True
 
     def extend(self) -> None:
@@ -156,7 +156,7 @@ def check_before() -> None:
     """Raise `Busy` if there is no time left to begin a transaction: of this one nothing is written, whatever was before."""
     deadline = _CURRENT.get()
     if deadline is not None and deadline.over:
-        raise Busy(BROKEN_OFF, after_ms=after_busy_ms())
+        raise Busy(TIMED_OUT, after_ms=after_busy_ms())
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.engine.errors import Invalid, InvalidField
 
-MOST_CHARACTERS = 500_000
+MAX_CHARACTERS = 500_000
 """No text that Katha stores is longer, whatever field it is meant for."""
 CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -34,8 +34,8 @@ def gate(value: Any, path: str = "") -> Any:
 
 
 def _gate_text(text: str, path: str) -> str:
-    if len(text) > MOST_CHARACTERS:
-        raise Invalid.one(path, f"is too long: {len(text)} characters, at most {MOST_CHARACTERS}.")
+    if len(text) > MAX_CHARACTERS:
+        raise Invalid.one(path, f"is too long: {len(text)} characters, at most {MAX_CHARACTERS}.")
     if "\0" in text:
         raise Invalid.one(path, "holds a NUL character, which cannot be stored.")
     if any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False:

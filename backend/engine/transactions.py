@@ -27,7 +27,7 @@ log = logging.getLogger("katha")
 
 ResultT = TypeVar("ResultT")
 
-MOST_ATTEMPTS = 8
+MAX_ATTEMPTS = 8
 """Enough for a crowd: of those who collide one always commits, so each attempt meets fewer."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.3
 
@@ -53,7 +53,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
     `isolation` asks for more than READ COMMITTED where a rule spans rows. Raises whatever refusal `work` raised;
     `Busy` if the database could not serve it; `OutcomeUnknown` if the connection broke at COMMIT.
     """
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         committing = False
         try:
             with _transaction(isolation):
@@ -66,13 +66,13 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
             return result
         except (DatabaseError, InterfaceError) as error:
             state = sqlstate(error)
-            runs_again = state in RUN_AGAIN and attempt < MOST_ATTEMPTS
+            runs_again = state in RUN_AGAIN and attempt < MAX_ATTEMPTS
             metrics.broken_off(state, runs_again=runs_again)
             if runs_again:
                 _pause(attempt)
                 continue
             drop_broken_connection()
-            refusal = unserved(error, committing=committing)
+            refusal = refusal_for(error, committing=committing)
             if refusal is None:
                 raise
             raise refusal from error
@@ -87,7 +87,7 @@ def snapshot() -> Iterator[None]:
             yield
     except (DatabaseError, InterfaceError) as error:
         drop_broken_connection()
-        refusal = unserved(error)
+        refusal = refusal_for(error)
         if refusal is None:
             raise
         raise refusal from error
@@ -123,7 +123,7 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
-def broken_rule(error: BaseException) -> str | None:
+def violated_constraint(error: BaseException) -> str | None:
     """The name of the constraint that a database error says was violated."""
     name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     return name
@@ -147,23 +147,21 @@ def _has_something_to_read(socket: int) -> bool:
     return bool(poll.poll(0))
 
 
-def refusal_of(error: Exception, *, committing: bool = False) -> Refusal | None:
-    """What to tell the client, or None where it is a fault of ours that must be seen as one."""
-    state = sqlstate(error)
+def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:
+    """What to tell the client of a database error, which is logged; None where it is a fault of ours that must be seen as one."""
+    refusal = _refusal_for(sqlstate(error), error, committing=committing)
+    if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
+        log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
+    return refusal
+
+
+def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Refusal | None:
     if committing and not (state or "").startswith(ROLLED_BACK_AT_COMMIT):
         return OutcomeUnknown(after_ms=after_busy_ms())
     lost = state is None and isinstance(error, OperationalError | InterfaceError)
     if committing or lost or (state or "").startswith(SERVED_LATER):
         return Busy(after_ms=after_busy_ms())
     return None
-
-
-def unserved(error: Exception, *, committing: bool = False) -> Refusal | None:
-    """`refusal_of`, and a line in the log: that the database could not serve something is news, whatever the client is told."""
-    refusal = refusal_of(error, committing=committing)
-    if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
-        log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
-    return refusal
 
 
 def _pause(attempt: int) -> None:

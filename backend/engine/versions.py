@@ -68,14 +68,14 @@ class Expected:
         """What the caller has seen once a write of theirs has made `version`: not what others wrote before that."""
         if version == self.latest + 1 and not self.own and not self.sent:
             return Expected(version)
-        return replace_fields(self, own=(*self.own, version)[-MOST_OWN:])
+        return replace_fields(self, own=(*self.own, version)[-MAX_OWN_VERSIONS:])
 
     def and_sent(self, values: Mapping[str, Any]) -> "Expected":
         """What the caller has seen once these texts of theirs were merged, or were there: nothing more than those."""
         return replace_fields(self, sent={**self.sent, **values})
 
 
-MOST_OWN = 100
+MAX_OWN_VERSIONS = 100
 """So many writes in a row over others' are known as one's own; an older one is then a conflict, and never a loss."""
 
 

@@ -15,7 +15,7 @@ from procrastinate.tasks import configure_task
 
 from backend.engine.versions import require_transaction
 
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 """So often a job is tried; then it is a dead letter, and waits for a moderator in the admin."""
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0
@@ -54,7 +54,7 @@ class Backoff(BaseRetryStrategy):
 
 def is_last(job: Job) -> bool:
     """Whether the job is not tried again after the attempt that it is in."""
-    return job.attempts + 1 >= MOST_ATTEMPTS
+    return job.attempts + 1 >= MAX_ATTEMPTS
 
 
 def pause(attempts: int) -> float:

@@ -18,7 +18,7 @@ BASE = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def worker_beside() -> Iterator[None]:
+def worker_process() -> Iterator[None]:
     """Keep a worker running while the block runs."""
     over = threading.Event()
     keeper = threading.Thread(target=_keep, args=[over], name="keeper of the worker", daemon=True)

@@ -21,7 +21,7 @@ from backend.limits.rates import Rate
 OPERATION = "limit"
 """What the transactions here are counted as: they are no part of the mutation for which they look."""
 
-MOST_FORGOTTEN = 10_000
+MAX_FORGOTTEN = 10_000
 """Rows that are removed in one transaction."""
 
 
@@ -101,7 +101,7 @@ def forget_empty() -> int:
     now, removed = timezone.now(), 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(FORGET, [now, MOST_FORGOTTEN, now])
+            cursor.execute(FORGET, [now, MAX_FORGOTTEN, now])
             removed += cursor.rowcount
-            if cursor.rowcount < MOST_FORGOTTEN:
+            if cursor.rowcount < MAX_FORGOTTEN:
                 return removed

@@ -17,7 +17,7 @@ from backend.engine import metrics
 from backend.limits.addresses import address_of
 
 LIMIT = "cost"
-MOST_KNOWN = 10_000
+MAX_REMEMBERED = 10_000
 """Buckets, and tokens, that one process remembers. Whoever has been quiet longest is forgotten first."""
 
 MINUTE = 60.0
@@ -53,7 +53,7 @@ class Spending:
             empty_at = begun + cost * MINUTE / a_minute
             over = min(begun - now, empty_at - now - MINUTE)
             self._empty_at[key] = begun if over > 0 else empty_at
-            while len(self._empty_at) > MOST_KNOWN:
+            while len(self._empty_at) > MAX_REMEMBERED:
                 self._empty_at.popitem(last=False)
         if over > 0:
             raise Overspent(over)
@@ -68,7 +68,7 @@ class Spending:
             self._owners.pop(digest, None)
             if owner is not None:
                 self._owners[digest] = owner
-            while len(self._owners) > MOST_KNOWN:
+            while len(self._owners) > MAX_REMEMBERED:
                 self._owners.popitem(last=False)
 
 

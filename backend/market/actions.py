@@ -14,13 +14,13 @@ from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.market import queries
 from backend.market.errors import OutOfStock
-from backend.market.models import MOST_CENTS, MOST_COPIES, TITLE_CHARACTERS, Edition
+from backend.market.models import MAX_CENTS, MAX_COPIES, TITLE_CHARACTERS, Edition
 from backend.stories.explain import UNKNOWN_STORY
-from backend.stories.row_locks import held_story
+from backend.stories.row_locks import locked_story
 
 UNKNOWN_EDITION = "There is no such edition."
 NOT_THE_AUTHOR = "Only the author of a story can make editions of it and change their stock."
-TOO_MANY = f"would make more than {MOST_COPIES} copies in all, sold ones included."
+TOO_MANY = f"would make more than {MAX_COPIES} copies in all, sold ones included."
 
 
 def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, price_cents: int, stock: int) -> Edition:
@@ -31,10 +31,10 @@ def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, pri
     """
     check = Checker()
     title = check.line("title", title, most=TITLE_CHARACTERS)
-    _check_between(check, "priceCents", price_cents, 0, MOST_CENTS)
-    _check_between(check, "stock", stock, 0, MOST_COPIES)
+    _check_between(check, "priceCents", price_cents, 0, MAX_CENTS)
+    _check_between(check, "stock", stock, 0, MAX_COPIES)
     check.done()
-    story = held_story(story_id, viewer=author_id)
+    story = locked_story(story_id, viewer=author_id)
     if story is None:
         raise NotFound(UNKNOWN_STORY)
     if story.author_id != author_id:
@@ -53,7 +53,7 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
     Raises `OutOfStock`, `NotFound`, `Forbidden`, `Invalid`.
     """
     check = Checker()
-    _check_between(check, "delta", delta, -MOST_COPIES, MOST_COPIES)
+    _check_between(check, "delta", delta, -MAX_COPIES, MAX_COPIES)
     check.done()
     if delta == 0:
         return _own(edition_id, author_id), Applied.NOOP
@@ -62,7 +62,7 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
         edition = _own(edition_id, author_id, held=True)
         if edition.stock < -delta:
             raise OutOfStock(edition, available=edition.stock)
-        if edition.initial + edition.adjusted + delta > MOST_COPIES:
+        if edition.initial + edition.adjusted + delta > MAX_COPIES:
             raise Invalid.one("delta", TOO_MANY)
         rows = _adjusted(edition_id, author_id, delta)  # a rival has made room, and nobody else writes to it now
     return rows[0], Applied.WRITTEN
@@ -85,7 +85,7 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     check = Checker()
-    _check_between(check, "to", to, 0, MOST_COPIES)
+    _check_between(check, "to", to, 0, MAX_COPIES)
     check.done()
     clean = unchanged(Edition, seen, ["stock"])
     rows = write(
@@ -116,7 +116,7 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
 
     Raises `NotFound` or `Forbidden` for anybody else.
     """
-    find = queries.held_editions if held else queries.editions
+    find = queries.locked_editions if held else queries.editions
     edition = find([edition_id], viewer=author_id).get(edition_id)
     if edition is None:
         raise NotFound(UNKNOWN_EDITION)
@@ -127,7 +127,7 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
 
 def _room(more: int) -> Value:
     """SQL: the most copies that there can be and so many more, which is more than fits into Django's idea of an int."""
-    return Value(MOST_COPIES + more, output_field=BigIntegerField())
+    return Value(MAX_COPIES + more, output_field=BigIntegerField())
 
 
 def _check_between(check: Checker, path: str, number: int, least: int, most: int) -> None:

@@ -15,13 +15,13 @@ from backend.people.models import Person
 from backend.stories.models import Story
 
 TITLE_CHARACTERS = 200
-MOST_CENTS = 1_000_000_000
-MOST_COPIES = 2**31 - 1
+MAX_CENTS = 1_000_000_000
+MAX_COPIES = 2**31 - 1
 """Of an edition in all, sold ones included: so whatever is cancelled, its copies have room when they come back."""
 
-MOST_LINES = 50
-MOST_QUANTITY = 1_000
-MOST_TOTAL_CENTS = 2**31 - 1
+MAX_LINES = 50
+MAX_QUANTITY = 1_000
+MAX_TOTAL_CENTS = 2**31 - 1
 """What GraphQL's Int can say."""
 
 
@@ -58,9 +58,9 @@ class Edition(models.Model):
                 condition=Q(adjusted__gte=F("stock") - F("initial")), name="edition_sold_not_negative"
             ),
             models.CheckConstraint(
-                condition=Q(adjusted__lte=MOST_COPIES - F("initial")), name="edition_copies_within_limit"
+                condition=Q(adjusted__lte=MAX_COPIES - F("initial")), name="edition_copies_within_limit"
             ),
-            models.CheckConstraint(condition=Q(price_cents__range=(0, MOST_CENTS)), name="edition_price_within_limit"),
+            models.CheckConstraint(condition=Q(price_cents__range=(0, MAX_CENTS)), name="edition_price_within_limit"),
             VersionGuard(
                 name="edition_version_guard",
                 sides={"": {"title": ["title"], "price": ["price_cents"], "stock": ["stock", "adjusted"]}},
@@ -138,7 +138,7 @@ class OrderLine(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(quantity__range=(1, MOST_QUANTITY)), name="orderline_quantity_in_range"),
+            models.CheckConstraint(condition=Q(quantity__range=(1, MAX_QUANTITY)), name="orderline_quantity_in_range"),
         )
         indexes = (models.Index(fields=["edition"], name="orderline_by_edition"),)
 

@@ -18,9 +18,9 @@ from backend.market import queries
 from backend.market.actions import UNKNOWN_EDITION
 from backend.market.errors import OutOfStock
 from backend.market.models import (
-    MOST_LINES,
-    MOST_QUANTITY,
-    MOST_TOTAL_CENTS,
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_TOTAL_CENTS,
     Edition,
     Order,
     OrderLine,
@@ -59,15 +59,15 @@ def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
     Each price is kept as it is now. Raises `OutOfStock` for the first line of which too little is left, `NotFound`, `Invalid`.
     """
     wanted = _checked(lines)
-    editions = queries.held_editions(wanted, viewer=buyer_id)
+    editions = queries.locked_editions(wanted, viewer=buyer_id)
     if len(editions) < len(wanted):
         raise NotFound(UNKNOWN_EDITION)
     authors = {edition.author_id for edition in editions.values()}
     if len(authors) > 1:
         raise Invalid.one("lines", "are editions of several authors: send one order for each author.")
     total = sum(editions[one].price_cents * quantity for one, quantity in wanted.items())
-    if total > MOST_TOTAL_CENTS:
-        raise Invalid.one("lines", f"cost {total} cents together, at most {MOST_TOTAL_CENTS}.")
+    if total > MAX_TOTAL_CENTS:
+        raise Invalid.one("lines", f"cost {total} cents together, at most {MAX_TOTAL_CENTS}.")
     _sell(wanted, editions)
     order = Order(buyer_id=buyer_id, author_id=authors.pop(), total_cents=total)
     Order.objects.bulk_create([order])
@@ -87,13 +87,13 @@ def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
 
 def _checked(lines: Sequence[NewLine]) -> Quantities:
     check = Checker()
-    if not 1 <= len(lines) <= MOST_LINES:
-        check.wrong("lines", f"must be 1 to {MOST_LINES}.")
+    if not 1 <= len(lines) <= MAX_LINES:
+        check.wrong("lines", f"must be 1 to {MAX_LINES}.")
     wanted: dict[uuid.UUID, int] = {}
-    for number, line in enumerate(lines[:MOST_LINES]):
+    for number, line in enumerate(lines[:MAX_LINES]):
         wanted[line.edition_id] = wanted.get(line.edition_id, 0) + line.quantity
-        if line.quantity < 1 or wanted[line.edition_id] > MOST_QUANTITY:
-            check.wrong(f"lines.{number}.quantity", f"must be from 1 to {MOST_QUANTITY}, for one edition in all.")
+        if line.quantity < 1 or wanted[line.edition_id] > MAX_QUANTITY:
+            check.wrong(f"lines.{number}.quantity", f"must be from 1 to {MAX_QUANTITY}, for one edition in all.")
     check.done()
     return wanted
 
@@ -127,7 +127,7 @@ def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, see
     _may(order, person_id, to)
     cancelled = to is OrderStatus.CANCELLED
     # Editions are locked before orders, everywhere; they are written only once the order has been.
-    quantities = _held_quantities(order_id) if cancelled else {}
+    quantities = _locked_quantities(order_id) if cancelled else {}
     rows = _moved(order_id, to, seen) if FROM[to] else []
     if rows:
         if cancelled:
@@ -163,7 +163,7 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
         raise Forbidden("Only the author of its editions can confirm and ship an order.")
 
 
-def _held_quantities(order_id: uuid.UUID) -> Quantities:
+def _locked_quantities(order_id: uuid.UUID) -> Quantities:
     """The copies in an order, whose editions nobody else writes to until the unit of work ends."""
     quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
     list(editions_in(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))

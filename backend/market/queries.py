@@ -17,7 +17,7 @@ SELECT edition.* FROM market_edition AS edition JOIN stories_story AS story ON s
 WHERE edition.id = ANY(%(ids)s) AND {VISIBLE}
 """
 
-HELD_EDITIONS = f"{EDITIONS} ORDER BY edition.id FOR NO KEY UPDATE OF edition"
+LOCKED_EDITIONS = f"{EDITIONS} ORDER BY edition.id FOR NO KEY UPDATE OF edition"
 
 PUBLISHED_EDITIONS = f"""
 SELECT edition.*, edition.created_at AS place_at
@@ -49,12 +49,12 @@ def editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid
     return {row.id: row for row in Edition.objects.raw(EDITIONS, {"ids": list(ids), "viewer": viewer})}
 
 
-def held_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
+def locked_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
     """`editions`, and nobody else writes to them until the unit of work ends.
 
     They are locked in the order of their ids, so that two orders of the same editions cannot wait for each other in a circle.
     """
-    return {row.id: row for row in Edition.objects.raw(HELD_EDITIONS, {"ids": list(ids), "viewer": viewer})}
+    return {row.id: row for row in Edition.objects.raw(LOCKED_EDITIONS, {"ids": list(ids), "viewer": viewer})}
 
 
 def ordered_editions(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Edition]:

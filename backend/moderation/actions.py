@@ -17,11 +17,11 @@ from django.utils import timezone
 from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
-from backend.engine.transactions import broken_rule
+from backend.engine.transactions import violated_constraint
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.moderation import outcomes
 from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, Report, ReportOutcome, ReportStatus
-from backend.moderation.row_locks import held_subject
+from backend.moderation.row_locks import locked_subject
 
 Written = tuple[Report, Applied]
 
@@ -42,7 +42,7 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     check = Checker()
     reason = check.text("reason", reason, most=REASON_CHARACTERS)
     check.done()
-    about_id = held_subject(kind, subject_id, viewer=reporter_id)
+    about_id = locked_subject(kind, subject_id, viewer=reporter_id)
     if about_id == reporter_id:
         raise Invalid.one("subject", "is yourself." if kind == "person" else "is your own.")
     subject = {f"{kind}_id": subject_id}
@@ -92,7 +92,7 @@ def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
     try:
         rows = _moved(report_id, seen, start, ReportStatus.OPEN, claimed_by_id=None, outcome=None)
     except IntegrityError as error:
-        if not (broken_rule(error) or "").startswith("report_one_open"):
+        if not (violated_constraint(error) or "").startswith("report_one_open"):
             raise
         raise Invalid.one("id", "is of something of which there is another open report by the same person.") from None
     if rows:

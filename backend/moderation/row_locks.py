@@ -1,32 +1,32 @@
-"""What somebody reports: found as they may see it, and held so that it is still there when the report is."""
+"""What somebody reports: found as they may see it, and locked so that it is still there when the report is."""
 
 import uuid
 
 from backend.engine.errors import NotFound
 from backend.people import queries as people
 from backend.stories import queries as stories
-from backend.stories.row_locks import held_story, hold_chapter
+from backend.stories.row_locks import lock_chapter, locked_story
 from backend.whispers import queries as whispers
 
 
-def held_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uuid.UUID:
+def locked_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uuid.UUID:
     """Whose it is. Raises `NotFound` for what is not there, and in the same words for what the viewer cannot see.
 
     It cannot be deleted until the unit of work ends; a person who leaves meanwhile has the report refused at its commit.
     """
-    owner = HELD[kind](subject_id, viewer)
+    owner = BY_KIND[kind](subject_id, viewer)
     if owner is None:
         raise NotFound(f"There is no such {kind}.")
     return owner
 
 
 def _whisper(whisper_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
-    whisper = whispers.held(whisper_id, viewer=viewer)
+    whisper = whispers.locked(whisper_id, viewer=viewer)
     return None if whisper is None else whisper.author_id
 
 
 def _story(story_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
-    story = held_story(story_id, viewer=viewer)
+    story = locked_story(story_id, viewer=viewer)
     return None if story is None else story.author_id
 
 
@@ -35,11 +35,11 @@ def _chapter(chapter_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
     if chapter is None:
         return None
     owner = _story(chapter.story_id, viewer)
-    return owner if owner is not None and hold_chapter(chapter_id, story=chapter.story_id) else None
+    return owner if owner is not None and lock_chapter(chapter_id, story=chapter.story_id) else None
 
 
 def _person(person_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
     return person_id if person_id in people.by_ids([person_id], viewer=viewer) else None
 
 
-HELD = {"whisper": _whisper, "story": _story, "chapter": _chapter, "person": _person}
+BY_KIND = {"whisper": _whisper, "story": _story, "chapter": _chapter, "person": _person}

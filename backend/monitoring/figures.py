@@ -93,14 +93,14 @@ class _Samples:
         return sorted({key[0] for name in names for key, value in self._values[name].items() if value})
 
 
-BROKEN_OFF = ("katha_deadlocks_total", "katha_serialization_failures_total", "katha_lock_timeouts_total")
+ABORTS = ("katha_deadlocks_total", "katha_serialization_failures_total", "katha_lock_timeouts_total")
 
 
 def read() -> Figures:
     """The figures of now. Operations of which nothing has been counted are left out."""
     samples = _Samples(exposition.counted())
     shared = folder.folder()
-    names = samples.first_labels("katha_transactions_total", *BROKEN_OFF)
+    names = samples.first_labels("katha_transactions_total", *ABORTS)
     return Figures(
         version=VERSION,
         started_at=datetime.fromtimestamp(process.started_at(), UTC),
@@ -120,7 +120,7 @@ def read() -> Figures:
 def _operation(name: str, samples: _Samples) -> Operation:
     ended = {one.kind: one.count for one in samples.by_kind("katha_transactions_total", name)}
     timed = samples.of("katha_transaction_seconds_count", name)
-    deadlocks, serialization_failures, lock_timeouts = (samples.of(metric, name) for metric in BROKEN_OFF)
+    deadlocks, serialization_failures, lock_timeouts = (samples.of(metric, name) for metric in ABORTS)
     return Operation(
         name=name,
         committed=ended.get("committed", 0),

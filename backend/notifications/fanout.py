@@ -10,7 +10,7 @@ import uuid
 from backend.engine.transactions import unit_of_work
 from backend.notifications.models import Announcement, Notification, NotificationKind
 from backend.social.queries import followers_after
-from backend.stories.row_locks import hold_published
+from backend.stories.row_locks import lock_published
 
 BATCH = 500
 """Followers who are told at once: few enough that the transaction is over in a moment."""
@@ -38,7 +38,7 @@ def tell_some(story_id: uuid.UUID, version: int) -> bool:
 
     There are none to be told of a story that is no longer published: if it is published again, that is a job of its own.
     """
-    author_id = hold_published(story_id, version)
+    author_id = lock_published(story_id, version)
     if author_id is None:
         return False
     (mark,) = Announcement.objects.raw(MARK, [story_id, version])

@@ -40,11 +40,11 @@ WHERE {SHOWN}{{read}}{{between}} {{order}}
 READ = {None: "", True: " AND notification.read_at IS NULL", False: " AND notification.read_at IS NOT NULL"}
 """SQL for all, the unread, and the read ones."""
 
-MOST_COUNTED = 100
+MAX_COUNTED = 100
 
 UNREAD_COUNT = f"""
 SELECT count(*) FROM (
-    SELECT FROM notifications_notification AS notification WHERE {SHOWN}{READ[True]} LIMIT {MOST_COUNTED}
+    SELECT FROM notifications_notification AS notification WHERE {SHOWN}{READ[True]} LIMIT {MAX_COUNTED}
 ) AS unread
 """
 
@@ -68,7 +68,7 @@ def of_person(person: uuid.UUID, window: Window, *, unread: bool | None, mature:
 
 
 def unread_count(person: uuid.UUID, *, mature: bool) -> int:
-    """How many the person has not read: at most `MOST_COUNTED`, so that it costs the same however many there are."""
+    """How many the person has not read: at most `MAX_COUNTED`, so that it costs the same however many there are."""
     with connection.cursor() as cursor:
         cursor.execute(UNREAD_COUNT, [person, mature])
         found: int = cursor.fetchone()[0]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from backend.engine.errors import FieldConflict, Invalid, Unauthenticated
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
-from backend.engine.transactions import broken_rule
+from backend.engine.transactions import violated_constraint
 from backend.engine.versions import (
     Expected,
     conflict,
@@ -54,7 +54,7 @@ def sign_up(*, handle: str, name: str, password: str) -> Account:
     try:
         Person.objects.bulk_create([account.person])
     except IntegrityError as error:
-        if broken_rule(error) != "person_handle_unique":
+        if violated_constraint(error) != "person_handle_unique":
             raise
         raise Invalid.one("handle", "is taken.") from None
     Account.objects.bulk_create([account])

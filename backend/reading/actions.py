@@ -10,13 +10,13 @@ from backend.engine.idempotency import Applied
 from backend.engine.versions import Expected
 from backend.reading import places
 from backend.reading.models import Reading
-from backend.reading.places import Place, Visit
+from backend.reading.places import ReadingPlace, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Story, StoryTally
-from backend.stories.row_locks import held_story, hold_chapter
+from backend.stories.row_locks import lock_chapter, locked_story
 
-MOST_OFFSET = 2**31 - 1
+MAX_OFFSET = 2**31 - 1
 
 ANYTHING = Expected(None)
 
@@ -24,7 +24,7 @@ ANYTHING = Expected(None)
 def record_view(
     reader_id: uuid.UUID,
     story_id: uuid.UUID,
-    place: Place | None,
+    place: ReadingPlace | None,
     expected: Expected,
     *,
     furthest: bool = False,
@@ -36,7 +36,7 @@ def record_view(
     None for the present one. Returns the reading, whether a view was counted, and what was done. Raises `Conflict`,
     with the place that another device recorded, `NotFound` and `Invalid`.
     """
-    story = held_story(story_id, viewer=reader_id)
+    story = locked_story(story_id, viewer=reader_id)
     if story is None:
         raise NotFound(UNKNOWN_STORY)
     visit = Visit(story_id, reader_id, _checked_seen(story, seen), _checked_place(story, place))
@@ -46,12 +46,12 @@ def record_view(
     return reading, counted, Applied.WRITTEN if written or counted else Applied.NOOP
 
 
-def _checked_place(story: Story, place: Place | None) -> Place | None:
+def _checked_place(story: Story, place: ReadingPlace | None) -> ReadingPlace | None:
     if place is None:
         return None
-    if not 0 <= place.offset <= MOST_OFFSET:
+    if not 0 <= place.offset <= MAX_OFFSET:
         raise Invalid.one("place.offset", "must not be negative.")
-    if not hold_chapter(place.chapter_id, story=story.pk):
+    if not lock_chapter(place.chapter_id, story=story.pk):
         raise Invalid.one("place.chapter", "is not a chapter of this story.")
     return place
 

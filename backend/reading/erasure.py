@@ -14,7 +14,7 @@ from backend.engine.versions import remove_all, stamped, write_all
 from backend.reading.models import Reading, View
 from backend.stories import rank
 from backend.stories.models import Chapter, StoryTally
-from backend.stories.row_locks import hold_stories
+from backend.stories.row_locks import lock_stories
 
 VIEWS_OF_READER = "DELETE FROM reading_view WHERE reader_id = %s AND story_id = ANY(%s) RETURNING story_id"
 
@@ -54,7 +54,7 @@ def sweep_person(reader: uuid.UUID, limit: int) -> bool:
     """
     places = Reading.objects.filter(reader_id=reader)
     found = list(places.order_by("-updated_at", "-pk").values_list("story_id", flat=True)[:limit])
-    hold_stories(found)
+    lock_stories(found)
     held = list(places.filter(story_id__in=found).order_by("pk").select_for_update().values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(VIEWS_OF_READER, [reader, found])

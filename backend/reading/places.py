@@ -16,7 +16,7 @@ FIELDS = {field.attname: field for field in Reading._meta.concrete_fields}
 
 
 @dataclass(frozen=True)
-class Place:
+class ReadingPlace:
     """A place in a story: a chapter, and how many characters into its body."""
 
     chapter_id: uuid.UUID
@@ -30,7 +30,7 @@ class Visit:
     story_id: uuid.UUID
     reader_id: uuid.UUID
     story_version: int
-    place: Place | None
+    place: ReadingPlace | None
 
     @property
     def values(self) -> dict[str, object]:
@@ -65,7 +65,7 @@ def advance(visit: Visit) -> Reading | None:
     return first or _update(visit, news | further, **values)
 
 
-def _further(place: Place) -> Q:
+def _further(place: ReadingPlace) -> Q:
     """Filter: the place is behind this one, by the chapter's position and then by the offset; or there is none yet."""
     position = Subquery(Chapter.objects.filter(pk=place.chapter_id).values("position"))
     behind = Exists(Chapter.objects.filter(pk=OuterRef("chapter_id"), position__lt=position))

@@ -117,11 +117,11 @@ class Relationship(models.Model):
         """A pair that has had no contact: a row that is not stored."""
         return cls(low_id=low_id, high_id=high_id, low_updated_at=None, high_updated_at=None)  # type: ignore[misc]
 
-    def seen_by(self, viewer_id: uuid.UUID) -> "Standing":
+    def seen_by(self, viewer_id: uuid.UUID) -> "PairSide":
         """The pair as one of the two sees it."""
         mine, theirs = (LOW, HIGH) if viewer_id == self.low_id else (HIGH, LOW)
         version = getattr(self, f"{mine}version")
-        return Standing(
+        return PairSide(
             viewer_id=viewer_id,
             person_id=self.high_id if mine == LOW else self.low_id,
             version=version,
@@ -134,7 +134,7 @@ class Relationship(models.Model):
 
 
 @dataclass(eq=False)
-class Standing:
+class PairSide:
     """The viewer's side of what stands between the viewer and a person; version 0 where nothing ever has."""
 
     viewer_id: uuid.UUID

@@ -126,11 +126,11 @@ def explain(
 
 
 def _conflict(pair: Pair, row: Relationship, seen: Expected, *, path: str, mine: bool) -> Conflict:
-    standing = row.seen_by(pair.me)
+    pair_side = row.seen_by(pair.me)
     theirs = {
-        "following": standing.following,
-        "followedBy": standing.followed_by,
-        "blocking": standing.blocking,
+        "following": pair_side.following,
+        "followedBy": pair_side.followed_by,
+        "blocking": pair_side.blocking,
     }[path]
     base = False if seen.version == 0 else None
     overlaps = [FieldConflict(path, base=base, mine=mine, theirs=theirs)]

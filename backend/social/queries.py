@@ -10,7 +10,7 @@ from django.db import connection
 from backend.engine import tallies
 from backend.pages import Page, Window, pages_by_owner
 from backend.people.models import Person, PersonTally
-from backend.social.models import Relationship, Standing
+from backend.social.models import PairSide, Relationship
 from backend.visibility import gone, met
 
 FOLLOWERS, FOLLOWING = "followers", "following"
@@ -62,18 +62,18 @@ FOLLOWERS_ARM = """
 WHERE {owner} = %s AND {at} IS NOT NULL AND NOT {gone}{between} {order})
 """
 
-STANDINGS = """
+PAIR_SIDES = """
 SELECT * FROM social_relationship
 WHERE (low_id = %(viewer)s AND high_id = ANY(%(people)s)) OR (high_id = %(viewer)s AND low_id = ANY(%(people)s))
 """
 
 
-def standings(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Standing]:
+def pair_sides(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, PairSide]:
     """The viewer's side towards each of these people, in one query; version 0 where nothing has ever happened."""
     people = list(people)
-    pairs = Relationship.objects.raw(STANDINGS, {"people": people, "viewer": viewer})
-    found = {standing.person_id: standing for standing in (pair.seen_by(viewer) for pair in pairs)}
-    return {person: found.get(person) or Standing(viewer, person) for person in people}
+    pairs = Relationship.objects.raw(PAIR_SIDES, {"people": people, "viewer": viewer})
+    found = {pair_side.person_id: pair_side for pair_side in (pair.seen_by(viewer) for pair in pairs)}
+    return {person: found.get(person) or PairSide(viewer, person) for person in people}
 
 
 def lists(

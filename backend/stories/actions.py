@@ -29,7 +29,7 @@ from backend.people.models import PersonTally
 from backend.stories import explain, rank, revisions
 from backend.stories.models import (
     BODY_CHARACTERS,
-    MOST_CHAPTERS,
+    MAX_CHAPTERS,
     SUMMARY_CHARACTERS,
     TITLE_CHARACTERS,
     Chapter,
@@ -89,14 +89,14 @@ def _checked(new: NewStory) -> NewStory:
     check = Checker()
     title = check.line("input.title", new.title, most=TITLE_CHARACTERS)
     summary = check.text("input.summary", new.summary, most=SUMMARY_CHARACTERS, blank=True)
-    if len(new.chapters) > MOST_CHAPTERS:
-        check.wrong("input.chapters", f"are too many: {len(new.chapters)}, at most {MOST_CHAPTERS}.")
+    if len(new.chapters) > MAX_CHAPTERS:
+        check.wrong("input.chapters", f"are too many: {len(new.chapters)}, at most {MAX_CHAPTERS}.")
     chapters = [
         NewChapter(
             title=check.line(f"input.chapters.{index}.title", chapter.title, most=TITLE_CHARACTERS),
             body=check.text(f"input.chapters.{index}.body", chapter.body, most=BODY_CHARACTERS),
         )
-        for index, chapter in enumerate(new.chapters[:MOST_CHAPTERS])
+        for index, chapter in enumerate(new.chapters[:MAX_CHAPTERS])
     ]
     check.done()
     return NewStory(title, summary, new.mature, chapters, sorted(set(new.warnings)))

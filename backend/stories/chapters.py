@@ -26,7 +26,7 @@ from backend.engine.versions import (
 )
 from backend.stories import explain, merge, revisions
 from backend.stories.actions import NewChapter, Patch
-from backend.stories.models import BODY_CHARACTERS, MOST_CHAPTERS, TITLE_CHARACTERS, Chapter, Story
+from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story
 from backend.stories.queries import order_of
 from backend.stories.tombstones import bury
 
@@ -51,8 +51,8 @@ def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -
         raise explain.not_own_story(story_id, author_id)
     (story,) = stories
     order = order_of(story_id)
-    if len(order) >= MOST_CHAPTERS:
-        raise Invalid.one("story", f"has {MOST_CHAPTERS} chapters already, and may not have more.")
+    if len(order) >= MAX_CHAPTERS:
+        raise Invalid.one("story", f"has {MAX_CHAPTERS} chapters already, and may not have more.")
     chapter = Chapter(story=story, position=len(order) + 1, title=title, body=body, story_version=story.version)
     Chapter.objects.bulk_create([chapter])
     revisions.keep_order(story, author_id, order)

@@ -50,7 +50,7 @@ WHERE story.author_id = %s{between} {order}
 """
 
 
-class Order(enum.Enum):
+class StoryOrder(enum.Enum):
     """What comes first. A rank follows the views of a story; see `rank`."""
 
     NEWEST = TIME
@@ -87,12 +87,12 @@ RANKED = "stories_storyrank AS rank JOIN stories_story AS story ON story.id = ra
 MAYBE_RANKED = "stories_story AS story LEFT JOIN stories_storyrank AS rank ON rank.story_id = story.id"
 
 PUBLISHED = {
-    Order.NEWEST: _Source("stories_story AS story", "story.published_at"),
-    Order.MOST_READ: _Source(RANKED, "rank.views", "rank.story_id"),
+    StoryOrder.NEWEST: _Source("stories_story AS story", "story.published_at"),
+    StoryOrder.MOST_READ: _Source(RANKED, "rank.views", "rank.story_id"),
 }
 DRAFTS = {
-    Order.NEWEST: _Source("stories_story AS story", "story.created_at"),
-    Order.MOST_READ: _Source(MAYBE_RANKED, "COALESCE(rank.views, 0)"),
+    StoryOrder.NEWEST: _Source("stories_story AS story", "story.created_at"),
+    StoryOrder.MOST_READ: _Source(MAYBE_RANKED, "COALESCE(rank.views, 0)"),
 }
 
 FOUND = """
@@ -107,7 +107,9 @@ NEAR = 1_000
 Condition = tuple[str, Sequence[Any]]
 
 
-def stories(wanted: Wanted, order: Order, window: Window, *, viewer: uuid.UUID | None, mature: bool) -> Page[Story]:
+def stories(
+    wanted: Wanted, order: StoryOrder, window: Window, *, viewer: uuid.UUID | None, mature: bool
+) -> Page[Story]:
     """The stories that are wanted, newest or most read first. Raises `Invalid` for a text that nobody can look for."""
     text = None if wanted.text is None else _checked_text(wanted.text)
     if wanted.drafts and viewer is None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
-MOST_COMPARISONS = 100_000_000
+MAX_COMPARISONS = 100_000_000
 """How many pairs of paragraphs one comparison may weigh: about 50 ms and 15 MB. Beyond, all between is one change."""
 
 LINE_END = r"(?:\r\n|\n|\r(?!\n))"
@@ -131,7 +131,7 @@ def _changes(base: list[str], side: list[str]) -> Iterator[_Change]:
     at, side_at = 0, 0
     for start, side_start, size in [*_common(base, side), (len(base), len(side), 0)]:
         change = _Change(at, start, side_at, side_start)
-        if change.added == 0 and (start - at) ** 2 <= MOST_COMPARISONS:
+        if change.added == 0 and (start - at) ** 2 <= MAX_COMPARISONS:
             # As many paragraphs as before: each was edited in its place, and may collide alone.
             yield from (_Change(at + i, at + i + 1, side_at + i, side_at + i + 1) for i in range(start - at))
         else:
@@ -145,7 +145,7 @@ def _common(base: list[str], side: list[str]) -> Iterator[tuple[int, int, int]]:
     foot = _same(base[head:][::-1], side[head:][::-1])
     yield 0, 0, head
     before, after = base[head : len(base) - foot], side[head : len(side) - foot]
-    if len(before) * len(after) <= MOST_COMPARISONS:
+    if len(before) * len(after) <= MAX_COMPARISONS:
         # The library compares hashes, which may be equal by chance; numbers that are given out here are exact.
         numbers: dict[str, int] = {}
         for text in (*before, *after):

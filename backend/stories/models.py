@@ -16,7 +16,7 @@ from backend.people.models import Person
 TITLE_CHARACTERS = 200
 SUMMARY_CHARACTERS = 2_000
 BODY_CHARACTERS = 200_000
-MOST_CHAPTERS = 200
+MAX_CHAPTERS = 200
 
 
 class Shelf(models.Model):

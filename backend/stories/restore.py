@@ -10,7 +10,7 @@ from backend.engine.versions import Expected
 from backend.stories import revisions
 from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
-from backend.stories.models import MOST_CHAPTERS, Chapter, Revision, Story, Tombstone
+from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story, Tombstone
 
 Restored = tuple[Chapter | None, Story, Applied]
 
@@ -50,8 +50,8 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> R
     wanted = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
     if wanted == present:
         return None, story, Applied.NOOP
-    if len(wanted) > MOST_CHAPTERS:
-        raise Invalid.one("id", f"would make more than {MOST_CHAPTERS} chapters.")
+    if len(wanted) > MAX_CHAPTERS:
+        raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.")
     chapter = None if removed is None else _brought_back(story, removed, wanted)
     story = put_in_order(story.pk, author_id, present, wanted)
     if chapter is not None:

@@ -14,7 +14,7 @@ from backend.whispers.words import normalised
 
 TEXT_CHARACTERS = 500
 WORD_CHARACTERS = 100
-MOST_LINKS = 3
+MAX_LINKS = 3
 """So many links a whisper may have where the policy does not say."""
 
 
@@ -83,7 +83,7 @@ class Policy(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     most_links = models.PositiveSmallIntegerField(
-        default=MOST_LINKS, help_text="A whisper with more links is marked NSFW and reported to the moderators."
+        default=MAX_LINKS, help_text="A whisper with more links is marked NSFW and reported to the moderators."
     )
 
     class Meta:

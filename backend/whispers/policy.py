@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 from django.db import connection
 
-from backend.whispers.models import MOST_LINKS, Effect
+from backend.whispers.models import MAX_LINKS, Effect
 from backend.whispers.words import links, normalised
 
 NUMBER = "SELECT number FROM whispers_policyversion"
@@ -47,7 +47,7 @@ class Screen:
     """The policy at one version."""
 
     number: int
-    most_links: int = MOST_LINKS
+    most_links: int = MAX_LINKS
     words: Mapping[str, str] = field(default_factory=dict)
     """Effects by word, as it was entered."""
 
@@ -96,5 +96,5 @@ def current() -> Screen:
             cursor.execute(LOAD)
             number, most_links, words = cursor.fetchone()
             words = orjson.loads(words) if isinstance(words, str) else words
-            screen = _remembered = Screen(number, MOST_LINKS if most_links is None else most_links, words)
+            screen = _remembered = Screen(number, MAX_LINKS if most_links is None else most_links, words)
     return screen

@@ -15,7 +15,7 @@ SELECT whisper.* FROM whispers_whisper AS whisper
 WHERE whisper.id = ANY(%(ids)s) AND {met("whisper.author_id", "%(viewer)s::uuid")}
 """
 
-HELD = f"{BY_IDS} FOR KEY SHARE OF whisper"
+LOCKED = f"{BY_IDS} FOR KEY SHARE OF whisper"
 
 ALL_OF = f"SELECT * FROM whispers_whisper AS whisper WHERE id = ANY(%s) AND NOT {gone('whisper.author_id')}"
 
@@ -52,9 +52,9 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.U
     return {row.id: row for row in Whisper.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 
-def held(whisper: uuid.UUID, *, viewer: uuid.UUID) -> Whisper | None:
+def locked(whisper: uuid.UUID, *, viewer: uuid.UUID) -> Whisper | None:
     """The whisper, if the viewer can find it, and still there when the unit of work ends."""
-    return next(iter(Whisper.objects.raw(HELD, {"ids": [whisper], "viewer": viewer})), None)
+    return next(iter(Whisper.objects.raw(LOCKED, {"ids": [whisper], "viewer": viewer})), None)
 
 
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Whisper]:

@@ -28,8 +28,8 @@ from graphql import (
     is_object_type,
 )
 
-from backend.pages import DEFAULT_SIZE, MOST_SIZE
-from schema.execution.limits import CAP
+from backend.pages import DEFAULT_SIZE, MAX_PAGE_SIZE
+from schema.execution.document_limits import CAP
 
 LISTED = 10
 """Items that a list is taken to have of which no page is asked for, such as the chapters of a story."""
@@ -47,7 +47,7 @@ PAGES = ("first", "last")
 IDS = ("ids", "people")
 """Arguments that say how many items there are at most."""
 
-MOST_REMEMBERED = 100
+MAX_REMEMBERED = 100
 
 Sizes = Mapping[str, int]
 
@@ -73,7 +73,7 @@ class Costs:
         sizes = {name: self._size(name, given) for name in self._sizing}
         key = tuple(sizes.values())
         if key not in self._known:
-            if len(self._known) >= MOST_REMEMBERED:
+            if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
             self._known[key] = cost = self._sum(sizes)
             return cost
@@ -186,4 +186,4 @@ def _literal(value: ValueNode | None) -> int:
 
 def _page(size: int) -> int:
     """A page of another size is refused when it is asked for."""
-    return max(0, min(size, MOST_SIZE))
+    return max(0, min(size, MAX_PAGE_SIZE))

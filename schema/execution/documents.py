@@ -29,18 +29,18 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from backend.limits.turns import wait_for_turn
 from schema.execution.cost import Costs
+from schema.execution.document_limits import exceeded, too_large, too_long
 from schema.execution.errors import TOO_DEEP, RequestError
 from schema.execution.graphql_schema import GRAPHQL
-from schema.execution.limits import exceeded, too_large, too_long
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-MOST_DOCUMENTS = 1_000
-MOST_CHARACTERS_IN_ALL = 1_000_000
-MOST_CHARACTERS_REMEMBERED = 20_000
+MAX_DOCUMENTS = 1_000
+MAX_CHARACTERS_IN_ALL = 1_000_000
+MAX_CHARACTERS_REMEMBERED = 20_000
 """A longer document is prepared each time, so that nobody can fill the memory with documents."""
 CHARACTERS_QUICKLY_PREPARED = 2_000
 """What tools and apps ask is mostly shorter."""
-MOST_ERRORS = 5
+MAX_ERRORS = 5
 """That are told of a document; each may quote much of it."""
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 ABORTED = "Validation aborted."
@@ -71,10 +71,10 @@ class Prepared:
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
 
     def cost(self, name: str | None, variables: Mapping[str, Any] | None) -> int:
-        """What the operation of this name costs. Raises `RequestError` if that is more than `MOST_COST`."""
+        """What the operation of this name costs. Raises `RequestError` if that is more than `MAX_COST`."""
         cost = self.costs[name].of(variables)
-        if cost > settings.MOST_COST:
-            error = exceeded("cost", "fields in the answer that this can have", cost, settings.MOST_COST)
+        if cost > settings.MAX_COST:
+            error = exceeded("cost", "fields in the answer that this can have", cost, settings.MAX_COST)
             raise RequestError([error], LIMIT_EXCEEDED)
         return cost
 
@@ -89,7 +89,7 @@ class _Unfit:
 
 def prepare(text: str) -> Prepared:
     """Parse, measure and validate a document, once: the result is remembered. Raises `RequestError`."""
-    prepared = _REMEMBERED.prepared(text) if len(text) <= MOST_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
+    prepared = _REMEMBERED.prepared(text) if len(text) <= MAX_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
     if isinstance(prepared, _Unfit):
         raise RequestError(prepared.errors, prepared.code)
     return prepared
@@ -107,11 +107,11 @@ def _prepare(text: str) -> Prepared | _Unfit:
     if excess is not None:
         return _Unfit([excess], LIMIT_EXCEEDED)
     try:
-        document = parse(text, allow_empty_selection_sets=False, max_tokens=settings.MOST_TOKENS)
+        document = parse(text, allow_empty_selection_sets=False, max_tokens=settings.MAX_TOKENS)
         excess = too_large(document)
         if excess is not None:
             return _Unfit([excess], LIMIT_EXCEEDED)
-        problems = validate(GRAPHQL, document, RULES, max_errors=MOST_ERRORS, hide_suggestions=True)
+        problems = validate(GRAPHQL, document, RULES, max_errors=MAX_ERRORS, hide_suggestions=True)
     except GraphQLError as error:
         if error.message.endswith(TOO_MANY_TOKENS):
             return _Unfit([_too_many_tokens()], LIMIT_EXCEEDED)
@@ -128,7 +128,7 @@ def _prepare(text: str) -> Prepared | _Unfit:
 
 
 def _too_many_tokens() -> GraphQLError:
-    most = settings.MOST_TOKENS
+    most = settings.MAX_TOKENS
     facts = {"limit": "tokens", "most": most, "found": most + 1}  # nobody has counted further
     return GraphQLError(f"There are too many words and signs: more than {most} tokens.", extensions=facts)
 
@@ -152,7 +152,7 @@ class _Remembered:
         if known is None:
             known = _prepare_in_turn(text)
             with self._lock:
-                full = self._characters + len(text) > MOST_CHARACTERS_IN_ALL
+                full = self._characters + len(text) > MAX_CHARACTERS_IN_ALL
                 if full or len(self._prepared) >= self._most:
                     self._make_room()
                 self._prepared[text] = known
@@ -176,7 +176,7 @@ class _Remembered:
         kept: list[str] = []
         self._characters = 0
         for text in ranked[: self._most // 2]:
-            if self._characters + len(text) > MOST_CHARACTERS_IN_ALL // 2:
+            if self._characters + len(text) > MAX_CHARACTERS_IN_ALL // 2:
                 break
             self._characters += len(text)
             kept.append(text)
@@ -185,7 +185,7 @@ class _Remembered:
         self._texts = {sha256: text for sha256, text in self._texts.items() if text in self._prepared}
 
 
-_REMEMBERED = _Remembered(MOST_DOCUMENTS)
+_REMEMBERED = _Remembered(MAX_DOCUMENTS)
 
 
 # --- By hash or id ----------------------------------------------------------------------------------------------

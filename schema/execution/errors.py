@@ -11,11 +11,11 @@ from graphql import GraphQLError
 from backend import logs
 from backend.engine import metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
-from backend.engine.transactions import unserved
+from backend.engine.transactions import refusal_for
 
 log = logging.getLogger("katha")
 
-MOST_CHARACTERS_SAID = 500
+MAX_CHARACTERS_SAID = 500
 GUESS = re.compile(r"\.?,? [Dd]id you mean.*", re.DOTALL)
 NULL = re.compile(r"not to be None\.$")
 OF_A_VALUE = ("Argument ", "Directive ", "Expected ", "Variable ")
@@ -42,7 +42,7 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
     """
     original = error.original_error
     if isinstance(original, DatabaseError | InterfaceError):
-        original = unserved(original) or original
+        original = refusal_for(original) or original
         if mutations is not None and isinstance(
             original, Busy
         ):  # it may have broken after the commit, while the answer was read
@@ -78,7 +78,7 @@ def _shortened(message: str) -> str:
     """A message without most of the value that it quotes, without guesses at what was meant, and not in Python's words."""
     message = GUESS.sub(".", message)
     message = NULL.sub("not to be null.", message)
-    return message if len(message) <= MOST_CHARACTERS_SAID else f"{message[:MOST_CHARACTERS_SAID]} …"
+    return message if len(message) <= MAX_CHARACTERS_SAID else f"{message[:MAX_CHARACTERS_SAID]} …"
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

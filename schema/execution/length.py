@@ -39,7 +39,7 @@ _CURRENT: ContextVar[Length | None] = ContextVar("length", default=None)
 @contextmanager
 def measured() -> Iterator[Length]:
     """What is answered inside is counted."""
-    length = Length(settings.MOST_ANSWER)
+    length = Length(settings.MAX_ANSWER_CHARACTERS)
     before = _CURRENT.set(length)
     try:
         yield length

@@ -15,7 +15,7 @@ from schema.nodes import type_name_of
 
 OUTCOMES = {"BUSY": metrics.ROLLED_BACK, "OUTCOME_UNKNOWN": metrics.UNKNOWN}
 """How a mutation ended by the code of its refusal; all others are `refused`."""
-MOST_CHARACTERS = 100
+MAX_CHARACTERS = 100
 """Of a path that is logged."""
 WROTE = {Applied.WRITTEN, Applied.MERGED}
 
@@ -38,7 +38,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
     def counted(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         started = perf_counter()
         committed.begin()
-        logs.bind(mutation=name, path=str(info.path.key)[:MOST_CHARACTERS])
+        logs.bind(mutation=name, path=str(info.path.key)[:MAX_CHARACTERS])
         with metrics.operation(name):
             try:
                 answer = resolve(source, info, **arguments)

@@ -14,19 +14,19 @@ from backend.engine.errors import Refusal
 from backend.engine.transactions import drop_broken_connection, snapshot
 from backend.limits.turns import wait_for_turn
 from schema.context import Context
-from schema.execution.documents import LIMIT_EXCEEDED, MOST_ERRORS, Prepared
+from schema.execution.document_limits import exceeded, too_many_values
+from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
 from schema.execution.errors import RequestError, shown
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.length import Length, measured
-from schema.execution.limits import exceeded, too_many_values
 from schema.execution.values import misfits
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
-MOST_ERRORS_SHOWN = 100
+MAX_ERRORS_SHOWN = 100
 """Of an answer in which something went wrong in many places."""
-BROKEN_OFF = (Refusal, DatabaseError, InterfaceError)
+NOT_SERVED = (Refusal, DatabaseError, InterfaceError)
 
-MOST_CHARACTERS_LOGGED = 100
+MAX_CHARACTERS_LOGGED = 100
 """Of an operation's name."""
 
 
@@ -35,12 +35,12 @@ def run(
 ) -> dict[str, Any]:
     """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `Overspent`."""
     name = operation.name.value if operation.name else None
-    logs.bind(operation=name and name[:MOST_CHARACTERS_LOGGED])
+    logs.bind(operation=name and name[:MAX_CHARACTERS_LOGGED])
     excess = too_many_values(variables)
     if excess is not None:
         raise RequestError([excess], LIMIT_EXCEEDED)
     cost = prepared.cost(name, variables)
-    if cost >= settings.MUCH and operation.operation is OperationType.QUERY:
+    if cost >= settings.EXPENSIVE_QUERY_COST and operation.operation is OperationType.QUERY:
         wait_for_turn()  # a mutation that costs as much hashes passwords, for which there are places of their own
     context.spend(cost)
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
@@ -64,10 +64,10 @@ def run(
     if length.exceeded:
         return _too_long(length, operation)
     late = deadline.refused() if reads else None
-    if late is not None and any(isinstance(error.original_error, BROKEN_OFF) for error in result.errors or ()):
+    if late is not None and any(isinstance(error.original_error, NOT_SERVED) for error in result.errors or ()):
         return _nothing(late)
     if result.data is None and all(error.path is None for error in result.errors or ()):
-        found = misfits(GRAPHQL, operation, variables or {}, MOST_ERRORS)
+        found = misfits(GRAPHQL, operation, variables or {}, MAX_ERRORS)
         raise RequestError(found or result.errors or [], BAD_USER_INPUT)
     context.note_use()
     return _answer(result, _mutations(operation))
@@ -91,7 +91,7 @@ def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dic
     if not result.errors:
         return {"data": result.data}
     return {
-        "errors": [shown(error, BAD_USER_INPUT, mutations).formatted for error in result.errors[:MOST_ERRORS_SHOWN]],
+        "errors": [shown(error, BAD_USER_INPUT, mutations).formatted for error in result.errors[:MAX_ERRORS_SHOWN]],
         "data": result.data,
     }
 

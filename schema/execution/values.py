@@ -21,9 +21,9 @@ from graphql import (
     type_from_ast,
 )
 
-MOST_CHARACTERS = 100
+MAX_CHARACTERS = 100
 """Of a value that is shown."""
-MOST_LEVELS = 200
+MAX_LEVELS = 200
 
 EXPECTED = {
     "Int": "a whole number from -2147483648 to 2147483647",
@@ -58,13 +58,13 @@ def misfits(
 def shown(value: Any) -> str:
     """A value as GraphQL would write it, most of a long one left out."""
     text = _literal(value, 2)
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
 
 
 def _literal(value: Any, levels: int) -> str:
     if isinstance(value, str):
-        return json.dumps(value[: MOST_CHARACTERS + 1], ensure_ascii=False)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**MOST_CHARACTERS:
+        return json.dumps(value[: MAX_CHARACTERS + 1], ensure_ascii=False)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**MAX_CHARACTERS:
         return "a number of very many digits"
     if isinstance(value, dict):
         inside = (f"{name}: {_literal(one, levels - 1)}" for name, one in list(value.items())[:10])
@@ -75,7 +75,7 @@ def _literal(value: Any, levels: int) -> str:
 
 
 def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]:
-    if level > MOST_LEVELS:
+    if level > MAX_LEVELS:
         yield where, "It is nested too deeply."
     elif isinstance(type_, GraphQLNonNull):
         if value is Undefined:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from backend import logs
 from backend.monitoring.process import BY_STATUS, REQUEST_SECONDS, THREADS_BUSY
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 """Of a path that is logged."""
 
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -20,7 +20,7 @@ def watched(answer: Answer) -> Answer:
     def watch(request: HttpRequest) -> HttpResponse:
         started = perf_counter()
         request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        logs.begin(request_id=request_id, method=request.method, url=request.path[:MOST_CHARACTERS])
+        logs.begin(request_id=request_id, method=request.method, url=request.path[:MAX_CHARACTERS])
         THREADS_BUSY.inc()
         try:
             response = answer(request)

@@ -43,7 +43,7 @@ class Application:
         """Taken by the requests that are being answered, but for those that hash a password."""
         self._turns = asyncio.Semaphore(max(1, settings.THREADS // 2))
         """Taken, before a place, by the requests that ask for much."""
-        self._memory = Memory(settings.MOST_BODIES)
+        self._memory = Memory(settings.MAX_BODY_MEMORY)
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """In the process that serves, before its first request."""
@@ -95,7 +95,7 @@ class Application:
         """Whether it has been answered. A request that hashes a password leaves its place early."""
         await self._places.acquire()
         asked[DEADLINE].begun = True
-        loop, place = asyncio.get_running_loop(), Place(self._places.release)
+        loop, place = asyncio.get_running_loop(), Slot(self._places.release)
 
         def make_room() -> None:
             loop.call_soon_threadsafe(place.leave)
@@ -106,7 +106,7 @@ class Application:
             place.leave()
 
 
-class Place:
+class Slot:
     """What a request that is being answered takes, until it leaves it: once."""
 
     def __init__(self, release: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from threading import Event
 import psycopg
 import pytest
 
-from backend.embedded import DATABASE, ROLE, EmbeddedError, account, place, running, socket_folder
+from backend.embedded import DATABASE, ROLE, EmbeddedError, account, data_folder, running, socket_folder
 from backend.embedded.__main__ import stop
 from backend.embedded.cluster import Cluster
 
@@ -309,8 +309,8 @@ def test_a_new_server_waits_for_the_last_process_of_the_old_one(data: Path, star
                 os.kill(pid, signal.SIGKILL)
         until(lambda: family(data) == {last})
         newcomer = start(data)
-        lock = place.open_lock(place.Place(data).server_lock)
-        assert not place.alone(lock)
+        lock = data_folder.open_lock(data_folder.DataFolder(data).server_lock)
+        assert not data_folder.alone(lock)
         os.close(lock)
         assert family(data) == {last}
         os.kill(last, signal.SIGKILL)
@@ -359,7 +359,7 @@ def test_a_server_that_somebody_else_runs_on_the_data_is_left_alone(data: Path) 
 
 
 def test_an_interrupted_preparation_starts_afresh(data: Path) -> None:
-    unfinished = place.Place(data).unfinished
+    unfinished = data_folder.DataFolder(data).unfinished
     (unfinished / "base").mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18")
     with running(data, durable=True):
@@ -458,8 +458,8 @@ def test_root_without_user_namespaces_lends_another_identity(data: Path, monkeyp
     """The data stay where they were asked for, also below a folder that is closed to that identity."""
     monkeypatch.setattr(account, "enter_namespace", refuse)
     data.parent.mkdir(mode=0o700, parents=True)
-    lock = place.open_lock(place.Place(data).server_lock)
-    server = Cluster(place.Place(data), lock, durable=False).serve()
+    lock = data_folder.open_lock(data_folder.DataFolder(data).server_lock)
+    server = Cluster(data_folder.DataFolder(data), lock, durable=False).serve()
     try:
         until(lambda: answers(data))
         remember(data)
@@ -486,4 +486,4 @@ def test_root_who_may_take_on_no_identity_is_told_the_way_out(tmp_path: Path, mo
     monkeypatch.setattr(account, "enter_namespace", refuse)
     monkeypatch.setattr(account, "turn_into", refuse)
     with pytest.raises(EmbeddedError, match=r"refuses to run as root.*DATABASE_URL"):
-        account.choose_account(place.binaries() / "postgres", tmp_path)
+        account.choose_account(data_folder.binaries() / "postgres", tmp_path)

@@ -19,7 +19,7 @@ from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 from backend.jobs.models import DeadLetter, Failure
 from backend.jobs.outcomes import ERROR_CHARACTERS
-from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MOST_ATTEMPTS, Backoff, defer, is_last, pause
+from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MAX_ATTEMPTS, Backoff, defer, is_last, pause
 from backend.jobs.removal import DEAD_LETTER_HOURS, KEPT_HOURS, remove_finished
 from backend.notifications import fanout
 from backend.people.models import Account
@@ -108,7 +108,7 @@ def attempt(number: int) -> Job:
 
 def test_pauses_grow_and_are_left_to_chance() -> None:
     """Each at least half of twice the one before, up to the longest; no two alike."""
-    for attempts in range(MOST_ATTEMPTS):
+    for attempts in range(MAX_ATTEMPTS):
         most = min(2.0 * 2**attempts, LONGEST_PAUSE_SECONDS)
         pauses = {pause(attempts) for _ in range(20)}
         assert len(pauses) > 1
@@ -117,9 +117,9 @@ def test_pauses_grow_and_are_left_to_chance() -> None:
 
 def test_attempts_are_bounded() -> None:
     """After the last there is no other."""
-    decisions = [Backoff().get_retry_decision(exception=ValueError(), job=attempt(n)) for n in range(MOST_ATTEMPTS)]
-    assert [one is None for one in decisions] == [False] * (MOST_ATTEMPTS - 1) + [True]
-    assert is_last(attempt(MOST_ATTEMPTS - 1))
+    decisions = [Backoff().get_retry_decision(exception=ValueError(), job=attempt(n)) for n in range(MAX_ATTEMPTS)]
+    assert [one is None for one in decisions] == [False] * (MAX_ATTEMPTS - 1) + [True]
+    assert is_last(attempt(MAX_ATTEMPTS - 1))
     first = decisions[0]
     assert first is not None
     assert first.retry_at is not None
@@ -174,12 +174,12 @@ def test_a_dead_letter_waits_for_a_moderator(asha: Caller, moderator: Client, mo
     """After the last attempt it is in the admin, with why it failed; there it can be run again."""
     asha.published_story()
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET attempts = %s", [MOST_ATTEMPTS - 1])
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = %s", [MAX_ATTEMPTS - 1])
     with monkeypatch.context() as broken:
         break_announce(broken)
         work_off()
     letter = DeadLetter.objects.get(status="failed")
-    assert (letter.status, letter.attempts) == ("failed", MOST_ATTEMPTS)
+    assert (letter.status, letter.attempts) == ("failed", MAX_ATTEMPTS)
     page = "/admin/jobs/deadletter/"
     shown = moderator.get(page).content.decode()
     assert "announce" in shown

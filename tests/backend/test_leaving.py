@@ -152,7 +152,7 @@ def test_a_part_of_much_is_found_by_an_index(monkeypatch: pytest.MonkeyPatch) ->
         cursor.execute("ANALYZE")
     monkeypatch.setattr(sweeping, "BATCH", 2)
     explained = Explained()
-    for stage in range(len(sweeping.STAGES)):
+    for stage in range(len(sweeping.stages())):
         Departure.objects.update(stage=stage, reached=None)
         for _ in range(5):  # some of which are of the story with the many readers
             with connection.execute_wrapper(explained):

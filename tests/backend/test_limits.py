@@ -20,7 +20,7 @@ from backend.limits.buckets import Limit
 from backend.limits.hashing import AT_END, MAKE_ROOM, Desk
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
-from backend.limits.spending import MINUTE, MOST_KNOWN, Overspent, Spending
+from backend.limits.spending import MAX_REMEMBERED, MINUTE, Overspent, Spending
 from schema.server import rsgi
 
 SLOW = 1_000_000
@@ -292,14 +292,14 @@ def test_what_costs_more_than_a_minute_has_is_paid_off_afterwards() -> None:
 def test_memory_is_bounded() -> None:
     """Whoever has been quiet longest is forgotten, which only lets them ask again."""
     book = Spending()
-    for n in range(MOST_KNOWN + 5):
+    for n in range(MAX_REMEMBERED + 5):
         book.spend(f"{n}", 1, 100, now=0.0)
         book.learn(b"%d" % n, "somebody")
-    assert len(book._empty_at) == len(book._owners) == MOST_KNOWN
+    assert len(book._empty_at) == len(book._owners) == MAX_REMEMBERED
     assert book.owner(b"0") is None
-    assert book.owner(b"%d" % MOST_KNOWN) == "somebody"
-    book.learn(b"%d" % MOST_KNOWN, None)
-    assert book.owner(b"%d" % MOST_KNOWN) is None
+    assert book.owner(b"%d" % MAX_REMEMBERED) == "somebody"
+    book.learn(b"%d" % MAX_REMEMBERED, None)
+    assert book.owner(b"%d" % MAX_REMEMBERED) is None
 
 
 def test_nothing_is_kept_where_there_is_no_limit(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

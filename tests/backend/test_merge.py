@@ -237,7 +237,7 @@ def test_texts_too_long_to_compare_are_one_change(monkeypatch: pytest.MonkeyPatc
     base, mine = story(BASE, "five"), story("ONE", "two", "three", "FOUR", "five")
     inner, outer = base.replace("two", "TWO"), base.replace("five", "FIVE")
     assert merged(three_way(base, mine, inner)) == mine.replace("two", "TWO")
-    monkeypatch.setattr(merge, "MOST_COMPARISONS", 15)
+    monkeypatch.setattr(merge, "MAX_COMPARISONS", 15)
     assert three_way(base, mine, inner) == [
         Collision(*(text.removesuffix("\n\nfive") for text in (base, mine, inner))),
         Clean("\n\nfive"),

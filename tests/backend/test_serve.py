@@ -10,6 +10,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
+from backend.processes import process_count
 from schema.management.commands.serve import port
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
 

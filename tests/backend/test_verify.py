@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from backend.engine.checks import MOST_ROWS, Check, Result, run
+from backend.engine.checks import MAX_ROWS, Check, Result, run
 from backend.monitoring import verify
 from tests.api import Caller
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
@@ -649,8 +649,8 @@ def test_it_shows_some_of_many_rows_and_counts_the_others(demo: None) -> None:
     execute("DELETE FROM stories_shelf")
     said, _error = verified()
     assert re.search(r"^everybody_has_a_shelf +BROKEN in 30 +of 30 ", said, re.MULTILINE)
-    assert said.count("handle=") == MOST_ROWS
-    assert f"    and {30 - MOST_ROWS} more" in said
+    assert said.count("handle=") == MAX_ROWS
+    assert f"    and {30 - MAX_ROWS} more" in said
 
 
 def test_all_checks_see_one_moment(demo: None, monkeypatch: pytest.MonkeyPatch) -> None:

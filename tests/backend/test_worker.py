@@ -13,7 +13,7 @@ from django.db import connection
 from procrastinate.jobs import Job
 
 from backend.jobs import worker
-from backend.jobs.queue import MOST_ATTEMPTS
+from backend.jobs.queue import MAX_ATTEMPTS
 from tests.races.rows import crowd, query, scalar
 from tests.serving import PATIENCE_SECONDS, serving, until
 from tests.working import all_done, empty_queue, jobs, make_followers, publish, told, working
@@ -79,7 +79,7 @@ def test_it_outlives_its_connections(served_database: str) -> None:
     assert list(told().values()) == [3] * 6
 
 
-@pytest.mark.parametrize(("attempts", "becomes"), [(0, "succeeded"), (MOST_ATTEMPTS - 1, "failed")])
+@pytest.mark.parametrize(("attempts", "becomes"), [(0, "succeeded"), (MAX_ATTEMPTS - 1, "failed")])
 def test_the_jobs_of_the_dead_are_taken_over(served_database: str, attempts: int, becomes: str) -> None:
     """Done again; but what may be killing its workers is a dead letter in the end."""
     publish(crowd(1)[0], 1)

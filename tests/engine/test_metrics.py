@@ -3,10 +3,10 @@
 import pytest
 from django.db import connection
 
-from backend.engine import transactions
+from backend.engine import committed, transactions
 from backend.engine.errors import Busy
 from backend.engine.metrics import REGISTRY, operation
-from backend.engine.transactions import MOST_ATTEMPTS, unit_of_work
+from backend.engine.transactions import MAX_ATTEMPTS, unit_of_work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,8 +51,8 @@ def test_what_is_run_again_is_counted_by_cause() -> None:
 def test_the_last_attempt_is_not_run_again() -> None:
     """It is broken off as the others were, and then the client is told."""
     with operation("second"), pytest.raises(Busy):
-        break_off(SERIALIZATION_FAILURE, times=MOST_ATTEMPTS)
-    assert counted("second") == (0, MOST_ATTEMPTS, 0, 0, MOST_ATTEMPTS - 1)
+        break_off(SERIALIZATION_FAILURE, times=MAX_ATTEMPTS)
+    assert counted("second") == (0, MAX_ATTEMPTS, 0, 0, MAX_ATTEMPTS - 1)
 
 
 def test_a_lock_that_is_not_had_in_time_is_counted() -> None:
@@ -69,11 +69,13 @@ def test_what_belongs_to_no_operation_is_other() -> None:
     assert counted("other") == (before[0] + 1, *before[1:3], before[3] + 1, before[4])
 
 
-def test_an_operation_knows_whether_it_has_committed() -> None:
+def test_it_is_known_whether_something_was_committed() -> None:
     """So that a fault after the commit is not taken for a write that did not happen."""
-    with operation("fifth") as running:
-        with pytest.raises(LookupError):
-            unit_of_work(lambda: {}["nothing"])
-        assert not running.committed
-        unit_of_work(lambda: None)
-        assert running.committed
+    committed.begin()
+    with pytest.raises(LookupError):
+        unit_of_work(lambda: {}["nothing"])
+    assert not committed.has_committed()
+    unit_of_work(lambda: None)
+    assert committed.has_committed()
+    committed.begin()
+    assert not committed.has_committed()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
-from backend.pages import MOST_SIZE, NUMBER, TIME, By, Page, Place, Window, from_cursor, to_cursor
+from backend.pages import MAX_PAGE_SIZE, NUMBER, TIME, By, CursorKey, Page, Window, from_cursor, to_cursor
 
 MOMENTS = st.tuples(st.datetimes(timezones=st.just(UTC)), st.uuids())
 NUMBERS = st.tuples(st.integers(-(2**63), 2**63 - 1), st.uuids())
@@ -27,12 +27,12 @@ class Row:
     id: uuid.UUID
 
 
-def kind_of(place: Place) -> By:
+def kind_of(place: CursorKey) -> By:
     """The kind of list that a place is in."""
     return NUMBER if isinstance(place[0], int) else TIME
 
 
-def place_of(text: str) -> Place | None:
+def place_of(text: str) -> CursorKey | None:
     """The place that a text names in some list, or None where it is refused as a bad argument."""
     for kind in By:
         with contextlib.suppress(Invalid):
@@ -42,14 +42,14 @@ def place_of(text: str) -> Place | None:
 
 @QUIETLY
 @given(place=PLACES)
-def test_a_place_makes_the_round_trip(place: Place) -> None:
+def test_a_place_makes_the_round_trip(place: CursorKey) -> None:
     """To the microsecond, or a page would repeat or skip a row."""
     assert from_cursor(to_cursor(place), "after", kind_of(place)) == place
 
 
 @QUIETLY
 @given(place=PLACES)
-def test_a_place_in_another_kind_of_list_is_refused(place: Place) -> None:
+def test_a_place_in_another_kind_of_list_is_refused(place: CursorKey) -> None:
     """A moment is no number of views, and PostgreSQL could not compare them."""
     other = TIME if kind_of(place) is NUMBER else NUMBER
     with pytest.raises(Invalid, match="before: is not a cursor of this list"):
@@ -64,7 +64,7 @@ def test_lists_are_by_time_unless_they_say_so() -> None:
 
 @QUIETLY
 @given(one=PLACES, other=PLACES)
-def test_different_places_have_different_cursors(one: Place, other: Place) -> None:
+def test_different_places_have_different_cursors(one: CursorKey, other: CursorKey) -> None:
     """A cursor names one place only."""
     assert (to_cursor(one) == to_cursor(other)) == (one == other)
 
@@ -94,7 +94,7 @@ def test_a_place_has_one_cursor_only() -> None:
     assert place_of(cursor[:-3] + "R==") is None
 
 
-@pytest.mark.parametrize("size", [-1, MOST_SIZE + 1, 2**31])
+@pytest.mark.parametrize("size", [-1, MAX_PAGE_SIZE + 1, 2**31])
 @pytest.mark.parametrize("name", ["first", "last"])
 def test_a_page_has_a_size_that_can_be_served(name: str, size: int) -> None:
     """Neither a negative page nor all of a table."""
@@ -117,7 +117,7 @@ def test_pages_that_follow_each_other_hold_every_row_once(
 ) -> None:
     """Walking a list from either end shows each row exactly once, in order, and knows where it ends."""
     newest_first: list[Any] = sorted(data.draw(st.lists(KINDS[kind], unique=True, max_size=12)), reverse=True)
-    walked: list[Place] = []
+    walked: list[CursorKey] = []
     edge: str | None = None
     while True:
         window = Window.of(None, None, size, edge, by=kind) if backward else Window.of(size, edge, None, None, by=kind)

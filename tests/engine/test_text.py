@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
-from backend.engine.text import MOST_CHARACTERS, Checker, gate
+from backend.engine.text import MAX_CHARACTERS, Checker, gate
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 IN_THE_DATABASE = settings(
@@ -83,9 +83,9 @@ def test_text_comes_out_in_one_form() -> None:
 
 def test_text_that_is_too_long_for_any_field_is_refused() -> None:
     """Before anything is worked out from it."""
-    assert gate("x" * MOST_CHARACTERS)
+    assert gate("x" * MAX_CHARACTERS)
     with pytest.raises(Invalid, match="too long"):
-        gate("x" * (MOST_CHARACTERS + 1))
+        gate("x" * (MAX_CHARACTERS + 1))
 
 
 @settings(database=None)

@@ -10,7 +10,7 @@ from backend.engine.guard import guard_of
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import (
-    MOST_OWN,
+    MAX_OWN_VERSIONS,
     Expected,
     is_unchanged,
     mergeable,
@@ -215,7 +215,7 @@ def test_own_writes_over_others_have_not_seen_those() -> None:
     assert [stamp for stamp in range(1, 7) if seen.has_seen(stamp)] == [1, 3, 4]
     for version in range(5, 300):
         seen = seen.and_wrote(version)
-    assert len(seen.own) == MOST_OWN
+    assert len(seen.own) == MAX_OWN_VERSIONS
     assert not seen.has_seen(3)
 
 

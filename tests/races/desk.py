@@ -13,7 +13,7 @@ from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.monitoring import verify
 from backend.people.models import Person
-from backend.reading.places import Place
+from backend.reading.places import ReadingPlace
 from backend.stories import actions
 from backend.stories.actions import NewChapter, NewStory
 from backend.stories.models import Chapter, Revision, Story
@@ -88,7 +88,7 @@ class Desk:
 
     def view(self, reader: Person, chapter: uuid.UUID | None) -> Outcome:
         """A reader opens it, wherever they have been."""
-        place = None if chapter is None else Place(chapter, 0)
+        place = None if chapter is None else ReadingPlace(chapter, 0)
         return reading.record_view(
             reader, story=self.story, place=place, expect=Expected(None), furthest=True, key=None
         )

@@ -6,9 +6,10 @@ from typing import Any
 
 from backend.engine.errors import Refusal
 from backend.engine.transactions import unit_of_work
+from backend.erasure import sweeping
 from backend.moderation.digest import tell_moderators
 from backend.moderation.rescreening import rescreen
-from backend.people import actions, sweeping
+from backend.people import actions
 from backend.people.models import Account
 from tests.api import PASSWORD, Caller, join
 from tests.leaving import Life, done, leave, live

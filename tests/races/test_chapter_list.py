@@ -207,7 +207,7 @@ def test_a_reader_in_the_last_chapter_is_moved_by_each_deletion(asha: Caller, bi
 
 def test_appending_ends_at_the_most_that_a_story_may_have(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight at once where there is room for three: three are added, and the others are told."""
-    monkeypatch.setattr("backend.stories.chapters.MOST_CHAPTERS", 4)
+    monkeypatch.setattr("backend.stories.chapters.MAX_CHAPTERS", 4)
     desk = Desk.of(asha.person, "One.")
     titles = [f"Chapter {uuid.uuid4()}" for _ in range(8)]
     answers = [word(answer) for answer in race([partial(told, partial(desk.append, title)) for title in titles])]

@@ -9,7 +9,7 @@ from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.reading.actions import record_view
 from backend.reading.models import Reading
-from backend.reading.places import Place
+from backend.reading.places import ReadingPlace
 from backend.stories.models import Chapter, Story
 from schema.nodes import to_id
 from tests.api import Caller
@@ -88,7 +88,9 @@ def test_the_furthest_place_wins_over_whoever_names_a_version(asha: Caller, bila
     assert sorted(int(answer["reading"]["version"]) for answer in written) == list(range(1, len(written) + 1))
 
 
-def overtaken(bilal: Caller, story: Any, rivals: Place, mine: Place, *, chapters_move: bool = False) -> Any:
+def overtaken(
+    bilal: Caller, story: Any, rivals: ReadingPlace, mine: ReadingPlace, *, chapters_move: bool = False
+) -> Any:
     """What a device is told that found the reader's row locked, while another one moved it."""
     row = Story.objects.get()
 
@@ -112,7 +114,7 @@ def test_a_device_that_waited_compares_with_what_it_waited_for(
     """Not with what was there when it came."""
     story, chapter = asha.published_story(), Chapter.objects.get()
     bilal.record_view(story["id"])
-    answer = overtaken(bilal, story, Place(chapter.pk, rivals), Place(chapter.pk, mine))
+    answer = overtaken(bilal, story, ReadingPlace(chapter.pk, rivals), ReadingPlace(chapter.pk, mine))
     assert answer["applied"] == applied
     assert (answer["reading"]["offset"], Reading.objects.get().offset) == (9, 9)
 
@@ -121,7 +123,7 @@ def test_a_device_that_waited_compares_by_the_present_order(asha: Caller, bilal:
     """The chapters may have been moved while it waited: its place was further when it came, and is not any more."""
     story, (one, two, _) = asha.published_story(chapters=3), Chapter.objects.order_by("position")
     bilal.record_view(story["id"], "0", story["chapters"][0]["id"])
-    answer = overtaken(bilal, story, Place(one.pk, 5), Place(two.pk, 0), chapters_move=True)
+    answer = overtaken(bilal, story, ReadingPlace(one.pk, 5), ReadingPlace(two.pk, 0), chapters_move=True)
     assert (answer["applied"], answer["reading"]["chapter"]) == ("NOOP", {"id": to_id("Chapter", one.pk)})
     assert Reading.objects.get().chapter_id == one.pk
 

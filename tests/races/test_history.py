@@ -13,7 +13,7 @@ from django.db import connection
 from backend.engine.errors import Conflict, Refusal
 from backend.engine.versions import Expected
 from backend.people.models import Person
-from backend.social.models import Standing
+from backend.social.models import PairSide
 from backend.social.pairs import Pair
 from resolvers import social
 from tests.races.rivals import race
@@ -56,7 +56,7 @@ class Step:
     move: str
     seen: int | None
     said: str
-    standing: Standing | None
+    pair_side: PairSide | None
 
 
 State = dict[str, Any]
@@ -84,8 +84,8 @@ def walk(people: list[Person], chance: random.Random) -> list[Step]:
         if move == "block" and chance.random() < 0.5:
             version = None
         step = take(me, them, move, version)
-        if step.standing is not None:
-            seen[me.pk, them.pk] = step.standing.version
+        if step.pair_side is not None:
+            seen[me.pk, them.pk] = step.pair_side.version
         steps.append(step)
     return steps
 
@@ -151,13 +151,13 @@ def check_versions(story: list[State]) -> None:
 
 def check_step(step: Step, story: list[State]) -> None:
     """What the step was told is what its side's story says."""
-    if step.standing is None:
+    if step.pair_side is None:
         assert step.said in ("NOT_FOUND", "FORBIDDEN", "BUSY")
         return
-    version = step.standing.version
+    version = step.pair_side.version
     strangers = {"version": 0, "following": False, "followed_by": False, "blocking": False}
     then = next((state for state in story if state["version"] == version), strangers)
-    assert {name: getattr(step.standing, name) for name in then} == then
+    assert {name: getattr(step.pair_side, name) for name in then} == then
     seen = version if step.seen is None else step.seen
     if step.said == "CONFLICT":
         assert seen > version or changed(story, seen, version) & READS[step.move]
@@ -171,7 +171,9 @@ def check_step(step: Step, story: list[State]) -> None:
 def check_count(steps: list[Step]) -> None:
     """Each acknowledged write is one change of its row, with a version of its own, and there are no others."""
     written = [
-        (step.me.pk, step.them.pk, step.standing.version) for step in steps if step.said == "WRITTEN" and step.standing
+        (step.me.pk, step.them.pk, step.pair_side.version)
+        for step in steps
+        if step.said == "WRITTEN" and step.pair_side
     ]
     assert len(written) == len(set(written))
     ((changes,),) = query("SELECT count(*) FROM race_log WHERE (at->>'low_version', at->>'high_version') <> ('0', '0')")

@@ -9,7 +9,7 @@ from backend.engine.versions import Expected, stamped, write
 from backend.erasure.stories import delete_story
 from backend.reading import actions
 from backend.reading.models import Reading
-from backend.reading.places import Place
+from backend.reading.places import ReadingPlace
 from backend.stories.chapters import delete_chapter
 from backend.stories.models import Chapter, Story
 from tests.api import Caller
@@ -53,7 +53,7 @@ def test_a_deletion_waits_for_a_view_and_takes_it_along(asha: Caller, bilal: Cal
     story, chapter = Story.objects.get(), Chapter.objects.get()
 
     def hold() -> Rival:
-        actions.record_view(bilal.person.pk, story.pk, Place(chapter.pk, 1), Expected(0))
+        actions.record_view(bilal.person.pk, story.pk, ReadingPlace(chapter.pk, 1), Expected(0))
         return Rival(lambda: delete(story)).until_it_waits()
 
     unit_of_work(hold).result()
@@ -98,7 +98,7 @@ def test_the_deletion_of_a_chapter_waits_for_a_view_and_moves_the_reader(asha: C
     story, (one, two) = Story.objects.get(), Chapter.objects.order_by("position")
 
     def hold() -> Rival:
-        actions.record_view(bilal.person.pk, story.pk, Place(one.pk, 7), Expected(None), furthest=True)
+        actions.record_view(bilal.person.pk, story.pk, ReadingPlace(one.pk, 7), Expected(None), furthest=True)
         return Rival(lambda: unit_of_work(lambda: delete_chapter(one.pk, asha.person.pk, FIRST))).until_it_waits()
 
     unit_of_work(hold).result()
@@ -120,7 +120,7 @@ def test_views_and_edits_do_not_wait_for_each_other(asha: Caller, bilal: Caller)
         return elsewhere(lambda: bilal.record_view(made["id"], "0", made["chapters"][0]["id"]))
 
     def edit_during_a_view() -> Any:
-        actions.record_view(bilal.person.pk, story.pk, Place(chapter.pk, 9), Expected(1))
+        actions.record_view(bilal.person.pk, story.pk, ReadingPlace(chapter.pk, 9), Expected(1))
         return elsewhere(lambda: unit_of_work(edit))
 
     assert unit_of_work(view_during_an_edit)["applied"] == "WRITTEN"

@@ -15,10 +15,11 @@ from django.core.management import CommandError, call_command
 from backend.engine import metrics
 from backend.engine.errors import Busy
 from backend.engine.transactions import unit_of_work
+from backend.erasure import sweeping
 from backend.management.commands import token
-from backend.moderation import subjects
+from backend.moderation import erasure as reports
 from backend.moderation.models import Report
-from backend.people import actions, sweeping
+from backend.people import actions
 from backend.people.models import AccessToken, Account, Departure, Person
 from backend.reading.models import Reading
 from backend.stories.models import StoryTally
@@ -206,7 +207,7 @@ def test_reports_go_in_one_order() -> None:
     def hold() -> list[Rival]:
         list(Report.objects.filter(pk=chapter).select_for_update())
         told = {"story": [things[story].story_id], "chapter": [things[chapter].chapter_id]}
-        works = [lambda: subjects.forget(**told), lambda: subjects.forget_reports(life.chitra.person.pk, 200)]
+        works = [lambda: reports.resolve_reports(**told), lambda: reports.sweep_person(life.chitra.person.pk, 200)]
         return [Rival(lambda work=work: unit_of_work(work)).until_it_waits() for work in works]
 
     for rival in unit_of_work(hold):

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
-from backend.monitoring.market import MARKET
 from django.db import connection
 
 from backend.engine.checks import run
-from backend.engine.errors import OutOfStock
 from backend.engine.idempotency import Outcome
 from backend.engine.transactions import snapshot, unit_of_work
 from backend.engine.versions import Expected
+from backend.market.errors import OutOfStock
+from backend.market.invariants import INVARIANTS
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
 from backend.market.orders import NewLine
 from backend.people.models import Person
@@ -69,7 +69,7 @@ def watching(done: threading.Event) -> Callable[[], int]:
         looks = 0
         while not done.is_set() or not looks:
             with snapshot():
-                broken = [(result.check.name, result.rows) for result in map(run, MARKET) if result.broken]
+                broken = [(result.check.name, result.rows) for result in map(run, INVARIANTS) if result.broken]
             assert broken == []
             looks += 1
         return looks
@@ -138,7 +138,7 @@ def test_orders_with_opposite_lines_do_not_lock_each_other_out(asha: Any, monkey
     """Editions are locked by their ids, whatever order they are asked for in: no deadlock, not even one that is run again."""
     first, *_, last = editions = printed(asha.person, 400, count=4)
     buyers = crowd(8)
-    monkeypatch.setattr("backend.engine.transactions.MOST_ATTEMPTS", 1)
+    monkeypatch.setattr("backend.engine.transactions.MAX_ATTEMPTS", 1)
 
     def buy(buyer: Person, backwards: bool, _round: int) -> str:
         return said(partial(order, buyer, *((one, 1) for one in (editions[::-1] if backwards else editions))))

@@ -64,6 +64,6 @@ def test_of_follow_and_block_by_the_same_person_both_orders_are_explained(asha: 
     results = race([lambda: asha.follow(bilal, "0"), lambda: asha.block(bilal)])
     assert results[1]["applied"] == "WRITTEN"
     assert results[0].get("applied") == "WRITTEN" or results[0]["code"] == "CONFLICT"
-    standing = asha.relationship(bilal)
-    assert (standing["following"], standing["blocking"]) == (False, True)
+    pair_side = asha.relationship(bilal)
+    assert (pair_side["following"], pair_side["blocking"]) == (False, True)
     assert_sound()

@@ -146,7 +146,7 @@ HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } }
 @pytest.fixture(autouse=True)
 def whole(settings: Any) -> None:
     """No client asks for everything at once: that is beyond what a document may cost."""
-    settings.MOST_COST = 100_000
+    settings.MAX_COST = 100_000
 
 
 @pytest.mark.parametrize("field", ASKS)

@@ -21,7 +21,7 @@ from graphql import (
     validate_schema,
 )
 
-from schema.answers import _TextGate
+from schema.answers import NormalizeText
 from schema.root import schema
 from tests.schema.mutations import CONDITIONED
 
@@ -102,7 +102,7 @@ def test_all_text_goes_through_the_gate() -> None:
     for root in (schema.query, schema.mutation):
         for field in root.__strawberry_definition__.fields:  # type: ignore[union-attr]
             lookup = field.name in ("node", "nodes", "relationships")
-            assert lookup or not field.arguments or any(isinstance(one, _TextGate) for one in field.extensions), (
+            assert lookup or not field.arguments or any(isinstance(one, NormalizeText) for one in field.extensions), (
                 field.name
             )
 

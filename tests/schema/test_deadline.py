@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from psycopg import OperationalError, connect
 
-from backend.engine import deadline
+from backend.engine import committed, deadline
 from backend.engine.deadline import Deadline, limited
 from backend.engine.errors import Busy, OutcomeUnknown
 from backend.engine.transactions import snapshot, unit_of_work
@@ -49,7 +49,7 @@ def test_a_query_that_takes_too_long_is_broken_off(asha: Caller, short: None, mo
         answer = asha.post(READ)
     (error,) = answer["errors"]
     assert answer["data"] is None
-    assert error["message"] == deadline.BROKEN_OFF
+    assert error["message"] == deadline.TIMED_OUT
     assert (error["extensions"]["code"], error["extensions"]["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
     assert running() == 0
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
@@ -97,7 +97,7 @@ def test_what_was_never_begun_is_not_said_to_be_written() -> None:
         with pytest.raises(Busy, match="Nothing was written"):
             unit_of_work(lambda: pytest.fail("begun"))
         assert isinstance(deadline.refused(), OutcomeUnknown)
-        deadline.begin()
+        committed.begin()
         assert isinstance(deadline.refused(), Busy)
 
 

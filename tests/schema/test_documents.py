@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from schema.execution import documents
-from schema.execution.documents import MOST_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
+from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
 from tests.schema.wire import post
 
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.Mon
 
 def test_a_very_long_document_is_not_remembered() -> None:
     """A thousand of them would fill the memory."""
-    query = "{ __typename " + "#" * MOST_CHARACTERS_REMEMBERED + "\n}"
+    query = "{ __typename " + "#" * MAX_CHARACTERS_REMEMBERED + "\n}"
     assert prepare(query) is not prepare(query)
 
 
@@ -83,7 +83,7 @@ def test_documents_sent_once_push_out_none_that_are_in_use() -> None:
 
 def test_what_is_remembered_is_bounded_by_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prepared document takes some hundred times the memory of its text."""
-    monkeypatch.setattr(documents, "MOST_CHARACTERS_IN_ALL", 10_000)
+    monkeypatch.setattr(documents, "MAX_CHARACTERS_IN_ALL", 10_000)
     remembered = _Remembered(1_000)
     in_use = "query InUse { __typename }"
     for n in range(200):

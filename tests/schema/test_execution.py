@@ -149,7 +149,7 @@ def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> N
 
 def test_an_answer_that_would_be_too_long_is_refused(asha: Caller, settings: Any) -> None:
     """Texts that are asked for by many names count as often; short ones do not count."""
-    settings.MOST_ANSWER = 20_000
+    settings.MAX_ANSWER_CHARACTERS = 20_000
     asha.update_profile({"bio": "x" * 2_000}, "1")
     names = "{ viewer { %s } }"
     assert asha.ask(names % " ".join(f"b{n}: bio" for n in range(10)))["viewer"]["b9"] == "x" * 2_000
@@ -162,7 +162,7 @@ def test_an_answer_that_would_be_too_long_is_refused(asha: Caller, settings: Any
 
 def test_a_write_whose_answer_would_be_too_long_is_written(asha: Caller, settings: Any) -> None:
     """And the client is told that it may be, and how to hear of it."""
-    settings.MOST_ANSWER = 20_000
+    settings.MAX_ANSWER_CHARACTERS = 20_000
     bios = " ".join(f"b{n}: bio" for n in range(11))
     answer = asha.post(
         'mutation ($bio: String!) { updateProfile(patch: {bio: $bio}, expect: {version: "1"}) '

@@ -8,10 +8,10 @@ from django.test import Client
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
 from backend.limits.turns import MY_TURN, Postponed
-from backend.pages import MOST_SIZE
+from backend.pages import MAX_PAGE_SIZE
 from schema.execution.cost import LISTED, MUTATION, WEIGHTS, Costs
-from schema.execution.documents import GRAPHQL, MOST_ERRORS
-from schema.execution.limits import CAP, too_large, too_long
+from schema.execution.document_limits import CAP, too_large, too_long
+from schema.execution.documents import GRAPHQL, MAX_ERRORS
 from tests.api import Caller
 
 DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]
@@ -94,7 +94,7 @@ def test_variables_hold_only_so_many_values(value: Any) -> None:
 def test_few_errors_are_told_of_one_document() -> None:
     """Each may quote much of it."""
     answer = Caller().post("{ " + " ".join(f"unknown{n}" for n in range(50)) + " }")
-    assert len(answer["errors"]) == MOST_ERRORS + 1
+    assert len(answer["errors"]) == MAX_ERRORS + 1
 
 
 def test_a_request_error_of_a_limit_is_400(client: Client) -> None:
@@ -116,7 +116,7 @@ def test_what_clients_send_stays_far_below(path: Path, settings: Any) -> None:
     assert too_large(document) is None
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            assert Costs(GRAPHQL, document, node).of({}) < settings.MOST_COST / 2
+            assert Costs(GRAPHQL, document, node).of({}) < settings.MAX_COST / 2
 
 
 def test_introspection_is_judged_apart() -> None:
@@ -161,10 +161,10 @@ def test_a_page_counts_each_row_that_it_can_have(arguments: str) -> None:
         ("first: $m", {}, 7),
         ("first: $n", {}, 20),
         ("first: $n", {"n": None}, 20),
-        ("first: $n", {"n": 10**9}, MOST_SIZE),
+        ("first: $n", {"n": 10**9}, MAX_PAGE_SIZE),
         ("first: $n", {"n": -5}, 0),
         ("first: $n", {"n": "nonsense"}, 20),
-        ("first: 99999999999999999999", {}, MOST_SIZE),
+        ("first: 99999999999999999999", {}, MAX_PAGE_SIZE),
         ("", {}, 20),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings:
     long = "{ __typename " + " ".join(f"turn{n}: __typename" for n in range(40)) + "}" + "#" * 2_000
     dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
     sign_in = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
-    assert min(cost(dear), cost(sign_in)) >= settings.MUCH
+    assert min(cost(dear), cost(sign_in)) >= settings.EXPENSIVE_QUERY_COST
     before = MY_TURN.set(lambda: False)
     try:
         for query in (long, dear):

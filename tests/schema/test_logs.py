@@ -12,7 +12,7 @@ from django.test import Client
 from procrastinate.jobs import Job
 
 from backend.jobs.outcomes import JobOutcome, ended
-from backend.jobs.queue import MOST_ATTEMPTS
+from backend.jobs.queue import MAX_ATTEMPTS
 from backend.people.models import Account
 from resolvers import people
 from tests.api import PASSWORD, Caller
@@ -140,7 +140,7 @@ def test_a_fault_outside_of_graphql_is_a_line_too(asha: Caller, lines: Lines, mo
 
 def test_a_failed_job_is_a_line(transactional_db: None, lines: Lines) -> None:
     """With its task and number, and not what it was called with; the library's own line, which says that, is left out."""
-    job = Job(id=7, queue="default", lock=None, queueing_lock=None, task_name="announce", attempts=MOST_ATTEMPTS)
+    job = Job(id=7, queue="default", lock=None, queueing_lock=None, task_name="announce", attempts=MAX_ATTEMPTS)
     ended(job, JobOutcome.FAILED, 1.5, LookupError(SECRET))
     logging.getLogger("procrastinate.worker").error("Job announce[7](x=%s)", SECRET, extra={"action": "job_error"})
     (line,) = lines()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schema.nodes import MOST_IDS, to_id
+from schema.nodes import MAX_IDS, to_id
 from tests.api import Caller
 from tests.moderating import make_moderator
 
@@ -110,6 +110,6 @@ def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
 
 def test_at_most_so_many_nodes_at_once(asha: Caller) -> None:
     """More are refused, not cut off."""
-    assert len(asha.ask(NODES, ids=[asha.id] * MOST_IDS)["nodes"]) == MOST_IDS
-    answer = asha.post(NODES, ids=[asha.id] * (MOST_IDS + 1))
+    assert len(asha.ask(NODES, ids=[asha.id] * MAX_IDS)["nodes"]) == MAX_IDS
+    answer = asha.post(NODES, ids=[asha.id] * (MAX_IDS + 1))
     assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "INVALID")

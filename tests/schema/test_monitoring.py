@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend.engine.heat import HEAT
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from backend import VERSION
+from backend.engine.conflicts import FREQUENT
 from backend.engine.errors import Busy, OutcomeUnknown
 from backend.monitoring import database
 from resolvers import people
-from schema.execution.mutation_metrics import TYPES
+from schema.nodes import node_types
 from schema.root import schema
 from tests.api import Caller
 from tests.moderating import make_moderator
@@ -159,7 +159,7 @@ def test_labels_are_of_the_schema(asha: Caller) -> None:
     transactions = {part for key in scraped() if key[0] == "katha_transactions_total" for part in key[1:]}
     assert {part for part in transactions if part.startswith("operation=")} == {f"operation={name}" for name in known}
     assert "operation=mine" not in labels
-    assert set(TYPES.values()) <= set(schema._schema.type_map)
+    assert set(node_types()) <= set(schema._schema.type_map)
 
 
 def test_requests_are_counted_by_status() -> None:
@@ -255,7 +255,7 @@ def test_health_is_for_moderators(asha: Caller) -> None:
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
     """Nothing was fought over so far: neither in this process, by the tests before, nor in a server that they started."""
-    monkeypatch.setattr(HEAT, "_counts", {})
+    monkeypatch.setattr(FREQUENT, "_counts", {})
     settings.DATA = tmp_path
 
 
@@ -290,14 +290,14 @@ def test_health_says_what_metrics_say(asha: Caller, bilal: Caller) -> None:
 
 
 @pytest.mark.usefixtures("cold")
-def test_heat_is_listed(asha: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+def test_conflicts_are_listed(asha: Caller, capsys: pytest.CaptureFixture[str]) -> None:
     """The type, the key, the fields; and that there is nothing where there is nothing."""
-    call_command("heat", limit=0)
+    call_command("conflicts", limit=0)
     assert "No conflicts" in capsys.readouterr().out
     asha.update_profile({"name": "First"}, "1")
     for _ in range(1000):
         people.actions.conflict(None, seen=people.Expected(1), thing=("person", asha.person.pk))
-    call_command("heat", limit=1)
+    call_command("conflicts", limit=1)
     listed = capsys.readouterr().out.splitlines()
     assert listed[0].split() == ["conflicts", "type", "key", "fields", "last"]
     assert listed[1].split()[:3] == ["1000", "person", str(asha.person.pk)]

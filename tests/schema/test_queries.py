@@ -23,7 +23,7 @@ from backend.reading import queries as reading
 from backend.reading.models import Reading
 from backend.social import queries as social
 from backend.stories import lists
-from backend.stories.lists import Order, Wanted
+from backend.stories.lists import StoryOrder, Wanted
 from backend.stories.models import Story
 from backend.whispers import queries as whispers
 from schema.nodes import to_id
@@ -449,7 +449,7 @@ def test_pages_are_read_from_their_indexes(
         lists.feed(window, viewer=viewer, mature=False)
         lists.by_authors(owners[:1], window, viewer=viewer, mature=False)
         lists.on_shelf(viewer, window)
-        for wanted, order in product(wanted_lists(owners[1]), Order):
+        for wanted, order in product(wanted_lists(owners[1]), StoryOrder):
             lists.stories(wanted, order, window, viewer=viewer, mature=False)
         reading.of_reader(viewer, window)
         whispers.of_everybody(window)
@@ -471,8 +471,8 @@ def test_pages_are_read_from_their_indexes(
         assert "Seq Scan" not in plan.replace("Seq Scan on people_departure", ""), plan
 
 
-@pytest.mark.parametrize("order", Order)
-def test_rare_words_are_found_by_their_index(transactional_db: None, order: Order) -> None:
+@pytest.mark.parametrize("order", StoryOrder)
+def test_rare_words_are_found_by_their_index(transactional_db: None, order: StoryOrder) -> None:
     """The words of the query are those of the index, which `@@` with any others would not use."""
     call_command("demo", people=200, stories=3_000, chapters=0, views=3_000, verbosity=0)
     explained = Explained()

@@ -2,7 +2,7 @@
 
 import uuid
 
-from schema.nodes import MOST_IDS, to_id
+from schema.nodes import MAX_IDS, to_id
 from tests.api import Caller
 
 RELATIONSHIPS = "query ($p: [ID!]!) { relationships(people: $p) { person { handle } following } }"
@@ -35,8 +35,8 @@ def test_relationships_are_of_the_signed_in(asha: Caller, nobody: Caller) -> Non
 
 def test_at_most_so_many_relationships_at_once(asha: Caller, bilal: Caller) -> None:
     """More are refused, not cut off."""
-    assert len(asha.ask(RELATIONSHIPS, p=[bilal.id] * MOST_IDS)["relationships"]) == MOST_IDS
-    assert asha.post(RELATIONSHIPS, p=[bilal.id] * (MOST_IDS + 1))["errors"][0]["extensions"]["code"] == "INVALID"
+    assert len(asha.ask(RELATIONSHIPS, p=[bilal.id] * MAX_IDS)["relationships"]) == MAX_IDS
+    assert asha.post(RELATIONSHIPS, p=[bilal.id] * (MAX_IDS + 1))["errors"][0]["extensions"]["code"] == "INVALID"
 
 
 def test_somebody_elses_side_is_not_found(asha: Caller, bilal: Caller, chitra: Caller) -> None:

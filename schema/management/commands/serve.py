@@ -16,7 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from backend.engine.transactions import unit_of_work
-from backend.jobs.worker_process import worker_beside
+from backend.jobs.worker_process import worker_process
 from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
@@ -25,13 +25,13 @@ from backend.production import NotForProduction, require_data, require_settings
 
 PATIENCE_SECONDS = 10
 """How long a worker may take to finish its requests when it is told to stop."""
-MOST_HEAD = 128 * 1024
+MAX_HEAD_BYTES = 128 * 1024
 """Bytes of a request's head, and those that are read of a body in one go."""
 BACKLOG = 4_096
 """Connections that wait until a worker takes them."""
 OTHER_FILES = 256
 """That a worker has open beside its connections."""
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 class Command(BaseCommand):
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             interface=Interfaces.RSGI,
             # With HTTP/2 a header of some bytes can stand for thousands, and a connection may say nothing for ever.
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(max_buffer_size=MOST_HEAD),
+            http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             backpressure=_connections(),
             backlog=BACKLOG,
             workers=options["workers"],
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             workers_kill_timeout=PATIENCE_SECONDS,
             log_enabled=False,
         )
-        with nullcontext() if options["no_worker"] else worker_beside():
+        with nullcontext() if options["no_worker"] else worker_process():
             server.serve()
 
     def _welcome(self, host: str, port: int) -> None:
@@ -151,10 +151,10 @@ def require_free_port(host: str, port: int) -> None:
     except OSError as error:
         raise CommandError(
             f"Cannot listen on {host} port {port}: {error}. If another program uses port {port}, choose another: "
-            f"make run PORT={port + 1 if port < MOST_PORT else 8000}"
+            f"make run PORT={port + 1 if port < MAX_PORT else 8000}"
         ) from None
 
 
 def port(text: str) -> int:
     """A port to listen on."""
-    return whole_number(text, 1, MOST_PORT)
+    return whole_number(text, 1, MAX_PORT)

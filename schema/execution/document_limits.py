@@ -27,11 +27,11 @@ CAP = 1_000_000_000
 
 TYPES_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
 """The fields of introspection that lead from a type to many others, each of which leads on."""
-MOST_TYPES_OF_TYPES = 3
+MAX_TYPES_OF_TYPES = 3
 """Such fields within one another. What tools send has two."""
-MOST_INTROSPECTION_LEVELS = 20
+MAX_INTROSPECTION_LEVELS = 20
 """What tools send has 15."""
-MOST_SCHEMAS = 2
+MAX_SCHEMAS = 2
 """Times that the whole schema is asked for. What tools send asks once."""
 
 
@@ -54,24 +54,24 @@ class Size(NamedTuple):
 
 def too_long(text: str) -> GraphQLError | None:
     """What there is too much of in the text of a document, before it is read, or None."""
-    if len(text) > settings.MOST_CHARACTERS:
-        return exceeded("characters", "characters", len(text), settings.MOST_CHARACTERS)
+    if len(text) > settings.MAX_CHARACTERS:
+        return exceeded("characters", "characters", len(text), settings.MAX_CHARACTERS)
     lines = text.count("\n") + text.count("\r") + 1
-    return exceeded("lines", "lines", lines, settings.MOST_LINES) if lines > settings.MOST_LINES else None
+    return exceeded("lines", "lines", lines, settings.MAX_LINES) if lines > settings.MAX_LINES else None
 
 
 def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
     """What there is too much of in the variables, or None: each value within them is looked at several times."""
     found = 0
     unseen: list[Any] = [variables or {}]
-    while unseen and found <= settings.MOST_VALUES:
+    while unseen and found <= settings.MAX_VALUES:
         value = unseen.pop()
         found += len(value)
         inside = value.values() if isinstance(value, dict) else value
         unseen += [one for one in inside if isinstance(one, dict | list)]
-    if found <= settings.MOST_VALUES:
+    if found <= settings.MAX_VALUES:
         return None
-    return exceeded("values", "values within the variables", found, settings.MOST_VALUES)
+    return exceeded("values", "values within the variables", found, settings.MAX_VALUES)
 
 
 def too_large(document: DocumentNode) -> GraphQLError | None:
@@ -82,19 +82,19 @@ def too_large(document: DocumentNode) -> GraphQLError | None:
     name, repeats = max(measuring.repeats.items(), key=lambda item: item[1], default=("", 0))
     same, times = measuring.most_same
     limits = (
-        ("operations", "operations", measuring.operations, settings.MOST_OPERATIONS),
-        ("fragments", "fragments", measuring.fragments, settings.MOST_FRAGMENTS),
-        ("variables", "variables", measuring.variables, settings.MOST_VARIABLES),
-        ("depth", "levels of fields", most.levels, settings.MOST_DEPTH),
-        ("fields", "fields", most.fields, settings.MOST_FIELDS),
-        ("aliases", "aliases", most.aliases, settings.MOST_ALIASES),
-        ("directives", "directives", most.directives, settings.MOST_DIRECTIVES),
-        ("rootFields", "root fields", most.roots, settings.MOST_ROOT_FIELDS),
-        ("repeats", f'fields called "{name}" that hold fields', repeats, settings.MOST_REPEATS),
-        ("same", f'fields called "{same}" of one thing', times, settings.MOST_SAME),
-        ("introspection", "fields `__schema`", most.schemas, MOST_SCHEMAS),
-        ("introspection", "levels of introspection", most.introspection, MOST_INTROSPECTION_LEVELS),
-        ("introspection", "levels of introspection from types to types", most.types, MOST_TYPES_OF_TYPES),
+        ("operations", "operations", measuring.operations, settings.MAX_OPERATIONS),
+        ("fragments", "fragments", measuring.fragments, settings.MAX_FRAGMENTS),
+        ("variables", "variables", measuring.variables, settings.MAX_VARIABLES),
+        ("depth", "levels of fields", most.levels, settings.MAX_DEPTH),
+        ("fields", "fields", most.fields, settings.MAX_FIELDS),
+        ("aliases", "aliases", most.aliases, settings.MAX_ALIASES),
+        ("directives", "directives", most.directives, settings.MAX_DIRECTIVES),
+        ("rootFields", "root fields", most.roots, settings.MAX_ROOT_FIELDS),
+        ("repeats", f'fields called "{name}" that hold fields', repeats, settings.MAX_REPEATED_FIELDS),
+        ("same", f'fields called "{same}" of one thing', times, settings.MAX_SAME_FIELDS),
+        ("introspection", "fields `__schema`", most.schemas, MAX_SCHEMAS),
+        ("introspection", "levels of introspection", most.introspection, MAX_INTROSPECTION_LEVELS),
+        ("introspection", "levels of introspection from types to types", most.types, MAX_TYPES_OF_TYPES),
     )
     for limit, what, found, allowed in limits:
         if found > allowed:
