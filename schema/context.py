@@ -21,7 +21,7 @@ class Context:
         self.token = bearer_token(request)
 
     def spend(self, cost: int) -> None:
-        """Count what the request costs for whoever sends it. Raises `Overspent`."""
+        """Count what the request costs for whoever sends it. Raises `RateLimited`."""
         spending.spend(self.request, self.token, cost)
 
     @cached_property

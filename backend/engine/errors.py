@@ -139,8 +139,14 @@ class RateLimited(Refusal):
     code = "RATE_LIMITED"
     retry_kind = RetryKind.SAME_REQUEST
 
-    def __init__(self, limit: str, *, after_ms: int) -> None:
-        super().__init__("There were too many of these lately. Wait, then send the same again.", after_ms=after_ms)
+    def __init__(
+        self,
+        limit: str,
+        message: str = "There were too many of these lately. Wait, then send the same again.",
+        *,
+        after_ms: int,
+    ) -> None:
+        super().__init__(message, after_ms=after_ms)
         self.limit = limit
 
 

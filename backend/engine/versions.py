@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 
 from django.db import connection, models
 from django.db.models import F, Q
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 from django.db.models.sql import DeleteQuery, UpdateQuery
 from django.db.models.sql.constants import ROW_COUNT
@@ -195,6 +196,27 @@ def remove_all(rows: "models.QuerySet[ModelT]") -> int:
     """`remove` for many rows of which nothing is shown: how many there were."""
     require_transaction()
     return rows.query.chain(DeleteQuery).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
+
+
+def first_row(row: ModelT, key: Sequence[str], *, lock: bool = False) -> ModelT | None:
+    """INSERT … ON CONFLICT: the first row of a thing that had version 0. Returns it; None if there is one already.
+
+    `key` names the fields of the unique constraint that tells one thing from another. Of two who insert at once the second
+    waits, and is told None: that is the conflict of version 0. With `lock`, a row that is there is locked, and left alone.
+    """
+    require_transaction()
+    meta, quote = row._meta, connection.ops.quote_name
+    given = [field for field in meta.concrete_fields if not isinstance(getattr(row, field.attname), DatabaseDefault)]
+    columns = ", ".join(quote(str(field.column)) for field in given)
+    unique = ", ".join(quote(str(meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
+    # A row that is there is locked whatever the WHERE says, and then left alone (PostgreSQL manual, INSERT).
+    otherwise = "UPDATE SET version = EXCLUDED.version WHERE false" if lock else "NOTHING"
+    sql = (
+        f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(given))}) "
+        f"ON CONFLICT ({unique}) DO {otherwise} RETURNING {_columns(type(row))}"
+    )
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in given]
+    return next(iter(type(row)._base_manager.raw(sql, values)), None)
 
 
 def _update(rows: "models.QuerySet[ModelT]", values: Mapping[str, Any]) -> UpdateQuery:

@@ -8,12 +8,14 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
+from math import ceil
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from backend.engine import metrics
+from backend.engine.errors import RateLimited
 from backend.limits.addresses import address_of
 
 LIMIT = "cost"
@@ -25,12 +27,7 @@ MINUTE = 60.0
 Key = bytes | str
 
 
-class Overspent(Exception):
-    """More was asked for than there is for now: `seconds` until it can be asked again."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__("Too much has been asked for lately. Wait, then send the same again.")
-        self.seconds = seconds
+TOO_MUCH = "Too much has been asked for lately. Wait, then send the same again."
 
 
 class Spending:
@@ -43,7 +40,7 @@ class Spending:
         self._lock = threading.Lock()
 
     def spend(self, key: Key, cost: int, a_minute: int, *, now: float | None = None) -> None:
-        """Count this cost, unless it does not fit any more. Raises `Overspent`: then it is not counted.
+        """Count this cost, unless it does not fit any more. Raises `RateLimited`: then it is not counted.
 
         What costs more than a minute has fits an empty bucket all the same, and is paid off afterwards.
         """
@@ -56,7 +53,7 @@ class Spending:
             while len(self._empty_at) > MAX_REMEMBERED:
                 self._empty_at.popitem(last=False)
         if over > 0:
-            raise Overspent(over)
+            raise RateLimited(LIMIT, TOO_MUCH, after_ms=ceil(over * 1000))
 
     def owner(self, digest: bytes) -> str | None:
         """Whom this token has signed in."""
@@ -77,13 +74,13 @@ SPENDING: Final = Spending()
 
 
 def spend(request: HttpRequest, token: str | None, cost: int) -> None:
-    """Count the cost of a request for whoever sends it. Raises `Overspent`. Nothing is limited unless the setting says so."""
+    """Count the cost of a request for whoever sends it. Raises `RateLimited`. Nothing is limited unless the setting says so."""
     if not settings.COST_A_MINUTE:
         return
     owner = None if token is None else SPENDING.owner(_digest(token))
     try:
         SPENDING.spend(owner or address_of(request), cost, settings.COST_A_MINUTE)
-    except Overspent:
+    except RateLimited:
         metrics.LIMITED.labels(LIMIT).inc()
         raise
 

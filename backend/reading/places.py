@@ -2,12 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Greatest
 
 from backend.engine.errors import Conflict, FieldConflict
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
+from backend.engine.versions import Expected, conflict, first_row, is_unchanged, stamped, unchanged, write
 from backend.reading.models import Reading
 from backend.reading.queries import never
 from backend.stories.models import Chapter
@@ -33,14 +34,14 @@ class Visit:
     place: ReadingPlace | None
 
     @property
-    def values(self) -> dict[str, object]:
+    def values(self) -> dict[str, Any]:
         """The fields that the place sets."""
         return {} if self.place is None else {"chapter_id": self.place.chapter_id, "offset": self.place.offset}
 
 
 def move(visit: Visit, seen: Expected) -> Reading | None:
     """Move to the visit's place if the place is still as it was at `seen`; None if it is not, or all is so already."""
-    first = _insert(visit, FIRST) if seen.version == 0 else None
+    first = _insert(visit) if seen.version == 0 else None
     news = Q(story_version__lt=visit.story_version)
     if visit.place is not None:
         news |= ~Q(**visit.values)
@@ -53,7 +54,7 @@ def advance(visit: Visit) -> Reading | None:
     A row that is there is locked first. An UPDATE that waits for a rival compares with the rival's place, but finds the
     chapters as they were when it began to wait: by an order that may have changed since, or without the rival's chapter.
     """
-    first = _insert(visit, FIRST_OR_LOCK)
+    first = _insert(visit, lock=True)
     news = Q(story_version__lt=visit.story_version)
     if visit.place is None:
         return first or _update(visit, news)
@@ -72,21 +73,10 @@ def _further(place: ReadingPlace) -> Q:
     return Q(chapter_id=None) | Q(chapter_id=place.chapter_id, offset__lt=place.offset) | Q(behind)
 
 
-INSERT = """
-INSERT INTO reading_reading (id, story_id, reader_id, chapter_id, "offset", story_version, version, place_changed)
-VALUES (%s, %s, %s, %s, %s, %s, 1, 1) ON CONFLICT (story_id, reader_id) DO {otherwise} RETURNING *
-"""
-FIRST = INSERT.format(otherwise="NOTHING")
-FIRST_OR_LOCK = INSERT.format(otherwise="UPDATE SET version = reading_reading.version WHERE false")
-"""A row that is there is locked whatever the WHERE says, and then left alone (PostgreSQL manual, INSERT)."""
-
-
-def _insert(visit: Visit, sql: str) -> Reading | None:
-    """The first place; None if there is one already."""
-    new = never(visit.story_id, visit.reader_id)
-    chapter, offset = visit.values.get("chapter_id"), visit.values.get("offset", 0)
-    parameters = [new.id, visit.story_id, visit.reader_id, chapter, offset, visit.story_version]
-    return next(iter(Reading.objects.raw(sql, parameters)), None)
+def _insert(visit: Visit, *, lock: bool = False) -> Reading | None:
+    """The first place; None if there is one already, which `lock` locks."""
+    new = Reading(story_id=visit.story_id, reader_id=visit.reader_id, story_version=visit.story_version, **visit.values)
+    return first_row(new, ["story", "reader"], lock=lock)
 
 
 def _update(visit: Visit, condition: Q, **values: object) -> Reading | None:

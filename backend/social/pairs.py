@@ -12,8 +12,8 @@ from backend.engine.errors import Conflict, FieldConflict, Invalid, NotFound
 from backend.engine.versions import (
     Expected,
     conflict,
+    first_row,
     is_unchanged,
-    require_transaction,
     stamped,
     unchanged,
     write,
@@ -78,8 +78,7 @@ def find_or_insert(pair: Pair, *, hidden_too: bool = False) -> None:
     costs nothing: the conditioned write that follows decides.
     """
     if find(pair, hidden_too=hidden_too) is None:
-        require_transaction()
-        Relationship.objects.bulk_create([Relationship(**pair.key)], ignore_conflicts=True)
+        first_row(Relationship(**pair.key), ["low", "high"])
 
 
 def write_pair(

@@ -30,7 +30,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from backend.limits.turns import wait_for_turn
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded, too_large, too_long
-from schema.execution.errors import TOO_DEEP, RequestError
+from schema.execution.errors import PARSE_FAILED, TOO_DEEP, RequestError
 from schema.execution.graphql_schema import GRAPHQL
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -115,9 +115,9 @@ def _prepare(text: str) -> Prepared | _Unfit:
     except GraphQLError as error:
         if error.message.endswith(TOO_MANY_TOKENS):
             return _Unfit([_too_many_tokens()], LIMIT_EXCEEDED)
-        return _Unfit([error], "GRAPHQL_PARSE_FAILED")
+        return _Unfit([error], PARSE_FAILED)
     except RecursionError:
-        return _Unfit([GraphQLError(TOO_DEEP)], "GRAPHQL_PARSE_FAILED")
+        return _Unfit([GraphQLError(TOO_DEEP)], PARSE_FAILED)
     if problems and problems[-1].message == ABORTED:
         return _Unfit([GraphQLError(TOO_INTRICATE, extensions={"limit": "validation"})], LIMIT_EXCEEDED)
     if problems:

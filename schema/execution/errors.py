@@ -12,6 +12,7 @@ from backend import logs
 from backend.engine import metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
 from backend.engine.transactions import refusal_for
+from schema.execution.problems import UNPROCESSABLE, Problem
 
 log = logging.getLogger("katha")
 
@@ -26,13 +27,20 @@ MISFIT = "A value in the request does not fit its type."
 TOO_DEEP = "The document is nested too deeply."
 
 
-class RequestError(Exception):
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+
+
+class RequestError(Problem):
     """The request cannot be executed at all: no data, only errors, each with its code."""
 
     def __init__(self, errors: list[GraphQLError], code: str) -> None:
-        super().__init__(code)
-        self.code = code
+        super().__init__(400 if code == PARSE_FAILED else UNPROCESSABLE, code, code)
         self.errors = [shown(error, code) for error in errors]
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The body: every error, with its place in the document."""
+        return {"errors": [error.formatted for error in self.errors]}
 
 
 def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None) -> GraphQLError:

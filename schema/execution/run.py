@@ -33,7 +33,7 @@ MAX_CHARACTERS_LOGGED = 100
 def run(
     prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
 ) -> dict[str, Any]:
-    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `Overspent`."""
+    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `RateLimited`."""
     name = operation.name.value if operation.name else None
     logs.bind(operation=name and name[:MAX_CHARACTERS_LOGGED])
     excess = too_many_values(variables)

@@ -8,19 +8,13 @@ from typing import Any
 
 from django.conf import settings
 
+from schema.execution.problems import Problem, busy
+
 SMALL = 16 * 1024
 """Bytes of a body that take no room: so much each connection may have anyway."""
 
 HOST = re.compile(r"([\w.~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
 """What may stand in the header Host (RFC 3986): a name or an address, and a port."""
-
-
-class Refused(Exception):
-    """The request did not arrive as it should: the status, a code, and what is wrong."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class Memory:
@@ -37,10 +31,10 @@ class Room:
         self._memory, self._taken = memory, 0
 
     def hold(self, size: int) -> None:
-        """Take room for a body that has grown to this size. Raises `Refused` where there is none."""
+        """Take room for a body that has grown to this size. Raises `Problem` where there is none."""
         more = max(size - SMALL, 0) - self._taken
         if more > self._memory.free:
-            raise Refused(503, "BUSY", "Too many large requests are arriving. Wait, then send the same again.")
+            raise busy("Too many large requests are arriving. Wait, then send the same again.")
         self._memory.free -= more
         self._taken += more
 
@@ -51,23 +45,23 @@ class Room:
 
 
 def require_plain(scope: Any) -> None:
-    """Raise `Refused` if it is not plain whom the request asks for what (RFC 9112, section 3.2)."""
+    """Raise `Problem` if it is not plain whom the request asks for what (RFC 9112, section 3.2)."""
     hosts = scope.headers.get_all("host")
     if scope.http_version == "1.1" and not hosts:
-        raise Refused(400, "BAD_REQUEST", "The request names no host.")
+        raise Problem(400, "BAD_REQUEST", "The request names no host.")
     if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):
-        raise Refused(400, "BAD_REQUEST", "The header Host must name one host.")
+        raise Problem(400, "BAD_REQUEST", "The header Host must name one host.")
     if not scope.path.startswith("/") and (scope.method, scope.path) != ("OPTIONS", "*"):
-        raise Refused(400, "BAD_REQUEST", "The request names no path.")
+        raise Problem(400, "BAD_REQUEST", "The request names no path.")
 
 
 async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
-    """What was sent with the request. Raises `Refused` where it is too much, was cut short, or may end elsewhere."""
+    """What was sent with the request. Raises `Problem` where it is too much, was cut short, or may end elsewhere."""
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     length, codings = headers.get("content-length"), headers.get_all("transfer-encoding")
     if codings:  # with a Content-Length beside it, the server before us has taken that away, and closes the connection
         if [coding.lower() for coding in codings] != ["chunked"]:
-            raise Refused(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked.")
+            raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked.")
         return await _pieces(protocol, most, room)
     if length is None or length == "0":
         return b""
@@ -102,9 +96,9 @@ async def _pieces(protocol: Any, most: int, room: Room) -> bytes:
     return bytes(body)
 
 
-def _too_large(most: int) -> Refused:
-    return Refused(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.")
+def _too_large(most: int) -> Problem:
+    return Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.")
 
 
-def _cut_short() -> Refused:
-    return Refused(400, "BAD_REQUEST", "The body did not arrive whole.")
+def _cut_short() -> Problem:
+    return Problem(400, "BAD_REQUEST", "The body did not arrive whole.")

@@ -1,7 +1,6 @@
 """GraphQL over HTTP (the draft specification of graphql.org): from a request to an operation, and its answer back."""
 
 import json
-from math import ceil
 from typing import Any
 
 import orjson
@@ -13,12 +12,13 @@ from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
 from backend.engine.deadline import DEADLINE, Deadline, limited
-from backend.limits.spending import Overspent
+from backend.engine.errors import RateLimited
 from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import prepare, sent
 from schema.execution.errors import RequestError
 from schema.execution.frames import with_room
+from schema.execution.problems import UNPROCESSABLE, Problem, too_many
 from schema.execution.run import run
 from schema.server.accept import preferred
 from schema.server.explorer.views import explorer
@@ -26,20 +26,11 @@ from schema.server.explorer.views import explorer
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
-UNPROCESSABLE, PARTIAL = 422, 294
-"""What the draft recommends since 2025 for a request that cannot be executed, and for data beside errors."""
+PARTIAL = 294
+"""What the draft recommends since 2025 for data beside errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
 ASKED, UNFIT = 1, 100
 """What a request costs by itself, and what one costs that cannot be executed: its document has to be read for that."""
-
-
-class BadRequest(Exception):
-    """The HTTP request is not a GraphQL request: the status, a code, and what is wrong."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 @csrf_exempt  # checked below, exactly where a cookie signs somebody in
@@ -52,43 +43,32 @@ def graphql(request: HttpRequest) -> HttpResponse:
         if _opens_the_page(request) and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML:
             return explorer(request)
         if media is None:
-            raise BadRequest(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
+            raise Problem(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": METHODS})
         answer = with_room(_execute, request)
         return _with_csrf_cookie(request, _respond(PARTIAL if draft and "errors" in answer else 200, media, answer))
-    except BadRequest as bad:
-        if bad.status == UNPROCESSABLE and not draft:
-            bad.status = 400
-        return _refuse(bad, media or JSON)
+    except Problem as problem:
+        return _turn_away(problem, media or JSON, draft=draft)
     except TooManyFieldsSent:
-        return _refuse(BadRequest(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
-    except Overspent as over:
-        return _overspent(over, media or JSON)
-    except RequestError as error:
-        # In application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own.
-        status = 400 if media == GRAPHQL_RESPONSE else 200
-        if draft and error.code != "GRAPHQL_PARSE_FAILED":
-            status = UNPROCESSABLE
-        return _respond(status, media or JSON, {"errors": [one.formatted for one in error.errors]})
+        return _turn_away(Problem(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
+    except RateLimited as refusal:
+        return _turn_away(too_many(refusal), media or JSON)
 
 
 def _opens_the_page(request: HttpRequest) -> bool:
     return request.method in ("GET", "HEAD") and not {"query", "documentId", "extensions"} & request.GET.keys()
 
 
-def _refuse(bad: BadRequest, media: str) -> HttpResponse:
-    error = {"message": bad.message, "extensions": {"code": bad.code}}
-    response = _respond(bad.status, media, {"errors": [error]})
-    for name, value in bad.headers.items():
+def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResponse:
+    status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
+    if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
+        status = (
+            200  # in application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own
+        )
+    response = _respond(status, media, problem.answer)
+    for name, value in problem.headers.items():
         response[name] = value
-    return response
-
-
-def _overspent(over: Overspent, media: str) -> HttpResponse:
-    facts = {"code": "RATE_LIMITED", "afterMs": ceil(over.seconds * 1000)}
-    response = _respond(429, media, {"errors": [{"message": str(over), "extensions": facts}]})
-    response["Retry-After"] = str(ceil(over.seconds))
     return response
 
 
@@ -108,7 +88,9 @@ def _executed(request: HttpRequest, context: Context) -> dict[str, Any]:
     prepared = prepare(query)
     operation = prepared.operation(operation_name)
     if request.method != "POST" and operation.operation is not OperationType.QUERY:
-        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", Allow="POST")
+        raise Problem(
+            405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", headers={"Allow": "POST"}
+        )
     deadline = request.META.get(DEADLINE) or Deadline(settings.REQUEST_SECONDS)
     with limited(deadline):
         return run(prepared, operation, variables, context)
@@ -126,25 +108,25 @@ def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str |
     elif request.method == "POST":
         members = _json(_body(request), "body")
     else:
-        raise BadRequest(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", Allow=METHODS)
+        raise Problem(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", headers={"Allow": METHODS})
     if isinstance(members, list):
-        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
+        raise Problem(UNPROCESSABLE, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
     if not isinstance(members, dict):
-        raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
+        raise Problem(UNPROCESSABLE, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
     return _checked(members)
 
 
 def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
     for member in ("operationName", "documentId"):
         if not isinstance(members.get(member), str | None):
-            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
+            raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
     for member in ("variables", "extensions"):
         if not isinstance(members.get(member), dict | None):
-            raise BadRequest(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
+            raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
     query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
     named = query is None and (document or sha256)
     if not named and (not isinstance(query, str) or not query.strip()):
-        raise BadRequest(
+        raise Problem(
             UNPROCESSABLE, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document."
         )
     return sent(query, document, sha256), members.get("variables"), members.get("operationName") or None
@@ -156,7 +138,7 @@ def _sha256(extensions: dict[str, Any] | None) -> str | None:
     if persisted is None:
         return None
     if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
-        raise BadRequest(
+        raise Problem(
             UNPROCESSABLE, "BAD_REQUEST", "`extensions.persistedQuery` must be an object with a string `sha256Hash`."
         )
     sha256: str = persisted["sha256Hash"]
@@ -166,16 +148,16 @@ def _sha256(extensions: dict[str, Any] | None) -> str | None:
 def _body(request: HttpRequest) -> bytes:
     charset = (request.content_params or {}).get("charset", "utf-8")
     if request.content_type != JSON or charset.lower() not in ("utf-8", "utf8"):
-        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
+        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
     if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
-        raise BadRequest(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")
+        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")
     try:
         return request.body
     except RequestDataTooBig:
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raise BadRequest(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.") from None
+        raise Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.") from None
     except OSError:
-        raise BadRequest(400, "BAD_REQUEST", "The body did not arrive whole.") from None
+        raise Problem(400, "BAD_REQUEST", "The body did not arrive whole.") from None
 
 
 def _json(raw: bytes, what: str) -> Any:
@@ -187,14 +169,14 @@ def _json(raw: bytes, what: str) -> Any:
     try:
         return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole)
     except (ValueError, RecursionError):
-        raise BadRequest(400, "BAD_REQUEST", f"The {what} is not valid JSON in UTF-8.") from None
+        raise Problem(400, "BAD_REQUEST", f"The {what} is not valid JSON in UTF-8.") from None
 
 
 def _whole(digits: str) -> int:
     try:
         return int(digits)
     except ValueError:  # Python reads no more digits than some thousands
-        raise BadRequest(400, "BAD_REQUEST", f"A number of {len(digits)} digits is too long.") from None
+        raise Problem(400, "BAD_REQUEST", f"A number of {len(digits)} digits is too long.") from None
 
 
 def _no_constant(name: str) -> None:
@@ -212,7 +194,7 @@ def _check_csrf(request: HttpRequest) -> None:
     check.process_request(request)
     passed = check.process_view(request, lambda _request: HttpResponse(), (), {}) is None
     if not passed and settings.SESSION_COOKIE_NAME in request.COOKIES:
-        raise BadRequest(
+        raise Problem(
             403,
             "FORBIDDEN",
             "A request that is signed in by cookie needs the header X-CSRFToken with the value of the cookie "

@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from backend import logs
 from schema.execution.errors import FAULT
+from schema.execution.problems import Problem
 
 READING = "GET, HEAD, OPTIONS"
 
@@ -19,8 +20,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 def refusal(status: int, code: str, message: str, **extensions: str) -> HttpResponse:
     """One error, in the form of GraphQL's."""
-    error = {"message": message, "extensions": {"code": code, **extensions}}
-    response = JsonResponse({"errors": [error]}, status=status)
+    response = JsonResponse(Problem(status, code, message, extensions=extensions).answer, status=status)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
-from math import ceil
 from typing import Any
 
 import orjson
@@ -19,10 +18,10 @@ from django.conf import settings
 from django.db import connections
 
 from backend.engine.deadline import DEADLINE, Deadline, limited
-from backend.engine.errors import after_busy_ms
 from backend.limits.hashing import AT_END, MAKE_ROOM
 from backend.limits.turns import MY_TURN, Postponed
-from schema.server.arrival import Memory, Refused, Room, body_of, require_plain
+from schema.execution.problems import Problem, busy
+from schema.server.arrival import Memory, Room, body_of, require_plain
 from schema.server.wsgi import application as wsgi
 
 ALIVE = "/healthz"
@@ -77,7 +76,7 @@ class Application:
                 if not deadline.begun:  # it waits for a place, and would keep its body so long
                     answered.cancel()
                     if not ended:
-                        _refuse(protocol, Refused(503, "BUSY", NO_PLACE))
+                        _turn_away(protocol, busy(NO_PLACE))
             gone.cancel()
         with suppress(asyncio.CancelledError):
             await answered
@@ -162,27 +161,22 @@ async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:
         async with asyncio.timeout(settings.BODY_SECONDS):
             return await body_of(scope.headers, protocol, room)
     except TimeoutError:
-        _refuse(protocol, Refused(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
-    except Refused as refused:
-        _refuse(protocol, refused)
+        _turn_away(protocol, Problem(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
+    except Problem as problem:
+        _turn_away(protocol, problem)
     return None
 
 
-def _refuse(protocol: Any, refused: Refused) -> None:
-    extensions: dict[str, Any] = {"code": refused.code}
+def _turn_away(protocol: Any, problem: Problem) -> None:
     headers = [
         ("Content-Type", "application/json; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Connection", "close"),
         SERVER,
+        *problem.headers.items(),
     ]
-    if refused.status == 503:
-        after_ms = after_busy_ms()
-        extensions["retry"] = {"kind": "SAME_REQUEST", "afterMs": after_ms}
-        headers.append(("Retry-After", str(ceil(after_ms / 1000))))
-    body = orjson.dumps({"errors": [{"message": refused.message, "extensions": extensions}]})
-    protocol.response_bytes(refused.status, headers, body)
+    protocol.response_bytes(problem.status, headers, orjson.dumps(problem.answer))
 
 
 def environ(scope: Any, body: bytes) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from urllib.parse import urlparse
 import pytest
 from psycopg import connect
 
-from schema.server.arrival import SMALL, Memory, Refused, Room, body_of
+from schema.execution.problems import Problem
+from schema.server.arrival import SMALL, Memory, Room, body_of
 from tests.serving import serving, until
 
 QUERY = b'{"query":"{ __typename }"}'
@@ -170,7 +171,7 @@ def test_large_bodies_share_the_memory(length: int | None) -> None:
     headers = Headers("chunked", None) if length is None else Headers(None, str(length))
     large = Pieces(*[b"x" * SMALL] * 3)
     assert asyncio.run(body_of(headers, large, one)) == b"x" * 3 * SMALL
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Problem) as refused:
         asyncio.run(body_of(headers, large, other))
     assert (refused.value.status, refused.value.code) == (503, "BUSY")
     small = Room(memory)
