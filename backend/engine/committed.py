@@ -4,6 +4,8 @@ A client whose write is committed must not hear that nothing was written, whatev
 begins with `begin`, the unit of work says `note` right after its COMMIT, and whoever makes an answer asks.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 _COMMITTED: ContextVar[bool] = ContextVar("committed", default=False)
@@ -17,6 +19,16 @@ def begin() -> None:
 def note() -> None:
     """A unit of work has been committed."""
     _COMMITTED.set(True)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is committed inside is no part of the mutation that it happens in, such as the count of an attempt to sign in."""
+    token = _COMMITTED.set(False)
+    try:
+        yield
+    finally:
+        _COMMITTED.reset(token)
 
 
 def has_committed() -> bool:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from backend.engine import metrics
+from backend.engine import committed, metrics
 from backend.engine.errors import RateLimited
 from backend.engine.transactions import unit_of_work
 from backend.limits.models import Bucket
@@ -57,7 +57,7 @@ def count(limits: Iterable[Limit]) -> None:
         for limit in ordered:
             _fill(limit)
 
-    with metrics.operation(OPERATION):
+    with metrics.operation(OPERATION), committed.apart():
         unit_of_work(work)
 
 

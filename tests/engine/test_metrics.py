@@ -79,3 +79,12 @@ def test_it_is_known_whether_something_was_committed() -> None:
     assert committed.has_committed()
     committed.begin()
     assert not committed.has_committed()
+
+
+def test_what_is_committed_apart_is_no_part_of_the_mutation() -> None:
+    """An attempt to sign in is counted whatever becomes of it, and must not make a refusal look like a write."""
+    committed.begin()
+    with committed.apart():
+        unit_of_work(lambda: None)
+        assert committed.has_committed()
+    assert not committed.has_committed()
