@@ -1,4 +1,4 @@
-"""How every page of the admin behaves: moderators look, nobody writes behind the versions' back."""
+"""What all admin pages share: moderators read, and nobody writes past the version checks."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ class ReadOnly(admin.ModelAdmin):
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds rows here."""
+        """Never: the page is read-only."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes rows here."""
+        """Never: the page is read-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes rows here."""
+        """Never: the page is read-only."""
         return False
 
 
 class OneRow(admin.ModelAdmin):
-    """An admin page of a table that has one row, which can be changed and not deleted."""
+    """An admin page of a table with a single row, which can be changed but not deleted."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only where there is none."""
+        """Only while the table is empty."""
         return super().has_add_permission(request) and not self.model._default_manager.exists()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes it."""
+        """Never: the row has to stay."""
         return False

@@ -1,7 +1,7 @@
 """The log: one JSON line for each event, on stderr.
 
-A line says where and what kind, never what with: an exception's message may quote a text, a password or a row (PostgreSQL's
-DETAIL does), so of an exception only its type, its SQLSTATE, the constraint and the lines of code are logged.
+No line contains user data. An exception's message may quote a text, a password or a row (PostgreSQL's DETAIL does), so
+only its type, its SQLSTATE, the constraint and the lines of code are logged.
 """
 
 import logging
@@ -18,35 +18,35 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FACTS = ("operation", "mutation", "path", "viewer", "type", "fields", "code", "task", "job")
-"""What a line may say of its event, by `extra`; anything else that a library adds to a record is left out."""
+"""The fields that may be passed as `extra`; any other attribute that a library adds to a record is dropped."""
 MAX_FRAMES = 40
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 def request_id(sent: str | None) -> str:
-    """The id that a request came with, if it is a plain one; or a new one."""
+    """The request id that the client sent if it is well-formed, else a new one."""
     return sent if sent and SANE_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
 def begin(**facts: Any) -> None:
-    """Forget the facts that were bound; every line of this thread says these until the next time."""
+    """Replace the bound fields of this thread: every following line has these."""
     clear_contextvars()
     bind_contextvars(**facts)
 
 
 def bind(**facts: Any) -> None:
-    """Every further line says this too."""
+    """Add bound fields: every following line has these too."""
     bind_contextvars(**facts)
 
 
 def this_request() -> str | None:
-    """The id of the request that this thread answers."""
+    """The id of the request that this thread handles."""
     found: str | None = get_contextvars().get("request_id")
     return found
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it came from, as Python would show it."""
+    """An exception and its causes, in the order in which Python follows them."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
@@ -60,12 +60,12 @@ def _name(error: BaseException) -> str:
 
 
 def _frame(lines: str) -> str:
-    """A line of a traceback: where, and the code there, without the marks under it."""
+    """A traceback entry in one line: the place and the code, without the markers under it."""
     return ": ".join(line.strip() for line in lines.splitlines()[:2])
 
 
 def _described(error: BaseException) -> dict[str, Any]:
-    """All that may be said of an exception: `stack` begins with what happened first, as a traceback does."""
+    """The loggable parts of an exception. `stack` has the oldest entry first, like a traceback."""
     stack: list[str] = []
     said: dict[str, Any] = {"exception": _name(error)}
     for one in _chain(error):
@@ -80,7 +80,7 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace an exception by what may be said of it."""
+    """Replace an exception by its loggable parts."""
     info = event.pop("exc_info", None)
     if isinstance(info, tuple) and info[1] is not None:
         event.update(_described(info[1]))
@@ -89,12 +89,12 @@ def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
 
 
 class _Discreet(logging.Filter):
-    """Keeps what libraries say in messages from saying too much."""
+    """Removes user data from the log messages of libraries."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let a record through, with exceptions among its arguments replaced by their types.
+        """Pass a record on, with exceptions among its arguments replaced by their types.
 
-        Not so procrastinate's own account of a job, which holds its arguments: `backend.jobs` says what is to be said.
+        Drops procrastinate's own messages about jobs, which contain job arguments; `backend.jobs` logs jobs instead.
         """
         if isinstance(record.args, tuple):
             record.args = tuple(_name(one) if isinstance(one, BaseException) else one for one in record.args)
@@ -132,8 +132,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "katha": {"level": "INFO"},
-        # A refused request is no news; a fault is logged where it is masked.
+        # Refused requests are not logged; internal errors are logged where they are masked.
         "django.request": {"level": "ERROR"},
-        "django.security.csrf": {"level": "ERROR"},  # it would quote headers, too
+        "django.security.csrf": {"level": "ERROR"},  # it would quote headers
     },
 }

@@ -1,12 +1,12 @@
-"""What a noun adds to the whole is declared in its own package and collected here, so that the whole names no noun.
+"""Finds what each noun declares for the whole application, so that shared code need not name any noun.
 
-A noun is an app of ours (`stories`, `market` …). A module of one of these names in its package is found by itself:
+A noun is one of our Django apps (`stories`, `market` …). Modules of these names in its package are found automatically:
 
-`invariants`  INVARIANTS: what `manage.py verify` proves of its rows
-`erasure`     functions that clear the noun's part when something else ends; see `backend.erasure`
-`demo`        demo_tables(world): the rows that it adds to the demo data
+`invariants`  INVARIANTS: the checks of its rows that `manage.py verify` runs
+`erasure`     functions that delete its rows when something they depend on is deleted; see `backend.erasure`
+`demo`        demo_tables(world): its rows of the demo data
 
-The order in which units of work lock its tables stands on its models; see `backend.engine.locks`.
+The lock order of its tables is declared on its models; see `backend.engine.locks`.
 """
 
 from importlib import import_module
@@ -20,16 +20,16 @@ OURS = "backend."
 
 
 def packages() -> list[str]:
-    """The packages of our apps, in the order of the setting INSTALLED_APPS."""
+    """The packages of our apps, in the order of INSTALLED_APPS."""
     return [config.name for config in apps.get_app_configs() if config.name.startswith(OURS)]
 
 
 def modules(name: str) -> list[ModuleType]:
-    """The modules of this name, of the nouns that have one, in the order of INSTALLED_APPS."""
+    """All nouns' modules of this name, in the order of INSTALLED_APPS."""
     found = (f"{package}.{name}" for package in packages())
     return [import_module(module) for module in found if find_spec(module) is not None]
 
 
 def collect(module: str, name: str) -> list[Any]:
-    """What the nouns declare by this name in their module of that name. A noun that does not contributes nothing."""
+    """The attribute `name` of all nouns' modules called `module`; nouns without it are skipped."""
     return [getattr(one, name) for one in modules(module) if hasattr(one, name)]

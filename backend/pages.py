@@ -1,4 +1,4 @@
-"""Keyset pages: a cursor is a place in the order, so pages stay put while rows come, and none costs more than the first."""
+"""Keyset pagination: a cursor holds a row's sort key, so new rows do not shift pages, and every page costs the same."""
 
 import base64
 import binascii
@@ -19,11 +19,11 @@ MICROSECOND = timedelta(microseconds=1)
 
 RowT = TypeVar("RowT")
 CursorKey = tuple[datetime, uuid.UUID] | tuple[int, uuid.UUID]
-"""Where a row stands in its list: by time or by a number, then by id."""
+"""The sort key of a row in its list: a time or a number, then the id."""
 
 
 class By(enum.Enum):
-    """What a list is in the order of; its byte in a cursor keeps one kind of list from reading the other's places."""
+    """What a list is sorted by. Its byte in a cursor keeps cursors of one kind of list from being used in another."""
 
     TIME = b"t"
     NUMBER = b"n"
@@ -33,17 +33,21 @@ TIME, NUMBER = By
 
 
 def to_cursor(key: CursorKey) -> str:
-    """The opaque text that names a place: a byte for the kind, 8 of microseconds or number, the id's 16; in base64."""
+    """The cursor for a sort key, in base64: 1 byte for the kind, 8 for the microseconds or the number, 16 for the
+    id.
+    """
     at, id_ = key
     kind, number = (NUMBER, at) if isinstance(at, int) else (TIME, (at - EPOCH) // MICROSECOND)
     return base64.urlsafe_b64encode(kind.value + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
 
 
 def from_cursor(cursor: str, path: str, by: By = TIME) -> CursorKey:
-    """The place that a cursor names. Raises `Invalid` for text that `to_cursor` did not make, or not for such a list."""
+    """The sort key in a cursor. Raises `Invalid` for text that `to_cursor` did not make, or made for another kind of
+    list.
+    """
     try:
         key = _key(cursor)
-        if to_cursor(key) != cursor:  # base64 has spare bits at its end: one place, one text
+        if to_cursor(key) != cursor:  # base64 has spare bits at its end: only one text per key is valid
             raise ValueError(cursor)
     except (ValueError, binascii.Error, OverflowError):
         raise Invalid.one(path, "is not a cursor that this server handed out.") from None
@@ -60,9 +64,9 @@ def _key(cursor: str) -> CursorKey:
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a list, newest or most first, is asked for: the first or last `size` rows after and before a place.
+    """Which rows of a descending list are asked for: the first or last `size` between the cursors `after` and `before`.
 
-    `oldest_first` is for the lists that are the other way round.
+    `oldest_first` is for ascending lists.
     """
 
     size: int = DEFAULT_SIZE
@@ -82,7 +86,7 @@ class Window:
         *,
         oldest_first: bool = False,
     ) -> "Window":
-        """The window that Relay's four arguments name. Raises `Invalid` where they make no sense."""
+        """The window for Relay's four arguments. Raises `Invalid` if they contradict each other."""
         if first is not None and last is not None:
             raise Invalid.one("last", "cannot go together with first.")
         name, size = ("last", last) if last is not None else ("first", first)
@@ -99,7 +103,9 @@ class Window:
         )
 
     def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
-        """SQL and its parameters: the rows between the two places, by row values, which an index can answer."""
+        """SQL and its parameters: the rows between the two cursors, compared as row values so that an index can be
+        used.
+        """
         sql, parameters = "", []
         further, nearer = (">", "<") if self.oldest_first else ("<", ">")
         if self.after is not None:
@@ -109,14 +115,14 @@ class Window:
         return sql, parameters
 
     def order(self, at: str, id_: str) -> str:
-        """SQL: from which end, and how many; one more than asked for tells whether there are more."""
+        """SQL: direction and limit. One row more than asked for tells whether there are more."""
         direction = "ASC" if self.backward is not self.oldest_first else "DESC"
         return f"ORDER BY {at} {direction}, {id_} {direction} LIMIT {self.size + 1}"
 
 
 @dataclass(frozen=True)
 class Page(Generic[RowT]):
-    """Part of a list, newest or most first. Each row carries its place as `place_at` and its id."""
+    """A page of a list. Each row has its sort key as `place_at` and `id`."""
 
     rows: Sequence[RowT]
     has_next: bool = False
@@ -124,7 +130,7 @@ class Page(Generic[RowT]):
 
     @classmethod
     def of(cls, rows: Iterable[RowT], window: Window) -> "Page[RowT]":
-        """A page from the rows that `Window.order` brought, which may be one too many."""
+        """A page from the rows of a query with `Window.order`, which may be one too many."""
         found = list(rows)
         more, found = len(found) > window.size, found[: window.size]
         if window.backward:
@@ -133,7 +139,7 @@ class Page(Generic[RowT]):
 
 
 def pages_by_owner(rows: Iterable[Any], owners: Iterable[uuid.UUID], window: Window) -> dict[uuid.UUID, Page[Any]]:
-    """A page for each of `owners`, from rows that carry `owner_id` and come in the window's order."""
+    """A page for each of `owners`, from rows with an `owner_id` in the window's order."""
     by_owner: dict[uuid.UUID, list[Any]] = {owner: [] for owner in owners}
     for row in rows:
         by_owner[row.owner_id].append(row)

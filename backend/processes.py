@@ -1,4 +1,4 @@
-"""What commands that start processes share: their arguments, and that a child ends with its parent."""
+"""Helpers for commands that start processes: their arguments, and ending a child with its parent."""
 
 import ctypes
 import signal
@@ -10,18 +10,18 @@ MAX_PROCESSES = 256
 
 
 def die_with_parent() -> None:
-    """Have this process killed when the one that has started it ends. Only Linux can do that; elsewhere it does nothing."""
+    """Have the kernel kill this process when its parent ends. Does nothing except on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def process_count(text: str) -> int:
-    """An argument that says how many processes or threads. Raises `ArgumentTypeError`."""
+    """Parse a number of processes or threads. Raises `ArgumentTypeError`."""
     return whole_number(text, 1, MAX_PROCESSES)
 
 
 def whole_number(text: str, least: int, most: int) -> int:
-    """An argument that is a number of this range. Raises `ArgumentTypeError`."""
+    """Parse a whole number in this range. Raises `ArgumentTypeError`."""
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         raise ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
     return int(text)

@@ -1,4 +1,4 @@
-"""What must not be on the internet: production does not start with it, and says what to do instead."""
+"""Refuses to start in production with settings or data that are only fit for a demo."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ SECRET_CHARACTERS = 50
 
 
 class NotForProduction(Exception):
-    """There is something that is only fit for a demo."""
+    """Settings or data are not fit for production; the message lists what to change."""
 
     def __init__(self, problems: list[str]) -> None:
         lines = "".join(f"\n  - {problem}" for problem in problems)
@@ -22,17 +22,19 @@ class NotForProduction(Exception):
 
 
 def require_settings() -> None:
-    """Raise `NotForProduction` if a setting is not fit for the internet."""
+    """Raise `NotForProduction` if this is production and a setting is unsafe."""
     _require(list(_in_settings()) if settings.PRODUCTION else [])
 
 
 def require_data() -> None:
-    """Raise `NotForProduction` if the database holds demo people whom everybody can play, or cannot be asked."""
+    """Raise `NotForProduction` if this is production and the database has demo people with known passwords, or cannot
+    be reached.
+    """
     _require(list(_in_data()) if settings.PRODUCTION else [])
 
 
 def require() -> None:
-    """Raise `NotForProduction` if this is production and anything is not fit for the internet."""
+    """Both checks. Raise `NotForProduction` if either fails."""
     require_settings()
     require_data()
 
@@ -75,7 +77,7 @@ def _in_data() -> Iterator[str]:
 
 
 def _demo_people() -> list[str]:
-    """Those who can be signed in as with what is written in our source: the password, or the tokens of the demo secret."""
+    """Demo people whose password, or whose token of the demo secret, is the one in our source code."""
     if Account._meta.db_table not in connection.introspection.table_names():
         return []
     secrets = {demo.token(handle, settings.DEMO_SECRET) for handle in demo.HANDLES}

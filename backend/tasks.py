@@ -1,6 +1,6 @@
-"""The tasks: what each job does is an action of the app that it belongs to, and can be done again at any point.
+"""The background tasks. Each calls an action of the app that it belongs to, and may be repeated at any point.
 
-`MAX_ATTEMPTS` and the pauses between them are the same for all. Times are UTC.
+All share `MAX_ATTEMPTS` and the same backoff. Times are UTC.
 """
 
 import uuid
@@ -23,27 +23,27 @@ from backend.stories.revisions import prune
 
 @app.task(name="announce", retry=Backoff())
 def announce(story: str, version: int) -> None:
-    """Tell the followers of its author of a story that was published at this version."""
+    """Notify the author's followers of a story that was published at this version."""
     fanout.announce(uuid.UUID(story), version)
 
 
 @app.task(name="sweep", retry=Backoff())
 def sweep(person: str) -> None:
-    """Take away what somebody left behind who has deleted their account."""
+    """Delete the data of a person who has deleted their account."""
     sweeping.sweep(uuid.UUID(person))
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="rescreen", retry=Backoff())
 def rescreen(timestamp: int | None = None) -> None:  # noqa: ARG001
-    """Screen all whispers by the policy, if it has changed; from time to time also unasked, so that no change is missed."""
+    """Screen all whispers again if the policy has changed. Also runs periodically, so that no change is missed."""
     rescreening.rescreen()
 
 
 @app.periodic(cron="30 3 * * *")
 @app.task(name="prune", retry=Backoff())
 def prune_daily(timestamp: int) -> None:  # noqa: ARG001
-    """Forget the revisions and the idempotency keys that are too many and too old, and limits that nobody is near."""
+    """Delete old idempotency keys, surplus revisions and empty rate-limit buckets."""
     prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
     forget_keys(timezone.now() - timedelta(days=settings.IDEMPOTENCY_KEY_DAYS))
     forget_empty()
@@ -52,7 +52,9 @@ def prune_daily(timestamp: int) -> None:  # noqa: ARG001
 @app.periodic(cron="0 6 * * *")
 @app.task(name="digest", retry=Backoff())
 def digest_daily(timestamp: int) -> None:
-    """Tell the moderators of the day before: the job's own day counts, not the one on which it is done."""
+    """Send moderators the digest of the previous day; the day is that of the job's schedule, not that of its
+    execution.
+    """
     day = datetime.fromtimestamp(timestamp, UTC).date() - timedelta(days=1)
     unit_of_work(lambda: digest.tell_moderators(day))
 
@@ -60,5 +62,5 @@ def digest_daily(timestamp: int) -> None:
 @app.periodic(cron="17 * * * *")
 @app.task(name="remove_finished", retry=Backoff())
 def remove_finished_hourly(timestamp: int) -> None:  # noqa: ARG001
-    """Remove jobs that ended some time ago."""
+    """Delete jobs that ended some time ago."""
     remove_finished()

@@ -1,33 +1,34 @@
-"""SQL: who is hidden from whom. One index probe each; no block hides anybody when nobody is signed in.
+"""SQL conditions for who is hidden from whom. Each is one index lookup; signed-out viewers are not affected by blocks.
 
-`blocks` is one-sided and hides a person. `apart` is either way and hides stories and lists. `gone` hides all that is left of
-somebody who has deleted their account, from everybody. `met` is what lists and look-ups ask: neither gone nor apart.
+`blocks` is one-sided and hides a person. `apart` is a block in either direction and hides stories and list entries.
+`gone` hides a person who has deleted their account, and all that is theirs, from everybody. Lists and lookups use
+`met`: neither gone nor apart.
 """
 
 
 def blocks(blocker: str, blocked: str) -> str:
-    """Whether the first blocks the second; both are SQL expressions of a person's id."""
+    """SQL: whether the first blocks the second. Both are SQL expressions for a person's id."""
     side = f"CASE WHEN {blocker} < {blocked} THEN pair.low_blocks_at ELSE pair.high_blocks_at END"
     return _pair(blocker, blocked, f"{side} IS NOT NULL")
 
 
 def gone(person: str) -> str:
-    """Whether the person has left; an SQL expression of a person's id. Few rows are in the index that answers it."""
+    """SQL: whether the person (an SQL expression for an id) has left. Uses a small partial index."""
     return f"EXISTS (SELECT 1 FROM people_person AS gone WHERE gone.id = {person} AND gone.left_at IS NOT NULL)"
 
 
 def met(one: str, viewer: str) -> str:
-    """Whether what is the first's can be shown to the viewer."""
+    """SQL: whether the viewer may see what belongs to the first."""
     return f"(NOT {gone(one)} AND NOT {apart(one, viewer)})"
 
 
 def apart(one: str, other: str) -> str:
-    """Whether a block stands between the two, whoever made it."""
+    """SQL: whether either of the two blocks the other."""
     return _pair(one, other, "(pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL)")
 
 
 def _pair(one: str, other: str, condition: str) -> str:
-    # LEAST and GREATEST skip NULLs, which would make a pair of a person and nobody; nobody has low = high.
+    # LEAST and GREATEST ignore NULLs. For a signed-out viewer both give the person, and no row has low = high.
     return (
         "EXISTS (SELECT 1 FROM social_relationship AS pair "
         f"WHERE pair.low_id = LEAST({one}, {other}) AND pair.high_id = GREATEST({one}, {other}) AND {condition})"

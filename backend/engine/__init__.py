@@ -1,11 +1,15 @@
-"""The engine: optimistic locking lives here, and only here.
+"""Optimistic locking, units of work and idempotency: everything that knows versions.
 
-versions      a version check is a filter on the write
-guard         the trigger that refuses a write which forgot its version
-transactions  the unit of work, and the snapshot that a query reads
+versions      conditioned writes: the version check is a filter on the UPDATE
+conditions    what `expect` means for a write, and what its author has seen afterwards
+guard         the trigger that refuses an UPDATE which does not raise its version
+presence      the trigger that refuses new references to people who have left
+transactions  the unit of work of a mutation, and the snapshot of a query
+locks         the order in which tables are locked
 idempotency   one key, one effect
-tallies       totals that many people raise at once
-contention    how long a client that lost had better wait
-errors        every refusal, once
-text, ids     what comes in as text; ids made by the application
+tallies       totals that many writers raise at once
+conflicts     how long to wait before a retry, and which rows conflict most often
+deadline      the time limit of a request
+errors        every refusal
+text, ids     normalising text; UUIDs made by the application
 """

@@ -1,4 +1,4 @@
-"""Makes the engine an app of Django, for its one table."""
+"""The Django app of the engine, for its one table."""
 
 from django.apps import AppConfig
 

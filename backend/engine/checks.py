@@ -1,4 +1,4 @@
-"""A check: one thing that must hold, as a query for the rows that break it."""
+"""An invariant as a query for the rows that violate it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 from django.db import ProgrammingError, connection, transaction
 
 MAX_ROWS = 20
-"""Broken rows that are shown of each check; the others are counted."""
+"""How many violating rows of each check are shown; the others are only counted."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What must hold. `broken` is SQL for the rows that break it, `among` names or selects those that it looks at."""
+    """One invariant. `broken` is SQL for the rows that violate it; `among` names the table, or selects the rows, to
+    check.
+    """
 
     name: str
     says: str
@@ -21,7 +23,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found: how many rows it looked at, how many break it, and the first of those."""
+    """The result of a check: how many rows were checked, how many violate it, and the first of those."""
 
     check: Check
     among: int
@@ -30,7 +32,7 @@ class Result:
 
 
 def run(check: Check) -> Result:
-    """Ask the database, in the transaction that the caller has opened. What cannot be asked does not hold."""
+    """Run the check in the caller's transaction. A check whose SQL fails does not hold."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             return _ask(cursor, check)
@@ -49,7 +51,9 @@ def _ask(cursor: Any, check: Check) -> Result:
 
 
 def tally_check(name: str, table: str, kind: str, counted: str) -> Check:
-    """That the slots of a total sum up to the rows that it counts, of which `counted` selects the subject of each."""
+    """The check that a total's slots add up to the rows that it counts. `counted` is SQL for the subject of each such
+    row.
+    """
     return Check(
         name,
         f"each total of {kind} is the number of rows that it counts",

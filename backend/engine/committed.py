@@ -1,7 +1,7 @@
-"""Whether what runs here has committed something: the one place that remembers it.
+"""Remembers whether the current request has committed a write.
 
-A client whose write is committed must not hear that nothing was written, whatever goes wrong afterwards. So each mutation
-begins with `begin`, the unit of work says `note` right after its COMMIT, and whoever makes an answer asks.
+A client whose write is committed must never be told that nothing was written, whatever fails afterwards. So each
+mutation calls `begin`, the unit of work calls `note` right after its COMMIT, and error handling asks `has_committed`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _COMMITTED: ContextVar[bool] = ContextVar("committed", default=False)
 
 
 def begin() -> None:
-    """A request or another mutation of it begins: of this one nothing is committed yet."""
+    """A mutation begins: it has committed nothing yet."""
     _COMMITTED.set(False)
 
 

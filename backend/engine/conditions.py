@@ -1,4 +1,4 @@
-"""What a write is conditioned on: what `expect` means for its target, and what the caller has seen once it is done."""
+"""Resolves `expect` for the target of a write, and records which versions the caller has seen after it."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,16 +11,18 @@ from backend.engine.idempotency import Applied, Outcome, outcome_of
 from backend.engine.versions import Expected
 
 SAW = "saw"
-"""The fact in an outcome that says of its rows which versions the caller has seen: for `expect.after`."""
+"""The key of an outcome's facts under which the versions seen by the caller are stored, by row name. `expect.after`
+reads it.
+"""
 
 
 NOTHING = Expected(0)
-"""What somebody has seen of a thing who wrote whatever it was."""
+"""What a caller has seen who wrote without a condition: nothing."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The thing that a write is conditioned on: the name of its row in outcomes, and how to tell it from others."""
+    """The row that a write is conditioned on: its name in outcomes, and how to recognise it."""
 
     name: str
     of: Mapping[str, Any]
@@ -34,11 +36,11 @@ def conditioned(
     write: Callable[[Expected], Outcome],
     sent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[], Outcome]:
-    """`write` as a unit of work that knows what `expect` means, and remembers what the caller has seen by it.
+    """`write` as a unit of work: resolves `expect` first, and stores with the outcome what the caller has seen.
 
-    The version in the reply covers writes of others that the caller may never have looked at. So `expect.after` means
-    what the caller had seen before, and their own write: a chain of writes by keys never replaces anything unseen. `sent`
-    are texts that may be merged with others': the caller goes on from these.
+    The version in the reply also covers writes of others that the caller may never have read. So `expect.after` means
+    what the caller had seen before, plus their own write: a chain of writes by keys never overwrites anything unseen.
+    `sent` holds texts that may be merged with those of others; the caller's next write is based on the text as sent.
     """
 
     def work() -> Outcome:
@@ -63,18 +65,20 @@ def _without(values: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, A
 
 
 def with_fact(outcome: Outcome, saw: Mapping[str, Any]) -> Outcome:
-    """The outcome, which also says what the caller has seen of the rows named in `saw`."""
+    """A copy of the outcome that also stores `saw`: what the caller has seen, by row name."""
     return replace(outcome, facts={**outcome.facts, SAW: {**outcome.facts.get(SAW, {}), **saw}})
 
 
 def made(outcome: Outcome, name: str) -> Outcome:
-    """The outcome of making a row, of which the caller has therefore seen everything."""
+    """The outcome of creating a row. Its creator has seen all of it."""
     row: Any = outcome.rows[name]
     return with_fact(outcome, {name: {"version": row.version, "own": [], "sent": {}}})
 
 
 def _seen(person_id: uuid.UUID, expect: Expected, target: Target) -> Expected:
-    """What the caller has seen of the target. Raises what `outcome_of` does, and `Invalid` for the key of something else."""
+    """What the caller has seen of the target. Raises what `outcome_of` raises, and `Invalid` for the key of another
+    target.
+    """
     if expect.after is None:
         return expect
     before = outcome_of(person_id, expect.after)

@@ -1,8 +1,8 @@
-"""Conflicts by thing: how long whoever lost had better wait, and what is fought over most.
+"""Counts conflicts by row: for the advice on when to retry, and for the list of the most frequent ones.
 
-A refusal leaves no trace in the database, so each process counts what it saw itself, in memory. For the advice that is enough:
-requests for a thing spread evenly over the processes. What is fought over most is also written, at most once a second, to a
-file beside the metrics of the process; whoever looks adds the files up.
+A refusal leaves nothing in the database, so each process counts its own conflicts in memory. That is enough for the
+advice, because requests for one row spread evenly over the processes. The most frequent conflicts are also written, at
+most once a second, to a file next to the process's metrics; a reader adds up the files of all processes.
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-# --- How long to wait ---------------------------------------------------------------------------------------------
+# --- When to retry ------------------------------------------------------------------------------------------------
 
 HALF_LIFE_SECONDS = 5.0
 STEP_MS = 25
@@ -27,14 +27,14 @@ MAX_RECENT_THINGS = 10_000
 
 
 class RecentConflicts:
-    """Conflicts of the last few seconds by thing, at most `MAX_RECENT_THINGS` of them."""
+    """Recent conflicts by row, decaying with a half-life. Keeps at most `MAX_RECENT_THINGS` rows."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._recent: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def note(self, thing: Hashable, *, now: float | None = None) -> float:
-        """Count one more conflict on `thing`; returns its recent conflicts, of which half are forgotten each half-life."""
+        """Count one more conflict on `thing`. Returns its decayed count: it halves with each half-life."""
         now = time.monotonic() if now is None else now
         with self._lock:
             count, seen = self._recent.pop(thing, (0.0, now))
@@ -49,16 +49,16 @@ _recent = RecentConflicts()
 
 
 def retry_after_ms(thing: Hashable) -> int:
-    """Count a conflict on `thing`, and say how many milliseconds its loser had better wait.
+    """Count a conflict on `thing`, and return how many milliseconds the client should wait before a retry.
 
-    Grows with recent conflicts, because a retry storm grows with the square of the writers; half of it is chance, so that
-    those who lost together do not come back together.
+    Grows with recent conflicts, because a retry storm grows with the square of the number of writers. Half of it is
+    jitter, so that clients which collided do not retry at the same moment.
     """
     most = min(MAX_WAIT_MS, STEP_MS * _recent.note(thing))
     return round(random.uniform(most / 2, most))
 
 
-# --- What is fought over most -------------------------------------------------------------------------------------
+# --- The most frequent conflicts -----------------------------------------------------------------------------------
 
 MAX_FREQUENT_THINGS = 200
 SECONDS_BETWEEN_WRITES = 1.0
@@ -67,7 +67,7 @@ FILES = "conflicts_*.json"
 
 @dataclass(frozen=True)
 class ConflictCount:
-    """One thing that was fought over: its type, its keys, the fields, how often, and when last (seconds since 1970)."""
+    """Conflicts on one row: its type, its keys, the fields, how many, and when the last was (Unix time in seconds)."""
 
     type: str
     keys: tuple[str, ...]
@@ -80,10 +80,10 @@ Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class FrequentConflicts:
-    """Space-saving counts (Metwally, Agrawal, El Abbadi 2005): of all that is counted only so many are remembered.
+    """A bounded set of counters by the Space-Saving algorithm (Metwally, Agrawal, El Abbadi 2005).
 
-    One that is new takes the place of the rarest and goes on from its count: what is frequent stays, and no count is ever
-    too low.
+    A new row replaces the one with the lowest count and continues from that count. So frequent rows stay, and a count
+    may be too high but never too low.
     """
 
     def __init__(self, limit: int = MAX_FREQUENT_THINGS) -> None:
@@ -93,7 +93,7 @@ class FrequentConflicts:
         self._writes_soon = False
 
     def note(self, thing: Sequence[Any], fields: Iterable[str]) -> None:
-        """Count one conflict on a thing, named by its type and keys."""
+        """Count one conflict on a row, named by its type and keys."""
         key = (str(thing[0]), tuple(map(str, thing[1:])), tuple(sorted(fields)))
         with self._lock:
             count = self._counts.pop(key, (0, 0.0))[0]
@@ -109,7 +109,7 @@ class FrequentConflicts:
                 soon.start()
 
     def counts(self) -> list[ConflictCount]:
-        """What is remembered."""
+        """All counters."""
         with self._lock:
             return self._now()
 
@@ -126,11 +126,11 @@ class FrequentConflicts:
 
 
 FREQUENT: Final = FrequentConflicts()
-"""Of this process."""
+"""Those of this process."""
 
 
 def most_frequent(folders: Iterable[Path]) -> list[ConflictCount]:
-    """Conflicts of all processes that share one of these folders, and of this one; the most frequent first."""
+    """The conflicts of this process and of all that write to these folders, most frequent first."""
     added: dict[Key, tuple[int, float]] = {}
     mine = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     for one in (*([] if mine else FREQUENT.counts()), *(one for folder in folders for one in _written(folder))):

@@ -1,9 +1,8 @@
-"""When the work of a request has to end: by its time, or because nobody waits for the answer any more.
+"""Ends the work of a request when its time limit has passed or its client has disconnected.
 
-What comes next is not begun (`check`), and the statement that runs is cancelled by a thread that watches, so that the
-database stops too. Never a COMMIT: a unit of work that has come so far ends as if there were time. Once it is committed,
-its answer has as long again to be read; if that is not enough, the client is told that the outcome is unknown to it.
-A database that says nothing at all any more is not waited for much longer than that (`patience`).
+After that no further step begins (`check`), and a watcher thread cancels the running statement, so that the database
+stops too. A COMMIT is never cancelled. After it, the answer has the same time again to be read; if that is not enough,
+the client gets `OutcomeUnknown`. A database that does not respond at all is given up soon after the limit (`patience`).
 """
 
 import logging
@@ -21,14 +20,16 @@ from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 log = logging.getLogger("katha")
 
 DEADLINE = "katha.deadline"
-"""Where a request carries its deadline, if the server has set one when it came."""
+"""The key of the WSGI environ under which the server stores a request's deadline."""
 WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
-"""How long the database may take to be told."""
+"""The timeout of a cancel request to the database."""
 SILENT_SECONDS = WATCH_SECONDS + CANCEL_SECONDS + 2.0
-"""A database that has not even said so long after the end that a statement was cancelled does not answer any more."""
+"""How long after the deadline the database may take to report that it cancelled a statement. Then the connection is
+given up.
+"""
 COMMIT_SECONDS = 20.0
-"""The same for what is never cancelled. Longer than the database lets a statement run."""
+"""The same for a COMMIT, which is never cancelled. Longer than the `statement_timeout` of the database."""
 
 TIMED_OUT = (
     "This took longer than a request may, so it was broken off. Nothing was written. Ask for less at once, or try again "
@@ -41,72 +42,72 @@ WRITTEN = (
 
 
 class Deadline:
-    """The end of one request. Others than its own thread may only `leave` it and `enforce` it."""
+    """The deadline of one request. Other threads than the request's own may only call `leave` and `enforce`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._at = monotonic() + seconds
         self._left = self._commits = False
         self.begun = False
-        """Whether a thread answers the request, which waits for one until then."""
+        """Whether a thread has started to answer the request."""
         self.doubtful = False
-        """Whether a cancel may still be under way to a connection: it must not be used any more."""
+        """Whether a cancel request may still reach the connection. Then the connection must not be used again."""
         self._breakable: Connection | None = None
         self._lock = threading.Lock()
 
     @property
     def over(self) -> bool:
-        """Whether nothing more should be begun."""
+        """Whether no further step may begin."""
         return self._left or monotonic() >= self._at
 
     @property
     def left(self) -> bool:
-        """Whether nobody waits for the answer."""
+        """Whether the client has disconnected."""
         return self._left
 
     def leave(self) -> None:
-        """Nobody waits for the answer."""
+        """The client has disconnected."""
         self._left = True
 
     def patience(self) -> float:
-        """For how many seconds to wait for what the database says next."""
+        """How many seconds to wait for the next response of the database."""
         if self._commits:
             return COMMIT_SECONDS
         return max(0.0, self._at - monotonic()) + SILENT_SECONDS
 
     def refusal(self) -> Refusal:
-        """What the client is told when it is over."""
+        """What the client is told when the time is up."""
         if committed.has_committed():
             return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms())
         return Busy(TIMED_OUT, after_ms=after_busy_ms())
 
     def enforce(self) -> None:
-        """Cancel the statement that runs, if it is over and may be cancelled."""
+        """Cancel the running statement, if the time is up and the statement may be cancelled."""
         if self.over:
-            # Whoever holds the lock knows that the connection still works for this request, and not for the next.
+            # The lock ensures that the connection still belongs to this request, not to the next one.
             with self._lock:
                 if self._breakable is None or self.doubtful:
                     return
                 try:
                     self._breakable.cancel_safe(timeout=CANCEL_SECONDS)
-                except Exception as error:  # whatever it is, the other requests have to be watched
+                except Exception as error:  # the watcher has to go on for the other requests
                     self.doubtful = True
                     log.warning("a statement could not be cancelled", exc_info=error)
 
     def break_with(self, connection: Connection | None) -> None:
-        """Whose statements may be cancelled from now on; None for nobody's."""
+        """Set the connection whose statements may be cancelled from now on; None for no connection."""
         with self._lock:
             self._breakable, self._commits = connection, False
 
     def commit(self) -> None:
-        """From here on nothing is cancelled. Raises `Busy` if a cancel may still be under way, which could hit the COMMIT."""
+        """Allow no more cancels. Raises `Busy` if one may still be under way, because it could hit the COMMIT."""
         self.break_with(None)
         if self.doubtful:
             raise Busy(TIMED_OUT, after_ms=after_busy_ms())
         self._commits = True
 
     def extend(self) -> None:
-        """Something was written: reading the answer has as long again."""
+        """A write was committed: the answer has the same time again to be read."""
         self._at = monotonic() + self._seconds
 
 
@@ -118,7 +119,7 @@ _starting = threading.Lock()
 
 @contextmanager
 def limited(deadline: Deadline) -> Iterator[None]:
-    """What happens inside has to end by the deadline."""
+    """Apply the deadline to the code inside."""
     if _CURRENT.get() is deadline:
         yield
         return
@@ -134,26 +135,28 @@ def limited(deadline: Deadline) -> Iterator[None]:
 
 
 def patience() -> float | None:
-    """For how many seconds a request waits for what the database says next; None outside of requests."""
+    """How many seconds a request waits for the next response of the database; None outside of requests."""
     deadline = _CURRENT.get()
     return None if deadline is None else deadline.patience()
 
 
 def refused() -> Refusal | None:
-    """`Busy`, or `OutcomeUnknown` where something is written already, if the time of what runs here is over."""
+    """The refusal if the time is up: `Busy`, or `OutcomeUnknown` if a write was committed already. None otherwise."""
     deadline = _CURRENT.get()
     return deadline.refusal() if deadline is not None and deadline.over else None
 
 
 def check() -> None:
-    """Raise what `refused` says."""
+    """Raise the refusal that `refused` returns, if any."""
     refusal = refused()
     if refusal is not None:
         raise refusal
 
 
 def check_before() -> None:
-    """Raise `Busy` if there is no time left to begin a transaction: of this one nothing is written, whatever was before."""
+    """Raise `Busy` if there is no time left to begin a transaction. Always `Busy`: this transaction has written
+    nothing.
+    """
     deadline = _CURRENT.get()
     if deadline is not None and deadline.over:
         raise Busy(TIMED_OUT, after_ms=after_busy_ms())
@@ -161,7 +164,7 @@ def check_before() -> None:
 
 @contextmanager
 def breakable(connection: Connection) -> Iterator[None]:
-    """Statements of the connection are cancelled when the time is over, unless `committing` says not to any more."""
+    """Statements of the connection are cancelled when the time is up, until `committing` is called."""
     deadline = _CURRENT.get()
     if deadline is None:
         yield
@@ -193,7 +196,7 @@ def _be_watched() -> None:
     global _watcher
     if (
         _watcher is None or not _watcher.is_alive()
-    ):  # none yet, or it has stayed behind in the process that this was forked from
+    ):  # none yet, or the watcher thread belongs to the process that this one was forked from
         with _starting:
             if _watcher is None or not _watcher.is_alive():
                 _watcher = threading.Thread(target=_watch, name="deadlines", daemon=True)

@@ -1,4 +1,4 @@
-"""Every refusal that a unit of work can end in. A refusal has written nothing.
+"""All refusals: the errors that a client is told about. A refusal has written nothing.
 
 Refusal
 ├── Conflict          somebody else wrote first
@@ -9,9 +9,9 @@ Refusal
 ├── KeyReused         the idempotency key belongs to another request
 ├── RateLimited       there were too many of these lately
 ├── Busy              the database could not serve the write now
-└── OutcomeUnknown    the connection broke at COMMIT: nobody can tell
+└── OutcomeUnknown    the connection broke at COMMIT: the write may or may not have happened
 
-A noun may add one of its own, such as `market.errors.OutOfStock`.
+A noun may add its own, such as `market.errors.OutOfStock`.
 """
 
 import enum
@@ -23,7 +23,7 @@ from typing import Any
 
 
 class RetryKind(enum.Enum):
-    """What sense it makes to try again."""
+    """How a client should retry."""
 
     NEVER = "NEVER"
     SAME_REQUEST = "SAME_REQUEST"
@@ -32,7 +32,7 @@ class RetryKind(enum.Enum):
 
 @dataclass(frozen=True)
 class FieldConflict:
-    """One field that two writers set: what it was, what I want, what they made of it. `base` is None if unknown."""
+    """A field that two writers set: its value before (`base`, None if unknown), the caller's and the other's."""
 
     path: str
     base: Any
@@ -42,14 +42,14 @@ class FieldConflict:
 
 @dataclass(frozen=True)
 class InvalidField:
-    """One argument that is wrong: its path (`input.chapters.0.title`) and why."""
+    """An invalid argument: its path (`input.chapters.0.title`) and why."""
 
     path: str
     message: str
 
 
 class Refusal(Exception):
-    """A unit of work that did not happen. `message` is written for the person who called."""
+    """A unit of work that was rolled back. `message` is text for the user."""
 
     code: str
     retry_kind: RetryKind = RetryKind.NEVER
@@ -61,7 +61,7 @@ class Refusal(Exception):
 
 
 class Conflict(Refusal):
-    """Somebody else wrote first. `current` is the thing as it is now, as the caller may see it."""
+    """Somebody else wrote first. `current` is the present row, as far as the caller may see it."""
 
     code = "CONFLICT"
     retry_kind = RetryKind.REBASE
@@ -76,13 +76,13 @@ class Conflict(Refusal):
         self.expected = expected
         self.overlaps = tuple(overlaps)
         self.suggestion: Any = None
-        """How the two could be brought together, for the caller to look at; never applied."""
+        """A proposed merge of both versions for the caller to review; it is never applied by itself."""
 
 
 class NotFound(Refusal):
-    """There is no such thing, or none that this person may see: the two look alike on purpose.
+    """There is no such thing, or the person may not see it: the two cases look alike on purpose.
 
-    `deleted_at` is for the one who had written it: when it went.
+    `deleted_at` says when it was deleted; only its author is told.
     """
 
     code = "NOT_FOUND"
@@ -108,7 +108,7 @@ class Forbidden(Refusal):
 
 
 class Invalid(Refusal):
-    """The arguments do not make sense; `fields` names each one that is wrong."""
+    """Invalid arguments; `fields` names each of them."""
 
     code = "INVALID"
 
@@ -118,7 +118,7 @@ class Invalid(Refusal):
 
     @classmethod
     def one(cls, path: str, message: str) -> "Invalid":
-        """The refusal of a single argument."""
+        """The refusal for a single argument."""
         return cls(InvalidField(path, message))
 
 
@@ -134,7 +134,7 @@ class KeyReused(Refusal):
 
 
 class RateLimited(Refusal):
-    """There were too many of these lately; nothing was done. `limit` names which limit it is, for us alone."""
+    """Too many requests of this kind; nothing was done. `limit` names the limit for logs and tests, not for clients."""
 
     code = "RATE_LIMITED"
     retry_kind = RetryKind.SAME_REQUEST
@@ -151,7 +151,7 @@ class RateLimited(Refusal):
 
 
 def after_busy_ms() -> int:
-    """How many milliseconds to wait before asking again what could not be served: some, at random."""
+    """How many milliseconds to wait before a retry, with jitter."""
     return random.randint(50, 250)
 
 

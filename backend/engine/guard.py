@@ -1,4 +1,4 @@
-"""A guard below the ORM: the trigger that refuses a write which forgot its version."""
+"""The database trigger that refuses an UPDATE of a versioned row which does not raise its version."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,9 @@ from django.db.models import Model
 from backend.engine.trigger import TriggerConstraint
 
 Groups = Mapping[str, Sequence[str]]
-"""Field groups: what can change independently, and the fields that each group holds (none for a list of children)."""
+"""Field groups by name: the fields that each group holds. Groups change independently; one for a list of children has
+no fields.
+"""
 
 REFUSE = """
 CREATE OR REPLACE FUNCTION katha_refuse_unversioned_write() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -23,12 +25,13 @@ $body$
 
 
 class VersionGuard(TriggerConstraint):
-    """Declares the field groups of a versioned model, and guards them with a trigger.
+    """Declares the field groups of a versioned model, and enforces them with a trigger.
 
     `sides` maps a prefix to the groups of that side. Most rows have one side, "", with the columns `version`,
-    `updated_at` and `<group>_changed`; a row that two people see has two, each with its own prefix. `fixed` names
-    the fields that never change, `stamps` further columns that say of a write when it was, as the stamps of groups do, and
-    belong to none. The trigger refuses any UPDATE, from psql too, that changes a row unless
+    `updated_at` and `<group>_changed`; a row that two people share has two sides, each with its own prefix. `fixed`
+    names the fields that never change. `stamps` names further columns that hold the version of a write, like the
+    groups' stamps, but belong to no group. The trigger refuses any UPDATE, also one from psql, that changes a row
+    unless
 
     - each version stays or rises by exactly one, and at least one of them rises;
     - the fixed fields stay;
@@ -44,7 +47,7 @@ class VersionGuard(TriggerConstraint):
         self.stamps = tuple(stamps)
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """The function, which all guards share, and this table's trigger."""
+        """SQL for the function that all guards share and for this table's trigger."""
         model, table, name = self.quoted(model, schema_editor)
         return (
             f"{REFUSE}; CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({self._refused(model)}) "
@@ -52,18 +55,18 @@ class VersionGuard(TriggerConstraint):
         )
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """Drop this table's trigger."""
+        """SQL that drops this table's trigger."""
         _, table, name = self.quoted(model, schema_editor)
         return f"DROP TRIGGER IF EXISTS {name} ON {table}"
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        """As migrations write it down."""
+        """How migrations serialise it."""
         path, args, kwargs = super().deconstruct()
         stamps = {"stamps": self.stamps} if self.stamps else {}
         return path, args, {**kwargs, "sides": self.sides, "fixed": self.fixed, **stamps}
 
     def _refused(self, model: type[Model]) -> str:
-        """SQL: whether the trigger has to refuse the change from OLD to NEW."""
+        """SQL: whether the trigger must refuse the change from OLD to NEW."""
         versions = [f"{side}version" for side in self.sides]
         none_rises = " AND ".join(f"NEW.{version} = OLD.{version}" for version in versions)
         refused = [f"(OLD.* IS DISTINCT FROM NEW.* AND {none_rises})"]
@@ -94,7 +97,7 @@ def _columns(model: type[Model], names: Sequence[str]) -> list[str]:
 
 
 def guard_of(model: type[Model]) -> VersionGuard:
-    """The guard that `model` declares; raises LookupError where it declares none."""
+    """The guard that `model` declares. Raises LookupError if it declares none."""
     for constraint in model._meta.constraints:
         if isinstance(constraint, VersionGuard):
             return constraint

@@ -1,8 +1,8 @@
 """Idempotency keys: one key, one effect, also across a crash between commit and reply.
 
-The key's row is claimed first and filled last, in the same transaction as what it guards. So it is there exactly if
-the effect is; a second request with the key waits on the row until the first has ended, and then replays its reply;
-a refusal rolls the row back with everything else and is not stored.
+The key's row is inserted first and filled with the reply last, in the same transaction as the write. So the row exists
+exactly if the write does. A second request with the key waits for the row lock until the first has ended, and then
+replays its reply. A refusal rolls the row back with everything else, so refusals are not stored.
 """
 
 import enum
@@ -33,24 +33,24 @@ class Applied(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a mutation made: the rows as they were at its commit, and plain facts about it."""
+    """The result of a mutation: its rows as they were at the commit, and plain facts about it."""
 
     applied: Applied
     rows: Mapping[str, models.Model] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     as_sent: bool = True
-    """Whether what was written is what the caller sent; not so where others' changes went into the same text."""
+    """Whether the text was written as the caller sent it; False if changes of others were merged into it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants what done: the part of a mutation that makes it the same request when it is sent again."""
+    """A mutation's caller, operation, arguments and key: what identifies a repeated request."""
 
     operation: str
     person_id: uuid.UUID
     key: uuid.UUID | None
     arguments: Mapping[str, Any]
-    """Without `expect`: a retry after a conflict names another version, and is still the same intention."""
+    """Without `expect`: a retry after a conflict names another version, but is the same request."""
 
     def fingerprint(self) -> bytes:
         """SHA-256 of the operation and its arguments."""
@@ -58,7 +58,7 @@ class Request:
 
 
 def perform(request: Request, work: Callable[[], Outcome], **options: Any) -> Outcome:
-    """Do `work` as one unit of work, once: a request whose key has been served gets the first outcome again.
+    """Run `work` as one unit of work, once: a request whose key was used already gets the first outcome again.
 
     `options` go to `unit_of_work`. Raises `KeyReused` if the key was used for other arguments.
     """
@@ -86,8 +86,8 @@ VALUES (%s, %s, %s, statement_timestamp()) ON CONFLICT (person_id, key) DO NOTHI
 def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
     """Claim the key and return None, or return the outcome that it already has.
 
-    INSERT … ON CONFLICT waits for a rival that holds the key: if that one commits we read its reply, if it rolls
-    back the key is ours.
+    INSERT … ON CONFLICT waits for a concurrent transaction with the same key. If that commits, its reply is read here;
+    if it rolls back, the key is claimed.
     """
     fingerprint = request.fingerprint()
     with connection.cursor() as cursor:
@@ -103,17 +103,17 @@ def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
 
 
 def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:
-    """What this person's mutation with this key made.
+    """The outcome of this person's mutation with this key.
 
-    Waits for one that is under way. Raises `Busy` where none has been served, because it may still be on its way here;
-    `Invalid` for the key of the very request that asks.
+    Waits for one that is in progress. Raises `Busy` if there is none, because it may still arrive, and `Invalid` for
+    the key of the current request itself.
     """
     served = IdempotencyKey.objects.filter(person_id=person_id, key=key)
     found = served.first()
     if found is None:
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM, [person_id, key, b""])  # waits as a second request with this key does
-            if cursor.rowcount:  # it was nobody's; the refusal gives it back
+            cursor.execute(CLAIM, [person_id, key, b""])  # waits like a second request with this key
+            if cursor.rowcount:  # the key was free; the refusal rolls this claim back
                 raise Busy(NOT_SERVED_YET, after_ms=after_busy_ms())
         found = served.get()
     if found.reply is None:
@@ -128,7 +128,7 @@ NOT_SERVED_YET = (
 
 
 def _dump(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON: the first reply is given again as it was, whatever has happened to the rows since."""
+    """The outcome as JSON: a replay returns the rows as they were then, whatever has changed since."""
     rows = {name: [row._meta.label_lower, _values(row)] for name, row in outcome.rows.items()}
     return {"applied": outcome.applied.value, "rows": rows, "facts": dict(outcome.facts)}
 
@@ -158,7 +158,9 @@ DELETE FROM engine_idempotencykey WHERE (person_id, key) IN (
 
 
 def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
-    """Forget the keys claimed before a moment, a batch at a time; returns how many. A request in flight keeps its own."""
+    """Delete the keys claimed before a moment, in batches; returns how many. The key of a request in progress is
+    kept.
+    """
     forgotten = 0
     while True:
         with connection.cursor() as cursor:
@@ -170,6 +172,6 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
 
 
 def forget_keys_of(person_id: uuid.UUID, most: int) -> bool:
-    """Forget so many keys of somebody who has left, with the replies; whether there may be more."""
+    """Delete up to so many keys of a person who has left, with the replies; returns whether there may be more."""
     keys = IdempotencyKey.objects.filter(person_id=person_id)
     return bool(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:most])).delete()[0])

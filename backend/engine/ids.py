@@ -1,4 +1,4 @@
-"""Makes the ids of rows: UUIDs that the application orders by time."""
+"""UUIDv7: row ids in the order of time, made by the application."""
 
 import secrets
 import time
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 def uuid7() -> uuid.UUID:
     """A new UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 of chance.
 
-    Made by the application and not by the database, so that a row can be named before it is written.
+    Made by the application, so that a row has its id before it is inserted.
     """
     return uuid7_of(time.time_ns() // 1_000_000, secrets.randbits(74))
 

@@ -1,4 +1,4 @@
-"""What must hold of idempotency keys."""
+"""Invariants of idempotency keys, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 

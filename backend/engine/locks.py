@@ -1,12 +1,13 @@
-"""The order in which units of work lock rows of different tables, so that no two of them wait for each other in a circle.
+"""The order in which units of work lock rows of different tables, so that they cannot deadlock.
 
-Each model of ours that a unit of work writes or locks says its place as `LOCK_RANK`: a unit locks lower ranks first, and rows
-of one table in the order of their primary keys. Tests assert it of every mutation and job. A new table takes a free number:
+Each model of ours that a unit of work writes or locks has a `LOCK_RANK`. A unit of work locks lower ranks first, and
+rows of one table in the order of their primary keys. Tests check this for every mutation and job. A new table takes a
+free number:
 
     1xx  what belongs to the request itself
-    2xx  people, and what everything of theirs hangs on
-    3xx  to 8xx  things: what others hang on before what hangs on it
-    9xx  totals, which unrelated people share: nobody holds them while waiting for anything else
+    2xx  people, and rows that everything of theirs depends on
+    3xx  to 8xx  things: a row before those that depend on it
+    9xx  totals, which unrelated requests share: locked last, so that nobody holds them while waiting for another lock
 """
 
 from functools import cache
@@ -16,7 +17,7 @@ from django.db.models import Model
 
 
 def rank_of(model: type[Model]) -> int | None:
-    """The place of a model's table in the order; None where no unit of work writes it."""
+    """The rank of a model's table in the lock order; None if no unit of work writes to it."""
     rank: int | None = getattr(model, "LOCK_RANK", None)
     return rank
 

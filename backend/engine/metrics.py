@@ -1,7 +1,7 @@
-"""What is counted of units of work. `docs/operations.md` says what each figure means.
+"""Prometheus metrics of mutations, units of work and jobs; `docs/operations.md` explains each.
 
-Labels are names that Katha itself gave: of mutations, jobs, types. Nothing that a client sends becomes one, so there is a
-fixed number of series, and no personal data in any.
+Label values are names from the code: of mutations, jobs, types. Nothing that a client sends becomes a label, so the
+number of series is fixed and none contains personal data.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 REGISTRY: Final = CollectorRegistry()
-"""The figures of this process. Where several processes serve, prometheus_client adds them up (multiprocess mode)."""
+"""The metrics of this process. With several processes, prometheus_client adds them up (multiprocess mode)."""
 
 COMMITTED, REFUSED, ROLLED_BACK, UNKNOWN = OUTCOMES = "committed", "refused", "rolled_back", "unknown"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,7 +71,7 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="other")
 
 @contextmanager
 def operation(name: str) -> Iterator[None]:
-    """What happens inside is counted as part of this operation: a mutation, a job."""
+    """Count what happens inside for this operation: a mutation or a job."""
     token = _OPERATION.set(name)
     try:
         yield
@@ -80,7 +80,7 @@ def operation(name: str) -> Iterator[None]:
 
 
 def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
-    """Count that PostgreSQL broke a transaction off, and whether it is run again."""
+    """Count a transaction that PostgreSQL aborted, and whether it is retried."""
     name = _OPERATION.get()
     if sqlstate == LOCK_TIMEOUT:
         LOCK_TIMEOUTS.labels(name).inc()
@@ -92,12 +92,12 @@ def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
 
 
 def job_ended(task: str, outcome: str) -> None:
-    """Count one run of a background job: its task's name, and how it ended."""
+    """Count one run of a background job by its task's name and its outcome."""
     JOBS.labels(task, outcome).inc()
 
 
 class Ended:
-    """The figures of one operation, looked up once, because every mutation counts."""
+    """The metrics of one operation, looked up once because every mutation uses them."""
 
     def __init__(self, name: str) -> None:
         self._outcomes = {outcome: TRANSACTIONS.labels(name, outcome) for outcome in OUTCOMES}
@@ -116,5 +116,7 @@ class Ended:
 
 @cache
 def ended(name: str) -> Ended:
-    """The figures of the operation with this name. Asked for at the start, they show as 0 before anything happens."""
+    """The metrics of the operation with this name. Created at startup, so that they are exported as 0 from the
+    beginning.
+    """
     return Ended(name)

@@ -6,7 +6,7 @@ from backend.engine.presence import PresenceGuard
 
 
 class IdempotencyKey(models.Model):
-    """One thing that a person meant to do, what it was, and the reply that it got."""
+    """An idempotency key: who used it, a hash of the request, and the reply."""
 
     LOCK_RANK = 100
 
@@ -16,7 +16,7 @@ class IdempotencyKey(models.Model):
     fingerprint = models.BinaryField(max_length=32)
     """SHA-256 of the operation and its arguments."""
     reply = models.JSONField(null=True)
-    """Null only inside the transaction that is doing the work."""
+    """Null only inside the transaction that does the work."""
     created_at = models.DateTimeField()
 
     class Meta:

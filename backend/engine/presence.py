@@ -1,4 +1,4 @@
-"""A guard below the ORM: nothing new can refer to a row that has left, whoever writes it and whenever they began to."""
+"""The database trigger that refuses new references to people who have left."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,14 +26,14 @@ $body$
 
 
 class PresenceGuard(TriggerConstraint):
-    """Declares which of a model's foreign keys have to be of people who have not left when a row is written.
+    """Declares which of a model's foreign keys must refer to people who have not left when a row is written.
 
-    People are the rows of whatever model these keys refer to; its column `left_at` says since when somebody is gone.
+    "People" are the rows that these keys refer to; their column `left_at` is set when they leave.
 
-    A foreign key of which only half is asked otherwise: whoever has left still has a row. Like one it is looked at when the
-    transaction commits, and locks the people's rows as one does (KEY SHARE), which waits for nothing but somebody who is
-    leaving. So of a write and a leaving at the same moment the leaving sees the write, or the write is refused. With
-    `changes`, a row is looked at too when these columns of it are written later.
+    A foreign key alone does not suffice, because the row of a person who has left stays. The trigger works like a
+    foreign key: it checks when the transaction commits and locks the person's row with KEY SHARE, which blocks nothing
+    but leaving. So of a write and a leaving at the same moment, either the sweep finds the row or the commit is
+    refused. With `changes`, later updates of these columns are checked too.
     """
 
     def __init__(self, *, name: str, people: Sequence[str], changes: bool = False) -> None:
@@ -42,7 +42,7 @@ class PresenceGuard(TriggerConstraint):
         self.changes = changes
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """The function, which knows the columns, and the trigger; both have the name of the constraint."""
+        """SQL for the function, which knows the columns, and for the trigger; both are named like the constraint."""
         model, table, name = self.quoted(model, schema_editor)
         references: list[Any] = [model._meta.get_field(one) for one in self.people]
         columns = [str(field.column) for field in references]
@@ -60,12 +60,12 @@ class PresenceGuard(TriggerConstraint):
         )
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """Drop the trigger and its function."""
+        """SQL that drops the trigger and its function."""
         _, table, name = self.quoted(model, schema_editor)
         return f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()"
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        """As migrations write it down."""
+        """How migrations serialise it."""
         path, args, kwargs = super().deconstruct()
         changes = {"changes": True} if self.changes else {}
         return path, args, {**kwargs, "people": self.people, **changes}

@@ -1,7 +1,7 @@
-"""Slotted tallies: totals that many people raise at once without waiting for each other.
+"""Slotted counters: totals that many transactions raise at once without waiting for each other.
 
-A subject has up to `SLOTS` rows for each kind of total; a write raises one of them at random, and the total is
-their sum. It is raised in the same transaction as the row that it counts, so sum and rows agree in every snapshot.
+A subject has up to `SLOTS` rows for each kind of total. A write raises one of them at random, and the total is their
+sum. It is raised in the same transaction as the counted row is inserted, so sum and rows agree in every snapshot.
 """
 
 import random
@@ -30,9 +30,9 @@ class Tally(models.Model):
 
 
 def add(model: type[Tally], raises: Iterable[Raise]) -> list[int]:
-    """Raise totals, all in one statement, in the order of subject and kind, so that two writers cannot deadlock.
+    """Raise totals in one statement, in the order of subject and kind, so that two writers cannot deadlock.
 
-    Returns what each of the slots holds now, in that order.
+    Returns the new value of each slot, in that order.
     """
     require_transaction()
     rows = sorted((subject, kind, random.randrange(SLOTS), by) for subject, kind, by in raises if by)
@@ -51,7 +51,7 @@ def add(model: type[Tally], raises: Iterable[Raise]) -> list[int]:
 
 
 def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
-    """The total of `kind` for each of `subjects`, 0 for those without one, in one query."""
+    """The total of `kind` for each of `subjects`, 0 for those without any, in one query."""
     subjects = list(subjects)
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The gate through which all text comes in: what can never be stored is refused, the rest is normalised."""
+"""Normalises all text that clients send, and refuses text that PostgreSQL cannot store."""
 
 import unicodedata
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -7,19 +7,21 @@ from typing import Any
 from backend.engine.errors import Invalid, InvalidField
 
 MAX_CHARACTERS = 500_000
-"""No text that Katha stores is longer, whatever field it is meant for."""
+"""An upper bound for any text field; each field has its own, lower limit."""
 CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the text around it about (UAX #9, explicit directional formatting): a name shall not do that to a page."""
+"""Explicit directional formatting characters (UAX #9). They would reorder the page around a name, so one-line texts
+refuse them.
+"""
 UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-"""Categories of characters of which nothing is to be seen, like spaces and joiners."""
+"""Unicode categories of invisible characters, such as spaces and joiners."""
 
 
 def gate(value: Any, path: str = "") -> Any:
-    """`value` with each string in it (in lists, dicts and input objects too) normalised to NFC.
+    """Normalise each string in `value` to NFC, also within lists, dicts and input objects.
 
-    Raises `Invalid`, naming the path, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for
-    text that is too long for any field.
+    Raises `Invalid`, with the path, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that is
+    too long for any field.
     """
     if isinstance(value, str):
         return _gate_text(value, path)
@@ -49,12 +51,12 @@ def _join(path: str, name: str | int) -> str:
 
 @dataclass
 class Checker:
-    """Collects what is wrong with the arguments, so that a client hears of all of it at once."""
+    """Collects all invalid arguments, so that a client gets them in one answer."""
 
     problems: list[InvalidField] = field(default_factory=list)
 
     def line(self, path: str, text: str | None, *, most: int, blank: bool = False) -> str:
-        """One line of text such as a title or a name: trimmed, no control characters."""
+        """A single-line text such as a title or a name: trimmed, without control characters."""
         text = self.text(path, text.strip() if text else text, most=most, blank=blank)
         if any(unicodedata.category(character) in CONTROLS or character in DIRECTIONS for character in text):
             self.wrong(path, "must be one line, without control characters.")
@@ -72,10 +74,10 @@ class Checker:
         return text
 
     def wrong(self, path: str, message: str) -> None:
-        """Remember that the argument at `path` is wrong."""
+        """Add an invalid argument."""
         self.problems.append(InvalidField(path, message))
 
     def done(self) -> None:
-        """Raise `Invalid` if anything was wrong."""
+        """Raise `Invalid` if any argument was invalid."""
         if self.problems:
             raise Invalid(*self.problems)

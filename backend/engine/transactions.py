@@ -1,11 +1,11 @@
-"""The unit of work that every mutation is, and the snapshot that every query reads.
+"""The unit of work of a mutation (one transaction with retries), and the snapshot of a query.
 
 Rules
-- The outermost call opens one durable transaction; inner code refuses to run without one.
-- It is run again only when PostgreSQL itself broke it off: deadlock or serialization failure. A conflict is never
-  run again here; that is the client's decision.
+- The outermost call opens one durable transaction; code that writes raises an error outside of one.
+- It is retried only when PostgreSQL aborted it: deadlock or serialization failure. A conflict is never retried here;
+  that is the client's decision.
 - An error from COMMIT means that the outcome is unknown, unless PostgreSQL says that it rolled back.
-- Errors become answers outside the transaction, so a refusal has rolled everything back.
+- Errors are turned into answers outside the transaction, so a refusal has rolled everything back.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger("katha")
 ResultT = TypeVar("ResultT")
 
 MAX_ATTEMPTS = 8
-"""Enough for a crowd: of those who collide one always commits, so each attempt meets fewer."""
+"""Enough for many writers: of those that collide one always commits, so each attempt meets fewer."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.3
 
 SERIALIZATION_FAILURE = "40001"
@@ -36,22 +36,24 @@ DEADLOCK = "40P01"
 RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK})
 
 SERVED_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
-"""SQLSTATEs (PostgreSQL manual, appendix A) of a database that cannot serve now: connection exceptions, time-outs of
-a transaction, rollbacks, lack of resources, a lock not had in time, a statement cancelled or the server going down."""
+"""SQLSTATEs (PostgreSQL manual, appendix A) that mean "try again later": connection exceptions, transaction timeouts,
+rollbacks, lack of resources, lock timeouts, cancelled statements, a shutdown.
+"""
 
 AFTER_ANOTHER = "25P02"
-"""Of a statement in a transaction in which another has failed: that one has been logged."""
+"""The SQLSTATE of a statement in a transaction that has failed already; the first error was logged."""
 
 ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
-"""SQLSTATEs with which COMMIT itself says that it rolled back: a deferred constraint, a serialization failure. Of class
-40 not 40003, which says that nobody knows."""
+"""SQLSTATEs by which COMMIT reports that it rolled back: a deferred constraint, a serialization failure. 40003
+(statement completion unknown) is not among them.
+"""
 
 
 def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | None = None) -> ResultT:
     """Run `work` in one durable transaction and return what it returned, once that is committed.
 
-    `isolation` asks for more than READ COMMITTED where a rule spans rows. Raises whatever refusal `work` raised;
-    `Busy` if the database could not serve it; `OutcomeUnknown` if the connection broke at COMMIT.
+    `isolation` asks for more than READ COMMITTED, for rules that span rows. Raises any refusal that `work` raised,
+    `Busy` if the database could not serve it, `OutcomeUnknown` if the connection broke at COMMIT.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         committing = False
@@ -81,7 +83,9 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reads inside see one moment: REPEATABLE READ, READ ONLY. Nothing is sent before the first read."""
+    """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first
+    read.
+    """
     try:
         with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
             yield
@@ -95,7 +99,7 @@ def snapshot() -> Iterator[None]:
 
 @contextmanager
 def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
-    """One durable transaction. psycopg puts isolation and mode into its BEGIN, so neither costs a round trip."""
+    """One durable transaction. psycopg puts isolation and mode into its BEGIN, which saves a round trip."""
     deadline.check_before()
     drop_broken_connection()
     connection.ensure_connection()
@@ -111,7 +115,7 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
 
 
 def _require_committable() -> None:
-    """Raise RuntimeError if a database error was swallowed: COMMIT would then roll back without a word."""
+    """Raise RuntimeError if a database error was swallowed: COMMIT would then silently roll back."""
     if connection.needs_rollback or connection.connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError(
             "A unit of work must let database errors through: after one, nothing of it can be committed."
@@ -119,20 +123,20 @@ def _require_committable() -> None:
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE behind a Django database error, or None if the server did not send one."""
+    """The SQLSTATE of a Django database error, or None if the server sent none."""
     return getattr(error.__cause__, "sqlstate", None)
 
 
 def violated_constraint(error: BaseException) -> str | None:
-    """The name of the constraint that a database error says was violated."""
+    """The name of the constraint that a database error reports as violated."""
     name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     return name
 
 
 def drop_broken_connection() -> None:
-    """Close a connection that no longer works, so that this thread opens a new one.
+    """Close this thread's connection if it is broken, so that a new one is opened.
 
-    Nothing is sent for it: from an idle connection there is nothing to read, unless the server has closed it.
+    This sends nothing: an idle connection has nothing to read unless the server has closed it.
     """
     raw = connection.connection
     if raw is None or connection.in_atomic_block:
@@ -148,7 +152,9 @@ def _has_something_to_read(socket: int) -> bool:
 
 
 def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:
-    """What to tell the client of a database error, which is logged; None where it is a fault of ours that must be seen as one."""
+    """The refusal for a database error, which is logged; None for a bug of ours, which must surface as an internal
+    error.
+    """
     refusal = _refusal_for(sqlstate(error), error, committing=committing)
     if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
         log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
@@ -165,5 +171,5 @@ def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Re
 
 
 def _pause(attempt: int) -> None:
-    """Wait with full jitter, so that those who collided do not collide again."""
+    """Sleep with full jitter, so that transactions which collided do not collide again."""
     time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)))

@@ -1,4 +1,4 @@
-"""A trigger as a Django constraint: migrations create, alter and drop it like any other."""
+"""A database trigger as a Django constraint, so that migrations create, alter and drop it."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from django.db.models import BaseConstraint, Model
 
 
 class TriggerConstraint(BaseConstraint):
-    """What the two guards of rows have in common. Each says its own SQL, and how migrations write it down."""
+    """The base of `VersionGuard` and `PresenceGuard`, which provide the SQL and the serialisation."""
 
     def constraint_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """Nothing inside CREATE TABLE; the trigger is made after it."""
+        """Nothing: the trigger is created after CREATE TABLE."""
         assert schema_editor is not None
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
 
     def validate(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing to say about a single instance: only the database sees what is written, and when."""
+        """Does nothing: only the database can check it."""
 
     def quoted(
         self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
     ) -> tuple[type[Model], str, str]:
-        """The model, and the names of its table and of the trigger, as SQL has them."""
+        """The model, and the quoted names of its table and of the trigger."""
         assert model is not None
         assert schema_editor is not None
         return model, schema_editor.quote_name(model._meta.db_table), schema_editor.quote_name(self.name)

@@ -1,4 +1,4 @@
-"""Optimistic locking: a version check is a filter on the write, and the row count decides.
+"""Optimistic locking: the version check is a filter on the UPDATE, and the number of updated rows decides.
 
 A versioned row carries `version`, and for each field group (see `guard.VersionGuard`) the version at which that
 group last changed. A write whose author last saw version *s* filters on `<group>_changed <= s` for exactly the
@@ -9,9 +9,9 @@ groups that it reads or sets, raises `version` by one and stamps the groups that
         name="Asha", **stamped(Person, ["name"]),
     )
 
-So disjoint writes never collide, and a write that must see everything names every group. Nothing is ever read,
-compared and saved: PostgreSQL's READ COMMITTED re-checks the WHERE clause after a lock wait, and that makes the
-one statement atomic (PostgreSQL manual, section 13.2.1).
+So writes to different groups never conflict, and a write that depends on everything names every group. No code reads a
+row, compares the version and then saves: PostgreSQL's READ COMMITTED re-checks the WHERE clause after a lock wait,
+which makes the single statement atomic (PostgreSQL manual, section 13.2.1).
 """
 
 import uuid
@@ -37,11 +37,12 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 @dataclass(frozen=True)
 class Expected:
-    """What the caller says must still be true: the version last seen, or None for "whatever it is now".
+    """The version that the caller last saw; None for a write without a condition.
 
-    `after` is the key of a mutation whose version is meant; it has to be looked up before it is filtered on. `own` are
-    later versions, each made by a write of the caller's own over writes of others that the caller has not seen. `sent` are
-    texts that the caller sent, which were merged with others' unseen ones: from these the caller goes on.
+    `after` is the key of the mutation whose version is meant; it has to be resolved before it is filtered on. `own` are
+    later versions that the caller's own writes made, on top of writes of others that the caller has not seen. `sent`
+    are texts that the caller sent and that were merged with unseen texts of others: the caller's next write is based on
+    these.
     """
 
     version: int | None
@@ -51,37 +52,43 @@ class Expected:
 
     @property
     def anything(self) -> bool:
-        """Whether the caller writes whatever the version is now."""
+        """Whether the write has no condition."""
         if self.after is not None:
             raise LookupError("Look up what the mutation with this key made before you filter on it.")
         return self.version is None
 
     @property
     def latest(self) -> int:
-        """The latest version of which the caller knows; 0 where they write whatever it is."""
+        """The latest version that the caller knows; 0 for a write without a condition."""
         return self.own[-1] if self.own else self.version or 0
 
     def has_seen(self, stamp: int) -> bool:
-        """Whether the caller has seen what was written at the version `stamp`."""
+        """Whether the caller has seen the write that made the version `stamp`."""
         return self.anything or stamp <= (self.version or 0) or stamp in self.own
 
     def and_wrote(self, version: int) -> "Expected":
-        """What the caller has seen once a write of theirs has made `version`: not what others wrote before that."""
+        """What the caller has seen after a write of theirs has made `version`; writes of others before it stay
+        unseen.
+        """
         if version == self.latest + 1 and not self.own and not self.sent:
             return Expected(version)
         return replace_fields(self, own=(*self.own, version)[-MAX_OWN_VERSIONS:])
 
     def and_sent(self, values: Mapping[str, Any]) -> "Expected":
-        """What the caller has seen once these texts of theirs were merged, or were there: nothing more than those."""
+        """What the caller has seen after these texts of theirs were merged or found unchanged: nothing more than those
+        texts.
+        """
         return replace_fields(self, sent={**self.sent, **values})
 
 
 MAX_OWN_VERSIONS = 100
-"""So many writes in a row over others' are known as one's own; an older one is then a conflict, and never a loss."""
+"""How many own versions are remembered. Beyond it an old one counts as unseen: a needless conflict, never a lost
+write.
+"""
 
 
 def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], *, side: str = "") -> Q:
-    """Filter: none of `groups` has changed since `seen`. A version from the future matches nothing."""
+    """Filter: none of `groups` has changed since `seen`. A version above the row's own matches nothing."""
     if seen.anything:
         return Q()
     clean = Q(**{f"{side}version__gte": seen.latest})
@@ -96,21 +103,21 @@ def _seen(stamp: str, seen: Expected) -> Q:
 
 
 def stamped(model: type[models.Model], groups: Iterable[str], *, side: str = "") -> dict[str, Any]:
-    """Values that every write sets: the version raised by one, and on each of `groups` the new version as its stamp."""
+    """The values that every write sets: the version plus one, and this new version as the stamp of each of `groups`."""
     raised = F(f"{side}version") + 1
     stamps = {f"{side}{group}_changed": raised for group in _known(model, groups, side)}
     return {f"{side}version": raised, f"{side}updated_at": Now(), **stamps}
 
 
 def every_group(model: type[models.Model], *, side: str = "") -> Sequence[str]:
-    """All field groups of a side of `model`: what a write names that must have seen everything."""
+    """All field groups of a side of `model`, for a write that depends on everything."""
     return tuple(guard_of(model).sides[side])
 
 
 def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expected) -> Q:
-    """Filter of a write that merges: each field that it sets is unchanged since `seen`, or holds that value already.
+    """Filter for a merging write: each field that it sets is unchanged since `seen`, or has that value already.
 
-    For models whose groups are named after the one field that each holds.
+    For models whose groups each hold one field of the same name.
     """
     if seen.anything:
         return Q()
@@ -121,7 +128,7 @@ def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expect
 
 
 def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, side: str = "") -> bool:
-    """What `unchanged` filters on, said of a row in memory: only to explain a write that found no row, never to decide."""
+    """`unchanged` for a row in memory: only to explain why a write found no row, never to decide."""
     if seen.anything:
         return True
     stamps = [getattr(row, f"{side}{group}_changed") for group in groups]
@@ -129,21 +136,21 @@ def is_unchanged(row: models.Model, seen: Expected, groups: Iterable[str], *, si
 
 
 def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
-    """Whether a row in memory holds all of these values."""
+    """Whether a row in memory has all of these values already."""
     return all(getattr(row, name) == value for name, value in values.items())
 
 
 def others_wrote(row: models.Model, seen: Expected) -> bool:
-    """Whether others wrote between `seen` and the write that made this row what it is, and were kept."""
+    """Whether others wrote between `seen` and the caller's write to this row, so that it was merged with theirs."""
     version: int = row.version  # type: ignore[attr-defined]
     return not seen.anything and (version > seen.latest + 1 or bool(seen.own))
 
 
 def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
-    """UPDATE … WHERE … RETURNING: the one conditioned write. Returns the rows as they are now; none if it did not apply.
+    """UPDATE … WHERE … RETURNING: the conditioned write. Returns the updated rows; none if the condition failed.
 
-    Django's own `update()` gives only the count; returning the row saves a query, and the version that comes back
-    is certain to be the one that this write made.
+    Django's `update()` returns only a count. Returning the row saves a query, and its version is certainly the one that
+    this write made.
     """
     require_transaction()
     sql, params = _update(rows, values).get_compiler(using=rows.db).as_sql()
@@ -151,10 +158,11 @@ def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
 
 
 def replace(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
-    """`write`, and each row also says what it replaced: its attribute `before` maps each field to its earlier value.
+    """`write`; also sets on each row the attribute `before`, the replaced values by field.
 
-    Before version 18 RETURNING knows only the new row. So the rows are locked and read by a subquery of the same
-    statement, which waits for rivals and re-checks the condition as the UPDATE would (PostgreSQL manual, section 13.2.1).
+    Before PostgreSQL 18, RETURNING gives only the new row. So a subquery of the same statement locks and reads the
+    rows; it waits for concurrent writers and re-checks the condition as the UPDATE would (PostgreSQL manual, section
+    13.2.1).
     """
     require_transaction()
     query = _update(rows, values)
@@ -179,13 +187,13 @@ def _with_before(row: ModelT) -> ModelT:
 
 
 def write_all(rows: "models.QuerySet[ModelT]", **values: Any) -> int:
-    """`write` for many rows of which nothing is shown: how many there were."""
+    """`write` for many rows; returns only how many."""
     require_transaction()
     return _update(rows, values).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
 
 
 def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
-    """DELETE … WHERE … RETURNING: a conditioned delete. Returns the rows as they were; none if it did not apply."""
+    """DELETE … WHERE … RETURNING: a conditioned delete. Returns the deleted rows; none if the condition failed."""
     require_transaction()
     query = cast(DeleteQuery, rows.query.chain(DeleteQuery))
     sql, params = query.get_compiler(using=rows.db).as_sql()
@@ -193,23 +201,24 @@ def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
 
 
 def remove_all(rows: "models.QuerySet[ModelT]") -> int:
-    """`remove` for many rows of which nothing is shown: how many there were."""
+    """`remove` for many rows; returns only how many."""
     require_transaction()
     return rows.query.chain(DeleteQuery).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
 
 
 def first_row(row: ModelT, key: Sequence[str], *, lock: bool = False) -> ModelT | None:
-    """INSERT … ON CONFLICT: the first row of a thing that had version 0. Returns it; None if there is one already.
+    """INSERT … ON CONFLICT: create the row of a thing that had version 0. Returns it; None if it exists already.
 
-    `key` names the fields of the unique constraint that tells one thing from another. Of two who insert at once the second
-    waits, and is told None: that is the conflict of version 0. With `lock`, a row that is there is locked, and left alone.
+    `key` names the fields of the unique constraint. Of two concurrent inserts the second waits and gets None, which is
+    a conflict with version 0. With `lock`, an existing row is locked but not changed.
     """
     require_transaction()
     meta, quote = row._meta, connection.ops.quote_name
     given = [field for field in meta.concrete_fields if not isinstance(getattr(row, field.attname), DatabaseDefault)]
     columns = ", ".join(quote(str(field.column)) for field in given)
     unique = ", ".join(quote(str(meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
-    # A row that is there is locked whatever the WHERE says, and then left alone (PostgreSQL manual, INSERT).
+    # DO UPDATE locks an existing row even if its WHERE is false, and then does not change it (PostgreSQL manual,
+    # INSERT).
     otherwise = "UPDATE SET version = EXCLUDED.version WHERE false" if lock else "NOTHING"
     sql = (
         f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(given))}) "
@@ -239,7 +248,7 @@ def _columns(model: type[models.Model], table: str | None = None) -> str:
 
 
 def require_transaction() -> None:
-    """Raise RuntimeError outside a unit of work: a write there could be half done."""
+    """Raise RuntimeError outside a unit of work, where a write would not be atomic."""
     if not connection.in_atomic_block:
         raise RuntimeError("Writes belong to a unit of work: call this through transactions.unit_of_work().")
 
@@ -247,7 +256,7 @@ def require_transaction() -> None:
 def conflict(
     current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
 ) -> Conflict:
-    """The refusal of a write that came too late. `thing` names what was fought over, for the advice on waiting."""
+    """The refusal of a write whose condition failed. `thing` names the row, for the advice on when to retry."""
     FREQUENT.note(thing, [overlap.path for overlap in overlaps])
     return Conflict(current, expected=seen.version or 0, after_ms=retry_after_ms(thing), overlaps=overlaps)
 
