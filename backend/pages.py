@@ -33,18 +33,14 @@ TIME, NUMBER = By
 
 
 def to_cursor(key: CursorKey) -> str:
-    """The cursor for a sort key, in base64: 1 byte for the kind, 8 for the microseconds or the number, 16 for the
-    id.
-    """
+    """The cursor for a sort key, in base64: 1 byte for the kind, 8 for the microseconds or the number, 16 for the id."""
     at, id_ = key
     kind, number = (NUMBER, at) if isinstance(at, int) else (TIME, (at - EPOCH) // MICROSECOND)
     return base64.urlsafe_b64encode(kind.value + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
 
 
 def from_cursor(cursor: str, path: str, by: By = TIME) -> CursorKey:
-    """The sort key in a cursor. Raises `Invalid` for text that `to_cursor` did not make, or made for another kind of
-    list.
-    """
+    """The sort key in a cursor. Raises `Invalid` for text that `to_cursor` did not make, or made for another kind of list."""
     try:
         key = _key(cursor)
         if to_cursor(key) != cursor:  # base64 has spare bits at its end: only one text per key is valid
@@ -103,9 +99,7 @@ class Window:
         )
 
     def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
-        """SQL and its parameters: the rows between the two cursors, compared as row values so that an index can be
-        used.
-        """
+        """SQL and its parameters: the rows between the two cursors, compared as row values so that an index can be used."""
         sql, parameters = "", []
         further, nearer = (">", "<") if self.oldest_first else ("<", ">")
         if self.after is not None:

@@ -1,14 +1,14 @@
-"""Every setting of Katha, with what the environment may say about it.
+"""All settings of Katha, and the environment variables that they read.
 
 DATABASE_URL   an external PostgreSQL (16 to 18); without it an embedded one keeps its data under .katha/
 KATHA_DATA     where the embedded PostgreSQL and the collected static files are kept, instead of .katha/
 SECRET_KEY     signs cookies; without it the well-known demo key is used
-PRODUCTION     "1" for the internet: HTTPS only, and no start with anything that is only fit for a demo
+PRODUCTION     "1" for the internet: HTTPS only; refuses to start with settings or data that are only fit for a demo
 DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
-TRUSTED_PROXIES  comma-separated addresses and networks of the proxies before it, whose X-Forwarded-… headers are believed
-CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may ask here; without it there are none
-METRICS_TOKEN  what /metrics asks for as `Authorization: Bearer …`; without it everybody gets them, in production nobody
+TRUSTED_PROXIES  comma-separated addresses and networks of reverse proxies whose X-Forwarded-… headers are trusted
+CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none
+METRICS_TOKEN  the bearer token that /metrics requires; without it everybody may read it, in production nobody
 
 `docs/security.md` has a table of all limits, with the names by which the environment sets some of them.
 """
@@ -27,7 +27,7 @@ DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
 
 
 def listed(name: str) -> list[str]:
-    """What a variable of the environment lists, separated by commas."""
+    """The comma-separated values of an environment variable."""
     return [one.strip() for one in (os.environ.get(name) or "").split(",") if one.strip()]
 
 
@@ -38,7 +38,7 @@ DEBUG = os.environ.get("DEBUG") == "1"
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS") or ["*"]
 CORS_ALLOWED_ORIGINS = listed("CORS_ALLOWED_ORIGINS")
 TRUSTED_PROXIES = listed("TRUSTED_PROXIES")
-"""Addresses and networks of proxies that say in X-Forwarded-For whose request it is."""
+"""Addresses and networks of proxies whose X-Forwarded-For is trusted."""
 
 ROOT_URLCONF = "schema.server.urls"
 WSGI_APPLICATION = "schema.server.wsgi.application"
@@ -68,8 +68,8 @@ INSTALLED_APPS = [
     "schema.server.explorer",
 ]
 
-# Few, because every request walks through them. CSRF is checked where a cookie is what signs somebody in: by the
-# admin's own views, and by the GraphQL view when a request comes without a bearer token.
+# Few, because every request passes through them. CSRF is checked where a session cookie signs somebody in: by the
+# admin's views, and by the GraphQL view for requests without a bearer token.
 MIDDLEWARE = [
     "schema.server.requests.watched",
     "schema.server.safety.safe",
@@ -100,7 +100,7 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------------------------------------------
 
 EMBEDDED = None if os.environ.get("DATABASE_URL") else DATA / "postgres"
-"""Where the embedded PostgreSQL keeps its data; None where DATABASE_URL names another one."""
+"""The data folder of the embedded PostgreSQL; None if DATABASE_URL names another server."""
 
 if EMBEDDED is None:
     _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.postgresql")
@@ -118,12 +118,12 @@ _database["OPTIONS"] = {
     "server_side_binding": True,
     "prepare_threshold": 2,
     "connect_timeout": 5,
-    # A database that falls silent is given up after 15 s, not when the kernel does. Nothing of this is for Unix sockets.
+    # An unreachable database is given up after 15 s instead of the kernel's default. Has no effect on Unix sockets.
     "tcp_user_timeout": 15_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    # A lock or a statement that takes longer ends as BUSY: nothing is written and the client may try again.
+    # A longer lock wait or statement ends as BUSY: nothing is written, and the client may retry.
     "options": "-c statement_timeout=15s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
 }
 DATABASES = {"default": _database}
@@ -143,7 +143,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 TOKEN_DAYS = 90
-"""How long a bearer token signs somebody in."""
+"""How many days a bearer token is valid."""
 
 SESSION_ENGINE = "backend.people.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -156,7 +156,7 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "schema.server.refusals.unproven"
 SECURE_REFERRER_POLICY = "same-origin"
 
-# TLS ends at a proxy, which says so in this header; from anybody else it is taken away (`schema/server/safety.py`).
+# TLS ends at a proxy, which sets this header; it is removed from other requests (`schema/server/safety.py`).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
@@ -168,99 +168,101 @@ CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-csrftoken", "x-request-id")
 CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
 CORS_ALLOW_CREDENTIALS = False
-"""Other sites send tokens; the cookie is for the pages of this server alone."""
+"""Other sites use bearer tokens; the session cookie is for this server's own pages."""
 
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN")
 
 # --- Requests ---------------------------------------------------------------------------------------------------
 
 DRAFT_STATUSES = os.environ.get("DRAFT_STATUSES") == "1"
-"""Whether answers of type application/graphql-response+json use the statuses that the GraphQL-over-HTTP draft came to
-recommend in 2025: 422 where a request cannot be executed (400 where its JSON or document cannot be read), 294 where errors
-stand beside data. Otherwise 400 and 200, which the published audit and most clients expect."""
+"""Whether answers of type application/graphql-response+json use the status codes that the GraphQL-over-HTTP draft
+recommends since 2025: 422 if a request cannot be executed (400 if its JSON or document cannot be parsed), 294 for
+errors beside data. Otherwise 400 and 200, which the published audit and most clients expect.
+"""
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-"""The largest request body, in bytes; a larger one is answered 413."""
+"""The maximum size of a request body in bytes; a larger one is answered 413."""
 CONNECTIONS = 8_000
-"""Connections that a process holds open at a time, as far as the system lets it have as many files; others wait."""
+"""The maximum number of open connections of a process, if the system allows as many open files; others wait."""
 MAX_BODY_MEMORY = 256 * 1024 * 1024
-"""Bytes that the bodies of all requests of a process take together, what is small not counted; beyond it, 503."""
+"""The maximum size in bytes of all request bodies in a process together, small ones not counted; beyond it, 503."""
 THREADS = 4
-"""Requests that a process answers at a time; one that is still arriving waits without a thread, one that hashes a password
-has one of its own."""
+"""How many requests a process handles at a time. A request that is still arriving takes no thread; one that hashes a
+password gets an extra thread.
+"""
 BODY_SECONDS = float(os.environ.get("BODY_SECONDS") or 20)
-"""How long a request body may take to arrive; one that takes longer is answered 408."""
+"""How many seconds a request body may take to arrive; a slower one is answered 408."""
 REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
-"""How long a request may take to be answered; then it is broken off, in the database too."""
+"""How many seconds a request may take; then it is cancelled, in the database too."""
 
-# What a GraphQL document may ask for at most. GraphiQL, Relay and the examples in docs/ stay far below each.
+# Limits of GraphQL documents. GraphiQL, Relay and the examples in docs/ stay far below each.
 MAX_TOKENS = 4_000
-"""Words, numbers and signs of the document."""
+"""Lexical tokens of the document."""
 MAX_CHARACTERS = 300_000
-"""Of a document, with the texts written into it; longer ones are sent as variables."""
+"""Characters of a document, with its string literals; longer texts are sent as variables."""
 MAX_LINES = 10_000
-"""Of a document: each error is said with its line, which takes counting."""
+"""Lines of a document: finding the line of an error takes time proportional to them."""
 MAX_OPERATIONS = 50
 MAX_FRAGMENTS = 100
 MAX_VARIABLES = 250
-"""Of an operation."""
+"""Variables of an operation."""
 MAX_VALUES = 20_000
-"""Values within the variables, those of lists and objects one by one."""
+"""Values within the variables; each member of a list or object counts."""
 MAX_DEPTH = 12
-"""Levels of fields within one another; introspection is judged apart."""
+"""Levels of nested fields; introspection has its own limits."""
 MAX_FIELDS = 5_000
-"""Fields of an operation, those of a fragment once for each place where it is spread."""
+"""Fields of an operation; those of a fragment count once for each spread."""
 MAX_ALIASES = 100
 MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 50
 MAX_SAME_FIELDS = 200
-"""Fields of the same name selected of one thing: validation compares each with each."""
+"""Fields of the same response name in one selection set: validation compares all pairs."""
 MAX_REPEATED_FIELDS = 64
-"""Fields of the same name that hold fields: validation compares each with each."""
+"""Fields of the same response name that have subfields: validation compares all pairs."""
 TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
-"""A file with the documents of the frontends by id, as Relay or Apollo write it, so that an id is enough to send."""
+"""The path of a manifest with the frontends' documents by id, as Relay or Apollo write it; clients then send only the id."""
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
-"""Whether no other documents are served."""
+"""Whether all other documents are refused."""
 MAX_COST = 40_000
-"""Fields that an answer can have, by the pages and lists asked for (`schema/execution/cost.py`)."""
+"""The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`)."""
 MAX_ANSWER_CHARACTERS = 50_000_000
-"""Characters of the texts in an answer, short ones not counted. The longest story has less."""
+"""Characters of all texts in an answer, short ones not counted. The longest story has fewer."""
 EXPENSIVE_QUERY_COST = 1_000
-"""The cost from which on queries wait for one another: half of the `THREADS` answer such ones, the others are for the rest."""
+"""From this cost on, queries share half of the `THREADS`, so that the others stay free for cheap ones."""
 
 # --- How often --------------------------------------------------------------------------------------------------
-# So many at once, and then one every so many seconds. Each can be set in the environment, by its name.
+# "burst/seconds": so many at once, then one every so many seconds. Environment variables of the same names override them.
 
 SIGN_INS = Rate.read(os.environ.get("SIGN_INS") or "10/30")
-"""Attempts to sign in to one handle from one address; one that succeeds makes room for all."""
+"""Attempts to sign in to one handle from one address; a success resets the count."""
 FAILED_SIGN_INS_BY_HANDLE = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
 FAILED_SIGN_INS_BY_ADDRESS = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
 SIGN_UPS_BY_ADDRESS = Rate.read(os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
 COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION else 0))
-"""What one person, or one address signed out, may ask one process for, in the measure of `MAX_COST`; 0 is no limit."""
+"""The cost per minute (see `MAX_COST`) that one person, or one address when signed out, may use in one process; 0: no limit."""
 
 HASHES_AT_ONCE = 2
-"""Passwords that one process hashes at once."""
+"""How many passwords one process hashes at the same time."""
 HASHES_WAITING = 60
-"""Requests of one process that may wait for that; others are refused. For both it has threads beside `THREADS`."""
+"""How many requests of a process may wait for hashing; others are refused. Both kinds use threads beyond `THREADS`."""
 HASHES_WAIT_SECONDS = 8
-"""How long such a request waits before it is refused too."""
+"""How many seconds such a request waits before it is refused."""
 
 IDEMPOTENCY_KEY_DAYS = 7
-"""How long a key is remembered: `manage.py expire_keys` forgets older ones."""
+"""How many days a key is kept; `manage.py expire_keys` deletes older ones."""
 
 REVISIONS_KEPT = 200
-"""How many revisions each story and each chapter keeps at most: `manage.py prune_revisions` forgets older ones."""
+"""The maximum number of revisions of each story and each chapter; `manage.py prune_revisions` deletes older ones."""
 REVISION_CHARACTERS = 4_000_000
-"""How many characters the revisions of each story and each chapter hold at most; the newest is kept whatever its size."""
+"""The maximum total size, in characters, of the revisions of each story and each chapter; the newest is always kept."""
 
 REPORTS_A_DAY = 50
-"""How many reports one person can make on one day (UTC)."""
+"""The maximum number of reports by one person on one day (UTC)."""
 
 # --- Jobs -------------------------------------------------------------------------------------------------------
 
 PROCRASTINATE_PERIODIC_DEFAULTS = {"max_delay": 24 * 3600}
-"""A periodic job that nobody was there to do is still done up to so many seconds later."""
+"""A periodic job that was missed because no worker ran is still done up to so many seconds later."""
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -52,9 +52,7 @@ def prune_daily(timestamp: int) -> None:  # noqa: ARG001
 @app.periodic(cron="0 6 * * *")
 @app.task(name="digest", retry=Backoff())
 def digest_daily(timestamp: int) -> None:
-    """Send moderators the digest of the previous day; the day is that of the job's schedule, not that of its
-    execution.
-    """
+    """Send moderators the digest of the previous day; the day is that of the job's schedule, not that of its execution."""
     day = datetime.fromtimestamp(timestamp, UTC).date() - timedelta(days=1)
     unit_of_work(lambda: digest.tell_moderators(day))
 

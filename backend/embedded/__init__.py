@@ -1,23 +1,23 @@
-"""An embedded PostgreSQL: real, private to its user, and gone when nobody uses it any more.
+"""An embedded PostgreSQL: a real server, private to its user, that stops when no process uses it.
 
     with running(data, durable=True, report=print):
         ...  # psycopg.connect(host=str(socket_folder(data)), user=ROLE, dbname=DATABASE)
 
-How it holds together
+How it works
 ---------------------
 Three kinds of process take part: *users* (any command of ours that needs the database), one *supervisor*,
-and its child `postgres`. They speak through two file locks beside the data folder, because the kernel lets
-go of a lock whatever happens to its holder, also at `kill -9`:
+and its child `postgres`. They coordinate through two file locks next to the data folder, because the kernel
+releases a lock whenever its holder ends, even by `kill -9`:
 
-* `….users.lock`: every user shares it. The supervisor now and then tries to have it alone; when it can,
-  nobody is left and it stops PostgreSQL. It keeps the lock while it stops, so a newcomer waits and then
-  starts afresh instead of joining a server that is going down.
-* `….server.lock`: belongs to the supervisor and, by inheritance, to every process of PostgreSQL. The user
-  who gets it hands it to the supervisor that it starts, so there is never a second one, and whoever gets it
-  knows that no process of the old server is alive: what such a server left behind may be tidied away.
+* `….users.lock`: a shared lock of all users. The supervisor periodically tries to get it exclusively; when it can,
+  there are no users left and it stops PostgreSQL. It keeps the lock while stopping, so a new user waits and
+  then starts a new server instead of joining one that is shutting down.
+* `….server.lock`: held by the supervisor and, by inheritance, by every process of PostgreSQL. The user
+  who gets it passes it to the supervisor that it starts, so there is never a second one. Getting it also proves
+  that no process of an old server is alive, so stale files may be removed.
 
 The kernel sends `postgres` a signal when its supervisor dies, so it never outlives it. The supervisor has a
-session of its own: Ctrl-C reaches the user alone, who can still use the database while it says goodbye.
+session of its own: Ctrl-C reaches only the user, which can still use the database while it shuts down.
 """
 
 from backend.embedded.data_folder import DATABASE, ROLE, EmbeddedError, socket_folder

@@ -1,6 +1,6 @@
-"""The supervisor: runs PostgreSQL on a data folder and stops it when nobody uses it any more.
+"""The supervisor process: runs PostgreSQL on a data folder and stops it when no process uses it.
 
-Started by `backend.embedded.users` and by nobody else: python -m backend.embedded DATA LOCK [durable]
+Started only by `backend.embedded.users`: python -m backend.embedded DATA LOCK [durable]
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from typing import NoReturn
 from backend.embedded.cluster import Cluster, Process
 from backend.embedded.data_folder import DataFolder, EmbeddedError, alone, open_lock
 
-LINGER = 1.0  # seconds that a server waits for the next command, which would have to start it again
+LINGER = 1.0  # seconds that an unused server stays up, so that the next command need not start it again
 TICK = 0.2
 LOG_LIMIT = 10_000_000  # bytes
 
 
 def wait_until_unused(postgres: Process, users: int) -> None:
-    """Return when no user has come for a while, holding their lock, or when PostgreSQL has ended."""
+    """Return when there has been no user for a while, holding their lock, or when PostgreSQL has ended."""
     last_used = time.monotonic()
     while postgres.poll() is None:
         if not alone(users):
@@ -38,13 +38,13 @@ def wait_until_unused(postgres: Process, users: int) -> None:
 
 
 def shorten_log() -> None:
-    """Empty the log, which is our own output, when it has grown too long."""
+    """Truncate the log, which is this process's own output, when it is too long."""
     if os.fstat(sys.stdout.fileno()).st_size > LOG_LIMIT:
         os.ftruncate(sys.stdout.fileno(), 0)
 
 
 def stop(postgres: Process) -> None:
-    """End PostgreSQL: politely to its data, and less so when that takes too long."""
+    """Stop PostgreSQL: first by a fast shutdown, then, after a timeout, by force."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_IGN)
     for ending, patience in ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
@@ -55,12 +55,12 @@ def stop(postgres: Process) -> None:
 
 
 def leave(_signal: int, _frame: object) -> NoReturn:
-    """Turn a signal into an exit that runs the clean-up."""
+    """Signal handler: exit in a way that runs the clean-up."""
     sys.exit(0)
 
 
 def supervise(place: DataFolder, server_lock: int, *, durable: bool) -> None:
-    """Serve until nobody uses the server, it ends by itself, or somebody asks for its end."""
+    """Run the server until it is unused, ends by itself, or a signal asks to stop."""
     users = open_lock(place.users_lock)
     cluster = Cluster(place, server_lock, durable=durable)
     try:
@@ -75,7 +75,7 @@ def supervise(place: DataFolder, server_lock: int, *, durable: bool) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Detach from the user who started us, then supervise."""
+    """Detach from the process that started this one, then supervise."""
     data, server_lock, *durable = arguments
     if os.fork():
         os._exit(0)

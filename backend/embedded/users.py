@@ -1,4 +1,4 @@
-"""Using the embedded PostgreSQL: join the server that runs, or start the one that all will join."""
+"""Uses the embedded PostgreSQL: joins the running server, or starts one."""
 
 import fcntl
 import os
@@ -25,14 +25,14 @@ from backend.embedded.data_folder import (
     socket_folder,
 )
 
-PATIENCE = 120.0  # seconds; a start takes about one, but recovery after a crash takes what it takes
+PATIENCE = 120.0  # seconds; a start takes about one, but crash recovery can take long
 PAUSE = 0.05
 
 _held: set[int] = set()
 
 
 def _let_go_in_a_fork() -> None:
-    """Close what a forked child inherited: the server is kept by its users, not by what they leave behind."""
+    """Close the locks that a forked child inherited, so that it does not count as a user."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
@@ -43,9 +43,9 @@ os.register_at_fork(after_in_child=_let_go_in_a_fork)
 
 @contextmanager
 def running(data: Path, *, durable: bool, report: Callable[[str], None] | None = None) -> Iterator[Path]:
-    """Keep a PostgreSQL on this data folder running while the block runs; gives its socket folder.
+    """Keep a PostgreSQL running on this data folder while the block runs; yields its socket folder.
 
-    `durable=False` trades safety for speed: an acknowledged write may be lost when the machine goes down.
+    `durable=False` trades safety for speed: committed writes may be lost when the machine crashes.
     """
     place = DataFolder(data.resolve())
     folder = socket_folder(place.data)
@@ -58,12 +58,12 @@ def running(data: Path, *, durable: bool, report: Callable[[str], None] | None =
 
 
 def _silent(_: str) -> None:
-    """Report to nobody."""
+    """Report nothing."""
 
 
 @contextmanager
 def _as_user(place: DataFolder) -> Iterator[None]:
-    """Hold the lock of the users; waits while a supervisor stops the server that was."""
+    """Hold the users' lock. Waits while a supervisor stops the previous server."""
     try:
         place.data.parent.mkdir(parents=True, exist_ok=True)
         descriptor = open_lock(place.users_lock)
@@ -74,13 +74,13 @@ def _as_user(place: DataFolder) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
-        if descriptor in _held:  # not in a fork, where it is closed already
+        if descriptor in _held:  # in a forked child it is closed already
             _held.remove(descriptor)
             os.close(descriptor)
 
 
 def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
-    """Wait until the server answers, starting it where nobody has."""
+    """Wait until the server answers; start it if no process has."""
     deadline = time.monotonic() + PATIENCE
     started = False
     while (version := _version(place, folder, durable=durable)) is None:
@@ -100,7 +100,7 @@ def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[s
 
 
 def _version(place: DataFolder, folder: Path, *, durable: bool) -> str | None:
-    """The version of the server that answers on the socket, or None as long as none does."""
+    """The version of the server that answers on the socket, or None if none does."""
     if not is_private(folder):
         return None
     try:
@@ -114,7 +114,7 @@ def _version(place: DataFolder, folder: Path, *, durable: bool) -> str | None:
 
 
 def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callable[[str], None]) -> None:
-    """Start a supervisor and hand it the lock; it goes on by itself when this returns."""
+    """Start a supervisor in the background and pass it the lock."""
     binaries()
     if not place.exists:
         report(f"Preparing a new PostgreSQL {MAJOR} in {place.data}")
@@ -136,6 +136,6 @@ def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callabl
 
 
 def _last_words(place: DataFolder) -> str:
-    """The end of the log, which says what went wrong, and the way out."""
+    """The end of the log, which says what went wrong, and what to do."""
     lines = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
     return "\n  ".join([f"The end of {place.log}:", *lines[-15:]]) + f"\n{WAY_OUT}"

@@ -11,9 +11,7 @@ MAX_ROWS = 20
 
 @dataclass(frozen=True)
 class Check:
-    """One invariant. `broken` is SQL for the rows that violate it; `among` names the table, or selects the rows, to
-    check.
-    """
+    """One invariant. `broken` is SQL for the rows that violate it; `among` names the table, or selects the rows, to check."""
 
     name: str
     says: str
@@ -51,9 +49,7 @@ def _ask(cursor: Any, check: Check) -> Result:
 
 
 def tally_check(name: str, table: str, kind: str, counted: str) -> Check:
-    """The check that a total's slots add up to the rows that it counts. `counted` is SQL for the subject of each such
-    row.
-    """
+    """The check that a total's slots add up to the rows that it counts. `counted` is SQL for the subject of each such row."""
     return Check(
         name,
         f"each total of {kind} is the number of rows that it counts",

@@ -11,9 +11,7 @@ from backend.engine.idempotency import Applied, Outcome, outcome_of
 from backend.engine.versions import Expected
 
 SAW = "saw"
-"""The key of an outcome's facts under which the versions seen by the caller are stored, by row name. `expect.after`
-reads it.
-"""
+"""The key of an outcome's facts under which the versions seen by the caller are stored, by row name. `expect.after` reads it."""
 
 
 NOTHING = Expected(0)
@@ -76,9 +74,7 @@ def made(outcome: Outcome, name: str) -> Outcome:
 
 
 def _seen(person_id: uuid.UUID, expect: Expected, target: Target) -> Expected:
-    """What the caller has seen of the target. Raises what `outcome_of` raises, and `Invalid` for the key of another
-    target.
-    """
+    """What the caller has seen of the target. Raises what `outcome_of` raises, and `Invalid` for the key of another target."""
     if expect.after is None:
         return expect
     before = outcome_of(person_id, expect.after)

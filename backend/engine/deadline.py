@@ -25,9 +25,7 @@ WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 """The timeout of a cancel request to the database."""
 SILENT_SECONDS = WATCH_SECONDS + CANCEL_SECONDS + 2.0
-"""How long after the deadline the database may take to report that it cancelled a statement. Then the connection is
-given up.
-"""
+"""How long after the deadline the database may take to report that it cancelled a statement. Then the connection is given up."""
 COMMIT_SECONDS = 20.0
 """The same for a COMMIT, which is never cancelled. Longer than the `statement_timeout` of the database."""
 
@@ -154,9 +152,7 @@ def check() -> None:
 
 
 def check_before() -> None:
-    """Raise `Busy` if there is no time left to begin a transaction. Always `Busy`: this transaction has written
-    nothing.
-    """
+    """Raise `Busy` if there is no time left to begin a transaction. Always `Busy`: this transaction has written nothing."""
     deadline = _CURRENT.get()
     if deadline is not None and deadline.over:
         raise Busy(TIMED_OUT, after_ms=after_busy_ms())

@@ -158,9 +158,7 @@ DELETE FROM engine_idempotencykey WHERE (person_id, key) IN (
 
 
 def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
-    """Delete the keys claimed before a moment, in batches; returns how many. The key of a request in progress is
-    kept.
-    """
+    """Delete the keys claimed before a moment, in batches; returns how many. The key of a request in progress is kept."""
     forgotten = 0
     while True:
         with connection.cursor() as cursor:

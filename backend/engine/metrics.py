@@ -116,7 +116,5 @@ class Ended:
 
 @cache
 def ended(name: str) -> Ended:
-    """The metrics of the operation with this name. Created at startup, so that they are exported as 0 from the
-    beginning.
-    """
+    """The metrics of the operation with this name. Created at startup, so that they are exported as 0 from the beginning."""
     return Ended(name)

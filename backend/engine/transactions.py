@@ -83,9 +83,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first
-    read.
-    """
+    """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first read."""
     try:
         with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
             yield
@@ -152,9 +150,7 @@ def _has_something_to_read(socket: int) -> bool:
 
 
 def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:
-    """The refusal for a database error, which is logged; None for a bug of ours, which must surface as an internal
-    error.
-    """
+    """The refusal for a database error, which is logged; None for a bug of ours, which must surface as an internal error."""
     refusal = _refusal_for(sqlstate(error), error, committing=committing)
     if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
         log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})

@@ -67,24 +67,18 @@ class Expected:
         return self.anything or stamp <= (self.version or 0) or stamp in self.own
 
     def and_wrote(self, version: int) -> "Expected":
-        """What the caller has seen after a write of theirs has made `version`; writes of others before it stay
-        unseen.
-        """
+        """What the caller has seen after a write of theirs has made `version`; writes of others before it stay unseen."""
         if version == self.latest + 1 and not self.own and not self.sent:
             return Expected(version)
         return replace_fields(self, own=(*self.own, version)[-MAX_OWN_VERSIONS:])
 
     def and_sent(self, values: Mapping[str, Any]) -> "Expected":
-        """What the caller has seen after these texts of theirs were merged or found unchanged: nothing more than those
-        texts.
-        """
+        """What the caller has seen after these texts of theirs were merged or found unchanged: nothing more than those texts."""
         return replace_fields(self, sent={**self.sent, **values})
 
 
 MAX_OWN_VERSIONS = 100
-"""How many own versions are remembered. Beyond it an old one counts as unseen: a needless conflict, never a lost
-write.
-"""
+"""How many own versions are remembered. Beyond it an old one counts as unseen: a needless conflict, never a lost write."""
 
 
 def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], *, side: str = "") -> Q:
@@ -217,8 +211,7 @@ def first_row(row: ModelT, key: Sequence[str], *, lock: bool = False) -> ModelT 
     given = [field for field in meta.concrete_fields if not isinstance(getattr(row, field.attname), DatabaseDefault)]
     columns = ", ".join(quote(str(field.column)) for field in given)
     unique = ", ".join(quote(str(meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
-    # DO UPDATE locks an existing row even if its WHERE is false, and then does not change it (PostgreSQL manual,
-    # INSERT).
+    # DO UPDATE locks an existing row even if its WHERE is false, and then does not change it (PostgreSQL manual, INSERT).
     otherwise = "UPDATE SET version = EXCLUDED.version WHERE false" if lock else "NOTHING"
     sql = (
         f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(given))}) "

@@ -1,17 +1,19 @@
-"""Ends things that other nouns hang on: a story, a chapter, a whisper, an account.
+"""Deletes what other nouns' rows depend on: a story, a chapter, a whisper, an account.
 
-It knows what it ends, and asks each noun to clear its own part. A noun says so by functions of these names in a module
-`erasure` of its own package, which are collected and called inside the unit of work:
+What happens when somebody leaves: `leaving` marks the account, and a job (`sweeping`) then deletes the data.
 
-`check_story_deletion(story_id)`          raise `Invalid` if the story must stay, else clear what would keep it
-`keeps_story(story_id)`                   the same for a story whose author has left: True if it must stay, without its texts
-`story_deleted(story_id, chapter_ids)`    the story and its chapters are gone, or without texts: clear what is about them
-`sweep_story(story_id, limit)`            clear at most so many rows of a story whose author has left; True if there may be more
-`chapter_deleted(chapter, remaining)`     the chapter is gone; `remaining` are the ids of the others, in order
-`whispers_deleted(whisper_ids)`           these whispers are gone
-`sweep_person(person_id, limit)`          clear at most so many rows of a person who has left; True if there may be more.
-                                          With `SWEEP_STAGE`, a number: lower ones are swept first
-`SWEPT_COLUMNS`                           by table the columns that refer to nobody once their person is swept
+Each noun deletes its own rows. For that it has a module `erasure` in its package with functions of these names, which
+are collected and called inside the unit of work:
 
-The nouns are asked in the order of INSTALLED_APPS, which is the order of their locks.
+`check_story_deletion(story_id)`          raise `Invalid` if the story must stay, else delete what refers to it
+`keeps_story(story_id)`                   the same for a story whose author has left: True if it must stay, without texts
+`story_deleted(story_id, chapter_ids)`    the story and its chapters are deleted or emptied: delete what is about them
+`sweep_story(story_id, limit)`            delete up to `limit` rows of a story whose author has left; True if more are left
+`chapter_deleted(chapter, remaining)`     the chapter is deleted; `remaining` are the ids of the others, in order
+`whispers_deleted(whisper_ids)`           these whispers are deleted
+`sweep_person(person_id, limit)`          delete up to `limit` rows of a person who has left; True if more are left.
+                                          With `SWEEP_STAGE`, a number: lower stages run first
+`SWEPT_COLUMNS`                           by table, the columns that refer to nobody whose sweep is done
+
+The nouns are called in the order of INSTALLED_APPS, which is their lock order.
 """

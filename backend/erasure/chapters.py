@@ -1,4 +1,4 @@
-"""Deleting a chapter, with what others have to do with it."""
+"""Deletes a chapter together with other nouns' rows about it."""
 
 import uuid
 
@@ -9,10 +9,10 @@ from backend.stories.models import Story
 
 
 def delete_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Story:
-    """Delete the chapter, if its title and text are as they were at `seen`; the later ones move up.
+    """Delete the chapter if its title and text have not changed since `seen`; later chapters move up.
 
-    Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last. Reports of it
-    are resolved. Raises `Conflict`, `NotFound`, `Forbidden`.
+    Readers who were in it move to the start of the next chapter, or to the end of the last. Reports of it are resolved.
+    Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     story, chapter, remaining = chapters.delete_chapter(chapter_id, author_id, seen)
     for chapter_deleted in collect("erasure", "chapter_deleted"):

@@ -1,4 +1,4 @@
-"""What must hold of the sweeping: it goes on, and nothing is left of somebody once it is done."""
+"""Invariants of the sweep: it makes progress, and once it is done nothing of the person is left."""
 
 from backend.engine.checks import Check
 from backend.nouns import collect
@@ -13,7 +13,7 @@ OF_EVERYBODY = {
 
 
 def swept_columns() -> dict[str, tuple[str, ...]]:
-    """By table the columns that refer to nobody who has left once all is swept. What a moderator did stays in histories."""
+    """By table, the columns in which nobody is left once they are swept. Moderators' actions stay in histories."""
     columns: dict[str, tuple[str, ...]] = {**OF_EVERYBODY}
     for contributed in collect("erasure", "SWEPT_COLUMNS"):
         columns.update(contributed)

@@ -1,4 +1,4 @@
-"""Deleting one's account: at once for everybody else, swept by a job afterwards; see `sweeping`."""
+"""Deletes an account: hidden from everybody at once, its data deleted by a job afterwards (`sweeping`)."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ NO_PROFILE = {"name": "", "bio": "", "show_mature": False}
 
 @dataclass(frozen=True)
 class Leave:
-    """That somebody wants to leave, with the password checked before the first lock: that is slow on purpose."""
+    """A request to leave. The password is checked before the first lock is taken, because hashing is slow on purpose."""
 
     person_id: uuid.UUID
     checked: str | None
-    """The hash that the password was held against; None if it was wrong."""
+    """The stored hash that the password matched; None if it was wrong."""
 
 
 def prepared(person_id: uuid.UUID, password: str) -> Leave:
-    """What it takes to delete the account of this person."""
+    """Check the password, before the unit of work."""
     account = Account.objects.filter(pk=person_id, is_active=True).first()
     if account is None:
         raise Unauthenticated
@@ -35,17 +35,18 @@ def prepared(person_id: uuid.UUID, password: str) -> Leave:
 
 
 def leave(wanted: Leave) -> None:
-    """Let there be nobody any more, if the password is still the one that was checked.
+    """Mark the person as having left, if the password is still the one that was checked.
 
-    The person's row is locked as a deletion would lock it. Whatever refers to it waits, or is waited for (`PresenceGuard`): what
-    was written before is swept, and nothing is written after. The handle stays taken. Raises `Forbidden`, `Unauthenticated`.
+    The person's row is locked as by a DELETE, so this and writes that refer to the person wait for each other
+    (`PresenceGuard`): earlier writes are swept, later ones are refused. The handle stays taken. Raises `Forbidden`,
+    `Unauthenticated`.
     """
     require_transaction()
     present = Person.objects.filter(pk=wanted.person_id, left_at__isnull=True)
     if not present.select_for_update().values_list("pk"):
         raise Unauthenticated
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the key of this very request is theirs, and claimed already
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # check now: the key of this request refers to the person too
     write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
     unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
     if wanted.checked is None or not unchanged.update(password=make_password(None), is_active=False, is_staff=False):

@@ -1,4 +1,4 @@
-"""Deleting a story with everything that belongs to it, and sweeping those of an author who has left."""
+"""Deletes a story with everything that belongs to it, and sweeps the stories of an author who has left."""
 
 import uuid
 
@@ -15,13 +15,13 @@ from backend.stories.tombstones import bury
 
 
 def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> Shelf:
-    """Delete the story, if nothing in it, any chapter included, has changed since `seen`; a write to the shelf too.
+    """Delete the story if neither it nor any chapter has changed since `seen`. Also a write to the shelf.
 
-    All that belongs to it goes with it; reports of it are resolved. Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid`
-    if another noun needs it, such as an edition that was ordered.
+    Everything that belongs to it is deleted; reports of it are resolved. Raises `Conflict`, `NotFound`, `Forbidden`,
+    and `Invalid` if another noun still needs it, such as an edition that was ordered.
     """
     shelves = write(
-        Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty one has no story to delete
+        Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty shelf has no story to delete
         story_count=F("story_count") - 1,
         **stamped(Shelf, ["stories"]),
     )
@@ -42,7 +42,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
 
 
 def _delete_texts(story_id: uuid.UUID) -> list[uuid.UUID]:
-    """Delete the chapters and the history of a story; the ids of the chapters."""
+    """Delete the chapters and the history of a story; returns the ids of the chapters."""
     chapters = list(Chapter.objects.filter(story_id=story_id).values_list("pk", flat=True))
     remove_all(Chapter.objects.filter(story_id=story_id))
     Revision.objects.filter(story_id=story_id).delete()
@@ -63,23 +63,24 @@ SELECT id FROM stories_story WHERE author_id = %(author)s
 AND (created_at, id) > (coalesce((SELECT created_at FROM stories_story WHERE id = %(after)s), '-infinity'), %(after)s)
 ORDER BY created_at, id LIMIT 1
 """
-"""The oldest one, or the one after one that stays."""
+"""The author's oldest story, or the next one after a story that stays."""
 
 BEFORE_ALL = uuid.UUID(int=0)
 
 
 def sweep_next_story(author_id: uuid.UUID, after: uuid.UUID | None, limit: int) -> tuple[bool, uuid.UUID | None]:
-    """Take away the next story, or so much of it; returns whether there was one, and after which to go on.
+    """Delete the next story, or up to `limit` rows of it; returns whether there was one, and after which to continue.
 
-    It is a draft first, so it is in no list, no total and no rank. One that another noun needs, such as for an edition that
-    was ordered, stays without any text. Whoever holds the story, to view or report it, is waited for.
+    It is made a draft first, so it is in no list, no total and no rank. A story that another noun needs, such as one
+    with an edition that was ordered, stays without any text. Waits for transactions that have locked the story, to view
+    or report it.
     """
-    Shelf.objects.select_for_update(no_key=True).get(pk=author_id)  # before any story, as whoever deletes one does
+    Shelf.objects.select_for_update(no_key=True).get(pk=author_id)  # locked before any story, as `delete_story` does
     next_one = _next(author_id, after)
     if next_one is None:
         return False, after
     story = Story.objects.filter(pk=next_one).select_for_update().first()
-    if story is None:  # its deletion was under way
+    if story is None:  # deleted concurrently
         return True, after
     if story.published_at is not None:
         _withdraw(story)
@@ -97,16 +98,16 @@ def _next(author_id: uuid.UUID, after: uuid.UUID | None) -> uuid.UUID | None:
 
 
 def _withdraw(story: Story) -> None:
-    """Make it a draft, which nobody counts and ranks."""
+    """Make the story a draft, which is in no total and no rank."""
     write(Story.objects.filter(pk=story.pk), status=StoryStatus.DRAFT, published_at=None, **stamped(Story, ["status"]))
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])
     StoryRank.objects.filter(pk=story.pk).delete()
 
 
 def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> bool:
-    """Take away what is left of a story that nobody reads, and it too if no noun needs it; whether it stays."""
+    """Delete the rest of a story, and the story itself if no noun needs it; returns whether it stays."""
     chapters = _delete_texts(story_id)
-    kept = [keeps_story(story_id) for keeps_story in collect("erasure", "keeps_story")]  # each of them is asked
+    kept = [keeps_story(story_id) for keeps_story in collect("erasure", "keeps_story")]  # all are called
     stays = any(kept)
     _tell_nouns(story_id, chapters)
     if stays:

@@ -1,8 +1,9 @@
-"""Sweeping what somebody who has left has left behind: in stages and batches, each batch a unit of work.
+"""Deletes the data of a person who has left, in stages and batches, each batch a unit of work.
 
-A batch takes rows away with what counts them, and moves the mark, which it has locked. So whoever does the same job at the
-same time waits, and goes on from there; whoever does it again after a crash does so too. Nobody sees these rows any more, and
-no new ones are made: both from the moment of leaving. What is kept is what orders need: see `erasure.stories`.
+A batch locks the person's progress row (`Departure`), deletes some rows together with their totals, and advances the
+progress. So two workers at the same job wait for each other, and a job that is repeated after a crash continues where
+it stopped. From the moment of leaving nobody sees these rows, and no new ones are created. What orders need is kept;
+see `erasure.stories`.
 """
 
 import uuid
@@ -18,15 +19,15 @@ from backend.people.models import Departure, PersonTally
 from backend.stories.tombstones import sweep_tombstones
 
 BATCH = 200
-"""Rows of a kind that are swept at once: few enough that the transaction is over in a moment.
+"""Rows per batch: few enough for a short transaction.
 
-They are taken in the order of an index that begins with the person. Without an order PostgreSQL would look for the first few of
-somebody's many rows in the whole table, as long as its statistics tell of those that were there before.
+They are selected in the order of an index that begins with the person. Without an ORDER BY, PostgreSQL may scan the
+whole table for a person's last rows, because its statistics still include those deleted before.
 """
 
 
 class Swept(NamedTuple):
-    """What a batch has done: whether the stage has more, and after which thing it goes on."""
+    """The result of a batch: whether the stage has more, and after which row to continue."""
 
     more: bool
     reached: uuid.UUID | None = None
@@ -40,7 +41,7 @@ def _until_nothing_is_left(sweep_person: Callable[[uuid.UUID, int], bool]) -> St
 
 
 def _stories(person: uuid.UUID, reached: uuid.UUID | None) -> Swept:
-    """Story by story, because one of which an edition was ordered stays, without its texts: the order shows the edition."""
+    """Story by story, because one with an ordered edition stays without its texts: the order shows the edition."""
     return Swept(*sweep_next_story(person, reached, BATCH))
 
 
@@ -52,10 +53,10 @@ def _rest(person: uuid.UUID, limit: int) -> bool:
 
 
 def stages() -> tuple[Stage, ...]:
-    """What is swept, in this order: stories and whispers before the reports of them, follows before their notifications.
+    """The stages in their order: stories and whispers before their reports, follows before their notifications.
 
-    A mark remembers how many stages are done. So a new one may come anywhere, and none may change its place or go while
-    somebody is being swept.
+    The progress row stores how many stages are done. So stages must not be reordered or removed while somebody is being
+    swept.
     """
     numbered: list[tuple[int, Stage]] = [
         (20, _until_nothing_is_left(sweep_whispers)),
@@ -69,13 +70,13 @@ def stages() -> tuple[Stage, ...]:
 
 
 def sweep(person_id: uuid.UUID) -> None:
-    """Take away what this person left behind."""
+    """Delete all data of this person."""
     while unit_of_work(lambda: sweep_some(person_id)):
         pass
 
 
 def sweep_some(person_id: uuid.UUID) -> bool:
-    """Take away the next batch; whether there may be more."""
+    """Delete the next batch; returns whether there may be more."""
     mark = Departure.objects.select_for_update().filter(pk=person_id, done=False).first()
     if mark is None:
         return False

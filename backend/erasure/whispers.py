@@ -1,4 +1,4 @@
-"""Deleting whispers, with what others have to do with them."""
+"""Deletes whispers together with other nouns' rows about them."""
 
 import uuid
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from backend.whispers import actions
 
 
 def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> None:
-    """Delete the whisper, if it is as it was at `seen`. Its flag goes with it, and its reports are resolved.
+    """Delete the whisper if it has not changed since `seen`. Its flag is deleted and its reports are resolved.
 
     Raises `Conflict`, `NotFound`, `Forbidden`.
     """
@@ -18,7 +18,7 @@ def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
 
 
 def sweep_whispers(author_id: uuid.UUID, limit: int) -> bool:
-    """Delete so many whispers of an author who has left, and resolve their reports; whether there may be more."""
+    """Delete up to `limit` whispers of an author who has left, and resolve their reports; returns whether there may be more."""
     deleted = actions.delete_whispers_of(author_id, limit)
     if deleted:
         tell_nouns(deleted)
@@ -26,6 +26,6 @@ def sweep_whispers(author_id: uuid.UUID, limit: int) -> bool:
 
 
 def tell_nouns(whisper_ids: Sequence[uuid.UUID]) -> None:
-    """Let every noun clear what it has about whispers that have been deleted in this unit of work."""
+    """Call every noun's `whispers_deleted` for whispers that were deleted in this unit of work."""
     for whispers_deleted in collect("erasure", "whispers_deleted"):
         whispers_deleted(whisper_ids)

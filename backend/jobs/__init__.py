@@ -1,1 +1,1 @@
-"""Work that goes on after a mutation has answered, on procrastinate: a job is a row of the same PostgreSQL."""
+"""Background jobs on procrastinate: a job is a row in the same PostgreSQL."""

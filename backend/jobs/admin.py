@@ -1,6 +1,6 @@
-"""Dead letters in the admin: jobs that have failed for the last time, why, and running them again.
+"""Dead letters in the admin: jobs that failed for the last time, why, and an action to run them again.
 
-All other jobs have procrastinate's own pages there.
+Other jobs are on procrastinate's own admin pages.
 """
 
 from django.contrib import admin, messages
@@ -16,7 +16,7 @@ from backend.jobs.models import DeadLetter, Failure
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnly):
-    """Jobs that nobody tries again unless somebody says so here."""
+    """Jobs that are not retried unless a moderator asks for it here."""
 
     list_display = ("id", "task_name", "args", "attempts", "failed_at", "error")
     list_filter = ("task_name",)
@@ -25,7 +25,7 @@ class DeadLetterAdmin(ReadOnly):
     actions = ("run_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
-        """Those alone, with why they failed."""
+        """Dead letters with their errors."""
         error = Failure.objects.filter(pk=OuterRef("pk")).values("error")
         failed_at = Max("procrastinateevent__at", filter=Q(procrastinateevent__type="failed"))
         found = super().get_queryset(request).filter(status="failed")
@@ -33,22 +33,22 @@ class DeadLetterAdmin(ReadOnly):
 
     @admin.display(description="Last error")
     def error(self, letter: DeadLetter) -> str:
-        """Why it failed, in so far as it may be shown; the log has the rest."""
+        """Why it failed, without user data; the log has more."""
         return getattr(letter, "error", None) or "unknown"
 
     @admin.display(description="Failed at", ordering="failed_at")
     def failed_at(self, letter: DeadLetter) -> object:
-        """When that was."""
+        """When it failed for the last time."""
         return getattr(letter, "failed_at", None)
 
     @admin.action(description="Run again")
     def run_again(self, request: HttpRequest, letters: QuerySet[DeadLetter]) -> None:
-        """One more attempt for each; whoever fails it is a dead letter again."""
+        """Retry each once; a job that fails again is a dead letter again."""
         again = 0
         for letter in letters:
             try:
                 app.job_manager.retry_job_by_id(letter.pk, timezone.now())
                 again += 1
-            except ConnectorException:  # somebody else has just said so, or removed it
+            except ConnectorException:  # another moderator has just retried or removed it
                 continue
         self.message_user(request, f"{again} will be run again.", messages.SUCCESS)

@@ -1,4 +1,4 @@
-"""Makes `jobs` an app of Django."""
+"""The Django app `jobs`."""
 
 from django.apps import AppConfig
 

@@ -1,9 +1,9 @@
-"""What must hold of jobs."""
+"""Invariants of jobs, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 
 LONG = "interval '5 minutes'"
-"""Much longer than it takes to notice that a worker has died."""
+"""Much longer than it takes to detect a dead worker."""
 
 INVARIANTS = (
     Check(

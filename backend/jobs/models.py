@@ -1,4 +1,4 @@
-"""The rows of jobs that procrastinate does not keep: why a job failed."""
+"""Why a job failed, which procrastinate does not store."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,20 +8,20 @@ ERROR_CHARACTERS = 500
 
 
 class Failure(models.Model):
-    """How the last attempt of a job failed. It goes when the job does."""
+    """Why the last attempt of a job failed. It is removed with the job."""
 
     job_id = models.BigIntegerField(primary_key=True)
-    """No foreign key: the queue's own rows come and go by its own statements."""
+    """No foreign key, because procrastinate inserts and deletes its rows by its own SQL."""
     at = models.DateTimeField(db_default=Now())
     error = models.CharField(max_length=ERROR_CHARACTERS)
-    """The kind of exception and where it was raised; not what it says, which may quote somebody's text."""
+    """The type of the exception and where it was raised; not its message, which may quote user data."""
 
     def __str__(self) -> str:
         return f"job {self.job_id}: {self.error}"
 
 
 class DeadLetter(ProcrastinateJob):
-    """A job that has failed for the last time, as the admin shows it."""
+    """A job that failed for the last time, for the admin."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""What becomes of each attempt at a job: the one place that knows, whatever the task."""
+"""Handles the end of each attempt at a job: success, retry, or dead letter."""
 
 import enum
 import logging
@@ -22,25 +22,25 @@ log = logging.getLogger("katha.jobs")
 
 
 class JobOutcome(enum.Enum):
-    """What became of an attempt."""
+    """How an attempt ended."""
 
     SUCCEEDED = "succeeded"
     RETRIED = "retried"
     FAILED = "failed"
-    """For the last time: the job is a dead letter."""
+    """The last attempt failed: the job is a dead letter."""
 
 
 def after_failure(job: Job) -> JobOutcome:
-    """What becomes of a job whose attempt has failed."""
+    """How a failed attempt ends: with a retry, or as a dead letter."""
     return JobOutcome.FAILED if is_last(job) else JobOutcome.RETRIED
 
 
 ATTEMPTS_ENDED: dict[int, tuple[int, float]] = {}
-"""Of jobs of this process, by id: which attempt has ended, and when. Their rows should say so soon."""
+"""By job id: the last attempt that ended in this process, and when. The job's row should show it soon after."""
 
 
 def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
-    """Make an attempt at a job, and note what became of it; procrastinate calls it around every task, in its thread."""
+    """Run an attempt at a job and record its outcome. Procrastinate calls it around every task, in the task's thread."""
     drop_broken_connection()
     started = time.monotonic()
     try:
@@ -57,7 +57,7 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
 
 
 def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | None = None) -> None:
-    """Note what became of an attempt at a job. The exception goes to the log, what may be shown of it to the admin."""
+    """Record the outcome of an attempt. The exception is logged; a version without user data is stored for the admin."""
     job_ended(job.task_name, outcome.value)
     if outcome is JobOutcome.SUCCEEDED:
         return
@@ -82,12 +82,12 @@ def _keep(job_id: int, said: str) -> None:
 
     try:
         unit_of_work(work)
-    except (DatabaseError, InterfaceError, Refusal):  # the error itself is in the log; nothing may hide it
+    except (DatabaseError, InterfaceError, Refusal):  # must not replace the job's own error
         log.warning("the failure of job %s could not be kept", job_id, exc_info=True)
 
 
 def _said(error: BaseException) -> str:
-    """The kind of the error, of the one behind it, and where it was raised."""
+    """The type of the error, of its cause, and where it was raised."""
     kinds = [type(one).__name__ for one in (error, error.__cause__) if one is not None]
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""

@@ -1,6 +1,6 @@
-"""The worker: takes jobs from the queue until it is told to stop, whatever happens to the database meanwhile.
+"""The worker: runs jobs until it is told to stop, and reconnects when the database fails.
 
-It may be killed at any point. Its jobs are then found by its heartbeat that stopped, and done again by whoever works.
+It may be killed at any point. Other workers then see that its heartbeat has stopped, and run its jobs again.
 """
 
 import asyncio
@@ -23,22 +23,23 @@ from backend.jobs.outcomes import ATTEMPTS_ENDED, JobOutcome, after_failure, end
 log = logging.getLogger("katha.jobs")
 
 POLL_SECONDS = 5.0
-"""A new job is announced by NOTIFY; this finds what is to be tried again, and everything where a pooler swallows NOTIFY."""
+"""New jobs are announced by NOTIFY. Polling finds retries, and all jobs if a connection pooler drops NOTIFY."""
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 10.0
-"""A worker that has been silent for five heartbeats counts as dead. Should it only have been slow, its job is done twice at
-once, which has one effect: so the jobs of the dead need not wait long."""
+"""A worker that has missed five heartbeats counts as dead. If it was only slow, its job runs twice at once; jobs are
+idempotent, so this timeout can be short.
+"""
 LOOK_FOR_STALLED_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0
-"""How long jobs may take to end when the worker is told to stop. One that is cut short is done again."""
+"""How long running jobs may take after a stop signal. An interrupted job is run again."""
 CONNECTIONS = 4
-"""For the queue alone; each job has its thread's own."""
+"""Connections for the queue; each job uses its own thread's connection."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
-"""Between attempts to work while the database cannot be had."""
+"""The wait between attempts to reconnect."""
 
 
 def work(concurrency: int) -> None:
-    """Do jobs, so many at a time, until SIGINT or SIGTERM."""
+    """Run jobs, `concurrency` at a time, until SIGINT or SIGTERM."""
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=CONNECTIONS, timeout=PATIENCE_SECONDS)
     with app.replace_connector(connector):
         asyncio.run(_work(concurrency))
@@ -55,14 +56,14 @@ async def _work(concurrency: int) -> None:
         except ConnectorException as error:
             log.warning("the worker has lost the database, and tries again: %s", type(error.__cause__).__name__)
         if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
-            pause = FIRST_PAUSE_SECONDS  # it had worked
+            pause = FIRST_PAUSE_SECONDS  # the connection had worked
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), random.uniform(pause / 2, pause))
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
 
 def _told_to_stop() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM. From then on the process has a bounded time to end, whatever its threads do."""
+    """An event that SIGINT and SIGTERM set. From then on the process exits within a bounded time, even if threads hang."""
     stop = asyncio.Event()
 
     def tell() -> None:
@@ -78,7 +79,7 @@ def _told_to_stop() -> asyncio.Event:
 
 
 async def _until_stopped(stop: asyncio.Event, concurrency: int) -> None:
-    """Work and give back the jobs of the dead. Returns when told to stop; raises what broke the work off."""
+    """Run jobs, and requeue those of dead workers. Returns on a stop signal; raises what interrupted the work."""
     working = asyncio.create_task(
         app.run_worker_async(
             concurrency=concurrency,
@@ -105,21 +106,21 @@ async def _until_stopped(stop: asyncio.Event, concurrency: int) -> None:
 
 
 async def _give_back_stalled() -> None:
-    """At once and then again and again: let somebody else do the jobs of workers that have died."""
+    """Now and periodically: requeue the jobs of workers that have died."""
     while True:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
         for job in [*stalled, *await left_over()]:
             with suppress(
                 ConnectorException
-            ):  # another worker was quicker; or the database has gone, as the others notice
+            ):  # another worker was faster, or the database is unreachable, which the main loop handles
                 await _give_back(job)
         await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
 
 
 async def left_over() -> list[Job]:
-    """Jobs whose attempt in this process ended some time ago, and whose rows still say that they are being done.
+    """Jobs whose attempt in this process has ended, but whose rows still have the status "doing".
 
-    So it is where the database went away just when the end was to be written down: nobody would look at them again.
+    This happens when the database fails just as the end is to be stored; without this nobody would run them again.
     """
     long_ago = time.monotonic() - STALLED_SECONDS
     over = {job: attempt for job, (attempt, at) in list(ATTEMPTS_ENDED.items()) if at < long_ago}
@@ -132,7 +133,7 @@ async def left_over() -> list[Job]:
 
 
 async def _give_back(job: Job) -> None:
-    """Have it tried again, unless it has been tried so often that it may be what kills its workers."""
+    """Requeue the job, unless it has used up its attempts: it may be what kills the workers."""
     outcome = after_failure(job)
     if outcome is JobOutcome.FAILED:
         await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
@@ -142,4 +143,4 @@ async def _give_back(job: Job) -> None:
 
 
 class WorkerLost(Exception):
-    """The worker that did the job has died, or has not been heard of for too long."""
+    """The worker of the job has died, or its heartbeat has stopped."""

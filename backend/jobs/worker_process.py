@@ -1,4 +1,4 @@
-"""A worker beside the server: a process of its own, started again when it ends, and never outliving the server."""
+"""Runs a worker as a child process of the server: restarted when it ends, and ended with the server."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-"""Before one that has ended is started again: longer and longer while none lasts longer than the longest pause."""
+"""The wait before a restart; it doubles as long as no worker lives longer than the longest pause."""
 GLANCE_SECONDS = 0.2
 PATIENCE_SECONDS = 8.0
-"""How long it may take to end when it is told to; it cuts its own jobs short before that."""
+"""How long the worker may take to stop; it interrupts its own jobs earlier."""
 BASE = Path(__file__).resolve().parents[2]
 
 
@@ -31,7 +31,7 @@ def worker_process() -> Iterator[None]:
 
 
 def _keep(over: threading.Event) -> None:
-    """In a thread that lives as long as the server, because a worker dies with the thread that has started it."""
+    """Runs in a thread that lives as long as the server, because a worker ends with the thread that started it."""
     pause = FIRST_PAUSE_SECONDS
     while not over.is_set():
         began = time.monotonic()
@@ -47,9 +47,10 @@ def _keep(over: threading.Event) -> None:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    """Start a worker, in a group of its own: a terminal's Ctrl-C is for the server, which then stops the worker.
+    """Start a worker in its own process group: Ctrl-C in a terminal reaches only the server, which then stops the
+    worker.
 
-    Past manage.py, because the server has the embedded PostgreSQL running already.
+    Not by manage.py, because the server keeps the embedded PostgreSQL running already.
     """
     command = [sys.executable, "-m", "django", "worker", "--parent", str(os.getpid())]
     return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)

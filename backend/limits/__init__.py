@@ -1,1 +1,1 @@
-"""How often something may happen: attempts to sign in, sign-ups, passwords hashed at once, the cost of requests."""
+"""Rate limits and concurrency limits: sign-in attempts, sign-ups, password hashing, the cost of requests."""

@@ -1,8 +1,8 @@
-"""Where a request comes from, so that what comes from one place can be counted.
+"""The client address of a request, for rate limits by address.
 
-That is the address at the other end of the connection. Only where a proxy stands there that the setting `TRUSTED_PROXIES`
-names, it is what that proxy says in X-Forwarded-For: anybody can send this header, so it is read from its end, and no
-further than to the first address that is not a trusted proxy's.
+It is the peer address of the connection. If that is a proxy in `TRUSTED_PROXIES`, it is taken from X-Forwarded-For
+instead. Anybody can send this header, so it is read from the right, up to the first address that is not a trusted
+proxy.
 """
 
 from functools import cache
@@ -15,14 +15,14 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 NOWHERE = "nowhere"
-"""Of a request over a socket that has no address."""
+"""The address of a request over a socket without one."""
 
 HOUSEHOLD = 64
-"""Bits of an IPv6 address that name a network; whoever has one has all addresses in it."""
+"""The prefix length of an IPv6 network: one client usually has all of its addresses."""
 
 
 def address_of(request: HttpRequest) -> str:
-    """The address that a request counts for, of IPv6 the network."""
+    """The address that a request counts for; for IPv6 the network."""
     address = _parsed(request.META.get("REMOTE_ADDR", ""))
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     while address is not None and is_proxy(address) and hops:
@@ -36,13 +36,13 @@ def address_of(request: HttpRequest) -> str:
 
 
 def comes_by_proxy(request: HttpRequest) -> bool:
-    """Whether a trusted proxy sent the request, so that its headers can be believed."""
+    """Whether a trusted proxy sent the request, so that its headers can be trusted."""
     peer = _parsed(request.META.get("REMOTE_ADDR", ""))
     return peer is not None and is_proxy(peer)
 
 
 def is_proxy(address: Address) -> bool:
-    """Whether `TRUSTED_PROXIES` names it."""
+    """Whether the address is in `TRUSTED_PROXIES`."""
     return any(address in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
 
 
@@ -52,7 +52,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def _parsed(text: str) -> Address | None:
-    """An address, perhaps with a port, and IPv4 as such however it is written; None where it is none."""
+    """Parse an address, with or without a port; IPv4-mapped IPv6 becomes IPv4. None if it is invalid."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""Makes `limits` an app of Django."""
+"""The Django app `limits`."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Leaky buckets in PostgreSQL: exact however many processes and connections put something in at the same moment."""
+"""Leaky buckets in PostgreSQL: rate limits that are exact across all processes."""
 
 import hashlib
 import hmac
@@ -19,15 +19,15 @@ from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 
 OPERATION = "limit"
-"""What the transactions here are counted as: they are no part of the mutation for which they look."""
+"""The operation under which metrics count these transactions; they are not part of the mutation's own."""
 
 MAX_FORGOTTEN = 10_000
-"""Rows that are removed in one transaction."""
+"""Rows deleted in one transaction."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One bucket: the name of its limit, whose it is, and how quickly it runs out."""
+    """One bucket: the name of the limit, who it is for, and its rate."""
 
     name: str
     whose: str
@@ -35,12 +35,12 @@ class Limit:
 
     @cached_property
     def key(self) -> bytes:
-        """What the row is found by."""
+        """The key of the bucket's row."""
         text = f"{self.name}\0{self.whose}".encode("utf-8", "surrogatepass")
         return hmac.digest(settings.SECRET_KEY.encode(), text, hashlib.sha256)
 
 
-# A rival that fills the same bucket is waited for, and its row is then looked at as it left it.
+# Waits for a concurrent transaction on the same bucket, and then re-checks the row as that one left it.
 FILL = """
 INSERT INTO limits_bucket AS bucket (key, empty_at) VALUES (%(key)s, statement_timestamp() + %(drop)s)
 ON CONFLICT (key) DO UPDATE SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + %(drop)s
@@ -50,7 +50,7 @@ WAIT = "SELECT extract(epoch FROM empty_at - statement_timestamp() - %(room)s) F
 
 
 def count(limits: Iterable[Limit]) -> None:
-    """Put one drop into each bucket, committed before this returns. Raises `RateLimited` if one is full: then into none."""
+    """Count one event in each bucket; committed before this returns. Raises `RateLimited` if one is full; then none counts."""
     ordered = sorted(limits, key=lambda limit: limit.key)
 
     def work() -> None:
@@ -79,7 +79,7 @@ TAKE_BACK = "UPDATE limits_bucket SET empty_at = empty_at - %s WHERE key = %s"
 
 
 def forgive(emptied: Limit, *limits: Limit) -> None:
-    """Empty the first bucket, and take one drop out of each of the others again. Part of the caller's unit of work."""
+    """Empty the first bucket, and take one event back from each of the others. Part of the caller's unit of work."""
     keys = [limit.key for limit in (emptied, *limits)]
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [keys])
@@ -97,7 +97,7 @@ DELETE FROM limits_bucket WHERE key IN (
 
 
 def forget_empty() -> int:
-    """Remove the buckets that are empty; how many."""
+    """Delete the buckets that are empty; returns how many."""
     now, removed = timezone.now(), 0
     while True:
         with connection.cursor() as cursor:

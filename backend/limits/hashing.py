@@ -1,6 +1,6 @@
-"""Hashes passwords, only so many at once: hashing is slow on purpose, and others want to be answered meanwhile.
+"""Limits how many passwords are hashed at once, because hashing is slow on purpose.
 
-A request that hashes gives its place up to another one, so however many want to sign in or up, the rest is served.
+A request that hashes releases its server thread slot first, so that sign-ins and sign-ups cannot block other requests.
 """
 
 import random
@@ -18,14 +18,14 @@ from backend.engine.errors import RateLimited
 LIMIT = "hashing"
 
 MAKE_ROOM: ContextVar[Callable[[], None]] = ContextVar("make_room", default=lambda: None)
-"""Lets the server take another request in place of the one that this thread answers."""
+"""Set by the server: releases the thread slot of this thread's request, so that another request can start."""
 
 AT_END: ContextVar[list[Callable[[], None]] | None] = ContextVar("at_end", default=None)
-"""What the server does when the request that this thread answers has ended; None outside of requests."""
+"""Callbacks that the server runs at the end of this thread's request; None outside of requests."""
 
 
 class Desk:
-    """So many are served at once, and so many more may wait; who finds no room is sent away at once."""
+    """A semaphore with a bounded queue: `served` hash at once, `waiting` more wait, others are refused at once."""
 
     def __init__(self, served: int, waiting: int, seconds: float) -> None:
         self._room = threading.Semaphore(served + waiting)
@@ -33,16 +33,16 @@ class Desk:
         self._seconds = seconds
 
     def enter(self) -> None:
-        """Take room for this request, which is going to hash. Raises `RateLimited` if there is none.
+        """Reserve a queue slot for this request, which is going to hash. Raises `RateLimited` if the queue is full.
 
-        It keeps the room to its end, however many passwords it hashes, and whatever else it waits for: so no more of them
-        than have room are answered beside those that hold the server's own places.
+        The request keeps it to its end, however many passwords it hashes. So the number of threads beyond the server's
+        own limit is bounded by the queue.
         """
         at_end = AT_END.get()
         if at_end:
             return
         self._take_room()
-        if at_end is None:  # nobody says when it ends, so each password finds its own room
+        if at_end is None:  # outside of requests each hash reserves its own slot
             self._room.release()
         else:
             at_end.append(self._room.release)
@@ -50,7 +50,7 @@ class Desk:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Be served. Raises `RateLimited` if there is no room, or if it takes longer than `seconds`."""
+        """Hold the semaphore. Raises `RateLimited` if the queue is full, or after `seconds` of waiting."""
         alone = AT_END.get() is None
         if alone:
             self._take_room()
@@ -78,11 +78,11 @@ def _too_many() -> RateLimited:
 
 
 DESK = Desk(settings.HASHES_AT_ONCE, settings.HASHES_WAITING, settings.HASHES_WAIT_SECONDS)
-"""Of this process."""
+"""The queue of this process."""
 
 
 class Hasher(ScryptPasswordHasher):
-    """Django's scrypt, one of a few at a time; to check a password is to hash it as well."""
+    """Django's scrypt hasher, limited by the queue. Checking a password hashes it too."""
 
     def encode(self, password: str, salt: str, *parameters: int | None, **named: int | None) -> str:
         """Hash a password. Raises `RateLimited`."""

@@ -1,7 +1,7 @@
-"""How often something may happen: so many at once, and one more every so many seconds.
+"""A rate: a burst, then one event every so many seconds.
 
-All limits are leaky buckets, kept as one moment: when the bucket will be empty. Each drop puts it off by `seconds`, and a
-drop for which it would be later than a full bucket is refused (the generic cell rate algorithm, ITU-T I.371).
+All rate limits are leaky buckets, stored as one timestamp: when the bucket will be empty. Each event adds `seconds` to
+it, and an event that would overfill the bucket is refused (the generic cell rate algorithm, ITU-T I.371).
 """
 
 from dataclasses import dataclass

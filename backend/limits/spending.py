@@ -1,7 +1,7 @@
-"""How much of the server's work one person, or one address, may ask for: the cost of requests, counted in this process.
+"""Limits the cost of requests per minute by person or address, in memory, for each process.
 
-What is asked with a token counts for the person whom it signs in; but a token is only believed once it has done so, or
-else everybody could make up a new one for each request. Until then, and for whoever is signed out, the address counts.
+A request with a token counts for the token's person, but only once the token has proved valid; otherwise a client could
+invent a new token for each request. Until then, and for signed-out clients, the address counts.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from backend.limits.addresses import address_of
 
 LIMIT = "cost"
 MAX_REMEMBERED = 10_000
-"""Buckets, and tokens, that one process remembers. Whoever has been quiet longest is forgotten first."""
+"""How many buckets, and how many tokens, one process remembers; the least recently used are dropped first."""
 
 MINUTE = 60.0
 
@@ -31,18 +31,19 @@ TOO_MUCH = "Too much has been asked for lately. Wait, then send the same again."
 
 
 class Spending:
-    """Leaky buckets that hold as much as may be spent in a minute, each kept as the moment when it is empty."""
+    """Leaky buckets for the cost of one minute, each stored as the time when it will be empty."""
 
     def __init__(self) -> None:
         self._empty_at: OrderedDict[Key, float] = OrderedDict()
         self._owners: OrderedDict[bytes, str] = OrderedDict()
-        """Whom tokens have signed in, by the tokens' digests."""
+        """The person of each token, by the token's digest."""
         self._lock = threading.Lock()
 
     def spend(self, key: Key, cost: int, a_minute: int, *, now: float | None = None) -> None:
-        """Count this cost, unless it does not fit any more. Raises `RateLimited`: then it is not counted.
+        """Count this cost. Raises `RateLimited` if it exceeds the limit; then it is not counted.
 
-        What costs more than a minute has fits an empty bucket all the same, and is paid off afterwards.
+        A request that costs more than a minute's limit is allowed if the bucket is empty; later requests wait until it
+        has drained.
         """
         now = time.monotonic() if now is None else now
         with self._lock:
@@ -56,11 +57,11 @@ class Spending:
             raise RateLimited(LIMIT, TOO_MUCH, after_ms=ceil(over * 1000))
 
     def owner(self, digest: bytes) -> str | None:
-        """Whom this token has signed in."""
+        """The person whom this token signs in, if known."""
         return self._owners.get(digest)
 
     def learn(self, digest: bytes, owner: str | None) -> None:
-        """Remember whom a token signs in; None if nobody any more."""
+        """Remember whom a token signs in; None if it is no longer valid."""
         with self._lock:
             self._owners.pop(digest, None)
             if owner is not None:
@@ -70,11 +71,11 @@ class Spending:
 
 
 SPENDING: Final = Spending()
-"""Of this process."""
+"""The buckets of this process."""
 
 
 def spend(request: HttpRequest, token: str | None, cost: int) -> None:
-    """Count the cost of a request for whoever sends it. Raises `RateLimited`. Nothing is limited unless the setting says so."""
+    """Count the cost of a request for its person or address. Raises `RateLimited`. Does nothing if `COST_A_MINUTE` is 0."""
     if not settings.COST_A_MINUTE:
         return
     owner = None if token is None else SPENDING.owner(_digest(token))
@@ -86,7 +87,7 @@ def spend(request: HttpRequest, token: str | None, cost: int) -> None:
 
 
 def learn(token: str, owner: str | None) -> None:
-    """Remember whom the token of a request signed in."""
+    """Remember whom a request's token signed in."""
     if settings.COST_A_MINUTE:
         SPENDING.learn(_digest(token), owner)
 

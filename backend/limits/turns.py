@@ -1,21 +1,22 @@
-"""Requests that ask for much wait for one another, so that those that ask for little do not wait for them.
+"""A concurrency limit for expensive requests, so that cheap ones do not wait behind them.
 
-How much a request asks for is only known once its document has been read. So whoever finds that out says it here, before
-anything has been done; the server then lets go of the request, and answers it from the beginning when it is its turn.
+The cost of a request is known only once its document has been parsed. Code that finds it expensive calls
+`wait_for_turn` before it executes anything. The server then puts the request into the queue for expensive ones, and
+starts it again from the beginning when a slot is free.
 """
 
 from collections.abc import Callable
 from contextvars import ContextVar
 
 MY_TURN: ContextVar[Callable[[], bool]] = ContextVar("my_turn", default=lambda: True)
-"""Whether the request that this thread answers may ask for much now."""
+"""Set by the server: whether this thread's request holds a slot for expensive requests."""
 
 
 class Postponed(BaseException):
-    """It is not the turn of this request yet. No error: nobody but the server is to catch it."""
+    """The request has to wait for a slot. Not an error: only the server catches it."""
 
 
 def wait_for_turn() -> None:
-    """Go on only if it is the turn of this request, which asks for much. Raises `Postponed`."""
+    """Continue only if this expensive request holds a slot. Raises `Postponed`."""
     if not MY_TURN.get()():
         raise Postponed

@@ -1,1 +1,1 @@
-"""Watching over a running Katha: what must hold, asked of live data."""
+"""Metrics of all processes, and the invariants that `manage.py verify` checks on live data."""

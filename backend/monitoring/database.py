@@ -1,4 +1,4 @@
-"""What the database alone can say, asked when somebody looks: sessions, waits for locks, jobs, tallies."""
+"""Metrics that are queried from the database at each scrape: sessions, lock waits, jobs, tallies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from django.db import connection
 from backend.engine.tallies import Tally
 
 JOB_STATUSES = ("todo", "doing", "failed")
-"""Those that are always shown, also when there are none."""
+"""Statuses that are always exported, also with 0 jobs."""
 
 
 @dataclass(frozen=True)
 class DatabaseFigures:
-    """The database at one moment."""
+    """Metrics of the database at one moment."""
 
     connections: int
     connections_limit: int
@@ -38,8 +38,8 @@ SELECT count(*), current_setting('max_connections')::int,
 FROM pg_stat_activity WHERE datname = current_database()
 """
 JOBS = "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"
-# A job says when it is due only if that was to be later than when it was deferred, which is an event. Those that are due at
-# once are worked on in the order of their ids, so the first of them is the oldest.
+# A job has a due time only if it was deferred for later; the time of deferral is in its events. Jobs that are due at
+# once run in the order of their ids, so the first is the oldest.
 OLDEST_JOB = """
 SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(due)))::float FROM (
     SELECT min(scheduled_at) AS due FROM procrastinate_jobs WHERE status = 'todo' AND scheduled_at <= now()
@@ -53,7 +53,7 @@ TALLIES = "SELECT relname::text, n_live_tup FROM pg_stat_user_tables WHERE relna
 
 
 def read() -> DatabaseFigures:
-    """The figures of now. Cheap: counts of tallies are PostgreSQL's own estimates."""
+    """Query the metrics. Cheap: the sizes of tallies are PostgreSQL's own estimates."""
     connections, limit, waits, longest, deadlocks = _row(SESSIONS)
     jobs: dict[str, int] = dict.fromkeys(JOB_STATUSES, 0)
     jobs.update(_rows(JOBS))

@@ -1,4 +1,4 @@
-"""All metrics as the text that Prometheus reads, added up over all processes of this server."""
+"""All metrics in Prometheus's text format, added up over all processes of this server."""
 
 from collections.abc import Iterator
 
@@ -14,19 +14,19 @@ from backend.monitoring import database, folder, process
 
 
 def text() -> bytes:
-    """The metrics of now. Where the database cannot be asked, all that it would say is left out but `katha_database_up 0`."""
+    """The present metrics. If the database is unreachable, its part is only `katha_database_up 0`."""
     at_scrape = CollectorRegistry()
     at_scrape.register(_AtScrape())
     return generate_latest(at_scrape) + generate_latest(_processes())
 
 
 def counted() -> Iterator[Metric]:
-    """What the processes have counted, without what the database says."""
+    """The metrics of the processes, without those of the database."""
     yield from _processes().collect()
 
 
 def _processes() -> CollectorRegistry:
-    """The figures of all processes; of this one where it is alone."""
+    """The metrics of all processes, or of this one if it is the only one."""
     if folder.folder() is None:
         return REGISTRY
     process.forget_the_dead()
@@ -36,13 +36,13 @@ def _processes() -> CollectorRegistry:
 
 
 class _AtScrape:
-    """What is asked for when somebody looks."""
+    """A collector for metrics that are queried at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        """One family after the other."""
+        """The metric families."""
         yield _gauge("katha_info", "Which version runs.", 1, version=VERSION)
         yield _gauge("katha_start_time_seconds", "When the server started.", process.started_at())
-        drop_broken_connection()  # that of this thread may be an old one, and the database quite well
+        drop_broken_connection()  # this thread's connection may be stale while the database is up
         try:
             seen = database.read()
         except (DatabaseError, InterfaceError):

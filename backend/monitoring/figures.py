@@ -1,4 +1,4 @@
-"""The metrics as things with names: what `/metrics` says as text, for whoever asks in GraphQL."""
+"""The metrics of `/metrics` as typed objects, for the GraphQL field `health`."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from backend.monitoring.database import DatabaseFigures
 
 @dataclass(frozen=True)
 class Count:
-    """How often something of one kind happened."""
+    """A kind of event and its count."""
 
     kind: str
     count: float
@@ -23,7 +23,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Operation:
-    """What became of one mutation, or of the transactions of one job."""
+    """The outcomes of one mutation, or of one job's transactions."""
 
     name: str
     committed: float
@@ -43,7 +43,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Runs:
-    """How the runs of one background job ended."""
+    """The outcomes of one background job."""
 
     task: str
     outcomes: Sequence[Count]
@@ -51,7 +51,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Figures:
-    """All processes of this server, and its database, at one moment."""
+    """The metrics of all processes of this server and of its database at one moment."""
 
     version: str
     started_at: datetime
@@ -66,11 +66,11 @@ class Figures:
 
 
 WHOSE = ("operation", "task")
-"""The label that comes first; there is at most one other."""
+"""Labels that come first in a metric; there is at most one other."""
 
 
 class _Samples:
-    """The values of metrics by name and labels."""
+    """Metric values by name and labels."""
 
     def __init__(self, families: Iterator[Metric]) -> None:
         self._values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
@@ -80,16 +80,16 @@ class _Samples:
                 self._values[sample.name][tuple(value for _, value in labels)] = sample.value
 
     def of(self, name: str, *labels: str) -> float:
-        """One value, 0 if nothing has been counted."""
+        """One value; 0 if there is none."""
         return self._values[name].get(labels, 0)
 
     def by_kind(self, name: str, *labels: str) -> list[Count]:
-        """The values of all series that begin with these labels, by the one that follows, without those that are 0."""
+        """The non-zero values of all series that begin with these labels, by the next label."""
         found = (item for item in self._values[name].items() if item[0][:-1] == labels and item[1])
         return [Count(key[-1], value) for key, value in sorted(found)]
 
     def first_labels(self, *names: str) -> list[str]:
-        """The first label of each series of these metrics that is not 0."""
+        """The first label of each non-zero series of these metrics."""
         return sorted({key[0] for name in names for key, value in self._values[name].items() if value})
 
 
@@ -97,7 +97,7 @@ ABORTS = ("katha_deadlocks_total", "katha_serialization_failures_total", "katha_
 
 
 def read() -> Figures:
-    """The figures of now. Operations of which nothing has been counted are left out."""
+    """The present metrics, without operations that have counted nothing."""
     samples = _Samples(exposition.counted())
     shared = folder.folder()
     names = samples.first_labels("katha_transactions_total", *ABORTS)

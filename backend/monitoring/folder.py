@@ -1,7 +1,7 @@
-"""The folder in which the processes of one server put their metrics, so that any of them can add them up.
+"""The folder in which the processes of a server store their metrics, so that any of them can add them up.
 
-prometheus_client looks for `PROMETHEUS_MULTIPROC_DIR` once, when it is imported. So `open_folder` comes before Django is
-set up, and this module imports neither of them.
+prometheus_client reads `PROMETHEUS_MULTIPROC_DIR` once, when it is imported. So `open_folder` must be called before
+Django is set up, and this module imports neither of them.
 """
 
 import fcntl
@@ -14,11 +14,11 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 LOCK = "lock"
 
 _held: list[int] = []
-"""The lock on this server's folder, kept open: its workers inherit it, so it is held until the last of them has ended."""
+"""The open lock on this server's folder. Its worker processes inherit it, so it is held until the last of them ends."""
 
 
 def open_folder(data: Path) -> Path:
-    """Make the fresh folder of a server that starts, and name it in the environment. Removes those of servers that ended."""
+    """Create the folder of a new server and set it in the environment. Removes the folders of servers that have ended."""
     parent = data / "metrics"
     parent.mkdir(parents=True, exist_ok=True)
     with (parent / LOCK).open("w") as one_at_a_time:
@@ -34,7 +34,7 @@ def open_folder(data: Path) -> Path:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a process of the server whose folder this is still runs."""
+    """Whether a process of the folder's server still runs."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR)
     except OSError:
@@ -49,13 +49,13 @@ def in_use(folder: Path) -> bool:
 
 
 def folder() -> Path | None:
-    """The folder of the own server; None where one process keeps its metrics to itself."""
+    """The folder of this server; None for a single process that stores no metrics."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else None
 
 
 def folders(data: Path) -> list[Path]:
-    """The folders of all servers that run over these data, and the one that the environment names."""
+    """The folders of all servers on this data folder, and the one set in the environment."""
     parent = data / "metrics"
     found = {one for one in parent.iterdir() if in_use(one)} if parent.is_dir() else set()
     mine = folder()

@@ -1,4 +1,4 @@
-"""What must hold of every table, said once for all models: versions, references, and the guards in the database itself."""
+"""Checks of every table: versions, references, and whether the database's triggers and constraints are in place."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ MODELS = [model for model in apps.get_models() if model.__module__.startswith("b
 
 
 def checks() -> Iterator[Check]:
-    """Those of each versioned model, then those of all tables at once."""
+    """The checks of each versioned model, then those of all tables."""
     for model in MODELS:
         if any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints):
             yield _versions(model)
@@ -27,7 +27,7 @@ def checks() -> Iterator[Check]:
 
 
 def _versions(model: type[Model]) -> Check:
-    """Versions do not lie below where they start, nor stamps outside of what there has been."""
+    """Versions are not below their start, and stamps are not above the version."""
     shown, broken = [_key(model)], []
     for side, groups in guard_of(model).sides.items():
         version = f"{side}version"
@@ -45,7 +45,7 @@ def _versions(model: type[Model]) -> Check:
 
 
 def _references() -> Check:
-    """Foreign keys, asked of the rows, because one that is not enforced says nothing."""
+    """Foreign keys, checked on the rows, because a constraint that is not enforced proves nothing."""
     lost = [
         f"SELECT '{model._meta.db_table}' AS of, {_key(model, 'row')}::text AS row, '{field.column}' AS reference, "
         f"row.{field.column}::text AS value FROM {model._meta.db_table} AS row "
@@ -77,7 +77,7 @@ def _presence() -> Check:
 
 
 def _enabled(name: str, rule: str, guard: type[TriggerConstraint], as_declared: str) -> Check:
-    """Every trigger that a model declares by this guard is there as declared, and enabled."""
+    """Every trigger that models declare by this guard exists as declared and is enabled."""
     expected = _values(
         [
             (model._meta.db_table, constraint.name)
@@ -112,7 +112,7 @@ def _triggers() -> Check:
 
 
 def _constraints() -> Check:
-    """Primary, foreign and unique keys are told by their columns, named constraints by their names."""
+    """Primary, foreign and unique keys are identified by their columns, named constraints by their names."""
     expected: list[tuple[str, str]] = []
     for model in MODELS:
         table, fields = model._meta.db_table, model._meta.concrete_fields

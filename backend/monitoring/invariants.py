@@ -1,4 +1,4 @@
-"""What must hold of the rows, whatever interleaving of writes has made them: each noun says it of its own."""
+"""Collects the invariants that each noun declares for its own rows."""
 
 from backend.engine.checks import Check
 from backend.engine.tallies import SLOTS

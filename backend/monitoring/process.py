@@ -1,4 +1,4 @@
-"""What the processes of a server say of themselves: requests, threads, since when."""
+"""Metrics of the server's processes: requests, threads, start time."""
 
 import os
 import time
@@ -29,20 +29,20 @@ _IMPORTED = time.time()
 
 
 def started_at() -> float:
-    """Since when the server runs, in seconds since 1970."""
+    """When the server started (Unix time in seconds)."""
     shared = folder.folder()
     return _IMPORTED if shared is None else (shared / folder.LOCK).stat().st_mtime
 
 
 def forget_the_dead() -> None:
-    """Leave out threads of processes that ended while they were busy. What these had counted stays."""
+    """Drop the busy threads of processes that have ended. Their counters are kept."""
     shared = folder.folder()
     if shared is None:
         return
     for file in shared.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not _lives(pid):
-            with suppress(FileNotFoundError):  # another scrape was quicker
+            with suppress(FileNotFoundError):  # a concurrent scrape has removed it
                 mark_process_dead(pid, str(shared))
 
 

@@ -1,4 +1,4 @@
-"""Asks a database whether everything holds that Katha promises, all of it in one snapshot."""
+"""Runs all checks on a database in one snapshot."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from backend.monitoring.invariants import INVARIANTS
 
 
 def every_check() -> list[Check]:
-    """All checks: of the rows, then of the guards around them."""
+    """All checks: of the rows, then of triggers and constraints."""
     return [*INVARIANTS, *checks()]
 
 
 def results() -> Iterator[Result]:
-    """What each check finds, while writes go on: a snapshot holds whole units of work, or nothing of them."""
+    """The result of each check. Writes may go on: a snapshot contains whole units of work only."""
     with snapshot():
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0")  # a large database takes longer than a request may
+            cursor.execute("SET LOCAL statement_timeout = 0")  # a large database takes longer
         for check in every_check():
             yield run(check)

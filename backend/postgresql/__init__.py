@@ -1,1 +1,1 @@
-"""The connection of Django to PostgreSQL, as Katha uses it."""
+"""Katha's Django database backend for PostgreSQL."""

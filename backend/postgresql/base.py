@@ -1,4 +1,4 @@
-"""Django's connection to PostgreSQL, without two things that cost every request, and with an end to waiting."""
+"""Django's PostgreSQL backend with a read timeout, kept prepared statements and faster timestamps."""
 
 from typing import Any
 
@@ -12,34 +12,34 @@ from psycopg.pq import Format, TransactionStatus
 from backend.engine import deadline
 
 MOMENTS = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
-"""psycopg's own reading of a moment, written in C where that is installed. Django's is not, and allows for any time zone."""
+"""psycopg's own loader for timestamps, in C if installed. Django's is in Python, because it supports any time zone."""
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that gives up a database that has fallen silent.
+    """A connection with a timeout for databases that do not respond.
 
-    PostgreSQL ends statements that take too long. When it is stopped, or what stands between does not pass on anything any
-    more, nobody says so, and whoever waits would wait for ever.
+    PostgreSQL cancels statements that take too long. But if its process is suspended or the network drops packets, no
+    error arrives, and a client would wait for ever.
     """
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for an answer. Raises `OperationalError`, with the connection closed, if none comes in time."""
-        if timeout is not None:  # psycopg itself does not wait for ever here
+        """Wait for a response. Raises `OperationalError`, and closes the connection, if none comes in time."""
+        if timeout is not None:  # psycopg has a timeout of its own here
             return super().wait(gen, interval, timeout)
         try:
             return super().wait(gen, interval, deadline.patience())
         except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # whatever it says later is not for us
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # never read a late response
                 self.pgconn.finish()
             raise
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Katha's connections: always in UTC, with statements that stay prepared."""
+    """Katha's connections: always in UTC, and prepared statements are kept across rollbacks."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> "psycopg.Connection[Any]":
-        """Connect. Unlike Django's own this knows no pool, and no isolation but that of each transaction."""
-        if deadline.refused() is not None:  # connecting may take seconds that the request does not have any more
+        """Connect. Unlike Django's version, without pool, and the isolation level is set by each transaction."""
+        if deadline.refused() is not None:  # connecting may take seconds, and the request's time is up
             raise psycopg.OperationalError("no time is left to connect")
         connection = Connection.connect(**conn_params)
         assert MOMENTS is not None
@@ -47,17 +47,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
     def create_cursor(self, name: str | None = None) -> "psycopg.Cursor[Any] | psycopg.ServerCursor[Any]":
-        """A cursor that reads moments as its connection does; Django's would look for a time zone of its own."""
+        """A cursor that uses the connection's timestamp loader; Django's would set its own for the time zone."""
         if name is None:
             return self.connection.cursor()
         return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
 
     def _rollback(self) -> None:
-        """Roll back, and keep the statements that are prepared: every refusal rolls back.
+        """Roll back, and keep prepared statements, because every refusal rolls back.
 
-        psycopg's own rollback forgets all of them, because a table might have been made in the transaction; then each
-        would be parsed and planned anew, several times, until it is prepared again. After an error of PostgreSQL's own
-        they are forgotten: a table may have been changed under a statement, which then fails until it is prepared anew.
+        psycopg's rollback drops all of them, because a table may have been created in the transaction; each would then
+        have to be parsed and planned again. After an error from PostgreSQL they are dropped here too: a table may have
+        changed, and a statement prepared for the old one would fail.
         """
         if self.errors_occurred:
             super()._rollback()  # type: ignore[misc]

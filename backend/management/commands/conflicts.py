@@ -1,4 +1,4 @@
-"""Says what is fought over most."""
+"""Lists the rows with the most write conflicts."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -19,11 +19,11 @@ class Command(BaseCommand):
     help = "List the things and fields with the most conflicts since the server started."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How many to list."""
+        """Add `--limit`."""
         parser.add_argument("--limit", type=int, default=20)
 
     def handle(self, **options: Any) -> None:
-        """Print a table."""
+        """Print the table."""
         found = most_frequent(folders(settings.DATA))[: max(0, options["limit"])]
         if not found:
             self.stdout.write("No conflicts since the server started, or no server runs over these data.")

@@ -26,7 +26,7 @@ SIZES = {
     "orders": "default 4 for each edition",
 }
 STEP = 500
-"""Rows between two looks at the progress bar."""
+"""Rows between two updates of the progress bar."""
 
 
 class Command(BaseCommand):
@@ -35,14 +35,14 @@ class Command(BaseCommand):
     help = "Fill an empty database with demo data: the same for the same seed and sizes, all of it or nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How much, which, and what to do where there is something already."""
+        """Add the sizes, the seed and `--if-empty`."""
         for size, meaning in SIZES.items():
             parser.add_argument(f"--{size}", type=int, metavar="N", help=meaning)
         parser.add_argument("--seed", type=int, default=1, metavar="S", help="Another seed, other data; default 1.")
         parser.add_argument("--if-empty", action="store_true", help="Leave a database that is not empty as it is.")
 
     def handle(self, **options: Any) -> None:
-        """Make the data, load it, and say what there is now."""
+        """Generate the data, load it, and print a summary."""
         say = self._say if options["verbosity"] else _nothing
         try:
             sizes = Sizes.of(**{size: options[size] for size in SIZES})
@@ -78,7 +78,7 @@ class Command(BaseCommand):
 
 
 def _nothing(_line: str) -> None:
-    """For --verbosity 0."""
+    """Print nothing, for --verbosity 0."""
 
 
 def _lines(say: Callable[[str], None]) -> Watch:

@@ -1,4 +1,4 @@
-"""Forgets idempotency keys that nobody will send again."""
+"""Deletes old idempotency keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,6 @@ class Command(BaseCommand):
     help = "Forget idempotency keys older than IDEMPOTENCY_KEY_DAYS."
 
     def handle(self, **_options: Any) -> None:
-        """Delete them in batches and say how many."""
+        """Delete them in batches and print how many."""
         before = timezone.now() - timedelta(days=settings.IDEMPOTENCY_KEY_DAYS)
         self.stdout.write(f"Forgot {forget_keys(before)} keys.")

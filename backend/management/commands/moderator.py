@@ -1,4 +1,4 @@
-"""Makes somebody a moderator, or no longer one."""
+"""Makes a person a moderator, or revokes it."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,12 +14,12 @@ class Command(BaseCommand):
     help = "Make the person with this handle a moderator, who may look at everything in the admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Who, and which way."""
+        """Add the handle and `--revoke`."""
         parser.add_argument("handle")
         parser.add_argument("--revoke", action="store_true", help="They are a moderator no longer.")
 
     def handle(self, **options: Any) -> None:
-        """Set it, and say how it is now."""
+        """Set it, and print the result."""
         moderator = not options["revoke"]
         handle = options["handle"]
         if not Account.objects.filter(login=handle.lower(), is_active=True).update(is_staff=moderator):

@@ -1,4 +1,4 @@
-"""Forgets the oldest revisions of stories and chapters."""
+"""Deletes the oldest revisions of stories and chapters."""
 
 from typing import Any
 
@@ -14,6 +14,6 @@ class Command(BaseCommand):
     help = "Forget the oldest revisions of each story and chapter, beyond REVISIONS_KEPT or REVISION_CHARACTERS."
 
     def handle(self, **_options: Any) -> None:
-        """Delete them in batches and say how many."""
+        """Delete them in batches and print how many."""
         pruned = prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
         self.stdout.write(f"Forgot {pruned} revisions.")

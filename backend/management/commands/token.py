@@ -1,4 +1,4 @@
-"""Hands out a bearer token for a person."""
+"""Creates a bearer token for a person."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,11 +16,11 @@ class Command(BaseCommand):
     help = "Print a new bearer token for the person with this handle."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The handle."""
+        """Add the handle."""
         parser.add_argument("handle")
 
     def handle(self, **options: Any) -> None:
-        """Make the token and print it, alone on a line."""
+        """Create the token and print it on a line of its own."""
         token = unit_of_work(lambda: _token_of(options["handle"].lower()))
         if token is None:
             raise CommandError(f"There is nobody with the handle {options['handle']}.")
@@ -28,6 +28,8 @@ class Command(BaseCommand):
 
 
 def _token_of(login: str) -> str | None:
-    """A new token for the account, which is held: whoever is leaving gets none after the others were revoked."""
+    """A new token for the account. The account is locked, so that one that is being deleted gets no token after its
+    others were revoked.
+    """
     account = Account.objects.filter(login=login, is_active=True).select_for_update(no_key=True).first()
     return None if account is None else new_token(account)

@@ -1,4 +1,4 @@
-"""Verifies that everything holds that Katha promises."""
+"""Checks all invariants on live data."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Check every invariant in one snapshot of the live data; exit with 1 if any is broken."
 
     def handle(self, **_options: Any) -> None:
-        """Say what was checked and found, one line each, with the rows that break it."""
+        """Print one line for each check, with the rows that violate it."""
         found = []
         for result in results():
             self._report(result)

@@ -1,4 +1,4 @@
-"""Does the jobs."""
+"""Runs a worker for background jobs."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Do the jobs that are waiting, and those that come, until told to stop."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How many at a time, and on whom its life depends."""
+        """Add `--concurrency`, and the process that the worker ends with."""
         parser.add_argument(
             "--concurrency", type=process_count, default=CONCURRENCY, help="Jobs that are done at a time."
         )
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, concurrency: int, parent: int | None, **_options: Any) -> None:
-        """Say so, and do them."""
+        """Print a line, and run jobs."""
         if parent is not None:
             end_with(parent)
         else:
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def end_with(parent: int) -> None:
-    """Be killed when the parent dies, or now if it has died already."""
+    """End this process when the parent ends, or now if it has ended already."""
     die_with_parent()
     if os.getppid() != parent:
         sys.exit(1)
