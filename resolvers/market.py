@@ -21,14 +21,14 @@ from resolvers.work import performed
 
 
 def editions_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Edition]:
-    """Those of these editions whose story the viewer can find."""
+    """The editions among these ids whose story the viewer can find."""
     found = queries.editions(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found
 
 
 def orders_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Order]:
-    """Those of these orders that the viewer has placed or has to serve."""
+    """The orders among these ids that the viewer has placed or has to serve."""
     found = queries.orders(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found

@@ -17,7 +17,7 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Notification]:
-    """Those of these notifications that are for the viewer."""
+    """The notifications among these ids that are for the viewer."""
     found = {} if viewer is None else queries.by_ids(ids, person=viewer.pk)
     gather(found.values(), viewer)
     return found

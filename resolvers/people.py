@@ -33,7 +33,7 @@ def person(handle: str, *, viewer: Person | None) -> Person | None:
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Person]:
-    """Those of these people whom the viewer can find."""
+    """The people among these ids whom the viewer can find."""
     found = queries.by_ids(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found

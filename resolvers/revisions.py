@@ -16,7 +16,7 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
-    """Those of these revisions that are of the viewer's own stories."""
+    """The revisions among these ids that are of the viewer's own stories."""
     found = revisions.by_ids(ids, author=viewer.pk) if viewer else {}
     gather(found.values(), viewer)
     return found

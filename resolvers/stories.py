@@ -25,14 +25,14 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Story]:
-    """Those of these stories that the viewer can find."""
+    """The stories among these ids that the viewer can find."""
     found = queries.by_ids(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found
 
 
 def chapters_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Chapter]:
-    """Those of these chapters whose story the viewer can find."""
+    """The chapters among these ids whose story the viewer can find."""
     found = queries.chapters_by_ids(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found

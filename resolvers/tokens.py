@@ -15,7 +15,7 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, AccessToken]:
-    """Those of these tokens that sign the viewer in."""
+    """The tokens among these ids that sign the viewer in."""
     return {} if viewer is None else tokens.by_ids(ids, person=viewer.pk)
 
 

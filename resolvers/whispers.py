@@ -19,7 +19,7 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Whisper]:
-    """Those of these whispers that the viewer can find."""
+    """The whispers among these ids that the viewer can find."""
     found = queries.by_ids(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class JobsConfig(AppConfig):
-    """The rows and rules of `jobs`."""
+    """The app config of `jobs`."""
 
     name = "backend.jobs"
     label = "jobs"

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class LimitsConfig(AppConfig):
-    """The rows and rules of `limits`."""
+    """The app config of `limits`."""
 
     name = "backend.limits"
     label = "limits"

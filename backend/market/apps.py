@@ -1,10 +1,10 @@
-"""Makes `market` an app of Django."""
+"""The Django app `market`."""
 
 from django.apps import AppConfig
 
 
 class MarketConfig(AppConfig):
-    """The rows and rules of `market`."""
+    """The app config of `market`."""
 
     name = "backend.market"
     label = "market"

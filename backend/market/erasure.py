@@ -36,7 +36,7 @@ def keeps_story(story_id: uuid.UUID) -> bool:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; whether there may be more.
+    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; returns whether there may be more.
 
     Nobody would pay for them, or ship them. The copies go back.
     """

@@ -45,7 +45,7 @@ SELECT placed.*, placed.created_at AS place_at FROM market_order AS placed WHERE
 
 
 def editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Edition]:
-    """Those of these editions whose story the viewer can find, in one query."""
+    """The editions among these ids whose story the viewer can find, in one query."""
     return {row.id: row for row in Edition.objects.raw(EDITIONS, {"ids": list(ids), "viewer": viewer})}
 
 
@@ -84,7 +84,7 @@ def editions_of(
 
 
 def orders(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Order]:
-    """Those of these orders that the viewer has placed or has to serve, in one query."""
+    """The orders among these ids that the viewer has placed or has to serve, in one query."""
     return {row.id: row for row in Order.objects.raw(ORDERS, {"ids": list(ids), "viewer": viewer})}
 
 

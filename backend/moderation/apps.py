@@ -1,10 +1,10 @@
-"""Makes `moderation` an app of Django."""
+"""The Django app `moderation`."""
 
 from django.apps import AppConfig
 
 
 class ModerationConfig(AppConfig):
-    """The rows and rules of `moderation`."""
+    """The app config of `moderation`."""
 
     name = "backend.moderation"
     label = "moderation"

@@ -49,7 +49,7 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many reports by and about somebody who has left, whose things are gone; whether there may be more.
+    """Take away so many reports by and about somebody who has left, whose things are gone; returns whether there may be more.
 
     Reports that they were to settle as a moderator are open again; those that they have settled stay so.
     """
@@ -70,7 +70,7 @@ def _some(side: str, person_id: uuid.UUID, order: str, limit: int) -> list[uuid.
 
 
 def _held(found: Sequence[uuid.UUID], side: str, person_id: uuid.UUID) -> "QuerySet[Report]":
-    """Those of these reports that are the person's still, locked in the order of their ids."""
+    """The reports among these ids that are the person's still, locked in the order of their ids."""
     held = Report.objects.filter(pk__in=found, **{side: person_id})
     list(held.order_by("pk").select_for_update().values_list("pk"))
     return held

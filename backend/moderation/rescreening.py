@@ -41,7 +41,7 @@ def rescreen() -> None:
 
 
 def screen_some() -> bool:
-    """Screen the next batch of whispers; whether there may be more.
+    """Screen the next batch of whispers; returns whether there may be more.
 
     Ids are in the order of time. The mark never enters the last minute, and the screening is not done within a minute of its
     beginning: a whisper that was being created with the policy as it was before is still found, by the next job.

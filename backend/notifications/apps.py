@@ -1,10 +1,10 @@
-"""Makes `notifications` an app of Django."""
+"""The Django app `notifications`."""
 
 from django.apps import AppConfig
 
 
 class NotificationsConfig(AppConfig):
-    """The rows and rules of `notifications`."""
+    """The app config of `notifications`."""
 
     name = "backend.notifications"
     label = "notifications"

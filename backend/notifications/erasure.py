@@ -13,12 +13,12 @@ SWEPT_COLUMNS = {"notifications_notification": ("person_id",)}
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many of what somebody who has left was told; whether there may be more."""
+    """Take away so many of what somebody who has left was told; returns whether there may be more."""
     return _remove_some(Notification.objects.filter(person_id=person_id).order_by("-created_at", "-pk"), limit)
 
 
 def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many of those that tell of a story which the caller holds as a draft; whether there may be more."""
+    """Take away so many of those that tell of a story which the caller holds as a draft; returns whether there may be more."""
     return _remove_some(Notification.objects.filter(story_id=story_id).order_by("person_id"), limit)
 
 

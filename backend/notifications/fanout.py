@@ -34,7 +34,7 @@ def announce(story_id: uuid.UUID, version: int) -> None:
 
 
 def tell_some(story_id: uuid.UUID, version: int) -> bool:
-    """Tell the next batch of followers; whether there may be more.
+    """Tell the next batch of followers; returns whether there may be more.
 
     There are none to be told of a story that is no longer published: if it is published again, that is a job of its own.
     """

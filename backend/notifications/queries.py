@@ -55,7 +55,7 @@ def found_by(person: uuid.UUID) -> QuerySet[Notification]:
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, Notification]:
-    """Those of these notifications that this person finds, in one query."""
+    """The notifications among these ids that this person finds, in one query."""
     return {row.pk: row for row in found_by(person).filter(pk__in=list(ids))}
 
 

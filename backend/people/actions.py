@@ -44,13 +44,13 @@ from backend.people.tokens import label_of
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
 
 PATHS = {"show_mature": "showMature"}
-"""Fields of a profile that clients know by another name."""
+"""GraphQL's names of profile fields, where they differ from the column's."""
 
 
 def sign_up(*, handle: str, name: str, password: str) -> Account:
-    """A new person with an account. Raises `Invalid` for bad values or a handle that is taken."""
+    """Create a person with an account. Raises `Invalid` for invalid values or a handle that is taken."""
     account = _checked_account(handle, name, password)
-    account.set_password(password)  # slow on purpose, so before the first lock
+    account.set_password(password)  # slow on purpose, so before any lock is taken
     try:
         Person.objects.bulk_create([account.person])
     except IntegrityError as error:
@@ -77,9 +77,9 @@ def _checked_account(handle: str, name: str, password: str) -> Account:
 
 
 def sign_in(*, handle: str, password: str) -> Account:
-    """The account that these credentials open. Raises `Unauthenticated`, in the same words and time whatever is wrong.
+    """The account with these credentials. Raises `Unauthenticated`, with the same message and timing whatever is wrong.
 
-    Django's backend hashes the password for an unknown account too, so that time tells nothing.
+    Django's backend hashes the password for an unknown account too, so that timing reveals nothing.
     """
     account = authenticate(username=handle.lower(), password=password[: passwords.PASSWORD_CHARACTERS])
     if not isinstance(account, Account):
@@ -88,40 +88,40 @@ def sign_in(*, handle: str, password: str) -> Account:
 
 
 def new_token(account: Account, *, client: str = "") -> str:
-    """A new bearer token for the account. Only its digest is stored: this is the one time that it can be read."""
+    """Create a bearer token for the account. Only its digest is stored, so it can be read only now."""
     token = secrets.token_urlsafe(32)
     remember_token(account, token, client=client)
     return token
 
 
 def remember_token(account: Account, token: str, *, client: str = "") -> None:
-    """Let `token` sign the account in until it expires; `client` is what the client that asks for it calls itself."""
+    """Store the token's digest for the account; `client` is the client's name for itself."""
     row = AccessToken(digest=digest(token), account=account, label=label_of(client), expires_at=token_expiry())
     AccessToken.objects.bulk_create([row])
 
 
 def token_expiry() -> datetime:
-    """When a token that is handed out now stops signing anybody in."""
+    """When a token that is created now expires."""
     return timezone.now() + timedelta(days=settings.TOKEN_DAYS)
 
 
 def revoke_token(token: str) -> None:
-    """Make the token sign nobody in any more."""
+    """Revoke the token."""
     AccessToken.objects.filter(digest=digest(token)).delete()
 
 
 def digest(token: str) -> bytes:
-    """What is stored of a token. It is random, so one round of SHA-256 is enough."""
+    """The SHA-256 of a token, which is what the database stores. Tokens are random, so a slow hash is not needed."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def update_profile(
     person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expected, *, merge: bool
 ) -> tuple[Person, Applied]:
-    """Set the fields that `patch` names, if all fields are as they were at `seen`.
+    """Set the fields in `patch`, if no field has changed since `seen`.
 
-    With `merge` these fields alone have to be, and one that holds the wanted value already may have changed.
-    Raises `Conflict`, `Invalid`, and `Unauthenticated` once they have left.
+    With `merge` only the fields in `patch` must be unchanged, or have the wanted value already.
+    Raises `Conflict`, `Invalid`, and `Unauthenticated` if the person has left.
     """
     values = _checked_patch(patch)
     clean = mergeable(Person, values, seen) if merge else unchanged(Person, seen, every_group(Person))
@@ -153,7 +153,9 @@ def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *, merge: bool) -> Person:
-    """Why the write found no row: raises `Conflict`, `Unauthenticated`; else the profile already says so."""
+    """Explain why the write found no row: raises `Conflict`, `Unauthenticated`; else returns the profile, which already has
+    the values.
+    """
     person = Person.objects.get(pk=person_id)
     if person.left_at is not None:
         raise Unauthenticated

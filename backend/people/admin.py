@@ -1,4 +1,4 @@
-"""People in the admin: to be looked at. Versioned rows change through the API alone."""
+"""People in the admin, read-only: versioned rows are written only through the API."""
 
 from typing import Any
 
@@ -32,10 +32,10 @@ class AccountAdmin(ReadOnly):
 
 
 class SignInForm(AdminAuthenticationForm):
-    """The admin's form to sign in, which counts attempts as `signIn` does."""
+    """The admin's sign-in form, with the same rate limits as `signIn`."""
 
     def clean(self) -> dict[str, Any]:
-        """Look at the password, unless there were too many attempts."""
+        """Check the password, unless there were too many attempts."""
         handle = self.cleaned_data.get("username")
         if not handle or self.request is None:
             return super().clean()

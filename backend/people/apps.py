@@ -1,10 +1,10 @@
-"""Makes `people` an app of Django."""
+"""The Django app `people`."""
 
 from django.apps import AppConfig
 
 
 class PeopleConfig(AppConfig):
-    """The rows and rules of `people`."""
+    """The app config of `people`."""
 
     name = "backend.people"
     label = "people"

@@ -1,8 +1,8 @@
-"""How often somebody may try to sign in or up: counted before a password is looked at, and committed by itself.
+"""Rate limits of sign-in and sign-up: counted before the password is checked, in a transaction of their own.
 
-An attempt to sign in counts for the handle from where it comes, for the handle, and for where it comes from; at the two
-last only while it has not succeeded. The limit of a handle alone is wide, so that strangers cannot easily keep an owner
-out. Unknown handles are counted like others: the refusals tell nothing. What finds no room to be hashed does not count.
+An attempt counts in three buckets: handle and address together, handle, and address; the last two count only failures. The
+limit by handle alone is high, so that strangers cannot easily lock an owner out. Unknown handles are counted too, so that
+refusals reveal nothing. A request that is refused because the hashing queue is full does not count.
 """
 
 from django.conf import settings
@@ -13,13 +13,13 @@ from backend.limits.hashing import DESK
 
 
 def count_sign_in(handle: str, address: str) -> None:
-    """Count one attempt on this handle from this address. Raises `RateLimited`: then the password is not to be looked at."""
+    """Count one attempt on this handle from this address. Raises `RateLimited`; then the password must not be checked."""
     DESK.enter()
     buckets.count(_of_sign_in(handle, address))
 
 
 def forgive_sign_in(handle: str, address: str) -> None:
-    """Take the attempt back that succeeded. Part of the caller's unit of work."""
+    """Undo the count of an attempt that succeeded. Part of the caller's unit of work."""
     buckets.forgive(*_of_sign_in(handle, address))
 
 

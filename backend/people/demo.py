@@ -1,4 +1,4 @@
-"""The people whom a visitor of the demo may play, and how they are signed in."""
+"""The demo people that a visitor can sign in as, and their tokens."""
 
 import hashlib
 import hmac
@@ -15,17 +15,17 @@ PASSWORD = "katha-demo-people-only"
 
 
 def is_open() -> bool:
-    """Whether anybody may play the demo people: only with the demo secret, which everybody knows."""
+    """Whether visitors can sign in as demo people: only with the well-known demo secret."""
     return settings.SECRET_KEY == settings.DEMO_SECRET
 
 
 def token(handle: str, secret: str | None = None) -> str:
-    """The bearer token of a demo person: the same at every start with this secret, so that examples can be run again."""
+    """The bearer token of a demo person, derived from the secret: the same at every start, so that examples can be repeated."""
     key = settings.SECRET_KEY if secret is None else secret
     return f"demo-{handle}-{hmac.digest(key.encode(), handle.encode(), hashlib.sha256).hex()[:20]}"
 
 
 def renew_tokens() -> None:
-    """Let the demo people's tokens sign them in for another while: the data may be older than tokens live."""
+    """Extend the demo people's tokens, because the demo data may be older than the lifetime of a token."""
     digests = [digest(token(handle)) for handle in HANDLES]
     AccessToken.objects.filter(digest__in=digests).update(expires_at=token_expiry())

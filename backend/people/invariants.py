@@ -1,4 +1,4 @@
-"""What must hold of people and of those who have left."""
+"""Invariants of people and of those who have left, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 

@@ -1,4 +1,4 @@
-"""The rows of people: the public profile, the account behind it, its tokens, and the totals about a person."""
+"""Models: the public profile, its account and tokens, and totals about a person."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ LABEL_CHARACTERS = 100
 
 
 class Person(models.Model):
-    """The public profile of somebody. Versioned; name and bio can change independently, the handle never does."""
+    """A person's public profile. Versioned; name and bio change independently, the handle never changes."""
 
     LOCK_RANK = 200
 
@@ -28,10 +28,10 @@ class Person(models.Model):
     name = models.CharField(max_length=NAME_CHARACTERS)
     bio = models.CharField(max_length=BIO_CHARACTERS, default="", blank=True)
     show_mature = models.BooleanField(default=False, db_default=False)
-    """Whether lists show this person stories that are meant for adults only. For themselves alone to know."""
+    """Whether lists show this person stories for adults. Visible only to themselves."""
     joined_at = models.DateTimeField(db_default=Now())
     left_at = models.DateTimeField(null=True, editable=False)
-    """When they deleted their account. The row stays, without a profile: their handle is not given away again."""
+    """When they deleted their account. The row stays without a profile, so that the handle is never reused."""
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     name_changed = models.BigIntegerField(default=1)
@@ -55,15 +55,15 @@ class Person(models.Model):
 
 
 class Departure(models.Model):
-    """How far the sweeping of what somebody left behind has come: moved by the transaction that sweeps some more."""
+    """The progress of deleting the data of a person who has left. Each batch updates it in its own transaction."""
 
     LOCK_RANK = 220
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="departure")
     stage = models.PositiveSmallIntegerField(default=0)
-    """How many of the stages are done; see `sweeping`."""
+    """How many stages are done; see `erasure.sweeping`."""
     reached = models.UUIDField(null=True)
-    """The last thing that is done with in this stage, where some of its things stay; None before the first."""
+    """The last row handled in this stage, for stages that keep some rows; None before the first."""
     done = models.BooleanField(default=False)
 
     class Meta:
@@ -83,15 +83,15 @@ class PersonTally(Tally):
 
 
 class AccountManager(BaseUserManager["Account"]):
-    """Finds accounts by login, which is the handle in lower case."""
+    """Finds accounts by login, the handle in lower case."""
 
     def get_by_natural_key(self, username: str | None) -> "Account":
-        """The account with this login, however it is capitalised."""
+        """The account with this login, case-insensitively."""
         return self.get(login=(username or "").lower())
 
 
 class Account(AbstractBaseUser):
-    """How a person signs in. Apart from the profile, so that no password hash is read along with a name."""
+    """A person's login and password. Separate from the profile, so that password hashes are not loaded with names."""
 
     LOCK_RANK = 210
 
@@ -107,7 +107,7 @@ class Account(AbstractBaseUser):
         return self.login
 
     def has_perm(self, _perm: str, _obj: Any = None) -> bool:
-        """Moderators may look at everything; what may be changed, each admin page says for itself."""
+        """Moderators may view everything in the admin; each page decides what may be changed."""
         return self.is_active and self.is_staff
 
     def has_module_perms(self, _app_label: str) -> bool:
@@ -116,19 +116,19 @@ class Account(AbstractBaseUser):
 
 
 class AccessToken(models.Model):
-    """A bearer token. Opaque and random; only its SHA-256 is kept, so a copy of the database signs nobody in."""
+    """A bearer token. Only the SHA-256 of its random text is stored, so a leaked database contains no valid tokens."""
 
     LOCK_RANK = 240
 
     digest = models.BinaryField(primary_key=True, max_length=32, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
     public_id = models.UUIDField(unique=True, default=uuid7, db_default=RandomUUID(), editable=False)
-    """Names the token to its owner. It signs nobody in."""
+    """Identifies the token to its owner; it is not a credential."""
     label = models.CharField(max_length=LABEL_CHARACTERS, default="", db_default="")
-    """What the client said that it is."""
+    """The client's name for itself."""
     created_at = models.DateTimeField(db_default=Now())
     last_used_at = models.DateTimeField(db_default=Now())
-    """To the hour: a request writes it only if it is older."""
+    """Written at most once an hour."""
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Passwords: which ones are good enough, changing one's own, and that it is still the one that was checked."""
+"""Passwords: validating, checking and changing them."""
 
 import uuid
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ STILL = "SELECT FROM people_account WHERE person_id = %s AND password = %s AND i
 
 
 def check(checker: Checker, path: str, password: str, account: Account) -> None:
-    """Say what is wrong with a password that somebody wants to have."""
+    """Report to the checker what is wrong with a new password."""
     try:
         validate_password(password[:PASSWORD_CHARACTERS], account)
     except ValidationError as error:
@@ -31,21 +31,23 @@ def check(checker: Checker, path: str, password: str, account: Account) -> None:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of password, with all that is slow on purpose done before the first lock."""
+    """A prepared password change: the slow hashing is done before any lock is taken."""
 
     person_id: uuid.UUID
     checked: str | None
-    """The hash that the present password was held against; None if it was wrong."""
+    """The stored hash that the present password matched; None if it was wrong."""
     wanted: str
 
 
 def hash_if_right(account: Account, password: str) -> str | None:
-    """The hash that the password was held against; None if it is wrong. Slow on purpose."""
+    """The stored hash, if the password matches it; else None. Slow on purpose."""
     return account.password if check_password(password[:PASSWORD_CHARACTERS], account.password) else None
 
 
 def prepared(person_id: uuid.UUID, current: str, new: str) -> Change:
-    """What it takes to change the password of this person. Raises `Invalid` for a new one that is not good enough."""
+    """Check the present password and hash the new one, before the unit of work. Raises `Invalid` for an unacceptable new
+    password.
+    """
     account = Account.objects.select_related("person").get(pk=person_id)
     checker = Checker()
     check(checker, "new", new, account)
@@ -54,10 +56,10 @@ def prepared(person_id: uuid.UUID, current: str, new: str) -> Change:
 
 
 def change(prepared: Change, *, kept: bytes | None) -> int:
-    """Set the new password, if the present one is still the one that was checked, and revoke all tokens but `kept`.
+    """Set the new password if the stored hash is still the one that was checked, and revoke all tokens but `kept`.
 
-    Returns how many were revoked. Who signs in at the same moment waits for the account, and is then held against the new
-    password. Raises `Forbidden` for a wrong one.
+    Returns how many were revoked. A concurrent sign-in waits for the account's row lock, and is then checked against the new
+    password. Raises `Forbidden` for a wrong present password.
     """
     tokens.hold(prepared.person_id)
     unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
@@ -67,7 +69,9 @@ def change(prepared: Change, *, kept: bytes | None) -> int:
 
 
 def hold(account: Account) -> None:
-    """Keep the password as it was checked until the unit of work ends. Raises `Unauthenticated` if it has been changed."""
+    """Lock the account, so that the checked password stays valid until the unit of work ends. Raises `Unauthenticated` if it
+    has changed.
+    """
     with connection.cursor() as cursor:
         cursor.execute(STILL, [account.pk, account.password])
         if not cursor.rowcount:

@@ -1,4 +1,4 @@
-"""Reads of people. `viewer` is the id of who asks, or None when signed out; who has left or blocks the viewer is not found."""
+"""Reads of people. `viewer` is a person's id, or None when signed out. People who left or who block the viewer are not found."""
 
 import uuid
 from collections.abc import Iterable
@@ -27,26 +27,28 @@ WHERE token.digest = %(digest)s AND token.expires_at > now()
 
 
 def by_handle(handle: str, *, viewer: uuid.UUID | None) -> Person | None:
-    """The person with this handle, however it is capitalised."""
+    """The person with this handle, case-insensitively."""
     return next(iter(Person.objects.raw(BY_HANDLE, {"handle": handle, "viewer": viewer})), None)
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Person]:
-    """Those of these people that the viewer can find, in one query."""
+    """The people among these ids that the viewer can find, in one query."""
     return {row.id: row for row in Person.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 
 def by_token(digest: bytes) -> Person | None:
-    """Whom the token with this SHA-256 signs in; `use_is_unnoted` says whether that should be remembered."""
+    """The person whom the token with this SHA-256 signs in; `use_is_unnoted` tells whether `last_used_at` is due to be
+    written.
+    """
     return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
 
 
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """All of these people: those who are known to be visible, and those who have left."""
+    """All of these people, without visibility checks, also those who have left."""
     return {row.id: row for row in Person.objects.raw(ALL_OF, [list(ids)])}
 
 
 def names(handles: Iterable[str]) -> list[tuple[str, str]]:
-    """Handle and name of those of these people who exist, in the order given."""
+    """The handle and name of each of these people that exists, in the order given."""
     found = dict(Person.objects.filter(handle__in=handles, left_at__isnull=True).values_list("handle", "name"))
     return [(handle, found[handle]) for handle in handles if handle in found]

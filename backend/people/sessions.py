@@ -1,4 +1,4 @@
-"""Cookie sessions, in the database; a cookie that this server cannot have made is never looked up there."""
+"""Sessions in the database; malformed session cookies are rejected without a query."""
 
 import re
 
@@ -8,10 +8,10 @@ KEY = re.compile(r"[a-z0-9]{32}")
 
 
 class SessionStore(DatabaseStore):
-    """Django's store. Without this, a NUL in the cookie would be an error of the database."""
+    """Django's store. Without the check, a NUL in the cookie would cause a database error."""
 
     write = DatabaseStore.save
-    """Django's `save`, which is no write to a versioned row and shall not look like one."""
+    """An alias of Django's `save`, so that it does not look like a write to a versioned row."""
 
     def _validate_session_key(self, key: str | None) -> bool:
         return bool(key and KEY.fullmatch(key))

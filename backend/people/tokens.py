@@ -1,4 +1,4 @@
-"""The tokens of a person: listing them, revoking them, and when each was last used."""
+"""A person's tokens: listing and revoking them, and recording their use."""
 
 import uuid
 from collections.abc import Iterable
@@ -36,9 +36,10 @@ HOLD = "SELECT FROM people_person WHERE id = %s FOR KEY SHARE"
 
 
 def hold(person: uuid.UUID) -> None:
-    """Keep the person from leaving until the unit of work ends: before their account and tokens, as leaving takes them.
+    """Lock the person's row, so that they cannot leave until the unit of work ends. Call it before locking account or tokens.
 
-    The key of a request refers to the person too, and would hold them only at COMMIT: after the tokens, in a circle.
+    The request's idempotency key refers to the person too, and would lock them only at COMMIT, after the tokens: a deadlock
+    with leaving, which locks them in this order.
     """
     with connection.cursor() as cursor:
         cursor.execute(HOLD, [person])
@@ -53,18 +54,18 @@ def of_person(person: uuid.UUID, window: Window) -> Page[AccessToken]:
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, AccessToken]:
-    """Those of these tokens that sign this person in, in one query."""
+    """The tokens among these ids that sign this person in, in one query."""
     return {row.public_id: row for row in AccessToken.objects.raw(BY_IDS, [person, list(ids)])}
 
 
 def note_use(digest: bytes) -> None:
-    """Remember that the token is used, unless that was done within the hour or somebody is doing it."""
+    """Record that the token was used, at most once an hour; skipped if another request is doing it."""
     with connection.cursor() as cursor:
         cursor.execute(USED, [digest])
 
 
 def revoke(token_id: uuid.UUID, person: uuid.UUID) -> None:
-    """Let one of the person's own tokens sign nobody in any more. Raises `NotFound`."""
+    """Revoke one of the person's own tokens. Raises `NotFound`."""
     hold(person)
     if not AccessToken.objects.filter(account_id=person, public_id=token_id, expires_at__gt=Now()).delete()[0]:
         raise NotFound(UNKNOWN_TOKEN)
@@ -76,5 +77,5 @@ def revoke_others(person: uuid.UUID, kept: bytes | None) -> int:
 
 
 def label_of(client: str) -> str:
-    """What is kept of how a client calls itself: printable characters, shortened."""
+    """The client's name for itself as it is stored: printable characters, shortened."""
     return "".join(filter(str.isprintable, client))[:LABEL_CHARACTERS].strip()

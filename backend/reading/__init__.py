@@ -1,1 +1,1 @@
-"""Readers' places in stories, and the views that they count."""
+"""Readers' positions in stories, and view counts."""

@@ -1,4 +1,4 @@
-"""Recording a view: the reader's place, the view of the day, and the story's total, together or not at all."""
+"""Records a view: the reader's position, the view of the day and the story's total, in one transaction."""
 
 import uuid
 
@@ -30,11 +30,11 @@ def record_view(
     furthest: bool = False,
     seen: int | None = None,
 ) -> tuple[Reading, bool, Applied]:
-    """Remember the place, if it is still as it was at `expected`, and count the reader's first view of the story today.
+    """Store the position if it has not changed since `expected`, and count the reader's first view of the story today.
 
-    With `furthest` it only moves forward, whatever it was. `seen` is the version of the story that the reader looks at;
-    None for the present one. Returns the reading, whether a view was counted, and what was done. Raises `Conflict`,
-    with the place that another device recorded, `NotFound` and `Invalid`.
+    With `furthest` the position only moves forward, without a condition. `seen` is the version of the story that the reader
+    has open; None for the present one. Returns the reading, whether a view was counted, and what was done. Raises `Conflict`
+    (with the position that another device stored), `NotFound`, `Invalid`.
     """
     story = locked_story(story_id, viewer=reader_id)
     if story is None:
@@ -71,7 +71,7 @@ VALUES (%s, %s, (statement_timestamp() AT TIME ZONE 'UTC')::date) ON CONFLICT DO
 
 
 def _count(story_id: uuid.UUID, reader_id: uuid.UUID) -> bool:
-    """Count today's view, unless it has been; the day is UTC, by the database's clock."""
+    """Count today's view unless it was counted already. The day is UTC, by the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute(COUNT, [story_id, reader_id])
         if not cursor.rowcount:

@@ -8,7 +8,7 @@ from backend.reading.models import Reading
 
 @admin.register(Reading)
 class ReadingAdmin(ReadOnly):
-    """Readers' places."""
+    """Readers' positions."""
 
     list_display = ("reader", "story", "chapter", "offset", "version")
     list_select_related = ("reader", "story", "chapter")

@@ -1,10 +1,10 @@
-"""Makes `reading` an app of Django."""
+"""The Django app `reading`."""
 
 from django.apps import AppConfig
 
 
 class ReadingConfig(AppConfig):
-    """The rows and rules of `reading`."""
+    """The app config of `reading`."""
 
     name = "backend.reading"
     label = "reading"

@@ -1,4 +1,4 @@
-"""What becomes of places and views when a chapter, a story or a reader goes."""
+"""Reading's part of deletions: positions and views when a chapter, a story or an account is deleted."""
 
 import uuid
 from collections import Counter
@@ -30,7 +30,7 @@ SWEPT_COLUMNS = {"reading_reading": ("reader_id",), "reading_view": ("reader_id"
 
 
 def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:
-    """Readers who were in it stand at the beginning of the chapter that takes its place, or at the end of the last one."""
+    """Move readers who were in it to the start of the next chapter, or to the end of the last one."""
     position = chapter.position
     place = remaining[min(position, len(remaining)) - 1] if remaining else None
     offset: Any = 0
@@ -42,15 +42,16 @@ def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
-    """Nobody has a place in it any more, nor has viewed it."""
+    """Delete all positions in it and views of it."""
     remove_all(Reading.objects.filter(story_id=story_id))
     View.objects.filter(story_id=story_id).delete()
 
 
 def sweep_person(reader: uuid.UUID, limit: int) -> bool:
-    """Take away so many of a reader's places, and the views with them, from totals and ranks too; whether there may be more.
+    """Delete up to `limit` positions of a reader with their views, and lower totals and ranks; returns whether there may be
+    more.
 
-    Whoever has viewed a story has a place in it, so no view is left behind.
+    Every viewer of a story has a position in it, so this finds all views.
     """
     places = Reading.objects.filter(reader_id=reader)
     found = list(places.order_by("-updated_at", "-pk").values_list("story_id", flat=True)[:limit])
@@ -67,7 +68,9 @@ def sweep_person(reader: uuid.UUID, limit: int) -> bool:
 
 
 def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many views of a story that the caller holds, then so many places in it; whether there may be more."""
+    """Delete up to `limit` views of a story that the caller has locked, then up to `limit` positions; returns whether there
+    may be more.
+    """
     return _sweep_views(story_id, limit) or _sweep_places(story_id, limit)
 
 

@@ -1,4 +1,4 @@
-"""What must hold of readers' places and of the views that are counted."""
+"""Invariants of readers' positions and of view counts, for `manage.py verify`."""
 
 from backend.engine.checks import Check, tally_check
 

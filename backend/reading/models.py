@@ -1,4 +1,4 @@
-"""The rows of reading: where a reader stands in a story, and the views that count."""
+"""Models: a reader's position in a story, and views."""
 
 from django.db import models
 from django.db.models import F
@@ -12,7 +12,7 @@ from backend.stories.models import Chapter, Story
 
 
 class Reading(models.Model):
-    """Where one reader stands in one story. Versioned, because people read on two devices."""
+    """One reader's position in one story. Versioned, because people read on several devices."""
 
     LOCK_RANK = 600
 
@@ -23,7 +23,7 @@ class Reading(models.Model):
     offset = models.PositiveIntegerField(default=0)
     """Characters into the chapter's body."""
     story_version = models.BigIntegerField(default=1, db_default=1)
-    """The newest version of the story that the reader has had before their eyes."""
+    """The newest version of the story that the reader has opened."""
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     place_changed = models.BigIntegerField(default=1)
@@ -48,7 +48,7 @@ class Reading(models.Model):
 
 
 class View(models.Model):
-    """That a reader looked at a story on a day (UTC): the row that a view count counts."""
+    """A reader's view of a story on one day (UTC): the rows that the view count counts."""
 
     LOCK_RANK = 610
 

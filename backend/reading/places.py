@@ -1,4 +1,4 @@
-"""The row of a reader's place: where it goes, and whether it may, decided by one conditioned write."""
+"""Writes a reader's position by one conditioned write."""
 
 import uuid
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FIELDS = {field.attname: field for field in Reading._meta.concrete_fields}
 
 @dataclass(frozen=True)
 class ReadingPlace:
-    """A place in a story: a chapter, and how many characters into its body."""
+    """A position in a story: a chapter and an offset in characters into its body."""
 
     chapter_id: uuid.UUID
     offset: int
@@ -26,7 +26,7 @@ class ReadingPlace:
 
 @dataclass(frozen=True)
 class Visit:
-    """Who looks at which version of which story, and where in it; no place means that the place stays."""
+    """A reader, a story and its version, and the new position; without one the position stays."""
 
     story_id: uuid.UUID
     reader_id: uuid.UUID
@@ -35,12 +35,12 @@ class Visit:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The fields that the place sets."""
+        """The columns that the position sets."""
         return {} if self.place is None else {"chapter_id": self.place.chapter_id, "offset": self.place.offset}
 
 
 def move(visit: Visit, seen: Expected) -> Reading | None:
-    """Move to the visit's place if the place is still as it was at `seen`; None if it is not, or all is so already."""
+    """Store the visit's position if the row has not changed since `seen`; None if it has, or if nothing would change."""
     first = _insert(visit) if seen.version == 0 else None
     news = Q(story_version__lt=visit.story_version)
     if visit.place is not None:
@@ -49,10 +49,11 @@ def move(visit: Visit, seen: Expected) -> Reading | None:
 
 
 def advance(visit: Visit) -> Reading | None:
-    """Move to the visit's place if that is further; None if it is not, and the story's version was seen already.
+    """Store the visit's position if it is further; None if it is not and the story's version was seen already.
 
-    A row that is there is locked first. An UPDATE that waits for a rival compares with the rival's place, but finds the
-    chapters as they were when it began to wait: by an order that may have changed since, or without the rival's chapter.
+    An existing row is locked first. Without that, an UPDATE that waits for a concurrent one compares with the new position,
+    but still sees the chapters as they were when the statement began: in an order that may have changed, or without the new
+    position's chapter.
     """
     first = _insert(visit, lock=True)
     news = Q(story_version__lt=visit.story_version)
@@ -67,20 +68,20 @@ def advance(visit: Visit) -> Reading | None:
 
 
 def _further(place: ReadingPlace) -> Q:
-    """Filter: the place is behind this one, by the chapter's position and then by the offset; or there is none yet."""
+    """Filter: the stored position is before this one, by the chapter's number and then the offset; or there is none yet."""
     position = Subquery(Chapter.objects.filter(pk=place.chapter_id).values("position"))
     behind = Exists(Chapter.objects.filter(pk=OuterRef("chapter_id"), position__lt=position))
     return Q(chapter_id=None) | Q(chapter_id=place.chapter_id, offset__lt=place.offset) | Q(behind)
 
 
 def _insert(visit: Visit, *, lock: bool = False) -> Reading | None:
-    """The first place; None if there is one already, which `lock` locks."""
+    """Insert the first position; None if there is one already, which `lock` locks."""
     new = Reading(story_id=visit.story_id, reader_id=visit.reader_id, story_version=visit.story_version, **visit.values)
     return first_row(new, ["story", "reader"], lock=lock)
 
 
 def _update(visit: Visit, condition: Q, **values: object) -> Reading | None:
-    """The next place. Which version of the story was seen only ever rises."""
+    """Update the position. The seen version of the story never falls."""
     rows = write(
         Reading.objects.filter(condition, story_id=visit.story_id, reader_id=visit.reader_id),
         **values,
@@ -91,7 +92,7 @@ def _update(visit: Visit, condition: Q, **values: object) -> Reading | None:
 
 
 def present(visit: Visit, seen: Expected) -> Reading:
-    """The place to which nothing was written, because all is so already. Raises `Conflict` if it changed since `seen`."""
+    """The present row after a write that changed nothing. Raises `Conflict` if it changed since `seen`."""
     found = Reading.objects.filter(story_id=visit.story_id, reader_id=visit.reader_id).first()
     reading = found or never(visit.story_id, visit.reader_id)
     if not is_unchanged(reading, seen, ["place"]):

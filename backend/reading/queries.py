@@ -1,4 +1,4 @@
-"""Reads of readers' places, and of what stories count."""
+"""Queries for readers' positions and for chapters that changed since."""
 
 import uuid
 from collections.abc import Collection, Iterable
@@ -28,23 +28,23 @@ ORDER BY chapter.story_id, chapter.position
 
 
 def readings(stories: Iterable[uuid.UUID], *, reader: uuid.UUID) -> dict[uuid.UUID, Reading]:
-    """Where the reader stands in each of these stories, in one query; version 0 where they have never been."""
+    """The reader's position in each of these stories, in one query; version 0 for stories never opened."""
     stories = list(stories)
     found = {reading.story_id: reading for reading in Reading.objects.raw(OF_READER, [stories, reader])}
     return {story: found.get(story) or never(story, reader) for story in stories}
 
 
 def of_reader(reader: uuid.UUID, window: Window) -> Page[Reading]:
-    """Where a reader stands in the stories that they can still find, most recently moved first."""
+    """The reader's positions in the stories that they can still find, most recently moved first."""
     between, places = window.condition("reading.updated_at", "reading.id")
     sql = OF_READER_LATELY.format(between=between, order=window.order("reading.updated_at", "reading.id"))
     return Page.of(Reading.objects.raw(sql, [reader, *places]), window)
 
 
 def changed_chapters(readings: Collection[Reading], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, list[Chapter]]:
-    """For each reading the chapters whose title or text was written since, in order, in one query.
+    """For each reading the chapters whose title or text was written after it, in order, in one query.
 
-    None for who has never been there, nor in a story that the viewer cannot find.
+    Empty for a story that was never opened, or that the viewer cannot find.
     """
     been = [reading for reading in readings if reading.version]
     columns = {
@@ -59,5 +59,5 @@ def changed_chapters(readings: Collection[Reading], *, viewer: uuid.UUID | None)
 
 
 def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
-    """The place of a reader who has never opened the story. It is not stored."""
+    """The position of a reader who has never opened the story; it is not stored."""
     return Reading(story_id=story, reader_id=reader, story_version=0, version=0, place_changed=0, updated_at=None)  # type: ignore[misc]

@@ -1,1 +1,1 @@
-"""What stands between two people: following and blocking."""
+"""Relationships of two people: following and blocking."""

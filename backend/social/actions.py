@@ -1,8 +1,8 @@
 """Following and blocking: each is one conditioned write to the row of the pair, from one side of it.
 
-Groups of a side: `following` (whom I follow), `followed` (who follows me), `blocking` (whom I block). A write names
-the groups of my side that it reads or sets, and stamps on the other side what that side can see change. All raise
-`Conflict` if a group that they read has changed since `seen`; what is already so is left alone (NOOP).
+Groups of a side: `following` (whom I follow), `followed` (who follows me), `blocking` (whom I block). A write names the
+groups of my side that it reads or sets, and stamps those groups of the other side whose change that side can see. All raise
+`Conflict` if a group that they read has changed since `seen`. A write that would change nothing is a NOOP.
 """
 
 import uuid
@@ -23,7 +23,7 @@ Follow = tuple[uuid.UUID, uuid.UUID]
 
 
 def follow(pair: Pair, seen: Expected) -> Written:
-    """Follow them, if neither blocks the other. Commutes with their following me.
+    """Follow them, if neither blocks the other. Independent of whether they follow me.
 
     Raises `NotFound` if they block me or do not exist, `Forbidden` if I block them.
     """
@@ -47,7 +47,7 @@ def follow(pair: Pair, seen: Expected) -> Written:
     row = explain(pair, seen, reads=["following", "blocking"], path="following", mine=True)
     if getattr(row, f"{pair.mine}blocks_at") is not None:
         raise Forbidden("You block this person. Unblock them before you follow them.")
-    if getattr(row, f"{pair.mine}follows_at") is None:  # their block stopped the write, and is gone again already
+    if getattr(row, f"{pair.mine}follows_at") is None:  # they blocked me and unblocked me since
         raise Busy(after_ms=after_busy_ms())
     return row, Applied.NOOP
 
@@ -67,7 +67,7 @@ def remove_follower(pair: Pair, seen: Expected) -> Written:
 def _end_follow(
     pair: Pair, seen: Expected, ended: Follow, *, follower: str, mine: str, theirs: str, path: str
 ) -> Written:
-    """End the follow of the side `follower`, which is the group `mine` of my side and `theirs` of the other's."""
+    """End the follow stored in the columns of the side `follower`: the group `mine` of my side, and `theirs` of the other."""
     find(pair)
     row = write_pair(
         pair,
@@ -85,14 +85,14 @@ def _end_follow(
 
 
 def block(pair: Pair, seen: Expected) -> Written:
-    """Block them, which ends both follows. With `seen` anything, it stands whatever else happens at the same moment.
+    """Block them, which ends both follows. Without a condition (`seen` anything) it always succeeds.
 
-    Works towards somebody who blocks me too, so that two people who block each other at once both succeed. Raises
+    Also works against somebody who blocks me, so that two people who block each other at once both succeed. Raises
     `NotFound` if they do not exist.
     """
     find_or_insert(pair, hidden_too=True)
-    # Locked first, because what the block ends must be what is there when it is written; so with `seen` anything the
-    # conditioned write cannot miss, and needs no repeating.
+    # The row is locked first, so that the follows that the block ends are those that exist when it is written. So without a
+    # condition the write cannot miss, and needs no retry.
     before = Relationship.objects.select_for_update().get(**pair.key)
     mine_ends, theirs_ends = (getattr(before, f"{side}follows_at") is not None for side in (pair.mine, pair.theirs))
     row = write_pair(
@@ -116,7 +116,7 @@ def block(pair: Pair, seen: Expected) -> Written:
 
 
 def unblock(pair: Pair, seen: Expected) -> Written:
-    """Stop blocking them. Raises `NotFound` for somebody whom I cannot find and do not block."""
+    """Stop blocking them. Raises `NotFound` if I can neither find them nor block them."""
     row = write_pair(
         pair,
         seen,
@@ -134,7 +134,7 @@ def unblock(pair: Pair, seen: Expected) -> Written:
 
 
 def _count(*follows: Follow, by: int) -> None:
-    """Raise or lower the totals of those who follow and of those who are followed."""
+    """Change the totals of the followers and of the followed."""
     raises: list[tallies.Raise] = []
     for follower, followee in follows:
         raises += [(follower, "following", by), (followee, "followers", by)]

@@ -1,10 +1,10 @@
-"""Makes `social` an app of Django."""
+"""The Django app `social`."""
 
 from django.apps import AppConfig
 
 
 class SocialConfig(AppConfig):
-    """The rows and rules of `social`."""
+    """The app config of `social`."""
 
     name = "backend.social"
     label = "social"

@@ -1,4 +1,4 @@
-"""What stood between somebody who has left and everybody else: taken away, with the totals of the others."""
+"""Social's part of deleting an account: deletes the person's pairs, and lowers the totals of others."""
 
 import uuid
 from collections import Counter
@@ -31,7 +31,7 @@ SELECT id FROM (
      ORDER BY pair.low_id LIMIT %(limit)s)
 ) AS pair LIMIT %(limit)s
 """
-"""Some pairs of a person, each arm in the order of an index of its own."""
+"""SQL: some pairs of a person. Each half of the UNION is in the order of its own index."""
 
 
 SWEEP_STAGE = 40
@@ -39,7 +39,7 @@ SWEPT_COLUMNS = {"social_relationship": ("low_id", "high_id")}
 
 
 def sweep_person(person: uuid.UUID, limit: int) -> bool:
-    """Take away so many of the person's pairs; whether there may be more."""
+    """Delete up to `limit` pairs of the person; returns whether there may be more."""
     with connection.cursor() as cursor:
         cursor.execute(PAIRS, {"person": person, "limit": limit})
         found = [id_ for (id_,) in cursor.fetchall()]

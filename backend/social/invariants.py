@@ -1,4 +1,4 @@
-"""What must hold of pairs of people, and of the totals about follows."""
+"""Invariants of pairs of people and of the totals of follows, for `manage.py verify`."""
 
 from backend.engine.checks import Check, tally_check
 

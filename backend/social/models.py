@@ -1,8 +1,8 @@
-"""One row for each pair of people, which holds both sides of what stands between them.
+"""Models: one row for each pair of people, which holds both sides of their relationship.
 
-Two tables, one of follows and one of blocks, would lose the race between following and blocking: neither write sees
-the other. In one row they are two conditioned writes to the same thing, and a CHECK forbids what must not be.
-Lists and counts read the views `follow` and `block`, which show the row as plain edges.
+Two tables, one of follows and one of blocks, would lose the race between following and blocking: neither write sees the
+other. In one row they are two conditioned writes to the same row, and a CHECK forbids invalid states. Lists and counts read
+the SQL views `follow` and `block`, which show the row as plain edges.
 """
 
 import uuid
@@ -19,11 +19,13 @@ from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 
 LOW, HIGH = "low_", "high_"
-"""The two sides of a pair: the person with the lower id, and the other. Also the prefixes of their columns."""
+"""The two sides of a pair: the person with the lower id, and the other. Also their column prefixes."""
 
 
 def _side_groups(mine: str, theirs: str) -> dict[str, list[str]]:
-    """What a person sees of the pair: whom I follow, who follows me, whom I block. Never who blocks me."""
+    """The field groups of one side: whether I follow, am followed, and block. Being blocked is not among them, so it stays
+    hidden.
+    """
     return {
         "following": [f"{mine}follows_at"],
         "followed": [f"{theirs}follows_at"],
@@ -32,7 +34,9 @@ def _side_groups(mine: str, theirs: str) -> dict[str, list[str]]:
 
 
 class Relationship(models.Model):
-    """A pair of people, lower id first. Each side has its own version, which moves only with what that side sees."""
+    """A pair of people, lower id first. Each side has its own version, which rises only when something visible to that side
+    changes.
+    """
 
     LOCK_RANK = 850
 
@@ -114,7 +118,7 @@ class Relationship(models.Model):
 
     @classmethod
     def of_strangers(cls, low_id: uuid.UUID, high_id: uuid.UUID) -> "Relationship":
-        """A pair that has had no contact: a row that is not stored."""
+        """The row of a pair without any contact; it is not stored."""
         return cls(low_id=low_id, high_id=high_id, low_updated_at=None, high_updated_at=None)  # type: ignore[misc]
 
     def seen_by(self, viewer_id: uuid.UUID) -> "PairSide":
@@ -125,7 +129,7 @@ class Relationship(models.Model):
             viewer_id=viewer_id,
             person_id=self.high_id if mine == LOW else self.low_id,
             version=version,
-            # At version 0 the row's date would tell when the other side blocked this one.
+            # At version 0 the row's date would reveal when the other side blocked this one.
             updated_at=getattr(self, f"{mine}updated_at") if version else None,
             following=getattr(self, f"{mine}follows_at") is not None,
             followed_by=getattr(self, f"{theirs}follows_at") is not None,
@@ -135,7 +139,7 @@ class Relationship(models.Model):
 
 @dataclass(eq=False)
 class PairSide:
-    """The viewer's side of what stands between the viewer and a person; version 0 where nothing ever has."""
+    """The viewer's side of a relationship; version 0 if there never was one."""
 
     viewer_id: uuid.UUID
     person_id: uuid.UUID
@@ -146,4 +150,4 @@ class PairSide:
     blocking: bool = False
     viewer: Person | None = None
     person: Person | None = None
-    """The two people, once a resolver has found them."""
+    """The two people, set by the resolver."""

@@ -1,4 +1,4 @@
-"""The row of a pair, taken from one person's side: finding it, the one conditioned write to it, and explaining a refusal."""
+"""The row of a pair from one person's side: finding it, the conditioned write to it, and explaining a write that failed."""
 
 import uuid
 from collections.abc import Iterable
@@ -23,12 +23,12 @@ from backend.social.models import HIGH, LOW, Relationship
 from backend.visibility import gone
 
 UNKNOWN_PERSON = "There is no such person."
-"""Also said of a person who has left or blocks the viewer: the three must look alike."""
+"""Also used for a person who has left or who blocks the viewer: the three cases must look alike."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Me and another person. `mine` and `theirs` are the prefixes of our columns."""
+    """Me and another person. `mine` and `theirs` are our column prefixes."""
 
     me: uuid.UUID
     them: uuid.UUID
@@ -37,7 +37,7 @@ class Pair:
 
     @classmethod
     def of(cls, me: uuid.UUID, them: uuid.UUID) -> "Pair":
-        """The pair of two different people; raises `Invalid` for oneself."""
+        """The pair of two people. Raises `Invalid` if they are the same."""
         if me == them:
             raise Invalid.one("person", "is yourself; this needs another person.")
         return cls(me, them, LOW, HIGH) if me < them else cls(me, them, HIGH, LOW)
@@ -53,7 +53,7 @@ class Pair:
         return RawSQL(f"NOT {gone('%s')}", [self.them], output_field=BooleanField())
 
     def row(self) -> Relationship | None:
-        """The row as it is, if there has been any contact and they have not left."""
+        """The present row; None if there was no contact, or they have left."""
         return Relationship.objects.filter(self.they_are_there, **self.key).first()
 
     def hides(self, row: Relationship) -> bool:
@@ -62,7 +62,7 @@ class Pair:
 
 
 def find(pair: Pair, *, hidden_too: bool = False) -> Relationship | None:
-    """The pair's row, for deciding whether I may see them at all. Raises `NotFound` if not, or if they do not exist."""
+    """The pair's row. Raises `NotFound` if they do not exist or I may not see them."""
     row = pair.row()
     if row is None and not Person.objects.filter(pk=pair.them, left_at__isnull=True).exists():
         raise NotFound(UNKNOWN_PERSON)
@@ -72,10 +72,10 @@ def find(pair: Pair, *, hidden_too: bool = False) -> Relationship | None:
 
 
 def find_or_insert(pair: Pair, *, hidden_too: bool = False) -> None:
-    """As `find`, and make sure that the pair has a row.
+    """As `find`; also inserts the pair's row if there is none.
 
-    The row that two strangers may insert at once has version 0 on both sides and says nothing, so losing that race
-    costs nothing: the conditioned write that follows decides.
+    A new row has version 0 on both sides and says nothing, so it does not matter which of two concurrent inserts succeeds:
+    the conditioned write that follows decides.
     """
     if find(pair, hidden_too=hidden_too) is None:
         first_row(Relationship(**pair.key), ["low", "high"])
@@ -91,10 +91,10 @@ def write_pair(
     stamps: Iterable[str],
     their_stamps: Iterable[str] = (),
 ) -> Relationship | None:
-    """The conditioned write: the groups that it `reads` are as I saw them, and `only_if`. None if it found no such row.
+    """The conditioned write, if the groups in `reads` are unchanged since `seen` and `only_if` holds; else None.
 
-    `stamps` are the groups of my side that change, `their_stamps` those of the other's: their version moves only
-    with what they can see.
+    `stamps` are the groups of my side that change, `their_stamps` those of the other side. The other side's version rises
+    only with changes that it can see.
     """
     theirs = tuple(their_stamps)
     rows = write(
@@ -111,10 +111,10 @@ def write_pair(
 def explain(
     pair: Pair, seen: Expected, *, reads: Iterable[str], path: str, mine: bool, row: Relationship | None = None
 ) -> Relationship:
-    """Why the write found no row: raises `NotFound` or `Conflict`; else it is already so, and the row says how.
+    """Explain why the write found no row: raises `NotFound` or `Conflict`; else returns the row, which already has the
+    values.
 
-    `path` is the field that the write sets and `mine` the value that it wanted; `row` is given where it has been read
-    after the write.
+    `path` is the field that the write sets, `mine` the wanted value; `row` may be given if it was read after the write.
     """
     row = row or find(pair, hidden_too=True) or Relationship.of_strangers(**pair.key)
     if pair.hides(row) and path != "blocking":

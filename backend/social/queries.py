@@ -1,4 +1,4 @@
-"""Reads of what stands between people: one's own side of it, and the lists of followers and followed."""
+"""Queries for relationships: one's own side, and the lists of followers and followed."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from backend.social.models import PairSide, Relationship
 from backend.visibility import gone, met
 
 FOLLOWERS, FOLLOWING = "followers", "following"
-"""The two kinds of lists, which are also the kinds of their totals."""
+"""The two kinds of lists, and of their totals."""
 
 ARMS = {
     FOLLOWERS: (("high_id", "low_follows_at", "low_id"), ("low_id", "high_follows_at", "high_id")),
     FOLLOWING: (("low_id", "low_follows_at", "high_id"), ("high_id", "high_follows_at", "low_id")),
 }
-"""Where the edges of a list lie, as one of the pair or the other: its owner, since when, and who is listed."""
+"""For each list the columns to read for either side of the pair: its owner, since when, and who is listed."""
 
 Follower = tuple[datetime, uuid.UUID]
 """Since when somebody follows, and who it is."""
@@ -69,7 +69,7 @@ WHERE (low_id = %(viewer)s AND high_id = ANY(%(people)s)) OR (high_id = %(viewer
 
 
 def pair_sides(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, PairSide]:
-    """The viewer's side towards each of these people, in one query; version 0 where nothing has ever happened."""
+    """The viewer's side towards each of these people, in one query; version 0 if there was no contact."""
     people = list(people)
     pairs = Relationship.objects.raw(PAIR_SIDES, {"people": people, "viewer": viewer})
     found = {pair_side.person_id: pair_side for pair_side in (pair.seen_by(viewer) for pair in pairs)}
@@ -79,9 +79,9 @@ def pair_sides(people: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.U
 def lists(
     kind: str, owners: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
 ) -> dict[uuid.UUID, Page[Person]]:
-    """A page of followers or followed for each owner, newest first, in one query; nobody across a block from the viewer.
+    """A page of followers or followed for each owner, newest first, in one query, without people whom a block hides.
 
-    Each arm gives at most a page straight from its index, so that the page of somebody famous costs no more.
+    Each half of the UNION reads at most a page from its index, so that pages of people with many followers cost no more.
     """
     arms, places = zip(*(_arm(arm, window) for arm in ARMS[kind]), strict=True)
     sql = LIST.format(
@@ -103,7 +103,7 @@ def _arm(arm: tuple[str, str, str], window: Window) -> tuple[str, list[Any]]:
 
 
 def list_totals(kind: str, owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | None) -> Mapping[uuid.UUID, int]:
-    """How many people each list holds for this viewer: the exact tally, less those hidden by a block or about to be swept."""
+    """How many people each list has for this viewer: the exact tally minus those hidden by a block or by having left."""
     counts = tallies.totals(PersonTally, kind, owners)
     listed_is_low = "hidden.id < owner.id" if kind == FOLLOWERS else "hidden.id > owner.id"
     sql = HIDDEN_IN_LIST.format(listed_is_low=listed_is_low, owner_shown=met("owner.id", "%s::uuid"))
@@ -114,9 +114,9 @@ def list_totals(kind: str, owners: Sequence[uuid.UUID], *, viewer: uuid.UUID | N
 
 
 def followers_after(author: uuid.UUID, place: Follower | None, count: int) -> list[Follower]:
-    """The next so many followers, those first who have followed for longest: since when, and who. In one query.
+    """The next `count` followers, longest first, in one query.
 
-    Whoever begins to follow meanwhile stands at the end.
+    People who begin to follow meanwhile come at the end.
     """
     window = Window(count - 1, after=place, oldest_first=True)
     arms, parameters = [], []

@@ -1,1 +1,1 @@
-"""Stories in chapters, and the shelf that an author keeps them on."""
+"""Stories with chapters, and each author's shelf: the list of their stories."""

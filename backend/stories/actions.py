@@ -1,4 +1,4 @@
-"""Writes to stories: creating one with its chapters, editing and publishing it. Deleting is in `removal`."""
+"""Writes to stories: creating one with its chapters, editing and publishing it. Deleting is in `erasure.stories`."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ from backend.stories.models import (
 
 
 def make_shelf(author_id: uuid.UUID) -> None:
-    """The empty shelf that everybody has from the beginning."""
+    """Create the empty shelf of a new person."""
     Shelf.objects.bulk_create([Shelf(author_id=author_id)])
 
 
@@ -64,9 +64,9 @@ class NewStory:
 
 
 def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[Story, Shelf]:
-    """A draft and all its chapters, or nothing; a write to the author's shelf as it was at `seen`.
+    """Create a draft with all its chapters, if the author's shelf has not changed since `seen`.
 
-    Raises `Conflict`, with the shelf as it is now, and `Invalid`.
+    Raises `Conflict` (with the present shelf), `Invalid`.
     """
     new = _checked(new)
     shelves = write(
@@ -103,16 +103,16 @@ def _checked(new: NewStory) -> NewStory:
 
 
 EDITABLE = ("title", "summary", "mature", "warnings")
-"""What updateStory can set; each is a field group of its name."""
+"""The fields that updateStory can set; each is a field group of the same name."""
 
 Patch = Mapping[str, Any]
-"""Fields and the values that they shall have."""
+"""New values by field."""
 
 
 def update_story(
     story_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
 ) -> tuple[Story, Applied]:
-    """Set the fields that `patch` names, if they (with `merge`) or all editable ones (without) are as at `seen`.
+    """Set the fields in `patch`, if they (with `merge`) or all editable fields (without) are unchanged since `seen`.
 
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
@@ -158,9 +158,9 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 
 
 def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
-    """Let everybody see the story, if nothing in it, any chapter included, has changed since `seen`.
+    """Publish the story, if neither it nor any chapter has changed since `seen`.
 
-    What is published is what the publisher saw. A job tells the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
+    So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     rows = replace(
         Story.objects.filter(
@@ -187,7 +187,7 @@ def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> 
 
 
 def unpublish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
-    """Make the story a draft again, if it has been neither published nor unpublished since `seen`. Its views stay.
+    """Make the story a draft again, if its status has not changed since `seen`. Its views stay.
 
     Raises `Conflict`, `NotFound`, `Forbidden`.
     """

@@ -1,10 +1,10 @@
-"""Makes `stories` an app of Django."""
+"""The Django app `stories`."""
 
 from django.apps import AppConfig
 
 
 class StoriesConfig(AppConfig):
-    """The rows and rules of `stories`."""
+    """The app config of `stories`."""
 
     name = "backend.stories"
     label = "stories"

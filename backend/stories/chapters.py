@@ -1,4 +1,4 @@
-"""Writes to chapters. Each locks its story first and is a write to it too, so the chapters of a story change one at a time."""
+"""Writes to chapters. Each locks the story first and writes to it too, so writes to one story's chapters are serialised."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ from backend.stories.queries import order_of
 from backend.stories.tombstones import bury
 
 TEXTS = ("title", "body")
-"""What updateChapter can set; each is a field group of its name."""
+"""The fields that updateChapter can set; each is a field group of the same name."""
 
 
 # --- The list of chapters ---------------------------------------------------------------------------------------
 
 
 def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -> tuple[Chapter, Story]:
-    """A new last chapter. It commutes with every other write, so it expects nothing.
+    """Append a chapter. It commutes with every other write, so it has no condition.
 
     Raises `NotFound`, `Forbidden`, `Invalid`.
     """
@@ -62,10 +62,10 @@ def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -
 def delete_chapter(
     chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected
 ) -> tuple[Story, Chapter, list[uuid.UUID]]:
-    """Delete the chapter, if its title and text are as they were at `seen`; the later ones move up.
+    """Delete the chapter, if its title and text are unchanged since `seen`; later chapters move up.
 
-    Returns the story, the chapter as it was, and the ids of the remaining ones in order. What others have to do with it is
-    left to the caller: see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`.
+    Returns the story, the deleted chapter, and the ids of the others in order. The caller deletes other nouns' rows about it:
+    see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     stories = replace(_story_of(chapter_id, author_id), **stamped(Story, ["chapters"]))
     if not stories:
@@ -89,7 +89,7 @@ def delete_chapter(
 def reorder_chapters(
     story_id: uuid.UUID, author_id: uuid.UUID, order: Sequence[uuid.UUID], seen: Expected
 ) -> tuple[Story, Applied]:
-    """Put the chapters in this order, if the list of them is as it was at `seen`; what stands in them may have changed.
+    """Put the chapters in this order, if the list of chapters is unchanged since `seen`; their texts may have changed.
 
     Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` unless `order` names every chapter once.
     """
@@ -104,9 +104,9 @@ def reorder_chapters(
 def locked_list(
     story_id: uuid.UUID, author_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected
 ) -> tuple[Story, list[uuid.UUID]]:
-    """The story, locked, and the present order of its chapters, if the list is as it was at `seen`.
+    """Lock the story; returns it and the present order of its chapters, if the list is unchanged since `seen`.
 
-    Raises `Conflict` for who wants it to be `mine`, `NotFound`, `Forbidden`.
+    `mine` is the wanted order, for the conflict. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     story = _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), pk=story_id, author_id=author_id))
     if story is None:
@@ -117,7 +117,7 @@ def locked_list(
 def put_in_order(
     story_id: uuid.UUID, author_id: uuid.UUID, present: Sequence[uuid.UUID], order: Sequence[uuid.UUID]
 ) -> Story:
-    """Give the chapters of a story that is locked their new positions, and remember the earlier order."""
+    """Give the chapters of a locked story their new positions, and keep the earlier order as a revision."""
     place = Func(
         Value(list(order), ArrayField(UUIDField())), F("pk"), function="array_position", output_field=IntegerField()
     )
@@ -136,16 +136,16 @@ def _order_conflict(story: Story, mine: Sequence[uuid.UUID], seen: Expected) -> 
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
 
 
-# --- What stands in a chapter -----------------------------------------------------------------------------------
+# --- The text of a chapter --------------------------------------------------------------------------------------
 
 
 def update_chapter(
     chapter_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
 ) -> tuple[Chapter, Story, Applied]:
-    """Set the title or text that `patch` names, if they (with `merge`) or both (without) are as they were at `seen`.
+    """Set the fields in `patch`, if they (with `merge`) or both title and text (without) are unchanged since `seen`.
 
-    With `merge`, a text that somebody else has changed is merged by paragraphs, if no paragraph was changed by both.
-    Raises `Conflict`, with a suggestion where the text was changed by both, `NotFound`, `Forbidden`, `Invalid`.
+    With `merge`, a text that somebody else has changed is merged by paragraphs, unless both changed the same paragraph.
+    Raises `Conflict` (with a suggested merge if both changed the text), `NotFound`, `Forbidden`, `Invalid`.
     """
     return set_texts(chapter_id, author_id, _checked_patch(patch), seen, reads=None if merge else TEXTS)
 
@@ -186,7 +186,7 @@ def _written(story: Story, chapter_id: uuid.UUID, values: Patch, clean: Q) -> Ch
 
 
 def _with_text_merged(present: Chapter, values: Patch, seen: Expected, *, may_merge: bool) -> dict[str, Any]:
-    """The values with both sides' paragraphs in the text. Raises `Conflict` if something else collides, or they do."""
+    """The values with a merged text. Raises `Conflict` if paragraphs or other fields collide."""
     refusal = _conflict(present, values, seen)
     mine = {overlap.path: overlap for overlap in refusal.overlaps if overlap.mine != overlap.theirs}
     text = mine.get("body")
@@ -194,7 +194,7 @@ def _with_text_merged(present: Chapter, values: Patch, seen: Expected, *, may_me
         raise refusal
     parts = merge.three_way(text.base, text.mine, text.theirs)
     merged = merge.merged(parts)
-    # Nothing is left where each deleted what the other one kept; and what both added may be too much for a chapter.
+    # The merged text may be empty, if each deleted what the other kept, or too long, if both added text.
     if merged is not None and not 0 < len(merged.strip()) <= len(merged) <= BODY_CHARACTERS:
         raise refusal
     if not may_merge or merged is None or len(mine) > 1:
@@ -216,7 +216,7 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
     return values
 
 
-# --- What they share --------------------------------------------------------------------------------------------
+# --- Helpers ----------------------------------------------------------------------------------------------------
 
 
 def _story_of(chapter_id: uuid.UUID, author_id: uuid.UUID) -> "QuerySet[Story]":
@@ -226,12 +226,12 @@ def _story_of(chapter_id: uuid.UUID, author_id: uuid.UUID) -> "QuerySet[Story]":
 
 
 def _locked(stories: "QuerySet[Story]") -> Story | None:
-    """The story, locked against every other write to it or to its chapters; its readers are not held off."""
+    """Lock the story against other writes to it or its chapters; reads and foreign key checks are not blocked."""
     return next(iter(stories.select_for_update(no_key=True)), None)
 
 
 def _present(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Chapter:
-    """The chapter as it is now, under the lock on its story. Raises `NotFound` if it was deleted before that was had."""
+    """The present chapter, read after its story was locked. Raises `NotFound` if it was deleted before."""
     chapter = Chapter.objects.filter(pk=chapter_id).first()
     if chapter is None:
         raise explain.gone(chapter_id, author_id, explain.UNKNOWN_CHAPTER)

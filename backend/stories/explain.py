@@ -1,4 +1,4 @@
-"""Why a write to a story or chapter found no row: missing, somebody else's, deleted, or changed since it was seen."""
+"""Explains why a write to a story or chapter found no row: missing, somebody else's, deleted, or changed."""
 
 import uuid
 from typing import Any
@@ -9,7 +9,7 @@ from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
 
 FIELDS = ("title", "summary", "mature", "warnings", "status")
-"""The fields of a story itself; each is a field group of its name."""
+"""The story's own fields; each is a field group of the same name."""
 
 UNKNOWN_STORY = "There is no such story."
 UNKNOWN_CHAPTER = "There is no such chapter."
@@ -17,7 +17,7 @@ NOT_THE_AUTHOR = "Only its author can change a story."
 
 
 def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
-    """The story as it is now, for its author alone. Raises `NotFound` or `Forbidden` for anybody else."""
+    """The present story, if the person is its author. Raises `NotFound`, `Forbidden`."""
     story = queries.by_ids([story_id], viewer=author_id).get(story_id)
     if story is None:
         raise gone(story_id, author_id, UNKNOWN_STORY)
@@ -27,13 +27,13 @@ def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
 
 
 def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
-    """Why whoever is not the author of this story may not write it."""
+    """The refusal for a person who is not the author of this story."""
     own_story(story_id, author_id)
-    return Busy(after_ms=after_busy_ms())  # it has come back since the write looked for it
+    return Busy(after_ms=after_busy_ms())  # it was created or restored after the write
 
 
 def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
-    """Why whoever is not the author of a story with this chapter may not write it."""
+    """The refusal for a person who is not the author of this chapter's story."""
     found = queries.chapters_by_ids([chapter_id], viewer=author_id).get(chapter_id)
     if found is None:
         return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
@@ -41,7 +41,7 @@ def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 
 
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
-    """Not found; whoever wrote it is told when it was deleted."""
+    """`NotFound`; its author is told when it was deleted."""
     stone = Tombstone.objects.filter(pk=id_, author_id=author_id).first()
     if stone is None:
         return NotFound(otherwise)
@@ -54,9 +54,9 @@ def story_conflict(story: Story, mine: dict[str, Any], seen: Expected) -> Confli
 
 
 def changed(story: Story, seen: Expected, *, status: StoryStatus | None = None) -> Conflict:
-    """The conflict of a write that had to have seen all of the story: everything in it that has changed since.
+    """The conflict of a write that depends on the whole story: lists everything that has changed since.
 
-    What it leaves as it was is in `mine` as in `base`. A chapter that was written is named by its present position.
+    For fields that the write does not set, `mine` equals `base`. A changed chapter is named by its present position.
     """
     fields = revisions.changed_since(story, seen, [*FIELDS, "chapters"])
     base = revisions.bases(story, seen, fields)

@@ -1,4 +1,4 @@
-"""What must hold of shelves, stories, chapters, revisions and ranks."""
+"""Invariants of shelves, stories, chapters, revisions and ranks, for `manage.py verify`."""
 
 from backend.engine.checks import Check, tally_check
 from backend.stories.models import ContentWarning

@@ -1,6 +1,7 @@
-"""Lists of stories, a page at a time, each read from its index. `viewer` is the id of who asks, or None.
+"""Pages of lists of stories, each read from an index. `viewer` is a person's id, or None when signed out.
 
-Stories for adults are in a list if the viewer wants them shown (`mature`), or has written them.
+Who may see a draft: only its author, in `on_shelf` and with the filter `drafts`. Stories for adults are listed if the viewer
+asks for them (`mature`) or wrote them.
 """
 
 import enum
@@ -18,10 +19,10 @@ from backend.visibility import gone, met
 SEARCH_CHARACTERS = 200
 
 STRAY_HYPHENS = re.compile(r'-{2,}|-(?![\w"])')
-"""Those that are not one sign before a word. PostgreSQL would take each to mean "not", and gives up at some thirty."""
+"""Hyphens other than a single one before a word. PostgreSQL parses each as "not", and fails at about thirty."""
 
 SHOWN = "(NOT story.mature OR %s OR story.author_id = %s::uuid)"
-"""Whether lists show a story of which nothing else is to be hidden: parameters `mature` and `viewer`."""
+"""SQL: whether lists show a story by its maturity. Parameters: `mature`, `viewer`."""
 
 STORIES = "SELECT story.*, {at} AS place_at FROM {tables} WHERE {conditions}{between} {end}"
 
@@ -51,32 +52,32 @@ WHERE story.author_id = %s{between} {order}
 
 
 class StoryOrder(enum.Enum):
-    """What comes first. A rank follows the views of a story; see `rank`."""
+    """The sort order. A rank follows the view count; see `rank`."""
 
     NEWEST = TIME
     MOST_READ = NUMBER
 
     @property
     def by(self) -> By:
-        """What places in such a list are."""
+        """The kind of cursor of such a list."""
         return self.value
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which stories are asked for; what is left out does not matter."""
+    """A filter; None means no condition."""
 
     author: uuid.UUID | None = None
     with_warnings: Sequence[str] = ()
     without_warnings: Sequence[str] = ()
     drafts: bool = False
-    """One's own drafts, instead of what is published."""
+    """The viewer's own drafts instead of published stories."""
     text: str | None = None
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the rows of a list come from, and what they are in the order of."""
+    """The table of a list and its sort key."""
 
     tables: str
     at: str
@@ -99,10 +100,10 @@ FOUND = """
 to_tsvector('simple'::regconfig, COALESCE(story.title, '') || ' ' || COALESCE(story.summary, ''))
 @@ websearch_to_tsquery('simple', %s)
 """
-"""Its left side is what the index `story_search` holds, in the words that it was made with, or it would not be used."""
+"""SQL: full-text match. The left side must be exactly the expression of the index `story_search`, or the index is not used."""
 
 NEAR = 1_000
-"""So many stories at the beginning of a list are looked through for words, before the index is asked for the others."""
+"""How many stories at the start of a list are scanned for the words before the full-text index is used."""
 
 Condition = tuple[str, Sequence[Any]]
 
@@ -110,7 +111,7 @@ Condition = tuple[str, Sequence[Any]]
 def stories(
     wanted: Wanted, order: StoryOrder, window: Window, *, viewer: uuid.UUID | None, mature: bool
 ) -> Page[Story]:
-    """The stories that are wanted, newest or most read first. Raises `Invalid` for a text that nobody can look for."""
+    """A page of the stories that match the filter. Raises `Invalid` for an unusable search text."""
     text = None if wanted.text is None else _checked_text(wanted.text)
     if wanted.drafts and viewer is None:
         return Page.of([], window)
@@ -131,10 +132,10 @@ def _listed(source: _Source, conditions: Iterable[Condition], window: Window, en
 
 
 def _with_text(text: str, source: _Source, conditions: Sequence[Condition], window: Window) -> list[Story]:
-    """The first stories of a list that hold these words: frequent ones are near its beginning, others in the index.
+    """The first stories of a list that contain these words: frequent words are found near its start, rare ones by the index.
 
-    PostgreSQL itself would have to guess how frequent a word is, and guesses wrong just where nobody uses it: then it
-    walks through the whole list. OFFSET 0 keeps it from that.
+    PostgreSQL's planner has to estimate how frequent a word is. For a rare word it may be wrong and scan the whole list;
+    OFFSET 0 prevents that plan.
     """
     order = window.order("story.place_at", "story.id")
     near, parameters = _listed(source, conditions, window, replace(window, size=NEAR - 1).order(source.at, source.id))
@@ -147,14 +148,14 @@ def _with_text(text: str, source: _Source, conditions: Sequence[Condition], wind
 
 def _checked_text(text: str) -> str:
     check, text = Checker(), text.strip()
-    # What is not to be seen can be looked for.
+    # Invisible characters are allowed in a search.
     check.text("filter.text", text, most=SEARCH_CHARACTERS, blank=bool(text))
     check.done()
     return STRAY_HYPHENS.sub(" ", text)
 
 
 def _visible(drafts: bool, viewer: uuid.UUID | None, mature: bool) -> Iterable[Condition]:
-    """What the viewer may see and wants to. Of others' drafts there is not even an empty place."""
+    """SQL conditions: what the viewer may see and wants to see. Drafts of others never match."""
     if drafts:
         yield "story.published_at IS NULL AND story.author_id = %s", [viewer]
     else:
@@ -172,9 +173,9 @@ def _asked_for(wanted: Wanted) -> Iterable[Condition]:
 
 
 def feed(window: Window, *, viewer: uuid.UUID, mature: bool) -> Page[Story]:
-    """Published stories of the people whom the viewer follows, newest first. No follow crosses a block, so none is hidden.
+    """Published stories of the people whom the viewer follows, newest first. Blocks need no check, because they end follows.
 
-    Each followed author gives at most a page, straight from the index, and the newest of those are the page.
+    Reads at most a page for each followed author from the index, and keeps the newest of those.
     """
     between, places = window.condition("story.published_at", "story.id")
     sql = FEED.format(between=between, order=window.order("story.published_at", "story.id"))

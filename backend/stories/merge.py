@@ -1,6 +1,6 @@
-"""Merges two versions of a text, paragraph by paragraph, by what each changed in the version both started from.
+"""A three-way merge of texts by paragraphs.
 
-A text is taken apart into paragraphs and the blank lines between them. The paragraphs alone decide what was changed;
+A text is split into paragraphs and the blank lines between them. Only paragraphs decide what was changed;
 the blank lines go with the paragraph before them and are merged separately, so that two paragraphs never run together
 and an added paragraph does not count as a change to the one before it.
 """
@@ -14,28 +14,28 @@ from typing import NamedTuple
 from rapidfuzz.distance import LCSseq
 
 MAX_COMPARISONS = 100_000_000
-"""How many pairs of paragraphs one comparison may weigh: about 50 ms and 15 MB. Beyond, all between is one change."""
+"""The limit of paragraph pairs in one comparison: about 50 ms and 15 MB. Beyond it, everything between is one change."""
 
 LINE_END = r"(?:\r\n|\n|\r(?!\n))"
 GAP = re.compile(rf"({LINE_END}(?:[ \t]*{LINE_END})+)")
 """A line's end and one or more blank lines, as the CommonMark Spec 0.31.2, section 2.1, defines the two."""
 BLANK_LINE = "\n\n"
-"""What parts two paragraphs if no version says: none is known to need it, but they must never run together."""
+"""The separator if no version has one. No such case is known, but paragraphs must never be joined."""
 
 Three = tuple[str | None, str | None, str | None]
-"""The same place in base, mine and theirs; None in a version that has no such place."""
+"""The text at one place in base, mine and theirs; None in a version without that place."""
 
 
 @dataclass(frozen=True)
 class Clean:
-    """Text that neither side changed, or one side only, or both alike."""
+    """Text that at most one side changed, or both in the same way."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Collision:
-    """Text that both sides changed, and differently. A side that is empty deleted it."""
+    """Text that both sides changed differently. An empty side deleted it."""
 
     base: str
     mine: str
@@ -46,7 +46,7 @@ Part = Clean | Collision
 
 
 def three_way(base: str, mine: str, theirs: str) -> list[Part]:
-    """What becomes of `base` when `mine` and `theirs` were both made from it; the parts' texts follow each other."""
+    """The parts of the merge of `mine` and `theirs`, both based on `base`, in order."""
     if mine == theirs or theirs == base:
         return [Clean(mine)] if mine else []
     if mine == base:
@@ -56,7 +56,7 @@ def three_way(base: str, mine: str, theirs: str) -> list[Part]:
 
 
 def merged(parts: Sequence[Part]) -> str | None:
-    """The merged text if nothing collides, else None."""
+    """The merged text, or None if there are collisions."""
     texts = [part.text for part in parts if isinstance(part, Clean)]
     return "".join(texts) if len(texts) == len(parts) else None
 
@@ -71,11 +71,11 @@ def suggestion(parts: Sequence[Part]) -> list[dict[str, str]]:
     ]
 
 
-# --- Taking a text apart ------------------------------------------------------------------------------------
+# --- Splitting a text ---------------------------------------------------------------------------------------
 
 
 class _Text(NamedTuple):
-    """A text's paragraphs, the blank lines after each (None after the last), and what stands before and after all."""
+    """A text's paragraphs, the blank lines after each (None after the last), and the whitespace before and after all."""
 
     paragraphs: list[str]
     gaps: list[str | None]
@@ -102,7 +102,7 @@ def _split(text: str) -> _Text:
     blank, white = " \t", " \t\r\n"
     if not text.strip(white):
         return _Text([], [], None, None)
-    # The spaces next to a paragraph are its own: an indentation, or a hard line break.
+    # Spaces next to a paragraph belong to it: an indentation, or a hard line break.
     head = text[: len(text) - len(text.lstrip(white))].rstrip(blank)
     foot = text[len(text.rstrip(white)) :].lstrip(blank)
     pieces = GAP.split(text[len(head) : len(text) - len(foot)])
@@ -122,17 +122,17 @@ class _Change(NamedTuple):
 
     @property
     def added(self) -> int:
-        """By how many paragraphs the text grew."""
+        """How many paragraphs were added (negative: removed)."""
         return (self.side_end - self.side_start) - (self.end - self.start)
 
 
 def _changes(base: list[str], side: list[str]) -> Iterator[_Change]:
-    """The changes that lead from `base` to `side`, in their order."""
+    """The changes from `base` to `side`, in order."""
     at, side_at = 0, 0
     for start, side_start, size in [*_common(base, side), (len(base), len(side), 0)]:
         change = _Change(at, start, side_at, side_start)
         if change.added == 0 and (start - at) ** 2 <= MAX_COMPARISONS:
-            # As many paragraphs as before: each was edited in its place, and may collide alone.
+            # As many paragraphs as before: each counts as edited separately, and can collide separately.
             yield from (_Change(at + i, at + i + 1, side_at + i, side_at + i + 1) for i in range(start - at))
         else:
             yield change
@@ -140,13 +140,13 @@ def _changes(base: list[str], side: list[str]) -> Iterator[_Change]:
 
 
 def _common(base: list[str], side: list[str]) -> Iterator[tuple[int, int, int]]:
-    """The runs of paragraphs that both have in the same order: where in each, and how many."""
+    """The runs of paragraphs common to both, in order: the position in each, and the length."""
     head = _same(base, side)
     foot = _same(base[head:][::-1], side[head:][::-1])
     yield 0, 0, head
     before, after = base[head : len(base) - foot], side[head : len(side) - foot]
     if len(before) * len(after) <= MAX_COMPARISONS:
-        # The library compares hashes, which may be equal by chance; numbers that are given out here are exact.
+        # The library compares hashes, which may collide; unique numbers cannot.
         numbers: dict[str, int] = {}
         for text in (*before, *after):
             numbers.setdefault(text, len(numbers))
@@ -157,7 +157,7 @@ def _common(base: list[str], side: list[str]) -> Iterator[tuple[int, int, int]]:
 
 
 def _same(one: list[str], other: list[str]) -> int:
-    """How many paragraphs at the start are the same."""
+    """The length of the common prefix, in paragraphs."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -166,7 +166,7 @@ def _same(one: list[str], other: list[str]) -> int:
 
 
 def _collide(one: _Change, other: _Change) -> bool:
-    """Whether two sides' changes overlap, or both add paragraphs at one place, where nothing says which come first."""
+    """Whether changes of the two sides overlap, or both add paragraphs at the same place, where their order is undefined."""
     if one.end == other.start or other.end == one.start:
         return one.added > 0 and other.added > 0
     return one.start < other.end and other.start < one.end
@@ -177,7 +177,7 @@ _Group = tuple[list[_Change], list[_Change]]
 
 
 def _groups(mine: list[_Change], theirs: list[_Change]) -> Iterator[_Group]:
-    """All changes in the order of base, those together that collide."""
+    """All changes in the order of base; those that collide are grouped."""
     sides = [(0, change) for change in mine] + [(1, change) for change in theirs]
     group: _Group = ([], [])
     for side, change in sorted(sides, key=lambda found: (found[1].start, found[1].end)):
@@ -195,7 +195,7 @@ def _groups(mine: list[_Change], theirs: list[_Change]) -> Iterator[_Group]:
 
 
 class _Row(NamedTuple):
-    """One step of the merged text: a paragraph, or all that collides, in each version, and the blank lines after it."""
+    """One step of the merged text: a paragraph, or a collision, in each version, with the blank lines after it."""
 
     texts: Three
     gaps: Three
@@ -226,7 +226,7 @@ def _unchanged(texts: Sequence[_Text], at: Sequence[int], size: int) -> Iterator
 
 
 def _changed(texts: Sequence[_Text], by_me: bool, by_them: bool) -> Iterator[_Row]:
-    """Rows of what one side changed, or both; one row for all if that was not alike."""
+    """Rows of what one side changed, or both alike; a single row if both changed it differently."""
     base, mine, theirs = texts
     last = _settled(base.last_gap, mine.last_gap, theirs.last_gap)
     if by_me and by_them and mine.paragraphs != theirs.paragraphs:
@@ -240,8 +240,8 @@ def _changed(texts: Sequence[_Text], by_me: bool, by_them: bool) -> Iterator[_Ro
 
 
 def _settled(base: str | None, mine: str | None, theirs: str | None) -> Three:
-    """The blank lines at one place, merged: the last two are alike unless both sides changed them differently."""
-    # A version without the place says nothing about it.
+    """Merge the blank lines at one place: mine and theirs are equal afterwards, unless both changed them differently."""
+    # A version without the place has no opinion.
     mine, theirs = theirs if mine is None else mine, mine if theirs is None else theirs
     if mine is None:
         return base, base, base
@@ -253,7 +253,7 @@ def _settled(base: str | None, mine: str | None, theirs: str | None) -> Three:
 
 
 def _parts(texts: tuple[_Text, _Text, _Text], rows: list[_Row]) -> list[Part]:
-    """The rows as text: neighbours that collide become one part, and so do those that are clean."""
+    """The rows as text: adjacent rows of the same kind become one part."""
     base, mine, theirs = texts
     heads, feet = _settled(base.head, mine.head, theirs.head), _settled(base.foot, mine.foot, theirs.foot)
     columns = [_column(rows, side, heads[side] or "", feet[side] or "") for side in range(3)]
@@ -266,7 +266,7 @@ def _parts(texts: tuple[_Text, _Text, _Text], rows: list[_Row]) -> list[Part]:
 
 
 def _column(rows: list[_Row], side: int, head: str, foot: str) -> list[str]:
-    """One version of the rows: the head, then for each row its paragraph and what follows it."""
+    """One version of the rows: the leading whitespace, then each row's paragraph and the blank lines after it."""
     present = [index for index, row in enumerate(rows) if row.texts[side] is not None]
     cells = [head if present else ""]
     for index, row in enumerate(rows):
@@ -274,7 +274,7 @@ def _column(rows: list[_Row], side: int, head: str, foot: str) -> list[str]:
         if text is None:
             cells += ["", ""]
         else:
-            # Base is shown as it was, also where what followed has gone from the merged text.
+            # Base is shown unchanged, also if the text after it was deleted in the merge.
             is_last = index == present[-1] if side else row.gaps[0] is None
             cells += [text, foot if is_last else row.gaps[side] or BLANK_LINE]
     return cells

@@ -1,4 +1,4 @@
-"""The rows of stories: the shelf, the story, its chapters, and the totals about a story."""
+"""Models: the shelf, the story, its chapters, revisions and tombstones, and totals about a story."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -65,8 +65,7 @@ class ContentWarning(models.TextChoices):
 class Story(models.Model):
     """A story. Its version covers its chapters too: every write to one of them is a write to the story.
 
-    Two field groups hold no column of the story: `chapters` is the list of its chapters and their order, `texts` what
-    stands in them.
+    Two field groups have no column: `chapters` is the list of its chapters and their order, `texts` their titles and bodies.
     """
 
     LOCK_RANK = 400
@@ -154,7 +153,9 @@ class Chapter(models.Model):
     title = models.CharField(max_length=TITLE_CHARACTERS)
     body = models.TextField()
     story_version = models.BigIntegerField(default=1, db_default=1)
-    """The story's version that wrote this title and body last: newer than what a reader saw means changed since."""
+    """The story's version at the last write to title or body. If it is above the version that a reader saw, the chapter has
+    changed since.
+    """
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
     position_changed = models.BigIntegerField(default=1)
@@ -182,22 +183,24 @@ class Chapter(models.Model):
 
 
 class Revision(models.Model):
-    """What one write to a story or to a chapter replaced. It is never changed; `prune_revisions` forgets the oldest."""
+    """The values that one write to a story or chapter replaced. Immutable; `prune_revisions` deletes the oldest."""
 
     LOCK_RANK = 420
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="revisions", db_index=False)
     chapter_id = models.UUIDField(null=True)
-    """Which chapter was written, None for the story itself. No foreign key: the chapter may be gone, and come back."""
+    """The chapter that was written; None for the story itself. No foreign key, because the chapter may be deleted and
+    restored.
+    """
     version = models.BigIntegerField()
-    """The version that the write gave to the story or the chapter."""
+    """The version of the story or chapter that the write made."""
     at = models.DateTimeField(db_default=Now())
     by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     values = models.JSONField()
-    """What the changed fields held before, by field."""
+    """The replaced values, by field."""
     since = models.JSONField()
-    """The version at which each of these fields had come to hold that, by field."""
+    """The version since which each replaced value had been current, by field."""
     size = models.PositiveIntegerField()
     """Characters of `values` as JSON."""
 
@@ -214,7 +217,7 @@ class Revision(models.Model):
 
 
 class Tombstone(models.Model):
-    """That there was a story or a chapter with this id, so that whoever edits it late is told when it went."""
+    """The id of a deleted story, chapter or whisper, so that its author can be told when it was deleted."""
 
     LOCK_RANK = 430
 
@@ -230,9 +233,9 @@ class Tombstone(models.Model):
 
 
 class StoryRank(models.Model):
-    """Where a published story stands among the most read: its views as they were when they were last summed up.
+    """The sort key of a published story in the list of most read: its view count when it was last summed up.
 
-    The exact total is in the slots of its tally, which no index can put in order; see `rank`.
+    The exact total is spread over the slots of its tally, which cannot be indexed; see `rank`.
     """
 
     LOCK_RANK = 920

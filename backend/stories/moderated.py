@@ -1,4 +1,4 @@
-"""What a moderator does to somebody's story: a write like any other, which keeps what it replaces and says who made it."""
+"""Moderators' writes to stories: like other writes, with a revision that names the moderator."""
 
 import uuid
 
@@ -10,13 +10,13 @@ from backend.stories.models import Story, StoryStatus
 
 
 def mark_mature(story_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
-    """Mark the story as meant for adults, whatever it is now."""
+    """Mark the story as for adults, without a condition."""
     for story in replace(Story.objects.filter(pk=story_id, mature=False), mature=True, **stamped(Story, ["mature"])):
         revisions.keep(story, moderator_id, ["mature"])
 
 
 def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
-    """Make the story a draft again, whatever it is now; None if it is one. The total of its author has to follow."""
+    """Make the story a draft again, without a condition; None if it is one. The caller must then call `count_down`."""
     rows = replace(
         Story.objects.filter(pk=story_id, status=StoryStatus.PUBLISHED),
         status=StoryStatus.DRAFT,
@@ -30,5 +30,5 @@ def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
 
 
 def count_down(story: Story) -> None:
-    """The author has one published story less."""
+    """Lower the author's total of published stories by one."""
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])

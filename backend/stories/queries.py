@@ -1,4 +1,4 @@
-"""Looks stories up; their lists are in `lists`. `viewer` is the id of who asks, or None. A block hides both ways."""
+"""Looks up stories by id, as the viewer may see them: published ones, one's own drafts, and none across a block."""
 
 import uuid
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from backend.visibility import met
 
 
 def visible(viewer: str) -> str:
-    """SQL: whether a viewer, an expression of a person's id, can find the story."""
+    """SQL: whether the viewer (an expression for a person's id) can find the story. Drafts are visible to their author only."""
     shown = f"story.published_at IS NOT NULL AND {met('story.author_id', viewer)}"
     return f"(story.author_id = {viewer} OR ({shown}))"
 
@@ -32,12 +32,12 @@ CHAPTER_COUNTS = "SELECT story_id, count(*) FROM stories_chapter WHERE story_id 
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Story]:
-    """Those of these stories that the viewer can find, in one query."""
+    """The stories among these ids that the viewer can find, in one query."""
     return {row.id: row for row in Story.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 
 def chapters_by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Chapter]:
-    """Those of these chapters whose story the viewer can find, in one query."""
+    """The chapters among these ids whose story the viewer can find, in one query."""
     return {row.id: row for row in Chapter.objects.raw(CHAPTERS_BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 

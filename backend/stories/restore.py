@@ -1,4 +1,4 @@
-"""Bringing back what a write replaced: a conditioned write like any other, which keeps what it replaces in its turn."""
+"""Restores a revision: a conditioned write like any other, with a revision of its own."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ Restored = tuple[Chapter | None, Story, Applied]
 
 
 def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
-    """A revision of one of the author's stories; raises `NotFound`."""
+    """A revision of one of the author's stories. Raises `NotFound`."""
     revision = revisions.by_ids([revision_id], author=author_id).get(revision_id)
     if revision is None:
         raise NotFound("There is no such revision.")
@@ -24,10 +24,10 @@ def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
 
 
 def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
-    """Give the fields of a revision their earlier values, if none of them has changed since `seen`.
+    """Set the fields of a revision to its values, if none of them has changed since `seen`.
 
-    `seen` is the version of the story or the chapter that the revision belongs to. Of the list of chapters the order
-    comes back, and the chapter that was deleted; restoring never deletes one. Raises `Conflict`, `NotFound`, `Invalid`.
+    `seen` is a version of the story or chapter that the revision belongs to. For the list of chapters this restores the order
+    and a deleted chapter; it never deletes one. Raises `Conflict`, `NotFound`, `Invalid`.
     """
     values: Mapping[str, Any] = revision.values
     if revision.chapter_id is not None:
@@ -40,11 +40,11 @@ def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -
 
 
 def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
-    """The chapters of that time in their order then, later ones after them; with the one that was deleted."""
+    """Restore the order of the revision, with later chapters at the end, and the chapter that was deleted."""
     earlier = [uuid.UUID(one) for one in revision.values[revisions.CHAPTERS]]
     story, present = locked_list(revision.story_id, author_id, earlier, seen)
     removed = revision.values.get(revisions.REMOVED)
-    if removed is not None and uuid.UUID(removed["id"]) in present:  # it has been brought back before
+    if removed is not None and uuid.UUID(removed["id"]) in present:  # it was restored before
         removed = None
     there = present if removed is None else [*present, uuid.UUID(removed["id"])]
     wanted = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
@@ -61,7 +61,7 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> R
 
 
 def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Chapter:
-    """The deleted chapter under its own id, at a version that it never had: a chapter's is never above its story's."""
+    """Insert the deleted chapter with its own id and a version that it never had: the story's, which is always higher."""
     id_, version = uuid.UUID(removed["id"]), story.version + 1
     stamps = {"position_changed": version, "title_changed": version, "body_changed": version}
     chapter = Chapter(

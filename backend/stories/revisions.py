@@ -1,4 +1,4 @@
-"""What writes replaced: kept with each of them, read as history and as the base of a conflict, forgotten in the end."""
+"""Revisions: stored with each write, read as history and as the base of conflicts and merges, and pruned."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +20,14 @@ REMOVED = "removed"
 
 
 def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str]) -> None:
-    """Remember what a write replaced, in its own transaction. `row` comes from `replace`, `fields` are those it set."""
+    """Store what a write replaced, in its transaction. `row` comes from `versions.replace`; `fields` are those that it set."""
     before: Mapping[str, Any] = row.before  # type: ignore[union-attr]
     values = {field: before[field] for field in fields}
     _insert(row, by, values, {field: before[f"{field}_changed"] for field in values})
 
 
 def keep_order(story: Story, by: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
-    """Remember the order of the chapters before a write changed it, and the chapter that it deleted, if it did."""
+    """Store the order of the chapters before a write changed it, and the chapter that it deleted, if any."""
     since = story.before["chapters_changed"]  # type: ignore[attr-defined]
     values: dict[str, Any] = {CHAPTERS: list(map(str, order))}
     if removed is not None:
@@ -44,7 +44,7 @@ def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: 
 
 
 def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
-    """The story and the chapter that a revision of this row names; None for the story itself."""
+    """The ids of the story and the chapter for a revision of this row; no chapter for the story itself."""
     return (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)
 
 
@@ -58,11 +58,11 @@ ORDER BY revision.version
 
 
 def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[str, Any]:
-    """What these fields held at the version `seen`, in one query; those that nobody knows any more are left out.
+    """The values of these fields at the version `seen`, in one query; fields whose revision was pruned are left out.
 
-    A value stood from the version in `since` until the one that replaced it, so one revision has the value that the
-    caller saw last: it had been written by whom they have seen, and was replaced by whom they have not. Where the caller
-    sent a text that was merged, that is what they go on from.
+    A value was current from the version in `since` until the one that replaced it. So exactly one revision has the value that
+    the caller saw last: written at a version that they have seen, and replaced at one that they have not. If the caller sent
+    a text that was merged, the base is that text.
     """
     fields = list(fields)
     sent = {field: seen.sent[field] for field in fields if field in seen.sent}
@@ -86,14 +86,14 @@ def changed_since(row: Model, seen: Expected, fields: Iterable[str]) -> list[str
 
 
 def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> list[FieldConflict]:
-    """Base, mine and theirs of each field that this write sets and somebody else has written since `seen`."""
+    """Base, mine and theirs for each field that this write sets and somebody else has written since `seen`."""
     changed = changed_since(row, seen, mine)
     base = bases(row, seen, changed)
     return [FieldConflict(field, base.get(field), mine[field], getattr(row, field)) for field in changed]
 
 
 def _chapter_is(chapter_id: uuid.UUID | None) -> str:
-    """SQL: of this chapter, or of the story itself; both are answered by the unique index."""
+    """SQL: the condition for this chapter, or for the story itself; both use the unique index."""
     return "revision.chapter_id IS NULL" if chapter_id is None else "revision.chapter_id = %s"
 
 
@@ -110,7 +110,7 @@ ORDER BY owner.id, revision.version {direction}
 
 
 def of_stories(stories: Sequence[Story], window: Window) -> dict[uuid.UUID, Page[Revision]]:
-    """A page of each story's own revisions, newest first, in one query; those of its chapters are theirs."""
+    """A page of each story's own revisions, newest first, in one query; revisions of its chapters are not included."""
     ids = [story.pk for story in stories]
     return _history(ids, ids, "revision.chapter_id IS NULL", window)
 
@@ -138,7 +138,7 @@ WHERE revision.id = ANY(%s) AND story.author_id = %s
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, author: uuid.UUID) -> dict[uuid.UUID, Revision]:
-    """Those of these revisions that belong to stories of the author, in one query: nobody else sees them."""
+    """The revisions among these ids that belong to stories of the author, in one query: nobody else sees them."""
     return {row.pk: row for row in Revision.objects.raw(BY_IDS, [list(ids), author])}
 
 

@@ -1,7 +1,7 @@
-"""Row locks on what others hang on: until the unit of work ends it cannot be deleted, though it can be edited.
+"""Row locks that keep a story or chapter from being deleted, but not from being edited, until the unit of work ends.
 
-KEY SHARE waits for a deletion that is under way and keeps the next one waiting, and lets every other UPDATE pass
-(PostgreSQL manual, section 13.3.2). A chapter's position is part of a key, so moving the chapter waits as well.
+KEY SHARE conflicts with a DELETE but not with an ordinary UPDATE (PostgreSQL manual, section 13.3.2). A chapter's position is
+part of a unique key, so moving the chapter waits too.
 """
 
 import uuid
@@ -24,25 +24,25 @@ LOCKED_CHAPTER = "SELECT 1 FROM stories_chapter WHERE id = %s AND story_id = %s 
 
 
 def locked_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Story | None:
-    """The story, if the viewer can find it, and still there when the unit of work ends."""
+    """Lock and return the story, if the viewer can find it."""
     return next(iter(Story.objects.raw(LOCKED_STORY, {"ids": [story], "viewer": viewer})), None)
 
 
 def lock_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:
-    """Whether the story has this chapter, and will have it when the unit of work ends. The story is held before."""
+    """Lock the chapter; returns whether the story has it. The story must be locked before."""
     with connection.cursor() as cursor:
         cursor.execute(LOCKED_CHAPTER, [chapter, story])
         return bool(cursor.rowcount)
 
 
 def lock_stories(stories: Iterable[uuid.UUID]) -> None:
-    """Keep these stories from being deleted, as far as they are there."""
+    """Lock those of these stories that exist."""
     with connection.cursor() as cursor:
         cursor.execute(LOCKED_STORIES, [list(stories)])
 
 
 def lock_published(story: uuid.UUID, version: int) -> uuid.UUID | None:
-    """Whose story it is, held, as long as it is published by the write that made this version; None otherwise."""
+    """Lock the story and return its author, if it is still published by the write that made this version; else None."""
     with connection.cursor() as cursor:
         cursor.execute(LOCKED_PUBLISHED, [story, version])
         found = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""That there was something: whoever edits it late is told when it went."""
+"""Tombstones of deleted things, so that their authors can be told when they were deleted."""
 
 import uuid
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from backend.stories.models import Tombstone
 
 
 def bury(ids: Iterable[uuid.UUID], author_id: uuid.UUID) -> None:
-    """Remember that these have been deleted."""
+    """Insert tombstones for these ids."""
     Tombstone.objects.bulk_create(Tombstone(id=one, author_id=author_id) for one in ids)
 
 
 def sweep_tombstones(author_id: uuid.UUID, most: int) -> bool:
-    """Forget so many things that the author had deleted; whether there may be more."""
+    """Delete up to so many of the author's tombstones; returns whether there may be more."""
     found = list(Tombstone.objects.filter(author_id=author_id).order_by("pk").values_list("pk", flat=True)[:most])
     return bool(Tombstone.objects.filter(pk__in=found).delete()[0])

@@ -17,10 +17,10 @@ UNKNOWN_WHISPER = "There is no such whisper."
 
 
 def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> tuple[Whisper, Finding | None]:
-    """A whisper, and what the policy finds in it, for which it is marked NSFW.
+    """Create a whisper; returns it and what the policy found in it. A finding marks it NSFW.
 
-    It expects nothing, because nothing that is there changes by it. What is found is kept by the caller: see
-    `moderation.screening`. Raises `Invalid`.
+    It has no condition, because it changes no existing row. The caller stores the finding: see `moderation.screening`. Raises
+    `Invalid`.
     """
     check = Checker()
     text = check.text("text", text, most=TEXT_CHARACTERS)
@@ -32,20 +32,20 @@ def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> tuple[Whis
 
 
 def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> None:
-    """Delete the whisper, if it is as it was at `seen`. Its flag goes with it.
+    """Delete the whisper with its flag, if it has not changed since `seen`.
 
-    What others have to do with it is left to the caller: see `erasure.whispers`. Raises `Conflict`, `NotFound`, `Forbidden`.
+    The caller deletes other nouns' rows about it: see `erasure.whispers`. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
     unseen = unchanged(Whisper, seen, every_group(Whisper))
     if not take_away(Whisper.objects.filter(unseen, pk=whisper_id, author_id=author_id)):
         whisper = _own_whisper(whisper_id, author_id)
-        # It is only ever marked, so what it was before is known.
+        # Whispers are only ever marked, never unmarked, so the earlier value is known.
         marked = [] if seen.has_seen(whisper.nsfw_changed) else [FieldConflict("nsfw", False, False, whisper.nsfw)]
         raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=marked)
 
 
 def take_away(whispers: "QuerySet[Whisper]") -> bool:
-    """Delete the one whisper that the filter lets through, if it does, with its flag. The rest is left to the caller."""
+    """Delete the whisper that the filter matches, if any, with its flag. The caller deletes other nouns' rows about it."""
     gone = remove(whispers)
     for whisper in gone:
         Flag.objects.filter(whisper_id=whisper.pk).delete()
@@ -54,7 +54,7 @@ def take_away(whispers: "QuerySet[Whisper]") -> bool:
 
 
 def delete_whispers_of(author_id: uuid.UUID, limit: int) -> list[uuid.UUID]:
-    """Delete so many whispers of an author who has left, with their flags; the ids of those that were deleted."""
+    """Delete up to `limit` whispers of an author who has left, with their flags; returns their ids."""
     newest = Whisper.objects.filter(author_id=author_id).order_by("-created_at", "-pk")
     found = list(newest.values_list("pk", flat=True)[:limit])
     whispers = Whisper.objects.filter(pk__in=found)
@@ -65,12 +65,12 @@ def delete_whispers_of(author_id: uuid.UUID, limit: int) -> list[uuid.UUID]:
 
 
 def mark_nsfw(whisper_id: uuid.UUID) -> None:
-    """Mark the whisper NSFW, whatever it is now."""
+    """Mark the whisper NSFW, without a condition."""
     write(Whisper.objects.filter(pk=whisper_id, nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"]))
 
 
 def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:
-    """The whisper as it is now, for its author alone. Raises `NotFound` or `Forbidden` for anybody else."""
+    """The present whisper, if the person is its author. Raises `NotFound`, `Forbidden`."""
     whisper = queries.by_ids([whisper_id], viewer=author_id).get(whisper_id)
     if whisper is None:
         raise gone(whisper_id, author_id, UNKNOWN_WHISPER)

@@ -1,4 +1,4 @@
-"""Whispers in the admin, and the policy that they are screened by: the one thing that moderators write here."""
+"""Whispers in the admin, and the screening policy: the only rows that moderators can edit there."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class WhisperAdmin(ReadOnly):
 
 @admin.register(Flag)
 class FlagAdmin(ReadOnly):
-    """What screenings have found."""
+    """Findings of screenings."""
 
     list_display = ("whisper", "author", "effect", "rules", "policy")
     list_filter = ("effect",)
@@ -32,45 +32,45 @@ class FlagAdmin(ReadOnly):
 
 
 class ScreensAgain(admin.ModelAdmin):
-    """A part of the policy: with each change to it, in the same transaction, a job to screen all whispers again."""
+    """A part of the policy. Each change defers, in the same transaction, a job that screens all whispers again."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write it."""
+        """Save it, and defer the job."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             screen_again()
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete it."""
+        """Delete it, and defer the job."""
         with transaction.atomic():
             super().delete_model(request, obj)
             screen_again()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete those that were chosen."""
+        """Delete the selected rows, and defer the job."""
         with transaction.atomic():
             super().delete_queryset(request, queryset)
             screen_again()
 
 
 def screen_again() -> None:
-    """Have all whispers screened by the policy as this transaction leaves it.
+    """Defer a job that screens all whispers by the policy of this transaction.
 
-    The change has locked the number until the end, so no other transaction can come to the same key.
+    The change holds a lock on the policy's number, so no other transaction can use the same job key.
     """
     defer("rescreen", f"rescreen:{policy.number()}")
 
 
 @admin.register(Policy)
 class PolicyAdmin(ScreensAgain, OneRow):
-    """How many links are too many."""
+    """The limit of links."""
 
     list_display = ("most_links",)
 
 
 @admin.register(PolicyWord)
 class PolicyWordAdmin(ScreensAgain):
-    """The words that whispers are screened for."""
+    """Words that whispers are screened for."""
 
     list_display = ("word", "effect")
     list_filter = ("effect",)

@@ -1,10 +1,10 @@
-"""Makes `whispers` an app of Django."""
+"""The Django app `whispers`."""
 
 from django.apps import AppConfig
 
 
 class WhispersConfig(AppConfig):
-    """The rows and rules of `whispers`."""
+    """The app config of `whispers`."""
 
     name = "backend.whispers"
     label = "whispers"

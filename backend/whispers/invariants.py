@@ -1,4 +1,4 @@
-"""What must hold of whispers and of the policy that they are screened by."""
+"""Invariants of whispers and of the screening policy, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 

@@ -1,4 +1,4 @@
-"""The rows of whispers: the whisper, what its screening found, and the policy that it is screened by."""
+"""Models: the whisper, the findings of its screening, and the screening policy."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -15,11 +15,11 @@ from backend.whispers.words import normalised
 TEXT_CHARACTERS = 500
 WORD_CHARACTERS = 100
 MAX_LINKS = 3
-"""So many links a whisper may have where the policy does not say."""
+"""The limit of links if the policy has no row."""
 
 
 class Whisper(models.Model):
-    """A short text that never changes. Whether it is marked NSFW may."""
+    """A short text. Only its NSFW mark can change."""
 
     LOCK_RANK = 310
 
@@ -58,7 +58,7 @@ class Effect(models.TextChoices):
 
 
 class Flag(models.Model):
-    """That the policy found something in a whisper, and which of its rules did. Later versions of the policy may add to it."""
+    """The rules of the policy that matched a whisper. Later versions of the policy may add rules."""
 
     LOCK_RANK = 320
 
@@ -67,9 +67,9 @@ class Flag(models.Model):
     """The whisper's author."""
     effect = models.CharField(max_length=6, choices=Effect.choices)
     rules = ArrayField(models.CharField(max_length=WORD_CHARACTERS + 20))
-    """What they are called: the words that were found, and "more than … links"."""
+    """The names of the rules: the words that were found, and "more than … links"."""
     policy = models.BigIntegerField()
-    """The version of the policy that found the last of them."""
+    """The version of the policy that added the last of them."""
 
     class Meta:
         constraints = (models.CheckConstraint(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),)
@@ -79,7 +79,7 @@ class Flag(models.Model):
 
 
 class Policy(models.Model):
-    """What a whisper is screened for besides words. There is one such row at most."""
+    """Screening rules other than words. At most one row."""
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     most_links = models.PositiveSmallIntegerField(
@@ -95,7 +95,7 @@ class Policy(models.Model):
 
 
 class PolicyWord(models.Model):
-    """A word, or several in a row, for which whispers are screened."""
+    """A word, or a phrase, that whispers are screened for."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     word = models.CharField(
@@ -109,22 +109,22 @@ class PolicyWord(models.Model):
         return self.word
 
     def clean(self) -> None:
-        """Refuse what could never be found."""
+        """Refuse a word that can never match."""
         if not normalised(self.word).strip():
             raise ValidationError({"word": "There is no letter or digit in it."})
 
 
 class Screening(models.Model):
-    """How far all whispers have been screened again by a changed policy. There is one such row at most."""
+    """The progress of screening all whispers again after a change of the policy. At most one row."""
 
     LOCK_RANK = 300
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     policy = models.BigIntegerField()
-    """The version of the policy by which they are screened."""
+    """The version of the policy that is applied."""
     began_at = models.DateTimeField(db_default=Now())
     reached = models.UUIDField(null=True)
-    """The whisper, in the order of ids, up to which this is done; None before the first."""
+    """The last whisper that was screened, in the order of ids; None before the first."""
     done = models.BooleanField(default=False)
 
     class Meta:

@@ -1,8 +1,8 @@
-"""The policy that whispers are screened by: kept in the database, and remembered by each process until it changes.
+"""The screening policy: stored in the database, and cached by each process until its version number changes.
 
-Every change to it raises one number, by triggers, in the same transaction. Whoever screens reads that number, and the
-policy only where it is not the one remembered: so a change holds for each whisper that begins after its commit, in every
-process, and no process has to be told.
+Triggers raise the number in the transaction of every change. A screening reads the number first, and loads the policy only if
+the number differs from the cached one. So a change applies, in every process, to each whisper whose creation begins after its
+commit, without any message to the processes.
 """
 
 import re
@@ -22,12 +22,12 @@ SELECT number, (SELECT most_links FROM whispers_policy),
        (SELECT coalesce(jsonb_object_agg(word, effect), '{}') FROM whispers_policyword)
 FROM whispers_policyversion
 """
-"""One statement, so that what it reads belongs together."""
+"""A single statement, so that it reads one consistent snapshot."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a screening found: which rules, the worst of their effects, and the version of the policy."""
+    """The result of a screening: the rules that matched, the worst of their effects, and the version of the policy."""
 
     rules: list[str]
     effect: Effect
@@ -35,7 +35,7 @@ class Finding:
 
     @classmethod
     def of(cls, found: Sequence[tuple[str, Effect]], policy: int) -> "Finding | None":
-        """The finding of some rules with their effects; None of none."""
+        """A finding from rules with their effects; None if there are none."""
         if not found:
             return None
         worst = Effect.REPORT if any(effect is Effect.REPORT for _, effect in found) else Effect.FLAG
@@ -49,7 +49,7 @@ class Screen:
     number: int
     most_links: int = MAX_LINKS
     words: Mapping[str, str] = field(default_factory=dict)
-    """Effects by word, as it was entered."""
+    """Effects by word, as entered."""
 
     def __post_init__(self) -> None:
         prepared = [(word, normalised(word), Effect(effect)) for word, effect in sorted(self.words.items())]
@@ -58,7 +58,7 @@ class Screen:
     _prepared: list[tuple[str, str, Effect]] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def of(self, text: str, *, known: Collection[str] = ()) -> Finding | None:
-        """What is found in a text; None if nothing is. What the rules in `known` have found before is not new."""
+        """Screen a text; None if nothing new is found. Rules in `known` are ignored."""
         words = normalised(text)
         found = [(word, effect) for word, looks, effect in self._prepared if looks in words]
         if links(text) > self.most_links:
@@ -71,7 +71,7 @@ LINKS = re.compile(r"more than \d+ links")
 
 
 def _meaning(rule: str) -> str:
-    """What a rule looks for: a word is the same word however it was entered, and links are links, however many may be."""
+    """A normalised name of a rule, to compare rules: a word in any spelling, or links with any limit."""
     return "links" if LINKS.fullmatch(rule) else normalised(rule)
 
 
@@ -79,7 +79,7 @@ _remembered: Screen | None = None
 
 
 def number() -> int:
-    """The version of the policy that this transaction sees; nothing is remembered of one that may never be committed."""
+    """The version of the policy in this transaction. It is not cached, because the transaction may not commit."""
     with connection.cursor() as cursor:
         cursor.execute(NUMBER)
         found: int = cursor.fetchone()[0]
@@ -87,7 +87,7 @@ def number() -> int:
 
 
 def current() -> Screen:
-    """The policy as it is now: in one small query, or two where it has changed."""
+    """The present policy: one small query, or two if it has changed."""
     global _remembered
     screen = _remembered
     with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
-"""Reads of whispers. `viewer` is the id of who asks, or None; a block hides both ways.
+"""Queries for whispers. `viewer` is a person's id, or None when signed out; a block hides them in both directions.
 
-Lists leave NSFW whispers out unless the viewer wants them shown (`mature`), or has written them.
+Lists leave out NSFW whispers unless the viewer asks for them (`mature`) or wrote them.
 """
 
 import uuid
@@ -20,7 +20,7 @@ LOCKED = f"{BY_IDS} FOR KEY SHARE OF whisper"
 ALL_OF = f"SELECT * FROM whispers_whisper AS whisper WHERE id = ANY(%s) AND NOT {gone('whisper.author_id')}"
 
 SHOWN = "(NOT whisper.nsfw OR %s OR whisper.author_id = %s::uuid)"
-"""Whether lists show a whisper of which nothing else is to be hidden: parameters `mature` and `viewer`."""
+"""SQL: whether lists show a whisper by its NSFW mark. Parameters: `mature`, `viewer`."""
 
 OF_EVERYBODY = f"""
 SELECT whisper.*, whisper.created_at AS place_at FROM whispers_whisper AS whisper
@@ -48,22 +48,22 @@ AT, ID = "whisper.created_at", "whisper.id"
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Whisper]:
-    """Those of these whispers that the viewer can find, in one query."""
+    """The whispers among these ids that the viewer can find, in one query."""
     return {row.id: row for row in Whisper.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 
 def locked(whisper: uuid.UUID, *, viewer: uuid.UUID) -> Whisper | None:
-    """The whisper, if the viewer can find it, and still there when the unit of work ends."""
+    """Lock and return the whisper, if the viewer can find it; it cannot be deleted until the unit of work ends."""
     return next(iter(Whisper.objects.raw(LOCKED, {"ids": [whisper], "viewer": viewer})), None)
 
 
 def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Whisper]:
-    """All of these whispers, for who may see them across a block, in one query; none of somebody who has left."""
+    """All of these whispers, regardless of blocks, in one query; none of people who have left."""
     return {row.id: row for row in Whisper.objects.raw(ALL_OF, [list(ids)])}
 
 
 def of_everybody(window: Window) -> Page[Whisper]:
-    """Everybody's whispers, newest first: for the signed-out."""
+    """All whispers, newest first, for signed-out viewers."""
     between, places = window.condition(AT, ID)
     return Page.of(
         Whisper.objects.raw(OF_EVERYBODY.format(between=between, order=window.order(AT, ID)), places), window
@@ -73,8 +73,8 @@ def of_everybody(window: Window) -> Page[Whisper]:
 def of_followed(window: Window, *, viewer: uuid.UUID, mature: bool) -> Page[Whisper]:
     """The whispers of those whom the viewer follows, and the viewer's own, newest first.
 
-    Each author gives at most a page, straight from the index, and the newest of those are the page. No follow crosses a
-    block, so none is hidden.
+    Reads at most a page for each author from the index, and keeps the newest of those. Blocks need no check, because they end
+    follows.
     """
     between, places = window.condition(AT, ID)
     sql = OF_FOLLOWED.format(between=between, order=window.order(AT, ID))
