@@ -1,1 +1,1 @@
-"""What clients may ask and what they may hear."""
+"""The contract in GraphQL: types, root fields, answers."""

@@ -1,4 +1,4 @@
-"""How a mutation answers: what it expects, what was applied, and every refusal as a type of its own."""
+"""Arguments and answers that mutations share: `expect`, `applied`, and a type for every refusal."""
 
 import enum
 import uuid
@@ -25,7 +25,7 @@ from schema.scalars import Version
 
 @strawberry.input(one_of=True, description="What must still be true for the write to happen. Exactly one member.")
 class Expect:
-    """The client's expectation."""
+    """The condition of a write."""
 
     version: Version | None = strawberry.field(
         default=strawberry.UNSET, description="Write only if the thing is still at this version."
@@ -73,7 +73,7 @@ ExpectArgument = Annotated[
 
 
 def parse_expect(expect: Expect, *, current_allowed: bool = False) -> Expected:
-    """What `expect` means. Raises `Invalid` for a version that no thing ever has, or `current` where it is not allowed."""
+    """Parse `expect`. Raises `Invalid` for an impossible version, or for `current` where it is not allowed."""
     if isinstance(expect.after, uuid.UUID):
         return Expected(None, expect.after)
     if isinstance(expect.version, str):
@@ -86,14 +86,14 @@ def parse_expect(expect: Expect, *, current_allowed: bool = False) -> Expected:
 
 
 def parse_version(version: str, path: str) -> int:
-    """What a version means. Raises `Invalid` for one that no thing ever has."""
+    """Parse a version. Raises `Invalid` for an impossible one."""
     if not (version.isascii() and version.isdigit() and len(version) <= 18):
         raise errors.Invalid.one(path, "is not a version that this server handed out.")
     return int(version)
 
 
 def given(patch: Any) -> dict[str, Any]:
-    """The fields that a patch names, enums by their values: null is a value, left out is not."""
+    """The fields that are set in a patch, with enums as their values. null counts as set; an omitted field does not."""
     fields = {name: value for name, value in vars(patch).items() if value is not strawberry.UNSET}
     return {name: [one.value for one in value] if isinstance(value, list) else value for name, value in fields.items()}
 
@@ -103,7 +103,7 @@ def given(patch: Any) -> dict[str, Any]:
 
 @strawberry.enum(description="What a successful mutation did.")
 class Applied(enum.Enum):
-    """One for each kind of success."""
+    """How a write succeeded."""
 
     WRITTEN = strawberry.enum_value("WRITTEN", description="The write happened as sent.")
     MERGED = strawberry.enum_value(
@@ -119,7 +119,7 @@ class Applied(enum.Enum):
 
 
 def applied_of(outcome: Outcome) -> Applied:
-    """What an outcome did, in GraphQL's terms."""
+    """The value of `applied` for an outcome."""
     return Applied[outcome.applied.name]
 
 
@@ -135,7 +135,7 @@ def applied_field() -> Any:
 
 @strawberry.enum(description="Why a mutation was refused.")
 class FailureCode(enum.Enum):
-    """One for each kind of refusal."""
+    """The codes of refusals."""
 
     CONFLICT = strawberry.enum_value("CONFLICT", description="Somebody else wrote first.")
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="There is no such thing, or none that you may see.")
@@ -153,7 +153,7 @@ class FailureCode(enum.Enum):
 
 @strawberry.enum(description="What sense it makes to try again.")
 class RetryKind(enum.Enum):
-    """One for each way of trying again."""
+    """How to retry."""
 
     NEVER = strawberry.enum_value("NEVER", description="Sending it again cannot help.")
     SAME_REQUEST = strawberry.enum_value(
@@ -166,7 +166,7 @@ class RetryKind(enum.Enum):
 
 @strawberry.type(description="How to try again well.")
 class Retry:
-    """Advice to a client that had to yield."""
+    """How and when to retry."""
 
     kind: RetryKind = strawberry.field(description="What to send.")
     after_ms: int = strawberry.field(
@@ -178,7 +178,7 @@ class Retry:
     description="Every refusal: nothing was written (OUTCOME_UNKNOWN alone says that nobody can tell)."
 )
 class Failure:
-    """What all refusals have in common."""
+    """The interface of all refusals."""
 
     code: FailureCode = strawberry.field(description="Why.")
     message: str = strawberry.field(description="The reason in words, for developers.")
@@ -187,7 +187,7 @@ class Failure:
 
 @strawberry.type(description="A field that this write sets and somebody else changed as well.")
 class FieldConflict:
-    """One collision."""
+    """A field that two writers set."""
 
     path: str = strawberry.field(description="The field's name.")
     base: JSON | None = strawberry.field(
@@ -202,7 +202,7 @@ class FieldConflict:
     "written. Look at `current`, redo the change on top of it, and send it with its version."
 )
 class ConflictError(Failure):
-    """The refusal that Katha exists for."""
+    """Somebody else wrote first."""
 
     current: Versioned = strawberry.field(description="The thing as it is now, as this viewer may see it.")
     expected: Version = strawberry.field(
@@ -237,7 +237,7 @@ class ForbiddenError(Failure):
 
 @strawberry.type(description="One argument that does not make sense.")
 class InvalidField:
-    """One bad argument."""
+    """An invalid argument."""
 
     path: str = strawberry.field(description="Which: names and list indexes, joined by dots.")
     message: str = strawberry.field(description="What is wrong with it.")
@@ -248,7 +248,7 @@ class InvalidField:
     "first; then all that is wrong with the rest is listed together."
 )
 class InvalidError(Failure):
-    """Bad arguments."""
+    """Invalid arguments."""
 
     fields: list[InvalidField] = strawberry.field(description="Each argument that is wrong.")
 
@@ -276,7 +276,7 @@ class BusyError(Failure):
 
 
 def common(refusal: errors.Refusal) -> dict[str, Any]:
-    """What all failures say of a refusal."""
+    """The fields of the interface `Failure` for a refusal."""
     retry = Retry(kind=RetryKind[refusal.retry_kind.name], after_ms=refusal.after_ms)
     return {"code": FailureCode[refusal.code], "message": refusal.message, "retry": retry}
 
@@ -296,7 +296,7 @@ def _conflict(refusal: errors.Conflict) -> ConflictError:
 
 
 def _as_sent(value: Any) -> Any:
-    """A value as clients send and get it: chapters, the only things that a field names, by their global ids."""
+    """A value as clients send it: UUIDs (always of chapters) become global ids."""
     if isinstance(value, list):
         return [_as_sent(one) for one in value]
     if isinstance(value, dict):
@@ -318,9 +318,9 @@ def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
 
 
 def _unserved(error: Exception) -> BusyError | None:
-    """What the database could not serve outside the unit of work; None declines what is a fault of ours.
+    """The answer to a database error outside the unit of work; None for a bug of ours.
 
-    After the commit, such as where a session is written, the client must not hear that nothing was.
+    After a commit (for example while the session is saved) it must not say that nothing was written.
     """
     refusal = refusal_for(error)
     if refusal is not None and committed.has_committed():
@@ -329,13 +329,13 @@ def _unserved(error: Exception) -> BusyError | None:
 
 
 class Handler:
-    """Turns one kind of refusal, after it has crossed the transaction, into its type of answer."""
+    """Turns one kind of refusal into its GraphQL type, outside the transaction."""
 
     def __init__(self, kinds: tuple[type[Exception], ...], answer: type, make: Callable[[Any], Any]) -> None:
         self.exception_type, self.error_type, self.make = kinds, answer, make
 
     def handle(self, exception: Exception, **_: Any) -> Any:
-        """The answer, or None to decline; strawberry calls this only where the field's union has the type."""
+        """The answer, or None to decline. Strawberry calls this only if the field's union contains the type."""
         return self.make(exception)
 
 
@@ -349,22 +349,22 @@ HANDLERS = (
     Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
     Handler((DatabaseError, InterfaceError), BusyError, _unserved),
 )
-"""What every refusal of the engine becomes. A noun with one of its own adds a handler: see `root`."""
+"""Handlers for all refusals of the engine. A noun with its own refusal adds a handler: see `root`."""
 
 
 class NormalizeText(FieldExtension):
-    """Takes all text of a root field through the gate, before its resolver sees any of it."""
+    """Normalises and checks all text arguments of a root field before its resolver runs."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
-        """Gate the arguments; a bad one is `Invalid`."""
+        """Raises `Invalid` for text that cannot be stored."""
         return next_(source, info, **gate(kwargs))
 
 
 class RequireSignedIn(FieldExtension):
-    """Asks who is writing, before anything else of the request is looked at."""
+    """Requires a signed-in person, before any other check of the arguments."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
-        """Nobody is `Unauthenticated`."""
+        """Raises `Unauthenticated` if nobody is signed in."""
         info.context.me  # noqa: B018
         return next_(source, info, **kwargs)
 

@@ -1,4 +1,4 @@
-"""What a field may know about the request: who is asking."""
+"""The GraphQL context of a request: the viewer."""
 
 from functools import cached_property
 
@@ -14,19 +14,19 @@ from resolvers.batches import gather
 
 
 class Context:
-    """One request."""
+    """The context of one request."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
         self.token = bearer_token(request)
 
     def spend(self, cost: int) -> None:
-        """Count what the request costs for whoever sends it. Raises `RateLimited`."""
+        """Count the cost of the request for its sender. Raises `RateLimited`."""
         spending.spend(self.request, self.token, cost)
 
     @cached_property
     def viewer(self) -> Person | None:
-        """Who is asking; None when signed out. Looked up when it is first needed."""
+        """The signed-in person, or None. Looked up at first use."""
         viewer = viewer_of(self.request)
         if viewer is not None:
             gather([viewer], viewer)
@@ -37,21 +37,21 @@ class Context:
 
     @property
     def me(self) -> Person:
-        """Who is asking; raises `Unauthenticated` when signed out. Every write asks this first."""
+        """The signed-in person; raises `Unauthenticated` if there is none. Every mutation uses this first."""
         return signed_in(self.viewer, token=self.token)
 
     def settle_session(self) -> None:
-        """Look the session of a cookie up before a snapshot is taken: Django may have to end it, which is a write."""
+        """Load the cookie's session before the read-only snapshot begins, because Django may have to delete it."""
         if self.token is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
             self.request.user.is_authenticated  # noqa: B018
 
     def note_use(self) -> None:
-        """Remember, about once an hour, that the token is used: not before a query's snapshot is over, because it is a write."""
+        """Record, about once an hour, that the token was used. Called after the read-only snapshot, because it is a write."""
         if getattr(self.__dict__.get("viewer"), "use_is_unnoted", False):
             note_use(self.request)
 
     def forget_viewer(self) -> None:
-        """Look again the next time: somebody has just signed in or out."""
+        """Look up the viewer again at the next use, after signing in or out."""
         self.__dict__.pop("viewer", None)
 
 

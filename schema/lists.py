@@ -55,7 +55,7 @@ class StoryOrder(enum.Enum):
 
 
 def _wanted(asked: StoryFilter | None) -> Wanted:
-    """The lists' form of a filter, in which null is the same as left out."""
+    """Convert the filter; null means the same as left out."""
     given: dict[str, Any] = {
         name: value for name, value in vars(asked or StoryFilter()).items() if value not in (None, strawberry.UNSET)
     }

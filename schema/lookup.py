@@ -1,4 +1,4 @@
-"""Finding anything again by its id: `node` and `nodes`."""
+"""Lookup by global id: `node` and `nodes`."""
 
 import uuid
 from collections import defaultdict
@@ -13,7 +13,7 @@ from schema.nodes import Node, check_id_count, from_id, node_types
 
 
 def look_up(ids: Iterable[str], viewer: Person | None) -> list[Any]:
-    """Each thing, or None where there is none that the viewer may see; one query for each type, however many ids."""
+    """Each object, or None if the viewer may see none with this id. One query for each type."""
     wanted = [_wanted(global_id, viewer) for global_id in ids]
     keys: defaultdict[str, list[uuid.UUID]] = defaultdict(list)
     for one in wanted:
@@ -39,7 +39,7 @@ def _wanted(global_id: str, viewer: Person | None) -> tuple[str, uuid.UUID] | No
 
 @strawberry.type
 class LookupQuery:
-    """Reads by id. Any text is looked up, for text that cannot be an id names nothing: one bad id spoils no others."""
+    """Lookups by id. A malformed id gives null, like one that does not exist, so that it does not affect others."""
 
     @strawberry.field(description="Anything by its id; null if there is no such thing that you may see.")
     def node(

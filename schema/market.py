@@ -77,7 +77,7 @@ class Edition(Versioned):
     description="How far an order has come: PLACED, CONFIRMED, SHIPPED; or CANCELLED before it was shipped."
 )
 class OrderStatus(enum.Enum):
-    """One for each stage."""
+    """The statuses of an order."""
 
     PLACED = strawberry.enum_value("PLACED", description="The copies are set aside for the buyer.")
     CONFIRMED = strawberry.enum_value("CONFIRMED", description="The author is going to send it.")
@@ -159,14 +159,14 @@ class MarketQuery:
     def editions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> EditionConnection:
-        """What can be ordered."""
+        """A page of editions."""
         return market.editions(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
 
     @query(description="The viewer's own orders, newest first; orders of the viewer's editions are in `viewer.sales`.")
     def orders(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> OrderConnection:
-        """What the viewer has ordered."""
+        """A page of the viewer's orders."""
         return market.orders(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
 
 
@@ -177,7 +177,7 @@ class MarketQuery:
     description="Less is left of an edition than was asked for. Nothing was written, of the other lines of an order neither."
 )
 class OutOfStockError(Failure):
-    """Too little is left."""
+    """Too few copies are left."""
 
     edition: Edition = strawberry.field(description="The edition of which too little is left, as it is now.")
     available: int = strawberry.field(description="How many copies are left.")
@@ -258,7 +258,7 @@ class MarketMutation:
         stock: Annotated[int, strawberry.argument(description="How many copies there are; not negative.")],
         key: Key = None,
     ) -> CreateEditionResult:
-        """Print an edition."""
+        """Create an edition."""
         me, of = info.context.me, key_of(story, "Story", "story")
         return _edition(market.create_edition(me, story=of, title=title, price_cents=price_cents, stock=stock, key=key))
 
@@ -326,7 +326,7 @@ class MarketMutation:
         expect: ExpectArgument,
         key: Key = None,
     ) -> UpdateOrderResult:
-        """Go on with an order."""
+        """Change the status of an order."""
         me, order, status = info.context.me, key_of(id, "Order", "id"), models.OrderStatus[to.name]
         return _order(market.update_order(me, order=order, to=status, expect=parse_expect(expect), key=key))
 

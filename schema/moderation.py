@@ -1,4 +1,4 @@
-"""Reports in GraphQL: the type, making one, and what moderators do with them."""
+"""Reports in GraphQL: the type, creating one, and moderators' steps."""
 
 import enum
 from datetime import datetime
@@ -59,7 +59,7 @@ class ReportStatus(enum.Enum):
 
 @strawberry.enum(description="What became of a report.")
 class ReportOutcome(enum.Enum):
-    """One for each way to settle a report."""
+    """How a report can be resolved."""
 
     DISMISSED = strawberry.enum_value("DISMISSED", description="Nothing is done to the subject.")
     MARKED_NSFW = strawberry.enum_value(
@@ -213,7 +213,7 @@ class ModerationMutation:
         "you saw that it is resolved."
     )
     def unclaim_report(self, info: Info, id: ReportId, expect: ExpectArgument, key: Key = None) -> UnclaimReportResult:
-        """Let go of a report."""
+        """Unclaim a report."""
         me, report = info.context.me, key_of(id, "Report", "id")
         return _success(moderation.unclaim_report(me, report=report, expect=parse_expect(expect), key=key))
 
@@ -251,7 +251,7 @@ class ModerationMutation:
 
 
 def _subject(global_id: str) -> tuple[str, Any]:
-    """The kind and key of what can be reported. Raises `Invalid` for any other id."""
+    """The kind and key of a report's subject. Raises `Invalid` for other ids."""
     found = from_id(global_id)
     if found is None:
         raise Invalid.one("subject", "is not an id that this server handed out.")

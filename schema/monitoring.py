@@ -1,4 +1,4 @@
-"""Health in GraphQL: the figures of `/metrics` with names and types, for moderators."""
+"""Health in GraphQL: the metrics of `/metrics` with types, for moderators."""
 
 import uuid
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from schema.nodes import computed, to_id
 
 MAX_HOT = 20
 
-# Counts are floats: a busy server counts beyond what GraphQL's Int can hold.
+# Counts are floats, because they can exceed GraphQL's Int.
 
 
 @strawberry.type(description="How often something of one kind happened since the server started.")
@@ -58,7 +58,7 @@ class JobRuns:
 
 @strawberry.type(description="Background jobs.")
 class JobsHealth:
-    """The queue, and what was done."""
+    """The job queue and its outcomes."""
 
     by_status: list[Count] = computed(
         lambda seen: [Count(kind=kind, count=count) for kind, count in seen.database.jobs.items()],
@@ -73,7 +73,7 @@ class JobsHealth:
 
 @strawberry.type(description="The database now.")
 class DatabaseHealth:
-    """What PostgreSQL says."""
+    """Metrics of the database."""
 
     connections: int = strawberry.field(description="Sessions in this database.")
     connections_limit: int = strawberry.field(description="How many sessions PostgreSQL takes in all.")
@@ -88,7 +88,7 @@ class DatabaseHealth:
 
 @strawberry.type(description="A thing that was fought over: how often, in which fields, and when last.")
 class HotThing:
-    """A thing and its conflicts."""
+    """A row and its conflicts."""
 
     type: str = computed(lambda hot: hot.type.title(), "The thing's type.")
     thing: strawberry.ID = computed(
@@ -108,7 +108,7 @@ class HotThing:
     description="The server's processes and its database now: what /metrics says. Counts begin when the server starts."
 )
 class Health:
-    """Figures."""
+    """All metrics."""
 
     version: str = strawberry.field(description="Katha's version.")
     started_at: datetime = strawberry.field(description="When the server started.")
@@ -128,9 +128,9 @@ class Health:
 
 @strawberry.type
 class MonitoringQuery:
-    """Reads of figures."""
+    """Queries for metrics."""
 
     @query(description="How the server is. Moderators only.")
     def health(self, info: Info) -> Health | None:
-        """The figures of now."""
+        """The present metrics."""
         return monitoring.health(viewer=info.context.viewer)  # type: ignore[return-value]

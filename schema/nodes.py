@@ -1,4 +1,4 @@
-"""What every thing has in common: an id that finds it again, a version, and a place in a page."""
+"""The base of all object types: global ids, versions, and Relay's pages."""
 
 import base64
 import binascii
@@ -16,33 +16,33 @@ from backend.people.models import Person
 from schema.scalars import Version
 
 MAX_IDS = 1_000
-"""How many things one request may look up by id."""
+"""The maximum number of ids in one lookup."""
 
 
 class LookUp(Protocol):
-    """Finds rows by their keys, as the viewer may see them, in as many queries whatever their number."""
+    """Finds the rows with these keys that the viewer may see, in a constant number of queries."""
 
     def __call__(self, ids: Iterable[uuid.UUID], *, viewer: Person | None) -> Mapping[uuid.UUID, Any]:
-        """Those that were found, by their keys."""
+        """The rows that were found, by key."""
 
 
 @strawberry.interface(description="Anything that can be found again by its id.")
 class Node:
     """Relay's Node: an id that is unique across all types.
 
-    Each type says of which model its rows are, and how they are found by their keys. A thing that belongs to the viewer and
-    something else has an id of two keys, of which the first is the viewer's: nobody else finds it.
+    Each type declares the class of its rows, and how they are looked up by key. An object that belongs to the viewer and
+    another row has an id of two keys. The first is the viewer's, so nobody else can look it up.
     """
 
     row: ClassVar[type]
-    """What this type shows."""
+    """The class of the rows that this type shows."""
     look_up: ClassVar[LookUp]
-    """Of these keys those that the viewer may see."""
+    """Finds those of these keys that the viewer may see."""
     belongs_to_viewer: ClassVar[bool] = False
 
     @classmethod
     def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Whether a value is what this type shows: how GraphQL finds the type of a thing behind an interface."""
+        """Whether a value is a row of this type; GraphQL uses it to resolve interfaces and unions."""
         return isinstance(value, cls.row)
 
     id: strawberry.ID = strawberry.field(description="Names this thing among all things. Opaque.")
@@ -60,12 +60,12 @@ class Versioned(Node):
 
 @cache
 def node_types() -> dict[str, type[Node]]:
-    """Every type of things, by its name."""
+    """All node types by name."""
     return {one.__name__: one for base in (Node, Versioned) for one in base.__subclasses__() if "row" in vars(one)}
 
 
 def type_name_of(value: object) -> str:
-    """What clients call a thing: the name of the type that shows it. Raises LookupError for what no type shows."""
+    """The name of the type that shows this row. Raises LookupError if there is none."""
     for name, node_type in node_types().items():
         if isinstance(value, node_type.row):
             return name
@@ -73,12 +73,12 @@ def type_name_of(value: object) -> str:
 
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
-    """The global id of a thing: its type and key in base64, as Relay does it. Two keys where a thing belongs to a pair."""
+    """A global id: type and key in base64, as in Relay. Two keys for an object that belongs to a pair."""
     return strawberry.ID(base64.b64encode(":".join([type_name, *map(str, keys)]).encode()).decode())
 
 
 def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
-    """The type and key that a global id names, or None for text that `to_id` did not make."""
+    """The type and keys in a global id, or None for text that `to_id` did not make."""
     try:
         type_name, *keys = base64.b64decode(global_id.encode("ascii"), validate=True).decode("ascii").split(":")
         found = [uuid.UUID(key) for key in keys]
@@ -88,7 +88,7 @@ def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
 
 
 def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:
-    """The key of a thing that must be of one type. Raises `Invalid` for any other id."""
+    """The key in a global id of this type. Raises `Invalid` for any other id."""
     found = from_id(global_id)
     if found is None:
         raise Invalid.one(path, "is not an id that this server handed out.")
@@ -98,20 +98,20 @@ def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:
 
 
 def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
-    """For a list that is only looked up: the key of each thing of the right type, None for any other id."""
+    """The key in each global id of this type, None for any other id."""
     found = map(from_id, ids)
     return [one[1][0] if one and one[0] == type_name and len(one[1]) == 1 else None for one in found]
 
 
 def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
-    """`ids`, if there are not too many to look up in one go; raises `Invalid` otherwise."""
+    """`ids` itself. Raises `Invalid` if there are too many."""
     if len(ids) > MAX_IDS:
         raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.")
     return ids
 
 
 def computed(load: Callable[[Any], Any], description: str) -> Any:
-    """A field that is worked out from its object alone; the type is the annotation's."""
+    """A field that is computed from its object alone; its type is the annotation's."""
 
     def resolve(root: Any) -> Any:
         return load(root)

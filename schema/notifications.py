@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @strawberry.enum(description="What somebody is told of.")
 class NotificationKind(enum.Enum):
-    """One for each kind of event."""
+    """The kinds of events."""
 
     STORY_PUBLISHED = strawberry.enum_value(
         "STORY_PUBLISHED",
@@ -54,7 +54,7 @@ class ModerationDigest:
 
 
 def _digest(notification: models.Notification) -> Any:
-    """A digest's figures are columns of its notification."""
+    """The digest of a notification, whose columns hold the numbers."""
     return None if notification.day is None else notification
 
 

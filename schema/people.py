@@ -120,21 +120,21 @@ class Person(Versioned):
     def readings(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Annotated["ReadingConnection", strawberry.lazy("schema.reading")] | None:
-        """A page of one's own places."""
+        """A page of the person's own reading positions."""
         return reading.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
     @strawberry.field(description="Orders of editions of their stories, newest first. Only for oneself.")
     def sales(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Annotated["OrderConnection", strawberry.lazy("schema.market")] | None:
-        """A page of the orders that one has to serve."""
+        """A page of the orders that the person received."""
         return market.sales_of(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
     @strawberry.field(description="What signs them in, newest first: one for each signUp and signIn. Only for oneself.")
     def tokens(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Annotated["AccessTokenConnection", strawberry.lazy("schema.tokens")] | None:
-        """A page of one's own tokens."""
+        """A page of the person's own tokens."""
         return tokens.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
     @strawberry.field(
@@ -152,13 +152,13 @@ class Person(Versioned):
             strawberry.argument(description="true: only what is unread; false: only what is read; all if left out."),
         ] = None,
     ) -> Annotated["NotificationConnection", strawberry.lazy("schema.notifications")] | None:
-        """A page of one's own notifications."""
+        """A page of the person's own notifications."""
         part = window(first, after, last, before)
         return notifications.of_person(_row(self), part, unread=unread)  # type: ignore[return-value]
 
 
 def _row(person: Any) -> models.Person:
-    """What a Person's methods get as `self`: strawberry passes the row itself."""
+    """Cast `self` of Person's methods: strawberry passes the row itself."""
     return person
 
 
@@ -185,7 +185,7 @@ class PersonConnection:
 
     @classmethod
     def of(cls, owner: Any, kind: str, page: Any) -> "PersonConnection":
-        """The connection of a page of somebody's list."""
+        """The connection for a page of a person's list."""
         edges = [PersonEdge(cursor=cursor(row), node=row) for row in page.rows]
         return cls(edges=edges, page_info=page_info(page), owner=owner, kind=kind)
 
@@ -319,7 +319,7 @@ class PeopleMutation:
         ] = OnConflict.FAIL,
         key: Key = None,
     ) -> UpdateProfileResult:
-        """Update one's profile."""
+        """Update the viewer's profile."""
         outcome = people.update_profile(
             info.context.me,
             patch={name: value for name, value in vars(patch).items() if value is not strawberry.UNSET},

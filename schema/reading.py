@@ -1,4 +1,4 @@
-"""Reading in GraphQL: a reader's place in a story, and recording a view."""
+"""Reading in GraphQL: a reader's position in a story, and recording a view."""
 
 import enum
 from datetime import datetime
@@ -34,7 +34,7 @@ from schema.stories import Story
 
 @strawberry.type(description="Where one reader stands in one story. Its version is 0 until the first recordView.")
 class Reading(Versioned):
-    """A reader's place."""
+    """A reader's position."""
 
     row = models.Reading
     look_up = staticmethod(reading.by_stories)
@@ -92,7 +92,7 @@ class PlacePolicy(enum.Enum):
 
 @strawberry.input(description="A place in a story.")
 class PlaceInput:
-    """A place."""
+    """A position."""
 
     chapter: strawberry.ID = strawberry.field(description="The id of a chapter of the story.")
     offset: int = strawberry.field(default=0, description="Characters into the chapter's body; not negative.")

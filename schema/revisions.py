@@ -1,4 +1,4 @@
-"""Revisions in GraphQL: what writes to stories and chapters replaced, and bringing it back."""
+"""Revisions in GraphQL: the values that writes to stories and chapters replaced, and restoring them."""
 
 import uuid
 from datetime import datetime
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     description="What one write to a story or to a chapter replaced. It never changes; only the author sees it."
 )
 class Revision(Node):
-    """A step of the history."""
+    """A revision."""
 
     row = models.Revision
     look_up = staticmethod(revisions.by_ids)
@@ -58,7 +58,7 @@ class Revision(Node):
 
 
 def _as_sent(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with the keys of chapters as clients know them."""
+    """The values, with chapters' keys as global ids."""
     sent = dict(values)
     if "chapters" in sent:
         sent["chapters"] = [to_id("Chapter", uuid.UUID(one)) for one in sent["chapters"]]
@@ -90,7 +90,7 @@ class RevisionConnection:
 
 @strawberry.type(description="The story, and the chapter if it is one of a chapter, as they are after the write.")
 class RevisionSuccess:
-    """A revision was brought back."""
+    """A revision was restored."""
 
     story: Story = strawberry.field(description="The story, with the new version.")
     chapter: Chapter | None = strawberry.field(description="The chapter that was written or came back, if one was.")
@@ -106,7 +106,7 @@ RestoreRevisionResult = Annotated[
 
 @strawberry.type
 class RevisionsMutation:
-    """Writes that bring something back."""
+    """Restoring revisions."""
 
     @mutation(
         description="Give the fields of a revision the values that they held before. `expect` names the version of the story, "
@@ -121,7 +121,7 @@ class RevisionsMutation:
         expect: ExpectArgument,
         key: Key = None,
     ) -> RestoreRevisionResult:
-        """Bring something back."""
+        """Restore a revision."""
         me, revision = info.context.me, key_of(id, "Revision", "id")
         outcome = revisions.restore_revision(me, revision=revision, expect=parse_expect(expect), key=key)
         story: Any = outcome.rows["story"]

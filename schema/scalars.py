@@ -1,4 +1,4 @@
-"""The scalars of our own."""
+"""Custom scalars."""
 
 import uuid
 from typing import Any, NewType
@@ -10,7 +10,7 @@ Version = NewType("Version", str)
 
 
 def _parse(value: Any) -> str:
-    """Text, or the whole number that clients write for 0. What it means is checked where it is used."""
+    """A string, or a non-negative integer such as 0. `answers.parse_version` checks its meaning."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:

@@ -141,7 +141,7 @@ def _answer(
     key: uuid.UUID | None,
     **allowed: bool,
 ) -> Any:
-    """One of the five writes, from GraphQL's terms to the resolver's and back."""
+    """One of the five writes: converts arguments and answers between GraphQL and the resolver."""
     me = info.context.me
     outcome = perform(
         me,

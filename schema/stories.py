@@ -66,7 +66,7 @@ class StoryStatus(enum.Enum):
 
 @strawberry.enum(description="What readers may want to be warned of before they read.")
 class ContentWarning(enum.Enum):
-    """One for each warning that an author can give."""
+    """The content warnings."""
 
     ABUSE = strawberry.enum_value("ABUSE", description="Abuse of people or animals.")
     DEATH = strawberry.enum_value("DEATH", description="The death of somebody whom readers care for.")
@@ -333,7 +333,7 @@ class StoriesMutation:
         "collide with this; only publishing or unpublishing it elsewhere does."
     )
     def unpublish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> UnpublishStoryResult:
-        """Take a story back."""
+        """Make a story a draft again."""
         me, story = info.context.me, key_of(id, "Story", "id")
         return _success(stories.unpublish_story(me, story=story, expect=parse_expect(expect), key=key))
 
@@ -364,7 +364,7 @@ class StoriesMutation:
         expect: ExpectArgument,
         key: Key = None,
     ) -> ReorderChaptersResult:
-        """Move chapters."""
+        """Reorder chapters."""
         outcome = stories.reorder_chapters(
             info.context.me,
             story=key_of(story, "Story", "story"),

@@ -1,4 +1,4 @@
-"""One's own tokens in GraphQL, revoking them, and changing one's password, which revokes all others."""
+"""Access tokens in GraphQL: listing and revoking them, changing the password, deleting the account."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -30,7 +30,7 @@ from schema.people import Person
     "it signs in, and as long as it does."
 )
 class AccessToken(Node):
-    """A token, without what it is."""
+    """A token, without its secret."""
 
     row = models.AccessToken
     look_up = staticmethod(tokens.by_ids)
@@ -45,12 +45,12 @@ class AccessToken(Node):
 
     @strawberry.field(description="Whether it is the token of this very request.")
     def current(self, info: Info) -> bool:
-        """Whether it is the request's own."""
+        """Whether it is the token of this request."""
         return tokens.is_current(_row(self), info.context.request)
 
 
 def _row(token: Any) -> models.AccessToken:
-    """What the method gets as `self`: strawberry passes the row itself."""
+    """Cast `self`: strawberry passes the row itself."""
     return token
 
 
@@ -121,7 +121,7 @@ DeleteAccountResult = Annotated[
 
 @strawberry.type
 class TokensMutation:
-    """Writes to what signs one in."""
+    """Writes to tokens, the password and the account."""
 
     @mutation(
         description="Let one of your tokens sign nobody in any more: a device that was lost. One that is gone already, or is not "
@@ -155,7 +155,7 @@ class TokensMutation:
         ],
         key: Key = None,
     ) -> ChangePasswordResult:
-        """Change one's password."""
+        """Change the viewer's password."""
         me, request = info.context.me, info.context.request
         outcome = access.change_password(request, me, current=current, new=new, key=key)
         return PasswordSuccess(person=me, revoked=outcome.facts["revoked"], applied=applied_of(outcome))  # type: ignore[arg-type]
@@ -172,7 +172,7 @@ class TokensMutation:
         password: Annotated[str, strawberry.argument(description="Your password.")],
         key: Key = None,
     ) -> DeleteAccountResult:
-        """Delete one's account."""
+        """Delete the viewer's account."""
         me = info.context.me
         outcome = access.delete_account(info.context.request, me, password=password, key=key)
         info.context.forget_viewer()

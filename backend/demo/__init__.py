@@ -1,15 +1,15 @@
-"""Demo data: people, stories and what they do, made up the same way every time and loaded in one go.
+"""Demo data: deterministic people, stories and their activity, loaded in one transaction.
 
-sizes     how much of everything, and how much is too much
-chance    the same chance for the same seed; ids and moments made from it
+sizes     how many rows of each kind, and the limits
+chance    seeded random numbers, ids and timestamps
 words     names, titles and texts
-people    who there is
-stories   what they wrote
-follows   who follows and who blocks whom
-views     who read what
-tables    all of it as rows, with the totals that count them
-load      the rows into the database, by COPY, in one transaction
+people    the people
+stories   their stories
+follows   follows and blocks
+views     views of stories
+tables    everything as rows, with their totals
+load      loading the rows by COPY
 
-Everything has happened before 2026, so that a demo is the same whenever it is made, and whatever a visitor does comes
-last.
+Everything is dated before 2026, so that the data does not depend on the time of its creation, and a visitor's own actions
+come last.
 """

@@ -1,4 +1,4 @@
-"""The editions of the demo and who ordered them: a few are wanted by many, and nobody orders across a block."""
+"""Demo editions and orders: a few editions are popular, and nobody orders across a block."""
 
 import uuid
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ INITIAL = range(50, 501)
 EDITION_SKEW = 0.6
 MAX_COPIES_AT_ONCE = 3
 SECOND_LINE = 0.3
-"""How many orders are of a second edition of the same author, where there is one."""
+"""The share of orders with a second edition of the same author, if there is one."""
 
 WAYS = (
     (OrderStatus.PLACED,),
@@ -34,12 +34,12 @@ WAYS = (
     (OrderStatus.PLACED, OrderStatus.CANCELLED),
     (OrderStatus.PLACED, OrderStatus.CONFIRMED, OrderStatus.CANCELLED),
 )
-"""What orders went through; each as often as another."""
+"""The sequences of statuses of orders; all are equally likely."""
 
 
 @dataclass(slots=True)
 class Printed:
-    """An edition of the demo. `tale` is where its story stands in the list of stories."""
+    """A demo edition. `tale` is the index of its story."""
 
     id: uuid.UUID
     tale: int
@@ -51,7 +51,7 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """An order of the demo: editions by their places with quantities, and when it came to each of its statuses."""
+    """A demo order: quantities by index of edition, and the time of each of its statuses."""
 
     id: uuid.UUID
     buyer: int
@@ -62,7 +62,7 @@ class Bought:
 
 @dataclass(slots=True)
 class Stock:
-    """What is left of an edition, how often that was written, and when last."""
+    """The remaining stock of an edition, how often it was written, and when last."""
 
     copies: int
     writes: int
@@ -70,7 +70,7 @@ class Stock:
 
 
 def editions(seed: int, sizes: Sizes, tales: Sequence[Tale]) -> list[Printed]:
-    """All editions, each of a published story."""
+    """All editions; each is of a published story."""
     chance = Chance(seed, "editions")
     shown = [number for number, tale in enumerate(tales) if tale.published_at]
     return [_printed(chance, number, tales[number]) for number in _some(chance, shown, sizes.editions)]
@@ -88,7 +88,7 @@ def _printed(chance: Chance, number: int, tale: Tale) -> Printed:
 
 
 def bought(seed: int, sizes: Sizes, tales: Sequence[Tale], printed: list[Printed], ties: Ties) -> list[Bought]:
-    """All orders. An edition that is wanted by very many was printed in more copies."""
+    """All orders. Very popular editions have more copies."""
     chance = Chance(seed, "orders")
     ranks = chance.ranks(len(printed), EDITION_SKEW) if printed else iter(())
     of_author: dict[int, list[int]] = {}
@@ -118,7 +118,7 @@ def _order(chance: Chance, printed: Sequence[Printed], buyer: int, first: int, o
 
 
 def left(printed: Sequence[Printed], orders: Sequence[Bought]) -> list[Stock]:
-    """What the orders leave of each edition."""
+    """The remaining stock of each edition."""
     stocks = [Stock(one.initial, 0, one.created_at) for one in printed]
     for order in orders:
         cancelled = order.status is OrderStatus.CANCELLED

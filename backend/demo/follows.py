@@ -1,4 +1,4 @@
-"""Who follows and who blocks whom: a few people have most of the followers, and no follow crosses a block."""
+"""Demo follows and blocks: a few people have most of the followers, and no follow crosses a block."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ FRIENDS_TURNED = 0.5
 FEED = 30
 
 Pair = tuple[int, int]
-"""Who does it, and to whom: where they stand in the list of people."""
+"""The indexes of the person who acts and of the other."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One side of a pair, with the stamps that its writes left; see `social.models.Relationship`."""
+    """One side of a pair with its stamps; see `social.models.Relationship`."""
 
     updated_at: datetime
     follows_at: datetime | None = None
@@ -40,7 +40,7 @@ class Side:
 
 @dataclass
 class Ties:
-    """What stands between people: when each follow and each block was made."""
+    """All follows and blocks, with their times."""
 
     follows: dict[Pair, datetime] = field(default_factory=dict)
     blocks: dict[Pair, datetime] = field(default_factory=dict)
@@ -48,11 +48,11 @@ class Ties:
     """Follows that a block has ended."""
 
     def apart(self, one: int, other: int) -> bool:
-        """Whether a block stands between the two."""
+        """Whether either blocks the other."""
         return (one, other) in self.blocks or (other, one) in self.blocks
 
     def may_follow(self, one: int, other: int) -> bool:
-        """Whether it would be new and allowed; asha is left to meet the other named people in the examples."""
+        """Whether the follow would be new and allowed. Asha follows no other named people, which the examples rely on."""
         left_for_the_examples = (other == ASHA and one in NAMED) or (one, other) == (ASHA, BILAL)
         return (
             one != other
@@ -63,7 +63,7 @@ class Ties:
 
 
 def ties(seed: int, sizes: Sizes, favourites: list[int]) -> Ties:
-    """All follows and blocks. asha follows the `favourites`, so that her feed is full."""
+    """All follows and blocks. Asha follows the `favourites`, so that her feed is full."""
     chance = Chance(seed, "ties")
     made = Ties()
     of_asha = [(ASHA, author) for author in favourites if made.may_follow(ASHA, author)]
@@ -89,7 +89,7 @@ def _follow(chance: Chance, sizes: Sizes, made: Ties) -> None:
     followers = chance.ranks(sizes.people, FOLLOWING_SKEW)
     followees = chance.ranks(sizes.people, FOLLOWER_SKEW)
     while len(made.follows) < sizes.follows:
-        # The named people follow least and nobody back, so that their feeds are not everything that there is.
+        # Named people follow few others, so that their feeds do not contain everything.
         one, other = (next(followers) + len(NAMED)) % sizes.people, next(followees)
         if not made.may_follow(one, other):
             continue
@@ -100,11 +100,11 @@ def _follow(chance: Chance, sizes: Sizes, made: Ties) -> None:
 
 
 Met = dict[Pair, list[tuple[datetime, int, bool]]]
-"""Each pair that has met, lower id first: when somebody did something, who, and whether it was to block."""
+"""For each pair, lower id first: the time, the actor, and whether it was a block."""
 
 
 def met(made: Ties, people: list[Someone]) -> Met:
-    """What happened between whom, in the order of time."""
+    """All follows and blocks of each pair, in the order of time."""
     pairs: Met = {}
     for blocking, events in ((False, made.ended), (False, made.follows), (True, made.blocks)):
         for (one, other), at in events.items():
@@ -114,7 +114,7 @@ def met(made: Ties, people: list[Someone]) -> Met:
 
 
 def sides(pair: Pair, history: list[tuple[datetime, int, bool]]) -> tuple[Side, Side]:
-    """Both sides of a pair, as the actions of `social` would have left them."""
+    """Both sides of a pair, as the actions of `social` would have written them."""
     first = history[0][0]
     both = low, high = Side(updated_at=first), Side(updated_at=first)
     for at, one, blocking in history:

@@ -12,22 +12,22 @@ from backend.people.demo import HANDLES, token
 from backend.people.models import Account, Person
 
 Watch = Callable[[str, int, Rows], Rows]
-"""Is given the name of a table, how many rows it gets and the rows, which it hands on while it watches them go by."""
+"""Progress callback: takes a table's name, its row count and its rows, and yields the rows."""
 
 
 class NotEmpty(Exception):
-    """There are people in the database already."""
+    """The database is not empty."""
 
 
 def is_empty() -> bool:
-    """Whether there is nobody in the database, and so nothing at all."""
+    """Whether the database has no people, and so no data."""
     return not Person.objects.exists()
 
 
 def load(world: World, *, open_to_all: bool, watch: Watch) -> None:
-    """Store the world, with tokens for the named people if it is `open_to_all`. Raises `NotEmpty`."""
+    """Insert the demo data, with tokens for the named people if it is `open_to_all`. Raises `NotEmpty`."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        # For this transaction alone: it is meant to take its time, and nobody may come in between.
+        # For this transaction only, which takes long.
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL lock_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -41,7 +41,7 @@ def load(world: World, *, open_to_all: bool, watch: Watch) -> None:
         if open_to_all:
             for account in Account.objects.filter(login__in=HANDLES).order_by("pk"):
                 remember_token(account, token(account.login))
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # so that a wrong reference is found here, not in COMMIT
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # report an invalid reference here, not at COMMIT
         cursor.execute(f"ANALYZE {', '.join(loaded)}")
 
 
@@ -57,7 +57,7 @@ def _copy(cursor: Any, table: Table, rows: Rows) -> None:
 
 
 def _with_default(table: Table, given: list[Any]) -> Iterator["Field[Any, Any]"]:
-    """The fields that the rows leave out, unless the database itself fills them."""
+    """The fields with a Python default that the rows leave out."""
     for field in table.model._meta.concrete_fields:
         filled_by_database = field.db_default is not NOT_PROVIDED or field.null
         if field not in given and not filled_by_database:

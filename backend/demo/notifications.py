@@ -1,4 +1,4 @@
-"""The notifications of the demo: the newest stories of those whom people followed when they were published."""
+"""Demo notifications: the newest stories by people whom the reader followed at their publication."""
 
 import uuid
 from collections import defaultdict
@@ -11,13 +11,13 @@ from backend.demo.follows import Ties
 from backend.demo.stories import Tale
 
 MAX_EACH = 3
-"""So many each person is told of."""
+"""The maximum number for each person."""
 READ = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """That a follower was told of a story, and when they read that, if they have."""
+    """A notification of a follower about a story, and when it was read, if it was."""
 
     id: uuid.UUID
     person: int
@@ -27,12 +27,12 @@ class Told:
 
     @property
     def version(self) -> int:
-        """Created, and perhaps read."""
+        """1 when created, 2 when read."""
         return 1 if self.read_at is None else 2
 
 
 def told(seed: int, tales: list[Tale], ties: Ties) -> list[Told]:
-    """The same for the same seed and sizes."""
+    """All notifications, deterministic by seed and sizes."""
     return sorted(_told(Chance(seed, "notifications"), tales, ties), key=lambda one: one.id)
 
 

@@ -1,4 +1,4 @@
-"""The people of the demo: those with names of their own first, then the crowd, in the order of how popular they are."""
+"""Demo people: the named ones first, then generated ones, in the order of popularity."""
 
 import uuid
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ NAMES = (
     "Gita Sharma",
     "Hana Sato",
 )
-"""Of the people in `HANDLES`."""
+"""The names of the people in `HANDLES`."""
 
 ASHA, BILAL = 0, 1
 NAMED = range(len(HANDLES))
-"""Where they stand in the list of people."""
+"""Their indexes in the list of people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Someone:
-    """A person of the demo."""
+    """A demo person."""
 
     id: uuid.UUID
     handle: str
@@ -37,7 +37,7 @@ class Someone:
 
 
 def people(seed: int, count: int) -> list[Someone]:
-    """So many people, the named ones first."""
+    """`count` people, the named ones first."""
     chance = Chance(seed, "people")
     taken: dict[str, int] = {}
     made = []

@@ -1,19 +1,19 @@
-"""How much demo data: what is asked for, sensible numbers for the rest, and what there cannot be."""
+"""The sizes of the demo data: as asked for, with defaults in proportion and limits."""
 
 from dataclasses import dataclass
 
 from backend.people.demo import HANDLES
 
 PEOPLE = 1_000
-"""Few enough to be ready in seconds at a first start, and enough to scroll through."""
+"""The default number of people: loads in seconds, and is enough to scroll through."""
 
 MAX_CHAPTERS_PER_STORY = 50
-"""On average; it leaves room for chance below the limit of a story."""
+"""The limit of the average, below the limit of a single story because lengths vary."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many of each kind of row."""
+    """The number of rows of each kind."""
 
     people: int
     stories: int
@@ -37,7 +37,7 @@ class Sizes:
         editions: int | None = None,
         orders: int | None = None,
     ) -> "Sizes":
-        """What is asked for, and numbers in proportion for what is not. Raises ValueError for what there cannot be."""
+        """The given sizes, with proportional defaults for the others. Raises ValueError for impossible sizes."""
         people = _within("people", people, PEOPLE, least=len(HANDLES), most=10_000_000)
         stories = _within("stories", stories, 2 * people, most=10_000_000)
         pairs = people * (people - 1) // 2

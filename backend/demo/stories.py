@@ -1,4 +1,4 @@
-"""The stories of the demo: a few authors write most of them, and each named person has some."""
+"""Demo stories: a few authors write most of them, and each named person has some."""
 
 import uuid
 from collections import Counter
@@ -12,23 +12,23 @@ from backend.demo.words import summary, title
 from backend.stories.models import ContentWarning
 
 LAST = datetime(2025, 12, 1, tzinfo=LIVING.tzinfo)
-"""No story begins later, so that each has days left to be read on."""
+"""The latest date at which a story begins, so that it can have readers before 2026."""
 
 LONGEST_DRAFT = timedelta(days=7)
 PUBLISHED = 0.85
 MATURE = 0.08
 WARNED = 0.05
-"""Of the stories that are not mature; those that are have warnings all of them."""
+"""The share of stories with warnings among those not for adults; all stories for adults have warnings."""
 
 MAX_WARNINGS = 3
 AUTHOR_SKEW = 0.6
 FIRST_AUTHORS = (BILAL, BILAL, BILAL, *NAMED)
-"""Who wrote the first stories: these are always published."""
+"""The authors of the first stories, which are always published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tale:
-    """A story of the demo. `author` is where the author stands in the list of people."""
+    """A demo story. `author` is the index of a person."""
 
     id: uuid.UUID
     author: int
@@ -42,7 +42,7 @@ class Tale:
 
 
 def stories(seed: int, sizes: Sizes) -> list[Tale]:
-    """All stories, in the order in which they were begun."""
+    """All stories, in the order of creation."""
     chance = Chance(seed, "stories")
     authors = chance.ranks(sizes.people, AUTHOR_SKEW)
     lengths = _lengths(chance, sizes)
@@ -55,7 +55,7 @@ def stories(seed: int, sizes: Sizes) -> list[Tale]:
 
 
 def _warned(seed: int, tales: list[Tale]) -> list[Tale]:
-    """The stories with their content warnings, by a chance of its own."""
+    """Add content warnings, with a separate random generator."""
     chance = Chance(seed, "warnings")
     return [replace(tale, warnings=_warnings(chance, tale)) for tale in tales]
 
@@ -68,17 +68,17 @@ def _warnings(chance: Chance, tale: Tale) -> tuple[str, ...]:
 
 
 def favourites(tales: list[Tale], most: int) -> list[int]:
-    """Those who published most: whom to follow for a full feed."""
+    """The indexes of the authors who published most."""
     return [author for author, _count in Counter(t.author for t in tales if t.published_at).most_common(most)]
 
 
 def hero(tale: Tale, people: list[Someone]) -> str:
-    """Whom the story is about: some first name, the same in each of its chapters."""
+    """The first name of the hero, the same in each chapter."""
     return people[tale.id.int % len(people)].name.split()[0]
 
 
 def _lengths(chance: Chance, sizes: Sizes) -> list[int]:
-    """How many chapters each story has: one for each as far as they go, the others by chance."""
+    """The number of chapters of each story: at least one each if there are enough, the others at random."""
     lengths = [int(number < sizes.chapters) for number in range(sizes.stories)]
     for number in chance.choices(range(sizes.stories), k=max(0, sizes.chapters - sizes.stories)) if lengths else ():
         lengths[number] += 1

@@ -1,4 +1,4 @@
-"""The demo data as rows of tables, with the totals that count them, in an order that no reference is ahead of."""
+"""The demo data as rows, with their totals, in an order that satisfies all references."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ from backend.stories.models import Chapter, Shelf, Story, StoryRank, StoryStatus
 from backend.whispers.models import Flag, PolicyWord, Whisper
 
 OFFSETS = 1_000
-"""Readers stand at most so far into a chapter; each is longer."""
+"""The maximum offset of a reader's position; every chapter is longer."""
 
 Rows = Iterable[tuple[Any, ...]]
 Totals = Sequence[tuple[Any, str, int]]
@@ -40,7 +40,7 @@ Totals = Sequence[tuple[Any, str, int]]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a model: the fields that `rows` give, in their order; all others have the model's defaults."""
+    """Rows of a model. `rows` are tuples of the listed fields; other fields get the model's defaults."""
 
     what: str
     model: type[Model]
@@ -51,7 +51,7 @@ class Table:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that there is and that has happened; the texts are written when their rows are."""
+    """All demo data; long texts are generated only when their rows are written."""
 
     seed: int
     people: list[Someone]
@@ -65,7 +65,7 @@ class World:
 
 
 def world(seed: int, sizes: Sizes) -> World:
-    """The same for the same seed and sizes."""
+    """Generate all data, deterministic by seed and sizes."""
     tales = stories(seed, sizes)
     made = ties(seed, sizes, favourites(tales, most=50))
     printed = editions(seed, sizes, tales)
@@ -77,7 +77,7 @@ def world(seed: int, sizes: Sizes) -> World:
 
 
 def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
-    """Each table with its rows. `open_to_all`: whether everybody may sign in with the well-known password."""
+    """All tables with their rows. With `open_to_all`, people have the well-known password."""
     pairs = met(of.ties, of.people)
     about_people, about_stories = _totals_of_people(of), _totals_of_stories(of)
     published = sum(tale.published_at is not None for tale in of.stories)
@@ -105,7 +105,7 @@ def _people(of: World) -> Rows:
 
 
 def _accounts(of: World, open_to_all: bool) -> Rows:
-    # One salt for all, because hashing is slow on purpose and everybody knows this password anyway.
+    # A single hash for all, because hashing is slow and the password is public anyway.
     password = make_password(PASSWORD, salt="everybodyknows") if open_to_all else f"{UNUSABLE_PASSWORD_PREFIX}demo"
     for number, person in enumerate(of.people):
         yield person.id, password, person.handle.lower(), open_to_all and number == ASHA
@@ -133,7 +133,7 @@ def _stories(of: World) -> Rows:
 
 
 def _version(tale: Tale) -> int:
-    """Created, and perhaps published."""
+    """1 when created, 2 when published."""
     return 2 if tale.published_at else 1
 
 
@@ -190,7 +190,7 @@ _EDITION = "id story author title price_cents stock initial created_at version s
 
 
 def _editions(of: World) -> Rows:
-    """An edition was written once for each order of it, and once more for each that was cancelled."""
+    """An edition is written once for each order of it, and once more for each cancelled one."""
     stocks = left(of.editions, of.orders)
     for number, one in enumerate(of.editions):
         tale, stock = of.stories[one.tale], stocks[number]
@@ -251,7 +251,7 @@ _REPORT = "id about reporter whisper story reason created_at status outcome clai
 
 
 def _whispering(of: World) -> Iterator[Table]:
-    """The policy, whispers, what their screening found, and reports."""
+    """The policy, whispers, flags and reports."""
     said, found = of.murmur.whispers, [one for one in of.murmur.whispers if one.found is not None]
     whispers = ((w.id, of.people[w.author].id, w.text, w.nsfw, w.created_at, w.created_at) for w in said)
     flags = ((w.id, of.people[w.author].id, WORDS[str(w.found)].value, [w.found], 1) for w in found)
@@ -276,7 +276,7 @@ def _slots(totals: Totals) -> int:
 
 
 def _tallies(totals: Totals) -> Rows:
-    """Each total spread over as many slots as it fills, as evenly as many writes at random would."""
+    """Each total, spread evenly over its slots."""
     for subject, kind, count in totals:
         each, over = divmod(count, SLOTS)
         for slot in range(min(count, SLOTS)):

@@ -1,4 +1,4 @@
-"""Who read what on which day: a few stories have most of the readers, and no author counts for their own."""
+"""Demo views: a few stories have most of the readers, and authors' own views do not count."""
 
 from datetime import datetime, timedelta
 
@@ -9,11 +9,11 @@ from backend.demo.stories import Tale
 
 STORY_SKEW = 0.7
 DAYS_OF_INTEREST = 20
-"""On average a reader comes this many days after a story was published."""
+"""The average number of days between publication and a view."""
 
 
 Visits = dict[Pair, list[datetime]]
-"""The moments, one a day at most, at which a reader opened a story; by the place of story and reader in their lists."""
+"""The times, at most one a day, at which a reader opened a story; by the indexes of story and reader."""
 
 
 def visits(seed: int, sizes: Sizes, tales: list[Tale], ties: Ties) -> Visits:

@@ -1,4 +1,4 @@
-"""The whispers of the demo, the policy that screened them, and what has been reported."""
+"""Demo whispers, their screening policy, and reports."""
 
 import uuid
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from backend.moderation.models import ReportOutcome, ReportStatus
 from backend.whispers.models import Effect
 
 WORDS = {"gore": Effect.FLAG, "scam": Effect.REPORT}
-"""The policy of the demo."""
+"""The demo policy."""
 
 WHISPERS_EACH = 2
-"""On average."""
+"""Whispers per person, on average."""
 
 SKEW = 0.5
 FOUND, MARKED, REPORTED, SETTLED = 0.04, 0.03, 0.02, 0.5
@@ -28,7 +28,7 @@ REASONS = ("This is rude.", "It is not true.", "Somebody ought to look at this."
 
 @dataclass(frozen=True, slots=True)
 class Whispered:
-    """A whisper of the demo; `found` is the word that its screening found."""
+    """A demo whisper; `found` is the word that its screening found."""
 
     id: uuid.UUID
     author: int
@@ -40,7 +40,7 @@ class Whispered:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A report of the demo, by whom if not by the screening, about whom, of what, and what has come of it."""
+    """A demo report: its reporter (None: the screening), the author and id of its subject, and its status."""
 
     id: uuid.UUID
     about: int
@@ -62,7 +62,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Murmur:
-    """All that is whispered and reported."""
+    """All whispers and reports."""
 
     words: list[tuple[uuid.UUID, str, Effect]] = field(default_factory=list)
     whispers: list[Whispered] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Murmur:
 
 
 def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
-    """The same for the same seed and sizes."""
+    """Generate whispers and reports, deterministic by seed and sizes."""
     chance = Chance(seed, "whispers")
     words = [(chance.id(LIVING), word, effect) for word, effect in WORDS.items()]
     authors = chance.ranks(sizes.people, SKEW)
@@ -82,7 +82,7 @@ def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
 
 
 def _whispered(chance: Chance, author: int, number: int) -> Whispered:
-    """One whisper; in the first ones the screening finds each word once."""
+    """One whisper. Each word of the policy occurs in one of the first."""
     words = tuple(WORDS)
     by_chance = chance.one(words) if chance.random() < FOUND else None
     found = words[number] if number < len(words) else by_chance
@@ -97,7 +97,7 @@ def _said(chance: Chance, author: int, text: str, *, nsfw: bool = False, found: 
 
 
 def _reports(chance: Chance, sizes: Sizes, whispers: list[Whispered], tales: list[Tale]) -> Iterator[Reported]:
-    """Those of the screening, and some by readers: of whispers, and of published stories."""
+    """Reports by the screening, and some by readers, of whispers and published stories."""
     for number, one in enumerate(whispers):
         if one.found is not None and WORDS[one.found] is Effect.REPORT:
             reason = f"Found on screening: {one.found}."
@@ -105,7 +105,7 @@ def _reports(chance: Chance, sizes: Sizes, whispers: list[Whispered], tales: lis
         if chance.random() < REPORTED or not number:
             at = one.created_at + timedelta(hours=1)
             made = _reported(chance, one.author, _other(chance, sizes, one.author), {"whisper": one.id}, "", at)
-            yield made if number else replace(made, steps=0)  # so that there is something to moderate
+            yield made if number else replace(made, steps=0)  # one open report, so that there is something to moderate
     for tale in tales:
         if tale.published_at is not None and chance.random() < REPORTED:
             at = tale.published_at + timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""The words of the demo: names, and small parts that make titles and texts which are pleasant to skim."""
+"""Word lists and patterns for demo names, titles and texts."""
 
 from backend.demo.chance import Chance
 
@@ -97,38 +97,38 @@ def _filled(chance: Chance, pattern: str) -> str:
 
 
 def bio(chance: Chance) -> str:
-    """A line about oneself, or nothing."""
+    """A random bio, or an empty text."""
     return _filled(chance, chance.one(_BIOS))
 
 
 def title(chance: Chance) -> str:
-    """What a story is called."""
+    """A random story title."""
     return _filled(chance, chance.one(_TITLES))
 
 
 def summary(chance: Chance) -> str:
-    """What a story is about."""
+    """A random summary."""
     return _filled(chance, chance.one(_SUMMARIES))
 
 
 def whisper(chance: Chance) -> str:
-    """A few words in passing."""
+    """A random whisper."""
     return _filled(chance, chance.one(_WHISPERS))
 
 
 class Prose:
-    """Writes chapters of some 2 000 characters, quickly: from a stock of sentences that is made once."""
+    """Generates chapters of about 2 000 characters from sentences that are generated once."""
 
     def __init__(self, chance: Chance) -> None:
         self._chance = chance
         self._stock = [_filled(chance, chance.one(_SENTENCES)) for _ in range(SENTENCES_IN_STOCK)]
 
     def title(self) -> str:
-        """What a chapter is called."""
+        """A random chapter title."""
         return _filled(self._chance, self._chance.one(_CHAPTERS))
 
     def body(self, hero: str) -> str:
-        """A chapter about somebody, in paragraphs."""
+        """A random chapter about the hero, in paragraphs."""
         sentences = self._chance.choices(self._stock, k=self._chance.choice(SENTENCES_IN_A_CHAPTER))
         paragraphs = (" ".join(sentences[start : start + 5]) for start in range(0, len(sentences), 5))
         return "\n\n".join(paragraphs).replace("{hero}", hero)

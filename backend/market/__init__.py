@@ -1,1 +1,1 @@
-"""Limited editions of stories, and the orders of them. Nobody pays anything here: that is for others to do."""
+"""Limited editions of stories, and orders of them. Payment is not part of Katha."""

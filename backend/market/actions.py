@@ -1,7 +1,7 @@
 """Writes to editions: creating one and changing its stock. Orders are in `orders`.
 
-Adding, taking and selling commute, so nobody is asked what they have seen: each is one guarded UPDATE, which PostgreSQL
-looks at again after it has waited for a rival. Setting the stock does not commute, and is conditioned on its group.
+Adding, removing and selling copies commute, so they need no version: each is one UPDATE with a condition on the stock, which
+PostgreSQL re-checks after a lock wait. Setting the stock does not commute, and is conditioned on its field group.
 """
 
 import uuid
@@ -24,10 +24,9 @@ TOO_MANY = f"would make more than {MAX_COPIES} copies in all, sold ones included
 
 
 def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, price_cents: int, stock: int) -> Edition:
-    """A print run of one's own published story, which cannot be deleted meanwhile.
+    """Create an edition of the author's own published story. Locks the story against deletion.
 
-    A draft has no editions yet: nobody could see them, and what is in print should have been published. Raises `NotFound`,
-    `Forbidden`, `Invalid`.
+    A draft cannot have editions, because nobody could see them. Raises `NotFound`, `Forbidden`, `Invalid`.
     """
     check = Checker()
     title = check.line("title", title, most=TITLE_CHARACTERS)
@@ -48,7 +47,7 @@ def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, pri
 
 
 def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tuple[Edition, Applied]:
-    """Add so many copies to what is left, or take them away, whatever it is; never below zero.
+    """Add `delta` copies to the stock, or remove them; never below zero.
 
     Raises `OutOfStock`, `NotFound`, `Forbidden`, `Invalid`.
     """
@@ -64,7 +63,7 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
             raise OutOfStock(edition, available=edition.stock)
         if edition.initial + edition.adjusted + delta > MAX_COPIES:
             raise Invalid.one("delta", TOO_MANY)
-        rows = _adjusted(edition_id, author_id, delta)  # a rival has made room, and nobody else writes to it now
+        rows = _adjusted(edition_id, author_id, delta)  # possible since a concurrent write; the row is locked
     return rows[0], Applied.WRITTEN
 
 
@@ -80,7 +79,7 @@ def _adjusted(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> list[E
 
 
 def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expected) -> tuple[Edition, Applied]:
-    """Let there be so many copies left, if the stock is as it was at `seen`: every order since is a conflict.
+    """Set the stock to `to`, if it has not changed since `seen`; any order since is a conflict.
 
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
@@ -112,9 +111,9 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
 
 
 def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:
-    """The edition as it is now, for its author alone; `held`: and until the unit of work ends.
+    """The present edition, if the person is its author; `held` locks it until the unit of work ends.
 
-    Raises `NotFound` or `Forbidden` for anybody else.
+    Raises `NotFound`, `Forbidden`.
     """
     find = queries.locked_editions if held else queries.editions
     edition = find([edition_id], viewer=author_id).get(edition_id)
@@ -126,7 +125,7 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
 
 
 def _room(more: int) -> Value:
-    """SQL: the most copies that there can be and so many more, which is more than fits into Django's idea of an int."""
+    """SQL: `MAX_COPIES` plus `more`, as a bigint, because the sum does not fit Django's integer field."""
     return Value(MAX_COPIES + more, output_field=BigIntegerField())
 
 

@@ -1,4 +1,4 @@
-"""What becomes of editions and orders when a story or a person goes. An order is kept for its other side."""
+"""The market's part of deletions. Orders are kept, because they belong to two people."""
 
 import uuid
 from collections import Counter
@@ -15,17 +15,19 @@ SWEEP_STAGE = 10
 
 
 def check_story_deletion(story_id: uuid.UUID) -> None:
-    """Remove all editions of a story that is being deleted. Raises `Invalid` if any was ever ordered.
+    """Delete all editions of a story that is being deleted. Raises `Invalid` if any was ever ordered.
 
-    An order is the buyer's as well, and shows its editions; so is one that was shipped or cancelled. Whoever is ordering one
-    right now is waited for: only after that the lines are looked at.
+    An order belongs to the buyer too and shows its editions, also when it was shipped or cancelled. Waits for concurrent
+    orders of the editions before it checks for lines.
     """
     if keeps_story(story_id):
         raise Invalid.one("id", "has editions that were ordered, and orders are kept. Unpublish it to hide it.")
 
 
 def keeps_story(story_id: uuid.UUID) -> bool:
-    """Remove the editions of a story that nobody ever ordered; whether there are others. The caller holds the story."""
+    """Delete the editions of a story that were never ordered; returns whether others are left. The caller has locked the
+    story.
+    """
     of_story = Edition.objects.filter(story_id=story_id)
     editions = set(of_story.order_by("pk").select_for_update().values_list("pk", flat=True))
     if not editions:
@@ -36,9 +38,9 @@ def keeps_story(story_id: uuid.UUID) -> bool:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Cancel so many orders of or from somebody who has left, as far as they are not shipped; returns whether there may be more.
+    """Cancel up to `limit` unshipped orders by or from a person who has left; returns whether there may be more.
 
-    Nobody would pay for them, or ship them. The copies go back.
+    The copies go back into the stock.
     """
     of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
     found = list({one for side in ("buyer_id", "author_id") for one in _open(limit, **{side: person_id})})
@@ -61,6 +63,6 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
 
 
 def _open(limit: int, **of: uuid.UUID) -> QuerySet[Order, uuid.UUID]:
-    """So many orders that can still be cancelled."""
+    """Up to `limit` orders that can still be cancelled."""
     newest = Order.objects.filter(status__in=FROM[OrderStatus.CANCELLED], **of).order_by("-created_at", "-pk")
     return newest.values_list("pk", flat=True)[:limit]

@@ -1,11 +1,11 @@
-"""The refusal that only the market knows."""
+"""The market's own refusal."""
 
 from backend.engine.errors import Refusal
 from backend.market.models import Edition
 
 
 class OutOfStock(Refusal):
-    """Less is left than was asked for. `edition` is what there is too little of, and `available` how much is left."""
+    """Fewer copies are left than were ordered. `edition` is the present row, `available` how many are left."""
 
     code = "OUT_OF_STOCK"
 

@@ -1,4 +1,4 @@
-"""What must hold of editions and orders: no copy is sold twice, none is lost."""
+"""Invariants of editions and orders, for `manage.py verify`: no copy is sold twice, none is lost."""
 
 from backend.engine.checks import Check
 from backend.market.models import OrderStatus

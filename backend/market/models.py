@@ -1,7 +1,7 @@
-"""The rows of the market: limited editions of stories, and the orders of them.
+"""Models: limited editions of stories, and orders of them.
 
-An order is of one author, so the author is the key of everything here: what I4 says of an edition (initial + adjusted −
-sold = stock) never spans two authors.
+An order has editions of one author only, so the invariant of an edition (initial + adjusted − sold = stock) never spans two
+authors.
 """
 
 from django.db import models
@@ -17,12 +17,12 @@ from backend.stories.models import Story
 TITLE_CHARACTERS = 200
 MAX_CENTS = 1_000_000_000
 MAX_COPIES = 2**31 - 1
-"""Of an edition in all, sold ones included: so whatever is cancelled, its copies have room when they come back."""
+"""The maximum number of copies of an edition, including sold ones, so that cancelled copies always fit back into the stock."""
 
 MAX_LINES = 50
 MAX_QUANTITY = 1_000
 MAX_TOTAL_CENTS = 2**31 - 1
-"""What GraphQL's Int can say."""
+"""The range of GraphQL's Int."""
 
 
 class Edition(models.Model):
@@ -36,14 +36,14 @@ class Edition(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="editions", db_index=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
-    """The story's; whoever writes the edition need not look at the story."""
+    """The story's author, copied here so that writes need not read the story."""
     title = models.CharField(max_length=TITLE_CHARACTERS)
     price_cents = models.IntegerField()
     stock = models.BigIntegerField()
     initial = models.BigIntegerField()
-    """The stock that it was created with."""
+    """The stock at creation."""
     adjusted = models.BigIntegerField(default=0)
-    """By how much adjustStock and setStock have changed the stock in all; orders do not count."""
+    """The sum of all changes by adjustStock and setStock; orders do not count."""
     created_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
@@ -78,7 +78,7 @@ class Edition(models.Model):
 
 
 class OrderStatus(models.TextChoices):
-    """How far an order has come."""
+    """The status of an order."""
 
     PLACED = "PLACED", "placed"
     CONFIRMED = "CONFIRMED", "confirmed"
@@ -87,13 +87,13 @@ class OrderStatus(models.TextChoices):
 
 
 class Order(models.Model):
-    """What somebody wants of one author's editions. Its lines never change; its status does."""
+    """An order of one author's editions. Its lines never change; its status does."""
 
     LOCK_RANK = 510
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
-    """Whose editions all its lines are of."""
+    """The author of all editions in it."""
     buyer = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     total_cents = models.BigIntegerField()
     status = models.CharField(max_length=9, choices=OrderStatus.choices, default=OrderStatus.PLACED)
@@ -122,7 +122,7 @@ class Order(models.Model):
 
 
 class OrderLine(models.Model):
-    """So many copies of one edition, at the price that it had when they were ordered. It is never changed."""
+    """A number of copies of one edition, at the price at the time of the order. Immutable."""
 
     LOCK_RANK = 520
 
@@ -134,7 +134,7 @@ class OrderLine(models.Model):
     """Its place in the order: 1, 2, 3 …"""
     quantity = models.IntegerField()
     price_cents = models.IntegerField()
-    """Of one copy."""
+    """The price of one copy."""
 
     class Meta:
         constraints = (

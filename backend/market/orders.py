@@ -1,7 +1,7 @@
-"""Writes to orders: placing one, and what becomes of it.
+"""Writes to orders: placing one, and changing its status.
 
-An order is of the editions of one author. With several, nobody could say who confirms it and what is shipped when; a
-client sends one order for each author, and each is all or nothing.
+An order has editions of one author only, who confirms and ships it as a whole. A client sends one order for each author, and
+each is all or nothing.
 """
 
 import uuid
@@ -35,28 +35,28 @@ FROM: Mapping[OrderStatus, Sequence[OrderStatus]] = {
     OrderStatus.SHIPPED: (OrderStatus.CONFIRMED,),
     OrderStatus.CANCELLED: (OrderStatus.PLACED, OrderStatus.CONFIRMED),
 }
-"""From where an order can come to each status."""
+"""The allowed previous statuses of each status."""
 
 AT_VERSION = {1: OrderStatus.PLACED, 2: OrderStatus.CONFIRMED}
-"""What an order was at a version that was not its last: an order that is cancelled or shipped is never written again."""
+"""The status at each version that is not the last: a cancelled or shipped order is never written again."""
 
 
 @dataclass(frozen=True)
 class NewLine:
-    """So many copies that are wanted of one edition."""
+    """A line of a new order: an edition and a number of copies."""
 
     edition_id: uuid.UUID
     quantity: int
 
 
 Quantities = Mapping[uuid.UUID, int]
-"""Copies by edition, in the order in which they were asked for."""
+"""Copies by edition, in the order of the request."""
 
 
 def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
-    """An order of all that is wanted, taken from the stocks, or nothing. Lines of the same edition are taken together.
+    """Place an order and take all copies from the stocks, or nothing. Lines of the same edition are added up.
 
-    Each price is kept as it is now. Raises `OutOfStock` for the first line of which too little is left, `NotFound`, `Invalid`.
+    Stores the present prices. Raises `OutOfStock` for the first line with too few copies left, `NotFound`, `Invalid`.
     """
     wanted = _checked(lines)
     editions = queries.locked_editions(wanted, viewer=buyer_id)
@@ -99,7 +99,7 @@ def _checked(lines: Sequence[NewLine]) -> Quantities:
 
 
 def _sell(wanted: Quantities, editions: Mapping[uuid.UUID, Edition]) -> None:
-    """Take the copies from stocks that are held; each only if there are so many left."""
+    """Take the copies from locked editions. Raises `OutOfStock`."""
     enough = Q()
     for one, quantity in wanted.items():
         enough |= Q(pk=one, stock__gte=quantity)
@@ -112,21 +112,21 @@ def _sell(wanted: Quantities, editions: Mapping[uuid.UUID, Edition]) -> None:
 
 
 def _quantity_of(quantities: Quantities) -> Case:
-    """SQL: how many copies of a row's edition."""
+    """SQL: the number of copies of a row's edition."""
     number = BigIntegerField()
     return Case(*(When(pk=one, then=Value(quantity)) for one, quantity in quantities.items()), output_field=number)
 
 
 def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, seen: Expected) -> tuple[Order, Applied]:
-    """Let the order come to this status, if it may and is as it was at `seen`.
+    """Move the order to this status, if the step is allowed and the order has not changed since `seen`.
 
-    The author of its editions confirms and ships, the buyer cancels, as long as nothing was shipped. Cancelling gives the
-    copies back, once. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    The author of its editions confirms and ships it; the buyer may cancel it until it is shipped. Cancelling puts the copies
+    back, once. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     order = _order(order_id, person_id)
     _may(order, person_id, to)
     cancelled = to is OrderStatus.CANCELLED
-    # Editions are locked before orders, everywhere; they are written only once the order has been.
+    # Editions are locked before orders (the lock order), but written after them.
     quantities = _locked_quantities(order_id) if cancelled else {}
     rows = _moved(order_id, to, seen) if FROM[to] else []
     if rows:
@@ -164,14 +164,14 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
 
 
 def _locked_quantities(order_id: uuid.UUID) -> Quantities:
-    """The copies in an order, whose editions nobody else writes to until the unit of work ends."""
+    """The copies in an order; locks their editions until the unit of work ends."""
     quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
     list(editions_in(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     return quantities
 
 
 def give_back(quantities: Quantities) -> None:
-    """Put copies back into the stocks from which they were taken."""
+    """Put copies back into the stocks."""
     write_all(editions_in(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
 
 

@@ -1,6 +1,6 @@
-"""Looks up editions, orders and lines, and lists them a page at a time. `viewer` is the id of who asks, or None.
+"""Queries for editions, orders and lines. `viewer` is a person's id, or None when signed out.
 
-An edition can be found by whoever finds its story, an order by its buyer and by the author of its editions.
+An edition is visible to everybody who can find its story; an order to its buyer and to the author of its editions.
 """
 
 import uuid
@@ -50,20 +50,20 @@ def editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid
 
 
 def locked_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
-    """`editions`, and nobody else writes to them until the unit of work ends.
+    """`editions`, locked until the unit of work ends.
 
-    They are locked in the order of their ids, so that two orders of the same editions cannot wait for each other in a circle.
+    They are locked in the order of their ids, so that two orders of the same editions cannot deadlock.
     """
     return {row.id: row for row in Edition.objects.raw(LOCKED_EDITIONS, {"ids": list(ids), "viewer": viewer})}
 
 
 def ordered_editions(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Edition]:
-    """All of these editions, in one query: of orders that the viewer has found, whatever has become of the story."""
+    """All of these editions, in one query, without visibility checks: for orders that the viewer may see."""
     return Edition.objects.in_bulk(list(ids))
 
 
 def published_editions(window: Window, *, viewer: uuid.UUID | None, mature: bool) -> Page[Edition]:
-    """The editions of published stories, newest first; of stories for adults only if the viewer wants those shown."""
+    """The editions of published stories, newest first; of stories for adults only with `mature`."""
     between, places = window.condition("edition.created_at", "edition.id")
     sql = PUBLISHED_EDITIONS.format(between=between, order=window.order("edition.created_at", "edition.id"))
     return Page.of(Edition.objects.raw(sql, [viewer, viewer, mature, viewer, *places]), window)
@@ -72,7 +72,7 @@ def published_editions(window: Window, *, viewer: uuid.UUID | None, mature: bool
 def editions_of(
     stories: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
 ) -> dict[uuid.UUID, Page[Edition]]:
-    """A page of editions for each story, newest first, in one query; none of a story that the viewer cannot find."""
+    """A page of editions for each story that the viewer can find, newest first, in one query."""
     between, places = window.condition("edition.created_at", "edition.id")
     sql = EDITIONS_OF_STORIES.format(
         between=between,
@@ -84,17 +84,17 @@ def editions_of(
 
 
 def orders(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Order]:
-    """The orders among these ids that the viewer has placed or has to serve, in one query."""
+    """The orders among these ids that the viewer has placed or received, in one query."""
     return {row.id: row for row in Order.objects.raw(ORDERS, {"ids": list(ids), "viewer": viewer})}
 
 
 def orders_by(buyer: uuid.UUID, window: Window) -> Page[Order]:
-    """What somebody has ordered, newest first."""
+    """The orders that a person has placed, newest first."""
     return _orders("buyer_id", buyer, window)
 
 
 def orders_from(author: uuid.UUID, window: Window) -> Page[Order]:
-    """What others have ordered of an author's editions, and the author too, newest first."""
+    """The orders of an author's editions, newest first."""
     return _orders("author_id", author, window)
 
 

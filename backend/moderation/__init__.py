@@ -1,1 +1,1 @@
-"""Reports of what somebody has seen, and what moderators do about them."""
+"""Reports to the moderators, and what moderators do with them."""

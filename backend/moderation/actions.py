@@ -1,6 +1,6 @@
-"""Writes to reports: making one, and what a moderator does with it.
+"""Writes to reports: creating one, and a moderator's steps.
 
-Each step of a moderator is conditioned on the report's version, so of two moderators one acts and the other is told.
+Each step is conditioned on the report's version, so of two moderators one acts and the other gets a conflict.
 """
 
 import uuid
@@ -30,14 +30,14 @@ WHY_NOT = {
     ReportStatus.CLAIMED: "is claimed: use unclaimReport first.",
     ReportStatus.RESOLVED: "is resolved: use reopenReport first.",
 }
-"""Why a step cannot be taken from a status that the moderator has seen."""
+"""Messages for steps that are not allowed in the report's status."""
 
 
 def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str) -> Written:
-    """Ask the moderators to look at something. Who has an open report of it gets that one back.
+    """Report something to the moderators. Returns the reporter's open report of it, if there is one.
 
-    How many somebody may make a day is a rule over many rows, and holds only if this runs SERIALIZABLE. Raises
-    `NotFound`, `Forbidden` beyond that limit, `Invalid`.
+    The daily limit is a rule over many rows, which holds only at the isolation level SERIALIZABLE. Raises `NotFound`,
+    `Forbidden` beyond the limit, `Invalid`.
     """
     check = Checker()
     reason = check.text("reason", reason, most=REASON_CHARACTERS)
@@ -52,7 +52,7 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     if Report.objects.filter(reporter_id=reporter_id, created_at__gte=_today()).count() >= settings.REPORTS_A_DAY:
         raise Forbidden(f"You have made {settings.REPORTS_A_DAY} reports today; make more tomorrow (UTC).")
     made = Report(about_id=about_id, reporter_id=reporter_id, reason=reason, **subject)
-    # One that has been opened again meanwhile is a serialization failure with ON CONFLICT, and so found on the next run.
+    # If a report was reopened concurrently, ON CONFLICT causes a serialization failure, and the retry finds it.
     Report.objects.bulk_create([made], ignore_conflicts=True)
     return Report.objects.get(pk=made.pk), Applied.WRITTEN
 
@@ -62,7 +62,7 @@ def _today() -> datetime:
 
 
 def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:
-    """Take on an open report. Raises `Conflict`, `NotFound`, and `Invalid` if it was seen not to be open."""
+    """Claim an open report. Raises `Conflict`, `NotFound`, and `Invalid` if it is not open."""
     rows = _moved(report_id, seen, Q(status=ReportStatus.OPEN), ReportStatus.CLAIMED, claimed_by_id=moderator_id)
     if rows:
         return rows[0], Applied.WRITTEN
@@ -73,7 +73,7 @@ def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Writ
 
 
 def unclaim(report_id: uuid.UUID, seen: Expected) -> Written:
-    """Let go of a claimed report, whoever claimed it. Raises `Conflict`, `NotFound`, `Invalid` for one that is resolved."""
+    """Unclaim a report, whoever claimed it. Raises `Conflict`, `NotFound`, and `Invalid` if it is resolved."""
     rows = _moved(report_id, seen, Q(status=ReportStatus.CLAIMED), ReportStatus.OPEN, claimed_by_id=None)
     if rows:
         return rows[0], Applied.WRITTEN
@@ -84,9 +84,10 @@ def unclaim(report_id: uuid.UUID, seen: Expected) -> Written:
 
 
 def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
-    """Open a resolved report again; what came of it stays done.
+    """Reopen a resolved report; the effects of its outcome stay.
 
-    Raises `Conflict`, `NotFound`, and `Invalid` if it is claimed, its subject is gone, or its reporter has made another.
+    Raises `Conflict`, `NotFound`, and `Invalid` if it is claimed, its subject is deleted, or its reporter has another open
+    one.
     """
     start = Q(status=ReportStatus.RESOLVED) & reduce(or_, (Q(**{f"{kind}__isnull": False}) for kind in SUBJECTS))
     try:
@@ -105,10 +106,10 @@ def reopen(report_id: uuid.UUID, seen: Expected) -> Written:
 
 
 def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcome, seen: Expected) -> Written:
-    """Settle a report that is open, or claimed by this moderator, and do to its subject what the outcome says.
+    """Resolve a report that is open, or claimed by this moderator, and apply the outcome to its subject.
 
-    The subject is written before the report, as by whoever deletes it: so the two cannot wait for each other. Where the
-    report turns out to have changed, all of it is undone. Raises `Conflict`, `NotFound`, `Invalid`.
+    The subject is written before the report, in the same lock order as deletions, which avoids deadlocks. If the report has
+    changed, everything is rolled back. Raises `Conflict`, `NotFound`, `Invalid`.
     """
     present = Report.objects.filter(pk=report_id).first()
     if present is None or not _may_resolve(present, moderator_id):
@@ -132,17 +133,17 @@ def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
     return present.status == ReportStatus.OPEN
 
 
-# --- What they share --------------------------------------------------------------------------------------------
+# --- Helpers ----------------------------------------------------------------------------------------------------
 
 
 def _moved(report_id: uuid.UUID, seen: Expected, start: Q, status: ReportStatus, **values: Any) -> list[Report]:
-    """The one conditioned write of a report: it stands as in `start`, and has not changed since `seen`."""
+    """The conditioned write of a report, if it matches `start` and has not changed since `seen`."""
     rows = Report.objects.filter(unchanged(Report, seen, ["state"]), start, pk=report_id)
     return write(rows, status=status, **values, **stamped(Report, ["state"]))
 
 
 def _present(report_id: uuid.UUID, seen: Expected, mine: ReportStatus) -> Report:
-    """The report as it is now, unless it has changed since `seen`: then raises `Conflict`. Raises `NotFound`."""
+    """The present report. Raises `Conflict` if it has changed since `seen`, `NotFound`."""
     present = Report.objects.filter(pk=report_id).first()
     if present is None:
         raise NotFound(UNKNOWN_REPORT)
@@ -155,5 +156,5 @@ def _present(report_id: uuid.UUID, seen: Expected, mine: ReportStatus) -> Report
 
 def _not_from(present: Report) -> Refusal:
     if present.status == ReportStatus.OPEN:
-        return Busy(after_ms=after_busy_ms())  # it has been opened since the write looked at it
+        return Busy(after_ms=after_busy_ms())  # it was reopened after the write
     return Invalid.one("id", WHY_NOT[ReportStatus(present.status)])

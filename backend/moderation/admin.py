@@ -1,4 +1,4 @@
-"""Reports in the admin: to be looked at. Moderators act on them through the API, which tells one from the other."""
+"""Reports in the admin, read-only. Moderators act on them through the API, which records who acted."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""The digest of a day of moderation: one notification for each moderator and day, however often it is made."""
+"""The daily digest: one notification for each moderator and day, however often the job runs."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,9 +10,9 @@ from backend.people.models import Account
 
 
 def tell_moderators(day: date) -> None:
-    """Tell every moderator how many reports are open and claimed, and how many were resolved on that day (UTC).
+    """Notify every moderator how many reports are open and claimed, and how many were resolved on that day (UTC).
 
-    One transaction, so all of them are told the same; whoever has been told of the day is not told again.
+    One transaction, so that all get the same numbers. Moderators who have the day's digest get no second one.
     """
     begin = datetime.combine(day, time(), tzinfo=UTC)
     on_that_day = Q(updated_at__gte=begin, updated_at__lt=begin + timedelta(days=1))

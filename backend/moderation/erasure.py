@@ -1,4 +1,4 @@
-"""What becomes of reports when their subject is deleted, for whatever reason, or a person in them leaves."""
+"""Moderation's part of deletions: reports whose subject is deleted, or with a person who leaves."""
 
 import uuid
 from collections.abc import Sequence
@@ -17,26 +17,25 @@ SWEPT_COLUMNS = {"moderation_report": ("about_id", "reporter_id", "claimed_by_id
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:
-    """Reports of the story and of its chapters are resolved."""
+    """Resolve reports of the story and of its chapters."""
     resolve_reports(story=[story_id], chapter=chapter_ids)
 
 
 def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
-    """Reports of the chapter are resolved."""
+    """Resolve reports of the chapter."""
     resolve_reports(chapter=[chapter.pk])
 
 
 def whispers_deleted(whisper_ids: Sequence[uuid.UUID]) -> None:
-    """Reports of the whispers are resolved."""
+    """Resolve reports of the whispers."""
     resolve_reports(whisper=whisper_ids)
 
 
 def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
-    """Resolve the reports of things that are gone: nobody need look at them any more. `gone` has their ids by kind.
+    """Resolve the reports of deleted things. `gone` has their ids by kind.
 
-    The reports stay, with whom they were about, what was said, and what had come of them before. The deletion holds the
-    things, so nobody adds a report meanwhile. They are locked in the order of their ids, as by whoever takes them away with
-    one of their reporters.
+    The reports themselves stay. The caller has locked the things, so nobody can add a report meanwhile. Reports are locked in
+    the order of their ids, like in `sweep_person`, which avoids deadlocks.
     """
     of_them = Report.objects.filter(reduce(or_, (Q(**{f"{kind}_id__in": ids}) for kind, ids in gone.items())))
     write_all(
@@ -49,9 +48,9 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many reports by and about somebody who has left, whose things are gone; returns whether there may be more.
+    """Delete up to `limit` reports by or about a person who has left; returns whether there may be more.
 
-    Reports that they were to settle as a moderator are open again; those that they have settled stay so.
+    Reports that they had claimed as a moderator are open again; those that they resolved stay resolved.
     """
     for side, order in (("reporter_id", "created_at"), ("about_id", "pk")):
         found = _some(side, person_id, order, limit)
@@ -70,7 +69,7 @@ def _some(side: str, person_id: uuid.UUID, order: str, limit: int) -> list[uuid.
 
 
 def _held(found: Sequence[uuid.UUID], side: str, person_id: uuid.UUID) -> "QuerySet[Report]":
-    """The reports among these ids that are the person's still, locked in the order of their ids."""
+    """Lock, in the order of ids, the reports among these that still belong to the person."""
     held = Report.objects.filter(pk__in=found, **{side: person_id})
     list(held.order_by("pk").select_for_update().values_list("pk"))
     return held

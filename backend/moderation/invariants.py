@@ -1,4 +1,4 @@
-"""What must hold of reports."""
+"""Invariants of reports, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 from backend.moderation.models import SUBJECTS

@@ -1,4 +1,4 @@
-"""The rows of moderation: reports."""
+"""Models: reports."""
 
 import uuid
 
@@ -14,11 +14,11 @@ from backend.people.models import Person
 REASON_CHARACTERS = 1_000
 
 SUBJECTS = ("whisper", "story", "chapter", "person")
-"""What can be reported: each a foreign key of its own."""
+"""What can be reported; each has its own foreign key."""
 
 
 class ReportStatus(models.TextChoices):
-    """Where a report stands."""
+    """The status of a report."""
 
     OPEN = "OPEN", "open"
     CLAIMED = "CLAIMED", "claimed"
@@ -26,7 +26,7 @@ class ReportStatus(models.TextChoices):
 
 
 class ReportOutcome(models.TextChoices):
-    """What became of a report."""
+    """How a report was resolved."""
 
     DISMISSED = "DISMISSED", "dismissed"
     MARKED_NSFW = "MARKED_NSFW", "marked NSFW"
@@ -34,7 +34,7 @@ class ReportOutcome(models.TextChoices):
 
 
 def _has_one_subject() -> Q:
-    """Exactly one; none where the subject has been deleted, which resolves its reports."""
+    """Exactly one subject; none if it was deleted, which also resolves the report."""
     one = Q()
     for subject in SUBJECTS:
         one |= Q(**{f"{other}__isnull": other != subject for other in SUBJECTS})
@@ -43,7 +43,7 @@ def _has_one_subject() -> Q:
 
 
 def _one_open(subject: str, *, or_nobody: bool = False) -> models.UniqueConstraint:
-    """One reporter has one report of a thing that is not resolved; for a whisper the server counts as a reporter."""
+    """A reporter has at most one unresolved report of a thing; for whispers the screening counts as a reporter."""
     return models.UniqueConstraint(
         fields=[subject, "reporter"],
         name=f"report_one_open_of_a_{subject}",
@@ -53,15 +53,15 @@ def _one_open(subject: str, *, or_nobody: bool = False) -> models.UniqueConstrai
 
 
 class Report(models.Model):
-    """That somebody, or the screening of a whisper, asks the moderators to look at something."""
+    """A report to the moderators, by a person or by the screening of a whisper."""
 
     LOCK_RANK = 700
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     about = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
-    """Whose thing is reported; it stays when the thing has been deleted."""
+    """The author of the reported thing; kept when the thing is deleted."""
     reporter = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False, null=True)
-    """None where the screening of a whisper made it."""
+    """None if the screening created it."""
     whisper = models.ForeignKey("whispers.Whisper", on_delete=models.PROTECT, related_name="+", null=True)
     story = models.ForeignKey("stories.Story", on_delete=models.PROTECT, related_name="+", null=True)
     chapter = models.ForeignKey("stories.Chapter", on_delete=models.PROTECT, related_name="+", null=True)
@@ -70,7 +70,7 @@ class Report(models.Model):
     status = models.CharField(max_length=8, choices=ReportStatus.choices, default=ReportStatus.OPEN)
     outcome = models.CharField(max_length=11, choices=ReportOutcome.choices, null=True)  # noqa: DJ001
     claimed_by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False, null=True)
-    """The moderator who works on it, or who has resolved it."""
+    """The moderator who claimed or resolved it."""
     created_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
@@ -115,6 +115,6 @@ class Report(models.Model):
 
     @property
     def subject_key(self) -> tuple[str, uuid.UUID] | None:
-        """What is reported: which kind, and its id; None where it has been deleted."""
+        """The kind and the id of the subject; None if it was deleted."""
         found = ((kind, getattr(self, f"{kind}_id")) for kind in SUBJECTS)
         return next((one for one in found if one[1] is not None), None)

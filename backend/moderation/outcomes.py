@@ -1,4 +1,4 @@
-"""What the outcome of a report does to its subject, in the transaction that resolves the report."""
+"""Applies the outcome of a report to its subject, in the transaction that resolves the report."""
 
 import uuid
 from collections.abc import Callable
@@ -15,21 +15,21 @@ from backend.whispers.models import Whisper
 
 
 def _nothing() -> None:
-    """Nothing is left to do."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What has been done to the subject, and what goes with it."""
+    """What remains to be done after the subject was written."""
 
     of_report: dict[str, Any] = field(default_factory=dict)
-    """Values that the report gets because of it."""
+    """Values to set on the report."""
     afterwards: Callable[[], None] = _nothing
-    """What has its turn, in the order of locks, after the report."""
+    """A further write that must come after the report in the lock order."""
 
 
 def carry_out(report: Report, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:
-    """Do what the outcome says to whatever the subject is now. Raises `Invalid` where there is no such thing to do."""
+    """Apply the outcome to the subject's present state. Raises `Invalid` if it does not apply to this kind of subject."""
     if outcome is ReportOutcome.DISMISSED:
         return Done()
     if report.person_id is not None:
@@ -58,7 +58,7 @@ def _of_story(story_id: uuid.UUID | None, outcome: ReportOutcome, moderator_id: 
 
 
 def _story_of(report: Report) -> uuid.UUID | None:
-    """The reported story, or that of the reported chapter; None if it has just been deleted."""
+    """The reported story, or the story of the reported chapter; None if it was just deleted."""
     if report.chapter_id is None:
         return report.story_id
     return Chapter.objects.filter(pk=report.chapter_id).values_list("story_id", flat=True).first()

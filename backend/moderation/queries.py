@@ -1,4 +1,4 @@
-"""Reads of reports: for moderators."""
+"""Queries for reports, for moderators."""
 
 import uuid
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ SELECT report.*, report.created_at AS place_at FROM moderation_report AS report 
 
 
 def is_moderator(person: uuid.UUID) -> bool:
-    """Whether this person may moderate."""
+    """Whether this person is a moderator."""
     return Account.objects.filter(person_id=person, is_staff=True, is_active=True).exists()
 
 
@@ -24,7 +24,7 @@ def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Report]:
 
 
 def reports(status: ReportStatus | None, window: Window) -> Page[Report]:
-    """The reports that stand so, or all, in the window's order."""
+    """The reports with this status, or all, in the window's order."""
     between, places = window.condition("report.created_at", "report.id")
     sql = REPORTS.format(
         status="TRUE" if status is None else "report.status = %s",
@@ -35,10 +35,10 @@ def reports(status: ReportStatus | None, window: Window) -> Page[Report]:
 
 
 def stories(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Story]:
-    """These stories, drafts and those across a block included, in one query; none of somebody who has left."""
+    """These stories, including drafts and regardless of blocks, in one query; none of people who have left."""
     return Story.objects.filter(author__left_at__isnull=True).in_bulk(list(ids))
 
 
 def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Chapter]:
-    """These chapters with their stories, drafts and those across a block included, in one query; as `stories`."""
+    """These chapters with their stories, with the same visibility as `stories`, in one query."""
     return Chapter.objects.filter(story__author__left_at__isnull=True).select_related("story").in_bulk(list(ids))

@@ -1,7 +1,7 @@
-"""Screening all whispers again when the policy has changed: in batches, each a unit of work that also moves the mark.
+"""Screens all whispers again after a change of the policy, in batches; each is a unit of work that also stores the progress.
 
-What is found by a rule for the first time is kept as when a whisper is created. What a rule has found before is left as it
-is, with whatever moderators have made of it since. So screening a whisper twice is the same as screening it once.
+New findings of a rule are stored as for a new whisper. Earlier findings are ignored, so moderators' decisions stay, and
+screening a whisper twice has the effect of screening it once.
 """
 
 import time
@@ -18,9 +18,9 @@ from backend.whispers.models import Flag, Screening, Whisper
 from backend.whispers.policy import Finding, Screen
 
 BATCH = 500
-"""Whispers that are looked at at once: few enough that the transaction is over in a moment."""
+"""Whispers per batch: few enough for a short transaction."""
 SETTLED = timedelta(minutes=1)
-"""Longer than a unit of work lasts: what was being created under the old policy has been committed by then."""
+"""Longer than any unit of work, so that whispers created under the old policy are committed by then."""
 
 MARK = """
 INSERT INTO whispers_screening AS mark (id, policy, done) VALUES (1, %s, false)
@@ -31,11 +31,11 @@ ON CONFLICT (id) DO UPDATE SET
     done = mark.done AND mark.policy >= EXCLUDED.policy
 RETURNING *, began_at < now() - %s AS settled
 """
-"""Locks the mark, made if there is none. A later policy begins at the beginning."""
+"""Lock the progress row, inserting it if needed. A newer policy starts from the first whisper."""
 
 
 def rescreen() -> None:
-    """Screen all whispers that the present policy has not seen."""
+    """Screen all whispers that the present policy has not screened."""
     while unit_of_work(screen_some):
         pass
 
@@ -43,8 +43,8 @@ def rescreen() -> None:
 def screen_some() -> bool:
     """Screen the next batch of whispers; returns whether there may be more.
 
-    Ids are in the order of time. The mark never enters the last minute, and the screening is not done within a minute of its
-    beginning: a whisper that was being created with the policy as it was before is still found, by the next job.
+    Ids are in the order of time. The progress never enters the last minute, and a screening does not end within a minute of
+    its start. So a whisper that was being created under the old policy is still found, by the next job.
     """
     screen = policy.current()
     mark: Any
@@ -71,7 +71,7 @@ def _newest_settled(batch: list[Whisper], reached: uuid.UUID | None) -> uuid.UUI
 
 
 def _keep_new_findings(screen: Screen, batch: list[Whisper]) -> None:
-    """Mark, flag and report those of which a rule finds something for the first time, unless they are deleted meanwhile."""
+    """Mark, flag and report the whispers with new findings, unless they were deleted meanwhile."""
     suspects = [whisper for whisper in batch if screen.of(whisper.text) is not None]
     flags = Flag.objects.in_bulk([whisper.pk for whisper in suspects]) if suspects else {}
     new: dict[uuid.UUID, Finding] = {}
@@ -82,7 +82,7 @@ def _keep_new_findings(screen: Screen, batch: list[Whisper]) -> None:
             new[whisper.pk] = found
     if not new:
         return
-    there = Whisper.objects.filter(pk__in=new, author__left_at__isnull=True)  # what is left of others is being swept
+    there = Whisper.objects.filter(pk__in=new, author__left_at__isnull=True)  # the others are being swept
     held = list(there.order_by("pk").select_for_update(no_key=True, of=("self",)))
     write_all(
         Whisper.objects.filter(pk__in=[one.pk for one in held], nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"])

@@ -1,4 +1,4 @@
-"""What somebody reports: found as they may see it, and locked so that it is still there when the report is."""
+"""Finds the subject of a report, as its reporter may see it, and locks it against deletion."""
 
 import uuid
 
@@ -10,9 +10,11 @@ from backend.whispers import queries as whispers
 
 
 def locked_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uuid.UUID:
-    """Whose it is. Raises `NotFound` for what is not there, and in the same words for what the viewer cannot see.
+    """Lock the subject and return its author. Raises `NotFound` if it does not exist or the viewer may not see it, with the
+    same message.
 
-    It cannot be deleted until the unit of work ends; a person who leaves meanwhile has the report refused at its commit.
+    The subject cannot be deleted until the unit of work ends. If its author leaves meanwhile, the report is refused at its
+    commit.
     """
     owner = BY_KIND[kind](subject_id, viewer)
     if owner is None:

@@ -1,4 +1,4 @@
-"""What the screening of a whisper asks for: a flag for what was found, and a report to the moderators where a rule says so."""
+"""Screens whispers: stores findings as flags, and reports to the moderators if a rule says so."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from backend.whispers.policy import Finding
 
 
 class Created(NamedTuple):
-    """A new whisper, and the report that its screening made, if it did."""
+    """A new whisper, and the report by its screening, if any."""
 
     whisper: Whisper
     report: Report | None
 
 
 def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> Created:
-    """A whisper, the flag for what the policy finds in it, and the report to the moderators: all of it, or nothing.
+    """Create a whisper, its flag and its report, in one transaction.
 
     Raises `Invalid`.
     """
@@ -29,13 +29,13 @@ def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> Created:
 
 
 Found = tuple[Whisper, Flag | None, Finding]
-"""A whisper, which the caller holds and has marked NSFW; what was found in it before; and what has been found now."""
+"""A whisper that the caller has locked and marked NSFW, its earlier flag if any, and the new finding."""
 
 
 def keep_findings(found: Sequence[Found]) -> list[Report]:
-    """Flag these whispers, and report to the moderators those of which a rule asks for it. Returns the reports.
+    """Flag these whispers, and report those with a rule that asks for it. Returns the new reports.
 
-    Of a whisper of which they have an automatic report that is not resolved they get no other.
+    A whisper with an unresolved automatic report gets no second one.
     """
     Flag.objects.bulk_create(
         (_flag(*one) for one in found),
@@ -49,7 +49,7 @@ def keep_findings(found: Sequence[Found]) -> list[Report]:
 
 
 def _flag(whisper: Whisper, before: Flag | None, found: Finding) -> Flag:
-    """All that has ever been found in it, with the worst effect."""
+    """A flag with all findings, old and new, and the worst effect."""
     rules, effect = (before.rules, before.effect) if before else ([], Effect.FLAG)
     worst = Effect.REPORT if Effect.REPORT in (effect, found.effect) else Effect.FLAG
     return Flag(

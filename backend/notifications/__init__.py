@@ -1,1 +1,1 @@
-"""What people are told of: each event once, and whether they have read it."""
+"""Notifications: each person is notified of each event once, and can mark it read."""

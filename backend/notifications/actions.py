@@ -1,4 +1,4 @@
-"""Writes to notifications by whom they are for."""
+"""Writes to notifications by their recipients."""
 
 import uuid
 
@@ -14,7 +14,7 @@ UNKNOWN_NOTIFICATION = "There is no such notification."
 
 
 def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> tuple[Notification, Applied]:
-    """Remember that the person has read it, if it is as it was at `seen`. Raises `Conflict`, `NotFound`."""
+    """Mark the notification read, if it has not changed since `seen`. Raises `Conflict`, `NotFound`."""
     unread = queries.found_by(person_id).filter(pk=notification_id, read_at__isnull=True)
     rows = write(
         unread.filter(unchanged(Notification, seen, ["read"])), read_at=Now(), **stamped(Notification, ["read"])

@@ -1,4 +1,4 @@
-"""Notifications in the admin: to be looked at."""
+"""Notifications in the admin, read-only."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from backend.notifications.models import Announcement, Notification
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly):
-    """Who was told of what."""
+    """Notifications."""
 
     list_display = ("created_at", "person", "kind", "story", "day", "read_at", "version")
     list_filter = ("kind",)
@@ -17,7 +17,7 @@ class NotificationAdmin(ReadOnly):
 
 @admin.register(Announcement)
 class AnnouncementAdmin(ReadOnly):
-    """How far the telling of stories has come."""
+    """Progress of notifying followers of stories."""
 
     list_display = ("story", "publication", "reached_at", "done")
     list_filter = ("done",)

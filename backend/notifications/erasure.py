@@ -1,4 +1,4 @@
-"""What becomes of notifications when the story that they tell of goes, or the person whom they tell."""
+"""Notifications' part of deletions: when a story or its recipient's account is deleted."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ SWEPT_COLUMNS = {"notifications_notification": ("person_id",)}
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many of what somebody who has left was told; returns whether there may be more."""
+    """Delete up to `limit` notifications of a person who has left; returns whether there may be more."""
     return _remove_some(Notification.objects.filter(person_id=person_id).order_by("-created_at", "-pk"), limit)
 
 
 def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
-    """Take away so many of those that tell of a story which the caller holds as a draft; returns whether there may be more."""
+    """Delete up to `limit` notifications of a story, a draft that the caller has locked; returns whether there may be more."""
     return _remove_some(Notification.objects.filter(story_id=story_id).order_by("person_id"), limit)
 
 
@@ -28,6 +28,6 @@ def _remove_some(notifications: "QuerySet[Notification]", limit: int) -> bool:
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
-    """Nobody is told any more of a story that is deleted, nor has been. The deletion holds the story."""
+    """Delete all notifications of a deleted story and its announcement. The caller has locked the story."""
     Announcement.objects.filter(pk=story_id).delete()
     remove_all(Notification.objects.filter(story_id=story_id))

@@ -1,8 +1,8 @@
-"""Telling the followers of an author of a story that was published: in batches, each follower once.
+"""Notifies an author's followers of a published story, in batches, each follower once.
 
-A batch is one unit of work: it tells some followers, and moves the mark of how far the telling has come, which it has
-locked. So whoever does the same job at the same time waits, and goes on from there; whoever does it again after a crash does
-so too. That a follower is told of a story once, also if it is published again, is a unique constraint.
+A batch is one unit of work: it locks the progress row (`Announcement`), notifies some followers, and advances the progress.
+So two workers at the same job wait for each other, and a job that is repeated after a crash continues where it stopped. A
+unique constraint ensures that a follower is notified of a story once, even if it is published again.
 """
 
 import uuid
@@ -13,7 +13,7 @@ from backend.social.queries import followers_after
 from backend.stories.row_locks import lock_published
 
 BATCH = 500
-"""Followers who are told at once: few enough that the transaction is over in a moment."""
+"""Followers per batch: few enough for a short transaction."""
 
 MARK = """
 INSERT INTO notifications_announcement AS mark (story_id, publication, done) VALUES (%s, %s, false)
@@ -24,19 +24,19 @@ ON CONFLICT (story_id) DO UPDATE SET
     done = mark.done AND mark.publication >= EXCLUDED.publication
 RETURNING *
 """
-"""Locks the mark, made if there is none. A later publication begins at the beginning: others may follow by now."""
+"""Lock the progress row, inserting it if needed. A later publication starts again, because there may be new followers."""
 
 
 def announce(story_id: uuid.UUID, version: int) -> None:
-    """Tell everybody who follows the author of the story that was published at this version."""
+    """Notify all followers of the author of the story that was published at this version."""
     while unit_of_work(lambda: tell_some(story_id, version)):
         pass
 
 
 def tell_some(story_id: uuid.UUID, version: int) -> bool:
-    """Tell the next batch of followers; returns whether there may be more.
+    """Notify the next batch of followers; returns whether there may be more.
 
-    There are none to be told of a story that is no longer published: if it is published again, that is a job of its own.
+    Does nothing if the story is no longer published: publishing it again defers its own job.
     """
     author_id = lock_published(story_id, version)
     if author_id is None:

@@ -1,9 +1,9 @@
-"""What must hold of notifications, and of how far followers have been told of a story."""
+"""Invariants of notifications and of announcements, for `manage.py verify`."""
 
 from backend.engine.checks import Check
 
 OPEN_AT_ONCE = "interval '1 minute'"
-"""Longer than a unit of work lasts: who followed so long before a publication had done so for everybody to see."""
+"""Longer than any unit of work: a follow that is so much older than a publication was committed before it."""
 
 INVARIANTS = (
     Check(

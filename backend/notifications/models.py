@@ -1,4 +1,4 @@
-"""The rows of notifications: what somebody is told of, and how far the telling of a story has come."""
+"""Models: notifications, and the progress of notifying followers of a story."""
 
 import uuid
 from datetime import datetime
@@ -13,7 +13,7 @@ from backend.engine.presence import PresenceGuard
 from backend.people.models import Person
 
 FIGURES = ("open_reports", "claimed_reports", "resolved_reports")
-"""What a digest tells."""
+"""The columns of a digest."""
 
 
 class NotificationKind(models.TextChoices):
@@ -28,7 +28,7 @@ def _given(*names: str, null: bool) -> Q:
 
 
 class Notification(models.Model):
-    """That somebody is told of an event. It never changes; whether it has been read may."""
+    """A notification of one person about one event. Only its read mark can change."""
 
     LOCK_RANK = 810
 
@@ -37,13 +37,13 @@ class Notification(models.Model):
     kind = models.CharField(max_length=17, choices=NotificationKind.choices)
     story = models.ForeignKey("stories.Story", on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
     day = models.DateField(null=True)
-    """Of which day (UTC) this is the digest."""
+    """The day (UTC) of a digest."""
     open_reports = models.PositiveIntegerField(null=True)
-    """How many reports were open when the digest was made."""
+    """Reports that were open when the digest was made."""
     claimed_reports = models.PositiveIntegerField(null=True)
-    """How many were claimed then."""
+    """Reports that were claimed then."""
     resolved_reports = models.PositiveIntegerField(null=True)
-    """How many were resolved on that day, and still were."""
+    """Reports that were resolved on that day and not reopened."""
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)
     version = models.BigIntegerField(default=1)
@@ -90,16 +90,16 @@ class Notification(models.Model):
 
 
 class Announcement(models.Model):
-    """How far the followers of an author have been told of a story: moved by the transaction that tells some more."""
+    """The progress of notifying an author's followers of a story. Each batch updates it in its own transaction."""
 
     LOCK_RANK = 800
 
     story = models.OneToOneField("stories.Story", on_delete=models.PROTECT, primary_key=True, related_name="+")
     publication = models.BigIntegerField()
-    """The version that the story got by the publication which is told."""
+    """The story's version made by the publication."""
     reached_at = models.DateTimeField(null=True)
     reached_id = models.UUIDField(null=True)
-    """The follower who was told last, and since when they follow; None before the first."""
+    """The follower who was notified last (`reached_at`: since when they follow); None before the first."""
     done = models.BooleanField(default=False)
 
     class Meta:
@@ -116,7 +116,7 @@ class Announcement(models.Model):
 
     @property
     def place(self) -> tuple[datetime, uuid.UUID] | None:
-        """Where the telling goes on among the followers; None for the beginning."""
+        """After which follower to continue; None for the start."""
         if self.reached_at is None or self.reached_id is None:
             return None
         return self.reached_at, self.reached_id

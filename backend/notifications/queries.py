@@ -1,7 +1,7 @@
-"""Reads of notifications: each by whom it is for.
+"""Queries for notifications, for their recipients.
 
-What is about a story that the person cannot find now, a draft again or across a block, is not found either; it is back when the
-story is. Lists and counts also leave out what is about a story for adults, unless the person wants those shown (`mature`).
+Notifications of a story that the person cannot find now (a draft again, or across a block) are hidden until they can. Lists
+and counts also leave out stories for adults, unless the person asks for them (`mature`).
 """
 
 import uuid
@@ -22,7 +22,7 @@ FOUND = f"""
     SELECT FROM stories_story AS story WHERE story.id = {ROW}.story_id AND {visible(f"{ROW}.person_id")}
 ))
 """
-"""Whether a notification is found by whom it is for."""
+"""SQL: whether the recipient can find a notification."""
 
 SHOWN = f"""
 notification.person_id = %s AND (notification.story_id IS NULL OR EXISTS (
@@ -30,7 +30,7 @@ notification.person_id = %s AND (notification.story_id IS NULL OR EXISTS (
     WHERE story.id = notification.story_id AND {visible("notification.person_id")} AND (NOT story.mature OR %s)
 ))
 """
-"""Whether lists show a notification: parameters the person and `mature`."""
+"""SQL: whether lists show a notification. Parameters: the person, `mature`."""
 
 LIST = f"""
 SELECT notification.*, notification.created_at AS place_at FROM notifications_notification AS notification
@@ -50,7 +50,7 @@ SELECT count(*) FROM (
 
 
 def found_by(person: uuid.UUID) -> QuerySet[Notification]:
-    """Those that are for this person, and not about a story that they cannot find."""
+    """The notifications that this person can find."""
     return Notification.objects.filter(RawSQL(FOUND, [], output_field=BooleanField()), person_id=person)
 
 
@@ -60,7 +60,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, No
 
 
 def of_person(person: uuid.UUID, window: Window, *, unread: bool | None, mature: bool) -> Page[Notification]:
-    """What the person is told of, newest first; only what is unread, or only what is read, if that is asked for."""
+    """The person's notifications, newest first; `unread` selects unread or read ones, None both."""
     at, id_ = "notification.created_at", "notification.id"
     between, places = window.condition(at, id_)
     sql = LIST.format(read=READ[unread], between=between, order=window.order(at, id_))
@@ -68,7 +68,7 @@ def of_person(person: uuid.UUID, window: Window, *, unread: bool | None, mature:
 
 
 def unread_count(person: uuid.UUID, *, mature: bool) -> int:
-    """How many the person has not read: at most `MAX_COUNTED`, so that it costs the same however many there are."""
+    """How many notifications are unread, counted up to `MAX_COUNTED` to bound the cost."""
     with connection.cursor() as cursor:
         cursor.execute(UNREAD_COUNT, [person, mature])
         found: int = cursor.fetchone()[0]

@@ -1,1 +1,1 @@
-"""GraphQL machinery: from the text of a document to its answer."""
+"""Executes GraphQL: parsing, limits, validation, running and errors, without HTTP."""

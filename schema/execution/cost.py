@@ -1,7 +1,7 @@
-"""What an operation costs: how many fields its answer can have, by the pages and lists that it asks for.
+"""The cost of an operation: how many fields its answer can have, by the page sizes and lists that it asks for.
 
-A field counts 1, or what `WEIGHTS` says. What is selected of a list counts once for each item that there can be. So the
-cost is known before anything runs; a fragment is added up once, so it is found in time linear in the document.
+A field counts 1, or its entry in `WEIGHTS`. Fields within a list count once for each possible item. So the cost is known
+before execution. Each fragment is summed once, so the time is linear in the size of the document.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,20 +32,20 @@ from backend.pages import DEFAULT_SIZE, MAX_PAGE_SIZE
 from schema.execution.document_limits import CAP
 
 LISTED = 10
-"""Items that a list is taken to have of which no page is asked for, such as the chapters of a story."""
+"""The assumed length of lists without pagination, such as the chapters of a story."""
 
 MUTATION = 20
-"""What a mutation counts: a transaction."""
+"""The weight of a mutation, because it is a transaction."""
 
 WEIGHTS = {
     **dict.fromkeys(("Mutation.signIn", "Mutation.signUp", "Mutation.deleteAccount"), 2_000),
     "Mutation.changePassword": 4_000,
 }
-"""What counts more, by type and field: a password is slow to hash, on purpose."""
+"""The weights of expensive fields by type and field: hashing a password is slow on purpose."""
 
 PAGES = ("first", "last")
 IDS = ("ids", "people")
-"""Arguments that say how many items there are at most."""
+"""List arguments whose length limits the number of items."""
 
 MAX_REMEMBERED = 100
 
@@ -53,7 +53,7 @@ Sizes = Mapping[str, int]
 
 
 class Costs:
-    """What one operation costs, by its variables."""
+    """Computes the cost of one operation for given variables."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self._schema, self._operation = schema, operation
@@ -63,7 +63,7 @@ class Costs:
         }
         self._defaults = {one.variable.name.value: one.default_value for one in operation.variable_definitions or ()}
         self._sizing: set[str] = set()
-        """The variables that say how many items there are."""
+        """The variables that page sizes or id lists depend on."""
         self._sum({})
         self._known: dict[tuple[int, ...], int] = {}
 
@@ -94,7 +94,7 @@ class Costs:
 
 
 class _Sum:
-    """One adding up of an operation."""
+    """One computation for an operation."""
 
     def __init__(
         self,
@@ -107,9 +107,9 @@ class _Sum:
         self._known: dict[tuple[str, int], int] = {}
 
     def of(self, selections: Iterable[SelectionNode], parent: GraphQLNamedType | None, page: int) -> int:
-        """The cost of what is selected of a `parent`; of a connection, with that many items on its page.
+        """The cost of selections on `parent`; `page` is the number of items if it is a connection.
 
-        A thing is of one type only. So of what is selected for several types, the most that one of them costs counts.
+        An object has one type only. So of fragments on several object types, only the most expensive type counts.
         """
         shared, by_type = 0, {"": 0}
         for selection in selections:
@@ -122,7 +122,7 @@ class _Sum:
         return min(shared + max(by_type.values()), CAP)
 
     def _only(self, selection: SelectionNode, parent: GraphQLNamedType | None) -> str | None:
-        """The one type of thing that this is selected of; None where that is not said, or the parent's own."""
+        """The object type that a fragment is limited to; None if it has no condition, or one that does not narrow the parent."""
         node = self._fragments[selection.name.value] if isinstance(selection, FragmentSpreadNode) else selection
         condition = getattr(node, "type_condition", None)
         if condition is None or parent is None or condition.name.value == parent.name:
@@ -152,7 +152,7 @@ class _Sum:
         name = node.name.value
         definition: GraphQLField | None = getattr(parent, "fields", {}).get(name)
         if definition is None or parent is None:
-            return 1  # a name of introspection, which is judged apart
+            return 1  # introspection, which has its own limits
         own = WEIGHTS.get(f"{parent.name}.{name}", MUTATION if parent is self._schema.mutation_type else 1)
         if node.selection_set is None:
             return own
@@ -167,7 +167,7 @@ class _Sum:
         return min(own + times * self.of(node.selection_set.selections, inside, size), CAP)
 
     def _asked(self, node: FieldNode, names: Iterable[str]) -> int:
-        """How many items the arguments of these names ask for."""
+        """How many items these arguments ask for."""
         values = [argument.value for argument in node.arguments or () if argument.name.value in names]
         return max((self._value(value) for value in values), default=DEFAULT_SIZE)
 
@@ -185,5 +185,5 @@ def _literal(value: ValueNode | None) -> int:
 
 
 def _page(size: int) -> int:
-    """A page of another size is refused when it is asked for."""
+    """The size of a page, or 0 if it is invalid, because the resolver then refuses it."""
     return max(0, min(size, MAX_PAGE_SIZE))

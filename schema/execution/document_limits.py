@@ -1,8 +1,8 @@
-"""What a document may ask for at most: looked at before it is validated, in time linear in its length.
+"""Limits of documents, checked before validation, in time linear in the document's length.
 
-A fragment is measured once, however often it is spread, and sums stop at a cap: so spreads within spreads, which stand
-for more fields than anybody could count, cost no more than their text. The limits are the settings `MOST_…`; what an
-operation costs, which depends on its variables too, is in `cost`.
+What limits a document: here its size, nesting, aliases and so on (the settings `MAX_…`); in `cost` the size of its answer; in
+`length` the characters of its answer. Each fragment is measured once, however often it is spread, and sums stop at a cap, so
+nested spreads that expand exponentially cost no more time than their text.
 """
 
 from collections import Counter
@@ -23,37 +23,37 @@ from graphql import (
 )
 
 CAP = 1_000_000_000
-"""More than any limit; sums do not grow beyond it."""
+"""The cap of sums, above any limit."""
 
 TYPES_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
-"""The fields of introspection that lead from a type to many others, each of which leads on."""
+"""Introspection fields that lead from one type to many others."""
 MAX_TYPES_OF_TYPES = 3
-"""Such fields within one another. What tools send has two."""
+"""The maximum nesting of such fields. Tools need two."""
 MAX_INTROSPECTION_LEVELS = 20
-"""What tools send has 15."""
+"""The maximum levels of an introspection query. Tools need 15."""
 MAX_SCHEMAS = 2
-"""Times that the whole schema is asked for. What tools send asks once."""
+"""How often a document may ask for `__schema`. Tools need it once."""
 
 
 class Size(NamedTuple):
-    """How much a selection asks for, with all that it spreads."""
+    """The size of a selection set, including the fragments that it spreads."""
 
     levels: int = 0
     fields: int = 0
     aliases: int = 0
     directives: int = 0
     roots: int = 0
-    """Fields of its first level."""
+    """Fields at its first level."""
     introspection: int = 0
-    """Levels below `__schema` and `__type`, which do not count as levels elsewhere."""
+    """Levels below `__schema` and `__type`, which are counted separately from `levels`."""
     types: int = 0
-    """Such levels that lead from a type to many."""
+    """Nested levels of `TYPES_OF_TYPES`."""
     schemas: int = 0
-    """Fields `__schema`."""
+    """Occurrences of `__schema`."""
 
 
 def too_long(text: str) -> GraphQLError | None:
-    """What there is too much of in the text of a document, before it is read, or None."""
+    """The error if the text of a document is too long to be parsed, or None."""
     if len(text) > settings.MAX_CHARACTERS:
         return exceeded("characters", "characters", len(text), settings.MAX_CHARACTERS)
     lines = text.count("\n") + text.count("\r") + 1
@@ -61,7 +61,7 @@ def too_long(text: str) -> GraphQLError | None:
 
 
 def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
-    """What there is too much of in the variables, or None: each value within them is looked at several times."""
+    """The error if there are too many values in the variables, or None."""
     found = 0
     unseen: list[Any] = [variables or {}]
     while unseen and found <= settings.MAX_VALUES:
@@ -75,7 +75,7 @@ def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
 
 
 def too_large(document: DocumentNode) -> GraphQLError | None:
-    """What there is too much of in the document, or None."""
+    """The error if the parsed document exceeds a limit, or None."""
     measuring = _Measuring(document)
     sizes = list(measuring.everything())
     most = Size(*(max(column) for column in zip(Size(), *sizes, strict=True)))
@@ -103,14 +103,14 @@ def too_large(document: DocumentNode) -> GraphQLError | None:
 
 
 def exceeded(limit: str, what: str, found: int, most: int) -> GraphQLError:
-    """The error that says which limit it is, and what was found."""
+    """The error for a limit, with the limit's name and the number found."""
     said = str(found) if found < CAP else f"{CAP} or more"
     facts = {"limit": limit, "most": most, "found": found}
     return GraphQLError(f"There are too many {what}: {said}, at most {most}.", extensions=facts)
 
 
 class _Measuring:
-    """One pass over a document."""
+    """Measures one document."""
 
     def __init__(self, document: DocumentNode) -> None:
         self._definitions = [
@@ -124,24 +124,24 @@ class _Measuring:
         self.operations = len(self._definitions) - self.fragments
         self.variables = max((len(_variables(node)) for node in self._definitions), default=0)
         self.most_same = ("", 0)
-        """The response name that most fields of one thing have, which validation compares each with each as well."""
+        """The most frequent response name within one selection set; validation compares all pairs of such fields."""
         self.repeats: Counter[str] = Counter()
-        """How often each response name stands for an object: validation compares each with each."""
+        """How often each response name has subfields; validation compares all pairs of these."""
 
     def everything(self) -> Iterator[Size]:
-        """The size of each operation and fragment, with the directives on itself."""
+        """The size of each operation and fragment, including directives on the definition."""
         for node in self._definitions:
             directives = len(node.directives or ())
             self._compared(node)
             if isinstance(node, FragmentDefinitionNode):
-                size = self._fragment(node.name.value)._replace(levels=0)  # it may be of introspection
+                size = self._fragment(node.name.value)._replace(levels=0)  # a fragment may be on introspection types
             else:
                 size = self._of(node.selection_set.selections)
                 directives += sum(len(one.directives or ()) for one in _variables(node))
             yield size._replace(directives=size.directives + directives)
 
     def _compared(self, owner: OperationDefinitionNode | FragmentDefinitionNode | FieldNode) -> None:
-        """Count the names of what is selected of one thing, in whatever inline fragments."""
+        """Count the response names of one selection set, including its inline fragments."""
         names: Counter[str] = Counter()
         groups = [owner.selection_set]
         while groups:
@@ -190,7 +190,7 @@ class _Measuring:
 
     def _fragment(self, name: str) -> Size:
         if name not in self._sizes:
-            self._sizes[name] = Size()  # of a fragment that spreads itself, which validation refuses
+            self._sizes[name] = Size()  # ends recursion; validation refuses fragments that spread themselves
             if name in self._fragments:
                 self._sizes[name] = self._of(self._fragments[name].selection_set.selections)
         return self._sizes[name]

@@ -1,9 +1,10 @@
-"""Documents: measured, validated and remembered, sent whole or by the hash of their text.
+"""Parses, checks, validates and caches documents; finds them by text, by hash or by id.
 
-- A document that is in use stays prepared, whoever sends however many others: what was used least is forgotten first.
-- Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document, and the text only when asked.
-- Trusted documents: a manifest of those that the frontends were built with, of which an id is enough. The server can be
-  told to serve no others.
+- Prepared documents are cached. The least frequently used are dropped first, so that one-off documents do not displace those
+  in use.
+- Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document, and its text only if the server
+  does not know it.
+- Trusted documents: a manifest of the frontends' documents, which are sent by id. The server can be set to refuse all others.
 """
 
 import hashlib
@@ -37,17 +38,17 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_DOCUMENTS = 1_000
 MAX_CHARACTERS_IN_ALL = 1_000_000
 MAX_CHARACTERS_REMEMBERED = 20_000
-"""A longer document is prepared each time, so that nobody can fill the memory with documents."""
+"""The maximum length of a cached document, in characters, to bound the cache's memory."""
 CHARACTERS_QUICKLY_PREPARED = 2_000
-"""What tools and apps ask is mostly shorter."""
+"""Longer documents count as expensive to prepare. Most real documents are shorter."""
 MAX_ERRORS = 5
-"""That are told of a document; each may quote much of it."""
+"""The maximum number of validation errors in an answer; each may quote much of the document."""
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 ABORTED = "Validation aborted."
-"""The library's last word when comparing fields took too many steps."""
+"""graphql-core's message when it gives up comparing fields."""
 TOO_INTRICATE = "The document is too intricate: fields of the same name, or fragments within fragments, are too many."
 TOO_MANY_TOKENS = "tokens. Parsing aborted."
-"""How the parser's message ends when it stops for that."""
+"""The end of graphql-core's message for too many tokens."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Prepared:
     costs: Mapping[str | None, Costs]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation to run; raises `RequestError` if `name` does not name exactly one."""
+        """The operation to run. Raises `RequestError` if `name` does not select exactly one."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         if name is None:
@@ -71,7 +72,7 @@ class Prepared:
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
 
     def cost(self, name: str | None, variables: Mapping[str, Any] | None) -> int:
-        """What the operation of this name costs. Raises `RequestError` if that is more than `MAX_COST`."""
+        """The cost of the operation. Raises `RequestError` if it is above `MAX_COST`."""
         cost = self.costs[name].of(variables)
         if cost > settings.MAX_COST:
             error = exceeded("cost", "fields in the answer that this can have", cost, settings.MAX_COST)
@@ -81,14 +82,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Unfit:
-    """A document that cannot be executed, and why."""
+    """A document that cannot be executed, with its errors; cached too."""
 
     errors: list[GraphQLError]
     code: str
 
 
 def prepare(text: str) -> Prepared:
-    """Parse, measure and validate a document, once: the result is remembered. Raises `RequestError`."""
+    """Parse, check and validate a document, or take it from the cache. Raises `RequestError`."""
     prepared = _REMEMBERED.prepared(text) if len(text) <= MAX_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
     if isinstance(prepared, _Unfit):
         raise RequestError(prepared.errors, prepared.code)
@@ -96,7 +97,7 @@ def prepare(text: str) -> Prepared:
 
 
 def _prepare_in_turn(text: str) -> Prepared | _Unfit:
-    """A long document asks for much, whatever is in it. Raises `Postponed`."""
+    """Prepare a document; a long one counts as an expensive request. Raises `Postponed`."""
     if len(text) > CHARACTERS_QUICKLY_PREPARED:
         wait_for_turn()
     return _prepare(text)
@@ -129,25 +130,25 @@ def _prepare(text: str) -> Prepared | _Unfit:
 
 def _too_many_tokens() -> GraphQLError:
     most = settings.MAX_TOKENS
-    facts = {"limit": "tokens", "most": most, "found": most + 1}  # nobody has counted further
+    facts = {"limit": "tokens", "most": most, "found": most + 1}  # the parser stops there
     return GraphQLError(f"There are too many words and signs: more than {most} tokens.", extensions=facts)
 
 
 class _Remembered:
-    """Prepared documents by their text. What was used least makes room, so documents sent once push out no others."""
+    """A cache of prepared documents by text, which drops the least frequently used."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._characters = 0
-        """Of all texts: a document takes memory by its length, some 100 bytes for each."""
+        """The characters of all texts. A prepared document takes about 100 bytes of memory for each."""
         self._prepared: dict[str, Prepared | _Unfit] = {}
         self._uses: dict[str, int] = {}
         self._texts: dict[str, str] = {}
-        """By SHA-256, where a client has asked for that."""
+        """Texts by SHA-256, for automatic persisted queries."""
         self._lock = threading.Lock()
 
     def prepared(self, text: str) -> Prepared | _Unfit:
-        """The document, prepared now unless it is remembered."""
+        """The document from the cache, or prepared now."""
         known = self._prepared.get(text)
         if known is None:
             known = _prepare_in_turn(text)
@@ -157,11 +158,11 @@ class _Remembered:
                     self._make_room()
                 self._prepared[text] = known
                 self._characters += len(text)
-        self._uses[text] = self._uses.get(text, 0) + 1  # two threads may count as one: it is only a rank
+        self._uses[text] = self._uses.get(text, 0) + 1  # not thread-safe, but an approximate count is enough
         return known
 
     def name(self, sha256: str, text: str) -> None:
-        """Let a document that is remembered be found by its hash."""
+        """Make a cached document available by its hash."""
         with self._lock:
             if text in self._prepared:
                 self._texts[sha256] = text
@@ -171,7 +172,7 @@ class _Remembered:
         return self._texts.get(sha256)
 
     def _make_room(self) -> None:
-        """Forget the half that was used least, and let what was used long ago count for less."""
+        """Drop the less used half, and halve the counts, so that old use counts less."""
         ranked = sorted(self._prepared, key=lambda text: self._uses.get(text, 0), reverse=True)
         kept: list[str] = []
         self._characters = 0
@@ -192,9 +193,10 @@ _REMEMBERED = _Remembered(MAX_DOCUMENTS)
 
 
 def sent(query: str | None, document_id: str | None, persisted: str | None) -> str:
-    """The text of the document that a request means: sent itself, by its id, or by its SHA-256 (`persisted`).
+    """The text of a request's document, given as text, by id, or by SHA-256 (`persisted`).
 
-    Raises `RequestError` where it is not known, not what the hash says, or not one of the only documents that are served.
+    Raises `RequestError` if it is unknown, does not match the hash, or is not a trusted document while only those are
+    allowed.
     """
     if document_id is not None and query is None:
         known = trusted().get(document_id)
@@ -210,23 +212,23 @@ def sent(query: str | None, document_id: str | None, persisted: str | None) -> s
 
 
 def _persisted(query: str | None, sha256: str) -> str:
-    """Apollo's automatic persisted queries: by hash; where that is not known, the client sends both."""
+    """Apollo's automatic persisted queries: a hash alone, or text and hash if the server does not know it."""
     if query is None:
         text = trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _REMEMBERED.named(sha256)
         if text is None:
-            raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")  # the words that clients look for
+            raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")  # the message that clients expect
         return text
     if hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest() != sha256:
         raise _refused("The document does not have the SHA-256 that was sent.", "PERSISTED_QUERY_HASH_MISMATCH")
     text = sent(query, None, None)
-    prepare(text)  # only what can be run is remembered under its hash
+    prepare(text)  # only valid documents are stored by their hash
     _REMEMBERED.name(sha256, text)
     return text
 
 
 @cache
 def trusted() -> Mapping[str, str]:
-    """The documents of the manifest `TRUSTED_DOCUMENTS`, by id: as Relay writes it, or as Apollo does. Read once."""
+    """The documents in the manifest `TRUSTED_DOCUMENTS` (Relay's or Apollo's format), by id. Read once."""
     if settings.TRUSTED_DOCUMENTS is None:
         return {}
     manifest = orjson.loads(Path(settings.TRUSTED_DOCUMENTS).read_bytes())

@@ -1,4 +1,4 @@
-"""What a client may see of an error: a code with every one, a refusal's advice, nothing of our own insides."""
+"""Errors as clients see them: each with a code, refusals with retry advice, internal errors masked."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ MAX_CHARACTERS_SAID = 500
 GUESS = re.compile(r"\.?,? [Dd]id you mean.*", re.DOTALL)
 NULL = re.compile(r"not to be None\.$")
 OF_A_VALUE = ("Argument ", "Directive ", "Expected ", "Variable ")
-"""How the library's messages begin that are about a value which is only known when the operation runs."""
+"""Prefixes of graphql-core's messages about values that are known only at execution."""
 
 FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged{}."
 MISFIT = "A value in the request does not fit its type."
@@ -31,7 +31,7 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 
 
 class RequestError(Problem):
-    """The request cannot be executed at all: no data, only errors, each with its code."""
+    """The request cannot be executed: the answer has only errors, each with its code."""
 
     def __init__(self, errors: list[GraphQLError], code: str) -> None:
         super().__init__(400 if code == PARSE_FAILED else UNPROCESSABLE, code, code)
@@ -39,21 +39,19 @@ class RequestError(Problem):
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The body: every error, with its place in the document."""
+        """The response body: all errors, with their locations in the document."""
         return {"errors": [error.formatted for error in self.errors]}
 
 
 def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None) -> GraphQLError:
-    """The error as a client may see it: a refusal with its code and advice, a fault of ours masked and logged.
+    """The error for the client: a refusal with its code and advice; an internal error masked and logged.
 
-    `mutations` are those of the operation by their names in the answer; None where it reads.
+    `mutations` maps response names to the operation's mutations; None for a query.
     """
     original = error.original_error
     if isinstance(original, DatabaseError | InterfaceError):
         original = refusal_for(original) or original
-        if mutations is not None and isinstance(
-            original, Busy
-        ):  # it may have broken after the commit, while the answer was read
+        if mutations is not None and isinstance(original, Busy):  # the connection may have broken after the commit
             original = OutcomeUnknown(after_ms=original.after_ms)
     if isinstance(original, Refusal):
         retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
@@ -66,13 +64,13 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
         return _replaced(error, _shortened(error.message), {**(error.extensions or {}), "code": code})
     if error.path is None and not isinstance(
         original, DatabaseError | InterfaceError
-    ):  # a literal or a variable that a scalar could not read, such as a number of 5000 digits
+    ):  # a value that a scalar could not parse, such as a number of 5000 digits
         return _replaced(error, MISFIT, {"code": code})
     return _fault(error, original, mutations or {})
 
 
 def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str]) -> GraphQLError:
-    """A fault of ours: logged, and shown as nothing but the id under which it is in the log."""
+    """Log an internal error; the client gets only the request id, under which it is in the log."""
     path = error.path or []
     place = {"path": ".".join(map(str, path)), "mutation": mutations.get(str(path[0])) if path else None}
     log.error("fault", exc_info=original, extra=place)
@@ -83,13 +81,13 @@ def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str
 
 
 def _shortened(message: str) -> str:
-    """A message without most of the value that it quotes, without guesses at what was meant, and not in Python's words."""
+    """A message with quoted values shortened, without "Did you mean" hints, and without Python's notation."""
     message = GUESS.sub(".", message)
     message = NULL.sub("not to be null.", message)
     return message if len(message) <= MAX_CHARACTERS_SAID else f"{message[:MAX_CHARACTERS_SAID]} …"
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
-    # Half of a surrogate pair in a quoted value could not be sent.
+    # A lone surrogate in a quoted value cannot be encoded.
     clean = message.encode("utf-8", "replace").decode()
     return GraphQLError(clean, error.nodes, error.source, error.positions, error.path, extensions=extensions)

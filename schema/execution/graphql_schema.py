@@ -1,4 +1,4 @@
-"""The schema as it is executed: mutations counted, texts measured, and without wrappers that fields do not need."""
+"""The executable schema: with metrics of mutations, limits of answers, and without needless wrappers."""
 
 from schema.execution.length import count_texts
 from schema.execution.light import lighten

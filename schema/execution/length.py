@@ -1,6 +1,6 @@
-"""How long an answer may be: its texts are counted while it is put together, because nobody knows before how long they are.
+"""Limits the length of an answer by counting the characters of its texts during execution.
 
-A text is not copied where it is asked for by many names, so what is refused here has not taken its memory yet.
+A text that is selected under many aliases is not copied until serialisation, so the refusal comes before the memory is used.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from django.conf import settings
 from graphql import GraphQLError, GraphQLScalarType, GraphQLSchema
 
 SHORT = 500
-"""Characters. Of texts that are shorter, the cost of an operation allows only so many."""
+"""Texts up to so many characters are not counted; the cost limit bounds their number."""
 
 
 class Length:
@@ -23,11 +23,11 @@ class Length:
 
     @property
     def exceeded(self) -> bool:
-        """Whether there are more than may be."""
+        """Whether the limit is exceeded."""
         return self.found > self.most
 
     def add(self, characters: int) -> None:
-        """One more text. Raises an error, which tells nobody anything, once they are too many."""
+        """Count one more text. Raises an internal error beyond the limit; the answer is replaced anyway."""
         self.found += characters
         if self.exceeded:
             raise GraphQLError("The answer is too long.")
@@ -38,7 +38,7 @@ _CURRENT: ContextVar[Length | None] = ContextVar("length", default=None)
 
 @contextmanager
 def measured() -> Iterator[Length]:
-    """What is answered inside is counted."""
+    """Count the texts of the answer that is made inside."""
     length = Length(settings.MAX_ANSWER_CHARACTERS)
     before = _CURRENT.set(length)
     try:
@@ -48,7 +48,7 @@ def measured() -> Iterator[Length]:
 
 
 def count_texts(schema: GraphQLSchema) -> None:
-    """Let every text of an answer be counted."""
+    """Wrap the schema's string type so that texts are counted."""
     string = schema.type_map["String"]
     assert isinstance(string, GraphQLScalarType)
     plain = string.coerce_output_value

@@ -1,4 +1,4 @@
-"""Takes the wrappers off fields that need none: a list of twenty stories has some four hundred of them."""
+"""Removes resolver wrappers from fields that need none: a page of twenty stories has about four hundred fields."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -10,10 +10,10 @@ ROOTS = ("Query", "Mutation")
 
 
 def lighten(schema: GraphQLSchema) -> None:
-    """Let plain and `computed` fields be resolved by one call, instead of strawberry's general seven.
+    """Resolve plain and `computed` fields by one call instead of strawberry's seven.
 
-    Fields with arguments, and all root fields, keep strawberry's resolvers: arguments are converted there and
-    refusals become answers.
+    Fields with arguments, and all root fields, keep strawberry's resolvers: they convert arguments and turn refusals into
+    answers.
     """
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and type_.name not in ROOTS and not type_.name.startswith("__"):

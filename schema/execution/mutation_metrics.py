@@ -1,4 +1,4 @@
-"""Counts each mutation once, by what its client was answered, and logs what was fought over."""
+"""Counts each mutation by the answer that its client got, and logs conflicts."""
 
 import logging
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from schema.answers import Applied, ConflictError, Failure
 from schema.nodes import type_name_of
 
 OUTCOMES = {"BUSY": metrics.ROLLED_BACK, "OUTCOME_UNKNOWN": metrics.UNKNOWN}
-"""How a mutation ended by the code of its refusal; all others are `refused`."""
+"""Outcomes by the code of a refusal; all other codes are `refused`."""
 MAX_CHARACTERS = 100
-"""Of a path that is logged."""
+"""The maximum length of a logged path."""
 WROTE = {Applied.WRITTEN, Applied.MERGED}
 
 log = logging.getLogger("katha")
@@ -25,7 +25,7 @@ Resolve = Callable[..., Any]
 
 
 def count_mutations(schema: GraphQLSchema) -> None:
-    """Wrap every mutation, outside of what turns refusals into answers."""
+    """Wrap every mutation outside of the handlers that turn refusals into answers."""
     assert schema.mutation_type is not None
     for name, field in schema.mutation_type.fields.items():
         assert field.resolve is not None
@@ -42,7 +42,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
         with metrics.operation(name):
             try:
                 answer = resolve(source, info, **arguments)
-            except Refusal as refusal:  # of a mutation whose answer has no member for it
+            except Refusal as refusal:  # a mutation whose union has no type for this refusal
                 figures.count(_refused(name, refusal.code), perf_counter() - started)
                 raise
             except Exception:
@@ -70,6 +70,6 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
 
 
 def _refused(name: str, code: str) -> str:
-    """Count a refusal by its code; returns how the mutation ended."""
+    """Count a refusal by its code; returns the outcome."""
     metrics.REFUSALS.labels(name, code).inc()
     return OUTCOMES.get(code, metrics.REFUSED)

@@ -1,6 +1,6 @@
-"""Requests that are turned away before they are executed: each a problem with a status, a code and a text.
+"""Problems: requests that are refused before execution, with an HTTP status, a code and a message.
 
-Problem         whatever the HTTP request lacks, or the server
+Problem         the HTTP request is invalid, or the server is overloaded
 └── RequestError    the document or its variables cannot be executed: see `errors`
 """
 
@@ -11,11 +11,13 @@ from typing import Any
 from backend.engine.errors import RateLimited, after_busy_ms
 
 UNPROCESSABLE = 422
-"""What the GraphQL-over-HTTP draft recommends since 2025 where a request cannot be executed; 400 unless drafts are asked for."""
+"""The status that the GraphQL-over-HTTP draft recommends since 2025 for requests that cannot be executed; 400 unless
+`DRAFT_STATUSES`.
+"""
 
 
 class Problem(Exception):
-    """A request that is turned away: an HTTP status, a code for programs, a text for people, and headers that go with it."""
+    """A refused request: an HTTP status, a code for programs, a message for people, and response headers."""
 
     def __init__(
         self,
@@ -33,19 +35,19 @@ class Problem(Exception):
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The body: one error, in the form of GraphQL's."""
+        """The response body: one error in GraphQL's format."""
         return {"errors": [{"message": self.text, "extensions": {"code": self.code, **self._extensions}}]}
 
 
 def busy(text: str) -> Problem:
-    """The server had no room or no time for the request."""
+    """The problem of an overloaded server."""
     after_ms = after_busy_ms()
     retry = {"kind": "SAME_REQUEST", "afterMs": after_ms}
     return Problem(503, "BUSY", text, headers=_retry_after(after_ms), extensions={"retry": retry})
 
 
 def too_many(refusal: RateLimited) -> Problem:
-    """Whoever sends the request has asked for too much lately."""
+    """The problem of a sender who exceeded a rate limit."""
     headers = _retry_after(refusal.after_ms)
     return Problem(429, refusal.code, refusal.message, headers=headers, extensions={"afterMs": refusal.after_ms})
 

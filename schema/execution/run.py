@@ -23,11 +23,11 @@ from schema.execution.values import misfits
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
 MAX_ERRORS_SHOWN = 100
-"""Of an answer in which something went wrong in many places."""
+"""The maximum number of errors in an answer."""
 NOT_SERVED = (Refusal, DatabaseError, InterfaceError)
 
 MAX_CHARACTERS_LOGGED = 100
-"""Of an operation's name."""
+"""The maximum length of a logged operation name."""
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
         raise RequestError([excess], LIMIT_EXCEEDED)
     cost = prepared.cost(name, variables)
     if cost >= settings.EXPENSIVE_QUERY_COST and operation.operation is OperationType.QUERY:
-        wait_for_turn()  # a mutation that costs as much hashes passwords, for which there are places of their own
+        wait_for_turn()  # expensive mutations hash passwords, which has its own limit
     context.spend(cost)
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
     drop_broken_connection()
@@ -74,13 +74,13 @@ def run(
 
 
 def _nothing(error: Exception) -> dict[str, Any]:
-    """The answer to a query of which nothing could be read."""
+    """The answer to a query whose snapshot could not be read."""
     said = shown(GraphQLError(str(error), original_error=error), BAD_USER_INPUT)
     return {"errors": [said.formatted], "data": None}
 
 
 def _too_long(length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
-    """The answer where the real one would be too long."""
+    """The answer that replaces one that is too long."""
     error = exceeded("answer", "characters in the texts of the answer", length.found, length.most)
     if operation.operation is OperationType.MUTATION:
         error.message += " What was to be written may be written: send it again with its key, and ask for less."
@@ -97,7 +97,7 @@ def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dic
 
 
 def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
-    """The mutations of an operation by their names in the answer; None where it reads."""
+    """The mutations of an operation by response name; None for a query."""
     if operation.operation is not OperationType.MUTATION:
         return None
     fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
@@ -105,7 +105,7 @@ def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
 
 
 def _reads_data(operation: OperationDefinitionNode) -> bool:
-    """Whether it asks for more than the schema itself, and so needs the database."""
+    """Whether the operation needs the database: False for introspection."""
     return not all(
         isinstance(selection, FieldNode) and selection.name.value.startswith("__")
         for selection in operation.selection_set.selections
@@ -113,5 +113,5 @@ def _reads_data(operation: OperationDefinitionNode) -> bool:
 
 
 def _never(_value: object) -> TypeGuard[Awaitable[Any]]:
-    """Nothing here is awaitable: execution is synchronous."""
+    """Execution is synchronous, so no value is awaitable."""
     return False

@@ -1,7 +1,7 @@
-"""Says of variables that do not fit what is wrong with them, in GraphQL's notation.
+"""Error messages for invalid variables, in GraphQL's notation.
 
-GraphQL's library for Python says it in Python's: `None`, `True`, 'quoted like this'. So the values that it refuses are
-looked at once more.
+graphql-core quotes values in Python's notation (`None`, `True`, 'single quotes'). So the values that it refuses are checked
+again here.
 """
 
 import json
@@ -22,7 +22,7 @@ from graphql import (
 )
 
 MAX_CHARACTERS = 100
-"""Of a value that is shown."""
+"""The maximum length of a quoted value."""
 MAX_LEVELS = 200
 
 EXPECTED = {
@@ -34,13 +34,13 @@ EXPECTED = {
 }
 
 Misfit = tuple[str, str]
-"""Where in the value, and what is wrong there."""
+"""The path within the value, and what is wrong there."""
 
 
 def misfits(
     schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], most: int
 ) -> list[GraphQLError]:
-    """What is wrong with the variables of an operation, at most so many things; nothing where they fit."""
+    """The errors in an operation's variables, limited in number; none if they are valid."""
     found: list[GraphQLError] = []
     for definition in operation.variable_definitions or ():
         name, type_ = definition.variable.name.value, type_from_ast(schema, definition.type)
@@ -56,7 +56,7 @@ def misfits(
 
 
 def shown(value: Any) -> str:
-    """A value as GraphQL would write it, most of a long one left out."""
+    """A value in GraphQL's notation, shortened."""
     text = _literal(value, 2)
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
 
@@ -88,7 +88,7 @@ def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]
         return
     elif isinstance(type_, GraphQLList):
         items = value if isinstance(value, list) else None
-        if items is None:  # one item stands for a list of it
+        if items is None:  # input coercion: a single value is a list of one
             yield from _misfits(value, type_.of_type, where, level + 1)
         for place, item in enumerate(items or ()):
             yield from _misfits(item, type_.of_type, f"{where}[{place}]", level + 1)
@@ -117,7 +117,7 @@ def _in_object(value: Any, type_: GraphQLInputObjectType, where: str, level: int
 
 
 def _one_of(type_: GraphQLInputObjectType) -> bool:
-    """Whether exactly one field may be given; strawberry checks that itself, where this library would not know of it."""
+    """Whether the type is a oneOf input object. Strawberry checks that itself, if this version of graphql-core cannot."""
     return type_.is_one_of or getattr(type_.extensions.get("strawberry-definition"), "is_one_of", False)
 
 
@@ -126,7 +126,7 @@ def _in_scalar(value: Any, type_: GraphQLScalarType) -> Iterator[str]:
         type_.coerce_input_value(value)
     except GraphQLError as error:
         if type_.name not in EXPECTED:
-            yield error.message  # our own scalars speak for themselves
+            yield error.message  # our own scalars have good messages
             return
         yield f"Expected {EXPECTED[type_.name]}, found {shown(value)}."
     except Exception:

@@ -1,1 +1,1 @@
-"""HTTP: the server application, GraphQL over HTTP, the other paths, and what is refused on the way in."""
+"""HTTP: the RSGI and WSGI applications, GraphQL over HTTP, all paths, and checks of incoming requests."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 
 def preferred(header: str, offers: Sequence[str]) -> str | None:
-    """The offer that the client likes best, None if it accepts none of them. Without a preference, the first.
+    """The offer with the highest quality, or None if the client accepts none. Without a preference, the first.
 
-    The most specific range that matches an offer says how much it is liked. Among equals the more specific range wins,
-    then the one that the client names first.
+    The most specific media range that matches an offer gives its quality. Among equal qualities the more specific range wins,
+    then the earlier one.
     """
     ranges = list(_ranges(header)) or [("*/*", 1.0)]
     best, most = None, (0.0, 0, 0)
@@ -20,7 +20,7 @@ def preferred(header: str, offers: Sequence[str]) -> str | None:
 
 
 def _ranges(header: str) -> Iterator[tuple[str, float]]:
-    """Each media range with its quality. Answers are UTF-8, so another charset is not accepted; other parameters say nothing."""
+    """Each media range with its quality. Ranges with a charset other than UTF-8 are skipped; other parameters are ignored."""
     for part in header.split(","):
         media, *parameters = [piece.strip().lower() for piece in part.split(";")]
         values = dict(parameter.partition("=")[::2] for parameter in parameters)

@@ -1,6 +1,6 @@
-"""Whether a request has arrived as it should: plain to whom it is and where it ends, whole, and not too large.
+"""Checks an incoming request's head and reads its body, within limits of size and memory.
 
-Whoever stands before the server may read a request that can be read in two ways in the other one; so it is refused.
+Ambiguous requests are refused, because a proxy might interpret them differently (request smuggling).
 """
 
 import re
@@ -11,27 +11,27 @@ from django.conf import settings
 from schema.execution.problems import Problem, busy
 
 SMALL = 16 * 1024
-"""Bytes of a body that take no room: so much each connection may have anyway."""
+"""Bodies up to so many bytes do not count against the memory limit."""
 
 HOST = re.compile(r"([\w.~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
-"""What may stand in the header Host (RFC 3986): a name or an address, and a port."""
+"""The syntax of the header Host (RFC 3986): a name or an address, and a port."""
 
 
 class Memory:
-    """Bytes that the bodies of all requests of this process may take together."""
+    """The memory budget in bytes for the bodies of all requests of this process."""
 
     def __init__(self, most: int) -> None:
         self.free = most
 
 
 class Room:
-    """What the body of one request takes of the memory for all, until the request has been answered."""
+    """One request's share of the memory budget, held until the request is answered."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory, self._taken = memory, 0
 
     def hold(self, size: int) -> None:
-        """Take room for a body that has grown to this size. Raises `Problem` where there is none."""
+        """Reserve memory for a body that has grown to this size. Raises `Problem` if the budget is used up."""
         more = max(size - SMALL, 0) - self._taken
         if more > self._memory.free:
             raise busy("Too many large requests are arriving. Wait, then send the same again.")
@@ -39,13 +39,13 @@ class Room:
         self._taken += more
 
     def leave(self) -> None:
-        """Give all of it back."""
+        """Release it."""
         self._memory.free += self._taken
         self._taken = 0
 
 
 def require_plain(scope: Any) -> None:
-    """Raise `Problem` if it is not plain whom the request asks for what (RFC 9112, section 3.2)."""
+    """Raise `Problem` if the request's target or host is ambiguous (RFC 9112, section 3.2)."""
     hosts = scope.headers.get_all("host")
     if scope.http_version == "1.1" and not hosts:
         raise Problem(400, "BAD_REQUEST", "The request names no host.")
@@ -56,10 +56,10 @@ def require_plain(scope: Any) -> None:
 
 
 async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
-    """What was sent with the request. Raises `Problem` where it is too much, was cut short, or may end elsewhere."""
+    """Read the body. Raises `Problem` if it is too large, incomplete, or of ambiguous length."""
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     length, codings = headers.get("content-length"), headers.get_all("transfer-encoding")
-    if codings:  # with a Content-Length beside it, the server before us has taken that away, and closes the connection
+    if codings:  # granian drops a Content-Length beside it and closes the connection
         if [coding.lower() for coding in codings] != ["chunked"]:
             raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked.")
         return await _pieces(protocol, most, room)
@@ -77,16 +77,16 @@ async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
 async def _at_once(protocol: Any) -> bytes:
     try:
         body: bytes = await protocol()
-    except Exception:  # whatever granian calls it
+    except Exception:  # granian does not document its exceptions
         return b""
     return body
 
 
 async def _pieces(protocol: Any, most: int, room: Room) -> bytes:
-    """A body that is large, or of which nobody said how long it is."""
+    """Read a body that is large or of unknown length, in chunks."""
     body, ended = bytearray(), False
     async for piece in protocol:
-        if ended:  # granian gives nothing once for the end, and once more for a chunk that was broken
+        if ended:  # granian yields an empty chunk at the end, and a second one if the last was broken
             raise _cut_short()
         ended = not piece
         body += piece

@@ -1,4 +1,4 @@
-"""Says whether the process is alive and whether it can serve; hands out the metrics and the printed contract."""
+"""The views /healthz, /readyz, /metrics and /schema.graphql."""
 
 from hmac import compare_digest
 from pathlib import Path
@@ -19,13 +19,13 @@ CONTRACT = Path(__file__).parents[1] / "schema.graphql"
 
 @reading
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Liveness: the process answers."""
     return JsonResponse({"status": "ok"})
 
 
 @reading
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database answers, and its tables are those of this version; 503 with the reason if not."""
+    """Readiness: the database answers and has all migrations; otherwise 503 with the reason."""
     drop_broken_connection()
     try:
         with connection.cursor() as cursor:
@@ -42,9 +42,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 @reading
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The metrics of all processes, for Prometheus. There is nothing about a person in them.
+    """The metrics of all processes, for Prometheus, without personal data.
 
-    They tell how busy the server is, so in production only whoever has the `METRICS_TOKEN` gets them.
+    In production they require the `METRICS_TOKEN`, because they reveal the load of the server.
     """
     token = settings.METRICS_TOKEN
     if token is None and settings.PRODUCTION:

@@ -27,13 +27,13 @@ JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
 PARTIAL = 294
-"""What the draft recommends since 2025 for data beside errors."""
+"""The status that the draft recommends since 2025 for data with errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
 ASKED, UNFIT = 1, 100
-"""What a request costs by itself, and what one costs that cannot be executed: its document has to be read for that."""
+"""The base cost of a request, and the cost of one that cannot be executed, whose document has to be parsed too."""
 
 
-@csrf_exempt  # checked below, exactly where a cookie signs somebody in
+@csrf_exempt  # checked below, for requests with a session cookie
 def graphql(request: HttpRequest) -> HttpResponse:
     """Answer a GraphQL request; a browser that opens the page gets the explorer."""
     accepts = request.META.get("HTTP_ACCEPT", "")
@@ -63,9 +63,7 @@ def _opens_the_page(request: HttpRequest) -> bool:
 def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResponse:
     status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
     if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
-        status = (
-            200  # in application/json a proxy may have answered, so that a client trusts only 200 to be GraphQL's own
-        )
+        status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy
     response = _respond(status, media, problem.answer)
     for name, value in problem.headers.items():
         response[name] = value
@@ -97,7 +95,7 @@ def _executed(request: HttpRequest, context: Context) -> dict[str, Any]:
 
 
 def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
-    """The document, its variables and the name of the operation to run."""
+    """The document, the variables and the operation name."""
     if request.method in ("GET", "HEAD"):
         members: Any = dict(request.GET.items())
         for name in ("variables", "extensions"):
@@ -161,7 +159,9 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _json(raw: bytes, what: str) -> Any:
-    """Parse JSON. orjson refuses half a surrogate pair, which the text gate can say more about, so json looks again."""
+    """Parse JSON. orjson refuses lone surrogates without saying where, so the json module parses again; `engine.text` then
+    reports the path.
+    """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -175,7 +175,7 @@ def _json(raw: bytes, what: str) -> Any:
 def _whole(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # Python reads no more digits than some thousands
+    except ValueError:  # Python limits the number of digits
         raise Problem(400, "BAD_REQUEST", f"A number of {len(digits)} digits is too long.") from None
 
 
@@ -184,9 +184,9 @@ def _no_constant(name: str) -> None:
 
 
 def _check_csrf(request: HttpRequest) -> None:
-    """Raise where a session cookie signs somebody in and the request does not prove that our own page sent it.
+    """Raise `Problem` if the request has a session cookie but no valid CSRF token.
 
-    A request that proves it is marked `csrf_passed`: signing in then sets a cookie as well.
+    A request with a valid token is marked `csrf_passed`: signing in then also sets a session cookie.
     """
     if request.method != "POST" or bearer_token(request) is not None or not request.COOKIES:
         return
@@ -204,7 +204,7 @@ def _check_csrf(request: HttpRequest) -> None:
 
 
 def _with_csrf_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Signing in by cookie rotates the CSRF token: hand out the new one."""
+    """Set the new CSRF cookie after signing in has rotated the token."""
     if request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
         CsrfViewMiddleware(lambda _request: response).process_response(request, response)
     return response
@@ -213,7 +213,7 @@ def _with_csrf_cookie(request: HttpRequest, response: HttpResponse) -> HttpRespo
 def _respond(status: int, media: str, answer: dict[str, Any]) -> HttpResponse:
     try:
         body = orjson.dumps(answer)
-    except TypeError:  # a value that orjson does not write, such as half a surrogate pair
+    except TypeError:  # a value that orjson cannot encode, such as a lone surrogate
         body = json.dumps(answer, default=str).encode()
     response = HttpResponse(body, status=status, content_type=f"{media}; charset=utf-8")
     response["Cache-Control"] = "no-store"

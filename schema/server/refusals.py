@@ -1,6 +1,6 @@
-"""Answers what is not GraphQL and cannot be answered: JSON with a code, whoever asks and however.
+"""JSON error responses for requests outside GraphQL.
 
-`urls` names them to Django for what there is not, what is not allowed, and what went wrong on our side.
+`urls` registers them as Django's error handlers.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def refusal(status: int, code: str, message: str, **extensions: str) -> HttpResponse:
-    """One error, in the form of GraphQL's."""
+    """A response with one error in GraphQL's format."""
     response = JsonResponse(Problem(status, code, message, extensions=extensions).answer, status=status)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
@@ -27,43 +27,43 @@ def refusal(status: int, code: str, message: str, **extensions: str) -> HttpResp
 
 
 def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
-    """There is nothing at this path."""
+    """404: there is nothing at this path."""
     return refusal(404, "NOT_FOUND", "There is nothing here. GraphQL is asked at /graphql.")
 
 
 def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
-    """The request makes no sense."""
+    """400: the request is malformed."""
     return refusal(400, "BAD_REQUEST", "The request cannot be read.")
 
 
 def forbidden(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001
-    """Whoever asks may not have it."""
+    """403: access is denied."""
     return refusal(403, "FORBIDDEN", "You may not see or do this.")
 
 
 def unproven(_request: HttpRequest, **_facts: object) -> HttpResponse:
-    """A form came without the proof that one of our own pages sent it."""
+    """403: the CSRF token is missing or invalid."""
     return refusal(403, "FORBIDDEN", "This page has expired, or another site has sent it. Load it again.")
 
 
 def fault(_request: HttpRequest) -> HttpResponse:
-    """Something went wrong on our side; Django has logged it."""
+    """500: an internal error, which Django has logged."""
     request = logs.this_request()
     known = {"requestId": request} if request else {}
     return refusal(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request}" if request else ""), **known)
 
 
 def not_allowed(methods: str) -> HttpResponse:
-    """What is only read is not written to."""
+    """405: the method is not allowed."""
     response = refusal(405, "METHOD_NOT_ALLOWED", "This is only read: use GET.")
     response["Allow"] = methods
     return response
 
 
 def reading(view: View) -> View:
-    """A view that is only read: any other method is answered 405."""
+    """Decorate a read-only view: methods other than GET and HEAD are answered 405."""
 
-    @csrf_exempt  # nothing is written
+    @csrf_exempt  # read-only
     @wraps(view)
     def answer(request: HttpRequest) -> HttpResponse:
         if request.method in ("GET", "HEAD"):

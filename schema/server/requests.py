@@ -1,4 +1,4 @@
-"""Counts and times every HTTP request, and gives it an id by which its log lines are found."""
+"""Middleware that counts and times every HTTP request, and gives it an id for the log."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -9,13 +9,13 @@ from backend import logs
 from backend.monitoring.process import BY_STATUS, REQUEST_SECONDS, THREADS_BUSY
 
 MAX_CHARACTERS = 200
-"""Of a path that is logged."""
+"""The maximum length of a logged path."""
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def watched(answer: Answer) -> Answer:
-    """The outermost middleware: what it counts is what clients get."""
+    """The outermost middleware, so that it counts the responses that clients get."""
 
     def watch(request: HttpRequest) -> HttpResponse:
         started = perf_counter()

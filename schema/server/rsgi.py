@@ -1,7 +1,7 @@
-"""The application that granian serves: it waits for bodies and for clients, and lets threads answer.
+"""The RSGI application that granian serves: reads requests asynchronously and handles them in threads.
 
-A thread is only taken by a request that has arrived whole. So somebody who sends slowly holds up nobody else, and is
-told 408 in the end. A request whose client has gone is left: what it still does is broken off.
+A request takes a thread only once its body has arrived. So slow clients block nobody, and get 408 in the end. When a client
+disconnects, its request is cancelled.
 """
 
 import asyncio
@@ -25,32 +25,32 @@ from schema.server.arrival import Memory, Room, body_of, require_plain
 from schema.server.wsgi import application as wsgi
 
 ALIVE = "/healthz"
-"""Answered also when all places are taken: a process that waits for the database is alive."""
+"""Answered even if all threads are busy: a process that waits for the database is alive."""
 NO_PLACE = "The server had no time for this. Nothing was written. Send the same request again."
 LISTEN_AFTER_SECONDS = 0.5
-"""A request that takes longer is worth to look whether its client is still there."""
+"""After this time, watch whether the client disconnects."""
 SERVER = ("Server", "Katha")
-"""Else granian would name itself."""
+"""Replaces granian's own header."""
 
 
 class Application:
-    """Answers each request by Django, in one of a few threads."""
+    """Handles each request by Django's WSGI handler, in a limited number of threads."""
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._places = asyncio.Semaphore(settings.THREADS)
-        """Taken by the requests that are being answered, but for those that hash a password."""
+        """Limits the requests that are handled at once, except those that hash a password."""
         self._turns = asyncio.Semaphore(max(1, settings.THREADS // 2))
-        """Taken, before a place, by the requests that ask for much."""
+        """Limits expensive requests; acquired before `_places`."""
         self._memory = Memory(settings.MAX_BODY_MEMORY)
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
-        """In the process that serves, before its first request."""
+        """Called in the worker process before its first request."""
         hashing = settings.HASHES_AT_ONCE + settings.HASHES_WAITING
         self._threads = ThreadPoolExecutor(settings.THREADS + hashing, thread_name_prefix="answers")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope.proto != "http":
             protocol.close(403)
             return
@@ -69,11 +69,11 @@ class Application:
             gone = asyncio.ensure_future(protocol.client_disconnect())
             either = partial(asyncio.wait, (answered, gone), return_when=asyncio.FIRST_COMPLETED)
             ended, _ = await either(timeout=settings.REQUEST_SECONDS)
-            if not ended and deadline.begun:  # it will be broken off, and says so itself
+            if not ended and deadline.begun:  # it will be cancelled, and answers by itself
                 await either()
             if not answered.done():
                 deadline.leave()
-                if not deadline.begun:  # it waits for a place, and would keep its body so long
+                if not deadline.begun:  # it waits for a thread, and would keep its body in memory
                     answered.cancel()
                     if not ended:
                         _turn_away(protocol, busy(NO_PLACE))
@@ -82,7 +82,7 @@ class Application:
             await answered
 
     async def _in_turn(self, asked: dict[str, Any], protocol: Any) -> None:
-        """Answer it in a thread, as soon as there is a place; if it asks for much, not before it is its turn."""
+        """Handle it in a thread once one is free; if it is expensive, in the queue for those."""
         if asked["PATH_INFO"] == ALIVE:
             await asyncio.get_running_loop().run_in_executor(self._threads, answer, asked, protocol, lambda: None, True)
         elif not await self._in_place(asked, protocol, my_turn=False):
@@ -91,7 +91,9 @@ class Application:
                 await self._in_place(asked, protocol, my_turn=True)
 
     async def _in_place(self, asked: dict[str, Any], protocol: Any, *, my_turn: bool) -> bool:
-        """Whether it has been answered. A request that hashes a password leaves its place early."""
+        """Handle it; returns False if it must wait in the queue for expensive requests. One that hashes a password releases
+        its slot early.
+        """
         await self._places.acquire()
         asked[DEADLINE].begun = True
         loop, place = asyncio.get_running_loop(), Slot(self._places.release)
@@ -106,20 +108,20 @@ class Application:
 
 
 class Slot:
-    """What a request that is being answered takes, until it leaves it: once."""
+    """A semaphore slot that is released exactly once."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release: Callable[[], None] | None = release
 
     def leave(self) -> None:
-        """Let another request have it. Called in the loop's own thread."""
+        """Release it. Called in the event loop's thread."""
         release, self._release = self._release, None
         if release is not None:
             release()
 
 
 def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], my_turn: bool) -> bool:
-    """Answer a request that has arrived. False if it asks for much, and it is not its turn: then nothing has been done."""
+    """Handle a request that has arrived. Returns False, with nothing done, if it is expensive and has no slot for that."""
     if asked[DEADLINE].left:
         return True
     extra = []
@@ -142,7 +144,7 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], 
             finally:
                 if hasattr(parts, "close"):
                     parts.close()
-            if extra:  # threads beyond `THREADS` come and go, and the database need not keep a session for each
+            if extra:  # extra threads are temporary, so their database sessions are closed
                 connections.close_all()
     except Postponed:
         return False
@@ -155,7 +157,7 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], 
 
 
 async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:
-    """The body of a request, once it is there; None where the request has been refused."""
+    """Read the body of a request; None if the request was refused."""
     try:
         require_plain(scope)
         async with asyncio.timeout(settings.BODY_SECONDS):
@@ -180,7 +182,7 @@ def _turn_away(protocol: Any, problem: Problem) -> None:
 
 
 def environ(scope: Any, body: bytes) -> dict[str, Any]:
-    """The request as WSGI has it (PEP 3333): what is text there is bytes in Latin-1."""
+    """The WSGI environ of a request (PEP 3333), with strings decoded as Latin-1."""
     address, _, _ = scope.client.rpartition(":")
     server, _, port = scope.server.rpartition(":")
     asked: dict[str, Any] = {
@@ -206,7 +208,7 @@ def environ(scope: Any, body: bytes) -> dict[str, Any]:
     for name, value in scope.headers.items():
         if name == "content-type":
             asked["CONTENT_TYPE"] = value
-        elif name != "content-length" and "_" not in name:  # which would pass for the same name with a hyphen
+        elif name != "content-length" and "_" not in name:  # WSGI would mistake it for the name with a hyphen
             key = "HTTP_" + name.upper().replace("-", "_")
             known = asked.get(key) if key != "HTTP_HOST" else None
             asked[key] = value if known is None else f"{known}{';' if name == 'cookie' else ','}{value}"

@@ -1,6 +1,6 @@
-"""What every answer tells browsers, and which requests are not looked at: those for another host.
+"""Middleware for security headers, and for refusing requests to other hosts.
 
-Besides this, Django's own middleware sets nosniff, Referrer-Policy, X-Frame-Options, Cross-Origin-Opener-Policy and, in
+Django's own middleware sets nosniff, Referrer-Policy, X-Frame-Options, Cross-Origin-Opener-Policy and, in
 production, Strict-Transport-Security.
 """
 
@@ -17,22 +17,22 @@ PAGES = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of a page that says nothing else: all that it needs are our own files."""
+"""The default Content-Security-Policy of pages: only our own files."""
 
 PROBES = frozenset({"/healthz", "/readyz"})
-"""What those who look after the server ask by its address, not by its name."""
+"""Paths that probes request by IP address, so the Host is not checked."""
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def safe(answer: Answer) -> Answer:
-    """The middleware before all others that look into a request."""
+    """Must come before all middleware that inspects requests."""
 
     def answer_safely(request: HttpRequest) -> HttpResponse:
         if "HTTP_X_FORWARDED_PROTO" in request.META and not comes_by_proxy(request):
             del request.META["HTTP_X_FORWARDED_PROTO"]
         response = answer(request) if _is_for_us(request) else _misdirected()
-        if response.status_code == 405 and "Content-Type" not in response:  # of a static file
+        if response.status_code == 405 and "Content-Type" not in response:  # from the static files
             response = not_allowed(response["Allow"])
         if response.get("Content-Type", "").startswith("text/html"):
             response.headers.setdefault("Content-Security-Policy", PAGES)

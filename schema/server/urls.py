@@ -1,4 +1,4 @@
-"""Every path that the server answers."""
+"""All URL paths."""
 
 from django.contrib import admin
 from django.urls import path

@@ -1,4 +1,4 @@
-"""The WSGI application that granian serves."""
+"""The WSGI application: Django's handler for the threads of `rsgi`, and for any other WSGI server."""
 
 import os
 from typing import Any
@@ -10,11 +10,11 @@ from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 django.setup(set_prefix=False)
-import_string("backend.production.require")()  # it needs the models, which are only there now
+import_string("backend.production.require")()  # it needs the models, which are loaded now
 
 
 class Request(WSGIRequest):
-    """A request whose Content-Type may be nonsense: where Django would fail before any view, it counts as missing."""
+    """A request that treats an invalid Content-Type as missing, where Django would fail before any view."""
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         try:
@@ -24,17 +24,17 @@ class Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
-    """Django's handler, for such requests; it hands over an answer that is whole in one piece.
+    """Django's handler with this request class; returns a complete answer as a list of one chunk.
 
-    The server sends a list as it is, with its length. It would walk through any other iterable, a chunk at a time.
+    granian sends a list at once, with its length; it would iterate over anything else chunk by chunk.
     """
 
     request_class = Request
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer a request."""
+        """Handle a request."""
         response = super().__call__(environ, start_response)
-        if not isinstance(response, HttpResponse):  # a file
+        if not isinstance(response, HttpResponse):  # a streamed file
             return response
         body = [response.content]
         response.close()

@@ -1,4 +1,4 @@
-"""Prints the contract into schema/schema.graphql, or checks that it is the one that the code serves."""
+"""Writes the contract to schema/schema.graphql, or checks that the file is up to date."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,11 +16,11 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Only --check."""
+        """Add `--check`."""
         parser.add_argument("--check", action="store_true", help="Write nothing; fail if the file is out of date.")
 
     def handle(self, **options: Any) -> None:
-        """Print or compare."""
+        """Write or compare."""
         printed = schema.as_str() + "\n"
         if not options["check"]:
             CONTRACT.write_text(printed)

@@ -1,4 +1,4 @@
-"""Serves Katha with granian, after making sure that it can."""
+"""Serves Katha with granian, after checking the settings and the port."""
 
 import os
 import resource
@@ -24,13 +24,13 @@ from backend.processes import die_with_parent, process_count, whole_number
 from backend.production import NotForProduction, require_data, require_settings
 
 PATIENCE_SECONDS = 10
-"""How long a worker may take to finish its requests when it is told to stop."""
+"""How long a worker process may take to finish its requests after a stop signal."""
 MAX_HEAD_BYTES = 128 * 1024
-"""Bytes of a request's head, and those that are read of a body in one go."""
+"""The maximum size of a request's head, and of one read from a body, in bytes."""
 BACKLOG = 4_096
-"""Connections that wait until a worker takes them."""
+"""The listen backlog: connections that wait to be accepted."""
 OTHER_FILES = 256
-"""That a worker has open beside its connections."""
+"""File descriptors that a worker process needs besides its connections."""
 MAX_PORT = 65_535
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     help = "Serve GraphQL and the explorer over HTTP."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to listen, with how many processes, and what to prepare first."""
+        """Add the address, the number of processes, and what to prepare first."""
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=port, default=8000)
         parser.add_argument(
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", help="Fill an empty database with demo data first.")
 
     def handle(self, **options: Any) -> None:
-        """Prepare, say what to open, and serve until told to stop."""
+        """Prepare, print what to open, and serve until a stop signal."""
         require_fitness(require_settings)
         if options["demo"] and settings.PRODUCTION:
             raise CommandError("Demo data are not for production, because everybody can play the people in them.")
@@ -76,7 +76,7 @@ class Command(BaseCommand):
             address=options["host"],
             port=options["port"],
             interface=Interfaces.RSGI,
-            # With HTTP/2 a header of some bytes can stand for thousands, and a connection may say nothing for ever.
+            # HTTP/2 allows header compression bombs and idle connections without a timeout.
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             backpressure=_connections(),
@@ -107,7 +107,7 @@ class Command(BaseCommand):
 
 
 def _connections() -> int:
-    """How many connections a worker can hold: each is an open file, of which it then may have as many as the system lets it."""
+    """How many connections a worker process can have. Raises its limit of open files as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = settings.CONNECTIONS + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -121,17 +121,17 @@ def _connections() -> int:
 
 
 def _as_worker() -> None:
-    """In a worker: leave it to the server alone to say when to stop, and end at once when the server is killed.
+    """In a worker process: ignore the terminal's Ctrl-C, and end with the server process.
 
-    A terminal's Ctrl-C goes to its whole process group. A worker that gets it, and then the server's own signal while
-    it is stopping already, may never stop; so workers are a group of their own. And nobody is left on the port.
+    Ctrl-C goes to the whole process group. A worker that gets it, and then the server's stop signal while it is stopping, may
+    hang; so workers have their own group. Ending with the server keeps the port from staying in use.
     """
     os.setpgid(0, 0)
     die_with_parent()
 
 
 def require_fitness(require: Callable[[], None]) -> None:
-    """Raise CommandError, with what to do, if this is not fit for production and is to be that."""
+    """Raise CommandError, with what to change, if this is production and not fit for it."""
     try:
         require()
     except NotForProduction as problem:
@@ -139,7 +139,7 @@ def require_fitness(require: Callable[[], None]) -> None:
 
 
 def require_free_port(host: str, port: int) -> None:
-    """Raise CommandError if nobody can listen there, before anything slow is done."""
+    """Raise CommandError if the port cannot be used, before anything slow is done."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
@@ -156,5 +156,5 @@ def require_free_port(host: str, port: int) -> None:
 
 
 def port(text: str) -> int:
-    """A port to listen on."""
+    """Parse a port number."""
     return whole_number(text, 1, MAX_PORT)

@@ -1,1 +1,1 @@
-"""The two pages for people: the start page and GraphiQL with its prepared tabs."""
+"""The start page, and GraphiQL with its prepared tabs."""

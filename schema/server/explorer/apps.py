@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class ExplorerConfig(AppConfig):
-    """The app of the two pages for people; it has no models."""
+    """The explorer's app config; it has no models."""
 
     name = "schema.server.explorer"
     label = "explorer"

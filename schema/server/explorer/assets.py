@@ -1,4 +1,4 @@
-"""Says where the browser finds GraphiQL: in our own static files, or on a CDN when those were not built."""
+"""The URLs of GraphiQL's files: our own static files, or a CDN if those were not built."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CDN: str = _PINNED["cdn"]
 
 @dataclass(frozen=True)
 class Asset:
-    """One script or style sheet; `integrity` is set only where somebody else serves it."""
+    """A script or style sheet; `integrity` is set only for files from a CDN."""
 
     url: str
     integrity: str = ""
@@ -23,7 +23,7 @@ class Asset:
 
 @cache
 def vendored() -> bool:
-    """Whether every file is there; asked once, because static files too are looked up once, at the start."""
+    """Whether all files were built. Cached, because static files are indexed once at startup too."""
     vendor = _HERE / "static" / "explorer" / "vendor"
     return all((vendor / Path(file["path"]).name).is_file() for file in _PINNED["files"])
 

@@ -24,7 +24,7 @@ def examples() -> tuple[Example, ...]:
 
 @cache
 def edition() -> str:
-    """Changes when a document does, so that a browser knows that the tabs it has kept are old."""
+    """A hash of all documents, so that a browser can tell that its stored tabs are outdated."""
     return hashlib.sha256(repr(examples()).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Answers a browser that wants to look: the start page and GraphiQL."""
+"""The views of the start page and of GraphiQL."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +17,7 @@ from schema.server.safety import PAGES
 
 @reading
 def home(request: HttpRequest) -> HttpResponse:
-    """The start page: what this server is and where to go on."""
+    """The start page, with links."""
     people = demo_people()
     handle, password = (people[0][0], DEMO_PASSWORD) if people else ("HANDLE", "PASSWORD")
     base = request.build_absolute_uri("/").rstrip("/")
@@ -44,7 +44,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
-    """What the page's script must know; it travels as data, never as code."""
+    """The data for the page's script, passed as JSON rather than as code."""
     return {
         "handles": [handle for handle, _name in people],
         "password": DEMO_PASSWORD if people else "",
@@ -55,6 +55,6 @@ def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _explorer_policy() -> str:
-    """GraphiQL adds style elements and has its fonts inside its style sheet; a script is a file, always."""
+    """GraphiQL needs inline styles and fonts as data URLs; scripts are files only."""
     cdn = "" if vendored() else f" {CDN}"
     return f"{PAGES}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"
