@@ -1,1 +1,1 @@
-"""What a request costs: nine works over HTTP, and beside each the best hand-written SQL for the same, as the limit."""
+"""Benchmark: nine workloads over HTTP, each compared with hand-written SQL that does the same, as the limit."""

@@ -1,4 +1,4 @@
-"""python -m bench: measure the works, beside their limits, and say what came out. `make bench` runs it."""
+"""python -m bench: measure the workloads and their limits, and report. `make bench` runs it."""
 
 import os
 import subprocess
@@ -24,23 +24,23 @@ from bench.works import WORKS, Work
 
 ROUNDS = 3
 FEW = 32
-"""Requests of a work in each round of a quick run."""
+"""Requests of a workload in each round of a quick run."""
 WARM = 40
 WIDTH = 140
-"""Characters of a line: the tables are for documents too, so they do not follow the terminal."""
+"""Characters of a line. Fixed, because the tables are copied into documents."""
 LIMIT_TIMES = 3
-"""The limit is run so many times as often as the server is asked: it is faster, and its account has to be as exact."""
+"""The SQL runs so many times as often as the server is asked, because it is faster and has to be measured as exactly."""
 
 
 class Bench:
-    """A server and a PostgreSQL that can be measured."""
+    """A running server and PostgreSQL."""
 
     def __init__(self, database: Database, data: Data, port: int, server: int, postmaster: int, core: int) -> None:
         self.database, self.data, self.core = database, data, core
         self.port, self.server, self.postmaster = port, server, postmaster
 
     def round(self, work: Work, requests: int) -> Round:
-        """Measure a work once, and then its limit. Raises `Wrong`."""
+        """Measure a workload once, and then its limit. Raises `Wrong`."""
         load.drive(self.port, load.play_alone(self.port, work.prepare(self.data, WARM)).scripts, work.clients)
         batch = load.play_alone(self.port, work.prepare(self.data, requests))
         server, postgres = processor_seconds(self.server), processor_seconds(self.postmaster)
@@ -105,7 +105,7 @@ def run(arguments: Namespace, console: Console) -> None:
 def measured(
     bench: Bench, works: Sequence[Work], arguments: Namespace, counted: dict[str, tuple[float, float]], console: Console
 ) -> list[Result]:
-    """All rounds of all works, interleaved, so that what disturbs the machine for a while disturbs no work alone."""
+    """All rounds of all workloads, interleaved, so that a temporary disturbance affects all of them."""
     rounds: dict[str, list[Round]] = {work.name: [] for work in works}
     for number in range(1, arguments.rounds + 1):
         for work in works:
@@ -121,7 +121,7 @@ def measured(
 
 
 def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tuple[float, float]]:
-    """Statements and round trips of each work, counted in a process of its own."""
+    """Statements and round trips of each workload, counted in a separate process."""
     with log.open("wb") as said:
         done = subprocess.run(
             [sys.executable, "-m", "bench.count", *(work.name for work in works)],
@@ -139,7 +139,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 
 
 def names(text: str) -> list[str]:
-    """Names of works, with commas between them."""
+    """Parse comma-separated names of workloads."""
     found = text.split(",")
     known = [work.name for work in WORKS]
     if unknown := [name for name in found if name not in known]:
@@ -148,14 +148,14 @@ def names(text: str) -> list[str]:
 
 
 def number(text: str) -> int:
-    """A whole number above 0."""
+    """Parse a positive integer."""
     if not text.isascii() or not text.isdigit() or not int(text):
         raise ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
     return int(text)
 
 
 def parse(words: Sequence[str]) -> Namespace:
-    """The arguments."""
+    """Parse the command line."""
     parser = ArgumentParser(
         prog="make bench ARGS=…", description="Measure what requests cost, and what they could cost."
     )
@@ -168,7 +168,7 @@ def parse(words: Sequence[str]) -> Namespace:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run, and say in a line what stopped it."""
+    """Run, and print errors in one line."""
     if sys.platform != "linux":
         sys.exit("The bench reads Linux's account of processes; it does not run elsewhere.")
     arguments = parse(words)

@@ -1,4 +1,4 @@
-"""The operating system's account of processes: the processor time that they have used, and the memory that they hold."""
+"""Processor time and memory of process trees, as the operating system accounts for them."""
 
 import ctypes
 import os
@@ -16,13 +16,13 @@ SECONDS_PER_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(root: int) -> float:
-    """What a process and all its descendants have used so far, those included that have ended."""
+    """Processor seconds of a process and all its descendants, including those that have ended."""
     while True:
         before = set(tree(root))
         try:
             used = sum(time.clock_gettime((~pid << 3) | SCHEDULED) for pid in before)
             used += _of_ended_children(root)
-        except OSError:  # one ended while we looked
+        except OSError:  # it has just ended
             continue
         if before == set(tree(root)):
             return used
@@ -45,14 +45,14 @@ def tree(root: int) -> Iterator[int]:
 
 
 def _of_ended_children(pid: int) -> float:
-    """What those children have used that have ended and been waited for; PostgreSQL's backends all are."""
+    """Processor seconds of children that have ended and been waited for, as PostgreSQL does for its backends."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     user, system = fields[13:15]  # cutime and cstime: 16 and 17 in proc(5), the first two are before the bracket
     return (int(user) + int(system)) * SECONDS_PER_TICK
 
 
 def megabytes(root: int) -> float:
-    """The memory of a process and its descendants, in which what several share counts once (PSS)."""
+    """The memory of a process and its descendants in MB, with shared memory counted proportionally (PSS)."""
     kilobytes = 0
     for pid in tree(root):
         try:
@@ -64,11 +64,11 @@ def megabytes(root: int) -> float:
 
 
 def pin(pid: int, cores: set[int]) -> None:
-    """Keep a process, all its threads, and whatever they start from now on, on these processors."""
+    """Pin a process, its threads, and the processes that they start, to these processors."""
     for task in (PROC / str(pid) / "task").iterdir():
         os.sched_setaffinity(int(task.name), cores)
 
 
 def end_with_parent() -> None:
-    """For a new process: be killed when the one that started it ends, however it ends."""
+    """In a new process: end with the parent, however that ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -1,6 +1,7 @@
-"""Counts what a request costs in SQL, exactly: the server's own code in this process, its connection listened to.
+"""Counts the exact SQL statements and round trips of a request, by tracing the connection of the server's code in this
+process.
 
-Run as a program it prints, as JSON, the counts of the works that are named: python -m bench.count R1 M2
+As a program it prints the counts of the given workloads as JSON: python -m bench.count R1 M2
 """
 
 import json
@@ -24,13 +25,13 @@ from schema.server.wsgi import application  # which sets Django up
 __all__ = ["application", "counts"]
 
 WARM = 20
-"""So many scripts first: a statement is prepared when it has been seen often enough, and a document once."""
+"""Scripts to run before counting, until statements are prepared and documents cached."""
 COUNTED = 10
 
 
 def counts(work: Work, data: Data) -> tuple[float, float]:
-    """Statements and round trips of a request, on average of a few. Beginning and end of a transaction are both."""
-    warm, counted = (1, 1) if work.retries else (WARM, COUNTED)  # where clients retry, one alone meets no conflict
+    """The average statements and round trips of a request. BEGIN and COMMIT count as both."""
+    warm, counted = (1, 1) if work.retries else (WARM, COUNTED)  # where clients retry, a single client has no conflicts
     for script in play(work.prepare(data, warm * work.each), ask).scripts:
         play(script, ask)
     batch = play(work.prepare(data, counted * work.each), ask)
@@ -47,7 +48,7 @@ def counts(work: Work, data: Data) -> tuple[float, float]:
 
 
 def heard(act: Callable[[], Any]) -> tuple[int, int]:
-    """Statements that PostgreSQL completes, and how often it says that it is ready for the next message, meanwhile."""
+    """How many statements PostgreSQL completes during `act`, and how often it is ready for the next message."""
     with tempfile.TemporaryFile() as trace:
         connection.ensure_connection()
         pgconn = connection.connection.pgconn
@@ -62,7 +63,7 @@ def heard(act: Callable[[], Any]) -> tuple[int, int]:
 
 
 def ask(request: Request) -> Answer:
-    """Send one request through the whole server but its socket."""
+    """Send one request through the server's code, without a socket."""
     headers = {"Authorization": f"Bearer {request.token}"} if request.token else {}
     body = orjson.dumps({"query": request.document, "variables": request.variables})
     answer = orjson.loads(Client().post("/graphql", body, content_type="application/json", headers=headers).content)
@@ -72,7 +73,7 @@ def ask(request: Request) -> Answer:
 
 
 def main(names: list[str]) -> None:
-    """Print the counts of these works."""
+    """Print the counts of these workloads."""
     parameters = connection.get_connection_params()
     where: dict[str, Any] = {name: parameters.get(name) for name in ("host", "port", "user", "password", "dbname")}
     with psycopg.connect(**where, autocommit=True) as db:

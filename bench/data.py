@@ -1,4 +1,4 @@
-"""The data of the bench: a database that is filled once, and a copy of it for each run, so that no run spoils the next."""
+"""The benchmark's data: a database that is filled once, and a fresh copy of it for each run."""
 
 import base64
 import os
@@ -26,22 +26,22 @@ SMALL = {"people": 200, "follows": 4_000, "stories": 400, "chapters": 1_200}
 
 
 class Database:
-    """The embedded PostgreSQL of the bench, by the folder of its socket."""
+    """The embedded PostgreSQL of the benchmark, by its socket folder."""
 
     def __init__(self, sockets: Path) -> None:
         self.sockets = sockets
 
     def connect(self, name: str) -> "psycopg.Connection[Any]":
-        """A connection to a database, each statement a transaction."""
+        """A connection to a database, in autocommit mode."""
         return psycopg.connect(host=str(self.sockets), user=ROLE, dbname=name, autocommit=True)
 
     def url(self, name: str) -> str:
-        """What DATABASE_URL says of it."""
+        """The DATABASE_URL of a database."""
         return f"postgres://{ROLE}@{str(self.sockets).replace('/', '%2F')}/{name}"
 
 
 def fill(database: Database, sizes: dict[str, int]) -> None:
-    """Bring the database up to date, and fill it with demo data unless it holds just that."""
+    """Migrate the database, and fill it with demo data of these sizes unless it has been."""
     wanted = f"demo data {sizes}"
     with database.connect("postgres") as db:
         found = one(db, "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", DATABASE)
@@ -53,12 +53,12 @@ def fill(database: Database, sizes: dict[str, int]) -> None:
             manage(database, DATABASE, "demo", *(f"--{name}={size}" for name, size in sizes.items()))
             with database.connect(DATABASE) as new:
                 new.execute("VACUUM (ANALYZE)")
-            remark = sql.SQL("COMMENT ON DATABASE {} IS {}")  # the last step: without it the data is not whole
+            remark = sql.SQL("COMMENT ON DATABASE {} IS {}")  # the last step, which marks the data as complete
             db.execute(remark.format(sql.Identifier(DATABASE), sql.Literal(wanted)))
 
 
 def copy(database: Database) -> None:
-    """Make the copy that this run may write to, as the filled database is."""
+    """Create this run's copy of the filled database."""
     with database.connect("postgres") as db:
         db.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(COPY)))
         made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
@@ -77,11 +77,11 @@ def manage(database: Database, name: str, *arguments: str) -> None:
 
 
 def environment(database: Database, name: str) -> dict[str, str]:
-    """In which Katha's commands use a database of the bench."""
+    """The environment for Katha's commands on a database of the benchmark."""
     return {**os.environ, "DATABASE_URL": database.url(name), "DJANGO_SETTINGS_MODULE": "backend.settings"}
 
 
-# --- What the works need to know of it ---------------------------------------------------------------------------
+# --- What the workloads need to know of it -----------------------------------------------------------------------
 
 PEOPLE = """
 CREATE TABLE bench_person AS
@@ -97,7 +97,7 @@ FROM (
     FROM people_person AS person
 ) AS people
 """
-"""Numbered, those first whose feed fills a page, so that pgbench can name one by a number."""
+"""Numbers people, so that pgbench can select one by number; those whose feed fills a page come first."""
 
 STORIES = """
 CREATE TABLE bench_story AS
@@ -122,26 +122,26 @@ def prepare(db: "psycopg.Connection[Any]") -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """The copy, and how much of what there is in it."""
+    """The copy, with the numbers of its rows."""
 
     db: "psycopg.Connection[Any]"
     people: int
     feeds: int
-    """So many people, the first ones, have a feed that fills a page."""
+    """How many people, the first ones, have a feed that fills a page."""
     stories: int
     author: int
-    """The number of somebody whom no block hides from anybody; they write what the works need."""
+    """The number of a person without any blocks, who writes the stories that the workloads need."""
 
     @classmethod
     def of(cls, db: "psycopg.Connection[Any]") -> "Data":
-        """What has been prepared."""
+        """Read the prepared numbers."""
         people, feeds, author = rows(
             db, "SELECT count(*), count(*) FILTER (WHERE feeds), max(n) FILTER (WHERE calm) FROM bench_person"
         )[0]
         return cls(db, people, feeds, one(db, "SELECT count(*) FROM bench_story"), author)
 
     def add_story(self, story: str, chapter: str) -> int:
-        """Number a published story that a work has made."""
+        """Give a number to a story that a workload has published."""
         number: int = one(
             self.db,
             "INSERT INTO bench_story SELECT max(n) + 1, %s, %s FROM bench_story RETURNING n",
@@ -157,12 +157,12 @@ def token(number: int) -> str:
 
 
 def global_id(kind: str, key: uuid.UUID) -> str:
-    """The id by which clients name a thing."""
+    """The global id of an object."""
     return base64.b64encode(f"{kind}:{key}".encode()).decode()
 
 
 def key_of(id_: str) -> uuid.UUID:
-    """The key in the id of a thing."""
+    """The key in a global id."""
     return uuid.UUID(base64.b64decode(id_).decode().rpartition(":")[2])
 
 

@@ -1,4 +1,4 @@
-"""The limit: pgbench runs the best hand-written SQL for a work, in the place of the server, against the same rows."""
+"""The limit: pgbench runs hand-written SQL for a workload, instead of the server, on the same rows."""
 
 import os
 import re
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "sql"
 
 @dataclass(frozen=True)
 class Limit:
-    """What pgbench said of one measurement, for one run of the SQL."""
+    """The result of one measurement by pgbench, per run of the SQL."""
 
     per_second: float
     postgres_ms: float
@@ -27,7 +27,7 @@ class Limit:
 
 
 def sql_of(name: str, variables: Mapping[str, object]) -> Iterator[str]:
-    """The statements of a file of SQL that names these variables, as psycopg takes them."""
+    """The statements of an SQL file with these variables, in psycopg's format."""
     lines = [line for line in (FOLDER / f"{name}.sql").read_text().splitlines() if not line.startswith(("\\", "--"))]
     for statement in "\n".join(lines).split(";"):
         if statement.strip():
@@ -45,7 +45,7 @@ def measure(
     core: int,
     postgres_seconds: Callable[[], float],
 ) -> Limit:
-    """Run the SQL so many times, on connections that are warm: what a first run costs is measured and taken off."""
+    """Run the SQL so many times. The cost of the first runs on new connections is measured separately and subtracted."""
     first, _ = _run(database, name, {**variables, "from": 0}, clients, 4, core, postgres_seconds)
     each = max(5, runs // clients)
     whole, per_second = _run(database, name, {**variables, "from": 4 * clients}, clients, each, core, postgres_seconds)

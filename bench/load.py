@@ -1,4 +1,4 @@
-"""The load: some connections that are kept open, each with one script after the other until there are none left."""
+"""The load generator: a number of keep-alive connections that play scripts until there are none left."""
 
 import asyncio
 import re
@@ -16,24 +16,24 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Served:
-    """What the clients saw: how long all of it took, and each request."""
+    """What the clients measured: the total time, and the latency of each request."""
 
     seconds: float
     latencies: Sequence[float]
 
     @property
     def requests(self) -> int:
-        """How many there were."""
+        """The number of requests."""
         return len(self.latencies)
 
     def percentile(self, part: float) -> float:
-        """The latency in milliseconds below which this part of all requests was."""
+        """The latency in milliseconds at this quantile of all requests."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1_000
 
 
 def drive(port: int, scripts: Sequence[Script], clients: int) -> Served:
-    """Play all scripts over so many connections. Raises `Wrong` as soon as one finds something wrong."""
+    """Play all scripts over `clients` connections. Raises `Wrong` at the first wrong answer."""
     return asyncio.run(_drive(port, iter(scripts), min(clients, len(scripts))))
 
 
@@ -84,7 +84,7 @@ async def _play(script: Script, connection: "Connection") -> Any:
 
 
 class Connection:
-    """One connection to the server. It knows as much of HTTP as the server answers, because load should cost little."""
+    """A connection to the server. It implements only the HTTP that the server uses, to keep the load generator cheap."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

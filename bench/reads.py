@@ -1,4 +1,4 @@
-"""The works that read. What must be answered is worked out by the hand-written SQL of the limit."""
+"""The workloads that read. The expected answers come from the hand-written SQL of the limit."""
 
 import random
 from collections.abc import Generator
@@ -52,19 +52,19 @@ mutation ($id: ID!, $expect: Expect!) {
 
 
 def asked(request: Request, expected: Answer) -> Script:
-    """One request, and the only right answer to it."""
+    """One request and its expected answer."""
     answer = yield request
     require(answer == expected, f"it should have been {expected!r:.2000}", answer)
 
 
 def nothing(_data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """The least that a request can be."""
+    """R0: the smallest possible request."""
     yield from ()
     return Batch([asked(Request(NOTHING), {"__typename": "Query"}) for _ in range(requests)])
 
 
 def feed(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """The first page of the feed of people who follow enough others to fill it."""
+    """R1: the first page of a feed, for people whose feed fills it."""
     yield from ()
     viewers = min(VIEWERS, data.feeds)
     right = [limit_answer(data, "R1", n=number) for number in range(1, viewers + 1)]
@@ -75,7 +75,7 @@ def feed(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
 
 
 def story(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """A story by its id, for somebody who is not signed in."""
+    """R2: a story by its id, signed out."""
     id_, number = yield from published(data, chapters=10)
     right = limit_answer(data, "R2", story=number)
     require(len(right["story"]["chapters"]) == 10, "the story should have ten chapters", right)
@@ -84,14 +84,14 @@ def story(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
 
 
 def limit_answer(data: Data, name: str, **variables: int) -> Answer:
-    """What the hand-written SQL says, which pgbench will run."""
+    """The answer of the hand-written SQL that pgbench will run."""
     for named in sql_of(name, variables):
         found = data.db.execute(named, variables).fetchone()
     return found[0] if found else None
 
 
 def published(data: Data, *, chapters: int) -> Generator[Request, Answer, tuple[str, int]]:
-    """A new story of the bench's author, published: its id, and its number among the stories."""
+    """Publish a new story of the benchmark's author; returns its id and its number."""
     made = yield from created(data, chapters=chapters)
     request = Request(PUBLISH, {"id": made["id"], "expect": {"version": made["version"]}}, token(data.author))
     answer = yield request
@@ -100,7 +100,7 @@ def published(data: Data, *, chapters: int) -> Generator[Request, Answer, tuple[
 
 
 def created(data: Data, *, chapters: int) -> Generator[Request, Answer, Any]:
-    """A new story of the bench's author: the draft that was answered."""
+    """Create a story of the benchmark's author; returns the draft."""
     shelf = "SELECT shelf.version FROM stories_shelf AS shelf JOIN bench_person ON id = author_id WHERE n = %s"
     version = one(data.db, shelf, data.author)
     answer = yield Request(CREATE, creation(chapters, version), token(data.author))
@@ -109,7 +109,7 @@ def created(data: Data, *, chapters: int) -> Generator[Request, Answer, Any]:
 
 
 def creation(chapters: int, version: int) -> dict[str, Any]:
-    """Variables that create a story on a shelf that has this version."""
+    """The variables for createStory on a shelf with this version."""
     written = [{"title": f"Chapter {number}", "body": CHAPTER} for number in range(1, chapters + 1)]
     return {
         "input": {"title": "The well", "summary": "What was said there.", "chapters": written},

@@ -1,4 +1,4 @@
-"""What was measured, as figures: the median of the rounds, and how far these lie apart."""
+"""Reports the results: the median of the rounds and their spread."""
 
 import json
 import statistics
@@ -16,7 +16,7 @@ from bench.works import Work
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement of a work, for one request; and of its limit, for one run of the SQL."""
+    """One measurement of a workload, per request, and of its limit, per run of the SQL."""
 
     requests: int
     requests_per_success: float
@@ -32,7 +32,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Result:
-    """A work with all its rounds."""
+    """A workload with all its rounds."""
 
     work: Work
     statements: float
@@ -40,11 +40,11 @@ class Result:
     rounds: Sequence[Round]
 
     def median(self, name: str) -> float:
-        """The median of a figure of the server."""
+        """The median of a number of the server."""
         return statistics.median(getattr(one, name) for one in self.rounds)
 
     def limit(self, name: str) -> float | None:
-        """The median of a figure of the limit, for one request."""
+        """The median of a number of the limit, per request."""
         found = [getattr(one.limit, name) for one in self.rounds if one.limit is not None]
         if not found:
             return None
@@ -54,12 +54,12 @@ class Result:
 
     @property
     def spread(self) -> float:
-        """How far the rounds lie apart in processor time, from the least to the most, as a part of the median."""
+        """The range of processor time over all rounds, as a fraction of the median."""
         used = [one.server_ms + one.postgres_ms for one in self.rounds]
         return (max(used) - min(used)) / statistics.median(used)
 
     def times(self, *, with_server: bool) -> float | None:
-        """How many times the processor time of the limit a request takes: PostgreSQL's own, or with who asks it."""
+        """The processor time of a request relative to the limit: of PostgreSQL only, or including server and pgbench."""
         postgres, pgbench = self.limit("postgres_ms"), self.limit("pgbench_ms")
         if postgres is None or pgbench is None:
             return None
@@ -68,7 +68,7 @@ class Result:
         return self.median("postgres_ms") / postgres
 
     def figures(self) -> dict[str, object]:
-        """All of it, for JSON."""
+        """All numbers, for JSON."""
         names = [name for name in Round.__dataclass_fields__ if name != "limit"]
         limit = {name: self.limit(name) for name in Limit.__dataclass_fields__}
         return {
@@ -93,7 +93,7 @@ LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "× 
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """Print both tables, in a form that goes into a document as it is."""
+    """Print both tables as Markdown."""
     served, limits = _table(SERVED), _table(LIMITS)
     for one in results:
         speed = [f"{one.median(name):.{digits}f}" for name, digits in (("per_second", 0), ("p50_ms", 1), ("p99_ms", 1))]

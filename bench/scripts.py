@@ -1,6 +1,6 @@
-"""What a client does, as a generator: it yields requests and is sent their answers. Who sends them is not its business.
+"""Client scripts as generators: they yield requests and receive answers, independently of the transport.
 
-So the same script runs over HTTP where it is timed, and inside a process where its statements are counted.
+So the same script runs over HTTP to be timed, and within a process to count its statements.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -16,7 +16,7 @@ class Request:
     variables: dict[str, Any] = field(default_factory=dict)
     token: str | None = None
     after_ms: int = 0
-    """How long to wait before it is sent."""
+    """Milliseconds to wait before it is sent."""
 
 
 Answer = Any
@@ -26,18 +26,18 @@ Script = Generator[Request, Answer, Any]
 
 
 class Wrong(Exception):
-    """The server did not answer, or not what it should have: its speed does not matter then."""
+    """The server gave no answer, or a wrong one, which makes the measurement void."""
 
 
 def require(is_so: bool, what: str, answer: Any) -> None:
-    """Raise `Wrong` unless it is so."""
+    """Raise `Wrong` unless `is_so`."""
     if not is_so:
         raise Wrong(f"{what}; the answer was {answer!r:.2000}")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One measurement of a work: what its clients do, what must be so afterwards, and what pgbench has to know."""
+    """One measurement of a workload: the clients' scripts, a check of the result, and the variables for pgbench."""
 
     scripts: Sequence[Script]
     check: Callable[[], None] = lambda: None
@@ -45,7 +45,7 @@ class Batch:
 
 
 def play(script: Script, ask: Callable[[Request], Answer]) -> Any:
-    """Run a script to its end, one request after the other; returns what it returned."""
+    """Run a script to its end; returns its return value."""
     answer = None
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The server that is measured: `manage.py serve` with one worker, on a processor of its own."""
+"""The measured server: `manage.py serve` with one worker process, pinned to a processor of its own."""
 
 import os
 import socket
@@ -20,7 +20,9 @@ PATIENCE_SECONDS = 60
 
 @contextmanager
 def serving(database: Database, core: int, log: Path) -> Iterator[tuple[int, int]]:
-    """A server over the copy, on this processor alone: its port and its main process. It ends when the block does."""
+    """Run a server on the copy, pinned to this processor, while the block runs; yields its port and the id of its main
+    process.
+    """
     port = _free_port()
     command = [sys.executable, "manage.py", "serve", "--workers", "1", "--no-worker", "--port", str(port)]
 

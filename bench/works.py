@@ -1,4 +1,4 @@
-"""The nine works, by name."""
+"""The nine workloads, by name."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ Prepare = Callable[[Data, int], Generator[Request, Answer, Batch]]
 
 @dataclass(frozen=True)
 class Work:
-    """Something that clients do."""
+    """A workload."""
 
     name: str
     what: str
     prepare: Prepare
-    """Makes what it takes to do so many requests; yields those requests that this takes itself."""
+    """Prepares a batch of so many requests; a generator that yields the requests which the preparation itself needs."""
     requests: int
-    """So many in each round, unless somebody wants more or fewer."""
+    """The default number of requests in a round."""
     clients: int = 8
     limit: str | None = None
-    """The file of hand-written SQL that does the same."""
+    """The name of the SQL file that does the same."""
     each: int = 1
-    """How many requests one script of a client does, and one run of that SQL."""
+    """The number of requests in one script, and in one run of the SQL."""
     retries: bool = False
-    """Whether clients that have to yield try again, so that there are more requests than asked for."""
+    """Whether clients retry after conflicts, so that there are more requests than asked for."""
 
 
 WORKS = [

@@ -1,4 +1,4 @@
-"""The works that write. Each expects the version that is there, as a client does that has just looked."""
+"""The workloads that write. Each expects the present version, like a client that has just read it."""
 
 import random
 import uuid
@@ -80,19 +80,19 @@ WHERE tally.kind = 'views' AND story.n BETWEEN %s AND %s
 
 
 def view_one(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Many readers, each for the first time, at one story."""
+    """M1h: many readers view one story, each for the first time."""
     _, number = yield from published(data, chapters=1)
     return views(data, requests, number, number)
 
 
 def view_many(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Many readers, each at a story of their own choice."""
+    """M1s: many readers view different stories."""
     yield from ()
     return views(data, requests, 1, data.stories)
 
 
 def views(data: Data, requests: int, first: int, last: int) -> Batch:
-    """Each view is counted, and the totals say so."""
+    """The batch of views; the check compares the totals."""
     readers = random.sample(range(1, data.people + 1), min(data.people, requests + 20))
     visits = rows(data.db, VISITS, readers, [random.randint(first, last) for _ in readers])[:requests]
     require(len(visits) == requests, "there should be so many readers", len(visits))
@@ -131,7 +131,7 @@ TIES = "SELECT count(*) FROM follow"
 
 
 def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Strangers, of whom the one follows the other and leaves it again."""
+    """M2: follow and unfollow between people without any contact before."""
     yield from ()
     shift = random.randint(1, data.people - 1)
     pairs = rows(data.db, STRANGERS, shift, data.people, requests // 2)
@@ -141,13 +141,13 @@ def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     def check() -> None:
         require(one(data.db, TIES) == before, "nobody should follow anybody more than before", None)
 
-    # By turns from either side, because each side of a pair has columns, and so statements, of its own.
+    # Alternately from either side of the pair, because each side has its own columns, and so its own statements.
     scripts = [meet(a, of_b) if turn % 2 else meet(b, of_a) for turn, (a, of_a, b, of_b) in enumerate(pairs)]
     return Batch(scripts, check, {"people": data.people, "shift": shift})
 
 
 def meet(me: int, person: uuid.UUID) -> Script:
-    """Follow somebody and leave it again."""
+    """Follow somebody and unfollow them."""
     for version, (field, document) in enumerate((("follow", FOLLOW), ("unfollow", UNFOLLOW))):
         variables = {"person": global_id("Person", person), "expect": {"version": str(version)}}
         answer = yield Request(document, variables, token(me))
@@ -168,7 +168,7 @@ WRITTEN = "SELECT (SELECT count(*) FROM stories_story), (SELECT count(*) FROM st
 
 
 def create(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Many authors, each with a new story."""
+    """M3: many authors create a story each."""
     yield from ()
     authors = rows(data.db, SHELVES, requests)
     require(len(authors) == requests, "there should be so many authors", len(authors))
@@ -182,7 +182,7 @@ def create(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
 
 
 def write(author: int, version: int) -> Script:
-    """A new story on a shelf that has this version."""
+    """Create a story on a shelf with this version."""
     answer = yield Request(CREATE, creation(3, version), token(author))
     done = answer["createStory"]
     is_so = done.get("applied") == "WRITTEN" and [one["position"] for one in done["story"]["chapters"]] == [1, 2, 3]
@@ -201,7 +201,7 @@ UNION ALL SELECT title FROM stories_story WHERE id = %s
 
 
 def update(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Clients that all give one story a title, each a few times; every title that was written is found again."""
+    """M4: clients write the title of the same story; the check finds every title in the history."""
     made = yield from created(data, chapters=1)
     key = key_of(made["id"])
     titles = [[f"Title {client} {number}" for number in range(EACH)] for client in range(requests // EACH)]
@@ -216,7 +216,7 @@ def update(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
 
 
 def retitle(id_: str, version: str, of: str, titles: list[str]) -> Script:
-    """Write one title after the other, each as often as it takes; wait after a conflict as the answer advises."""
+    """Write the titles in turn, retrying each after a conflict with the advised wait."""
     after_ms = 0
     for title in titles:
         while True:
@@ -238,7 +238,7 @@ SOLD = "SELECT COALESCE(sum(quantity), 0)::bigint FROM market_orderline WHERE ed
 
 
 def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
-    """Many buyers, for four fifths of whom there is a copy."""
+    """M5: buyers order copies, with stock for four fifths of them."""
     id_, _ = yield from published(data, chapters=1)
     stock = requests * 4 // 5
     made = yield Request(CREATE_EDITION, {"story": id_, "stock": stock}, token(data.author))
@@ -257,7 +257,7 @@ def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
 
 
 def order(edition: str, buyer: int, sold: list[bool]) -> Script:
-    """Buy a copy; hear that there is none only when that is so."""
+    """Order a copy; an OutOfStockError is right only if the stock is used up."""
     answer = yield Request(BUY, {"edition": edition, "key": str(uuid.uuid4())}, token(buyer))
     done = answer["placeOrder"]
     if done["__typename"] == "OutOfStockError":

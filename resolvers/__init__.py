@@ -1,1 +1,1 @@
-"""One unit of work each: who is asking, which rows, one transaction."""
+"""Resolvers: each checks who is asking, runs one unit of work or query, and batches the rows. They know nothing of GraphQL."""

@@ -1,4 +1,4 @@
-"""Who is asking: signing up, in and out, and what the signed-in may do."""
+"""Authentication: who is asking; signing up, in and out; password and account."""
 
 import uuid
 from contextlib import suppress
@@ -26,7 +26,7 @@ def bearer_token(request: HttpRequest) -> str | None:
 
 
 def viewer_of(request: HttpRequest) -> Person | None:
-    """Whom the request's token signs in, or else its session cookie. A token that is no good signs nobody in."""
+    """The person signed in by the request's token, or else by its session cookie. With an invalid token, nobody."""
     token = bearer_token(request)
     if token is not None:
         return queries.by_token(actions.digest(token))
@@ -35,13 +35,13 @@ def viewer_of(request: HttpRequest) -> Person | None:
 
 
 def digest_of(request: HttpRequest) -> bytes | None:
-    """What is stored of the request's token, or None without one."""
+    """The digest of the request's token, or None without one."""
     token = bearer_token(request)
     return None if token is None else actions.digest(token)
 
 
 def note_use(request: HttpRequest) -> None:
-    """Remember that the request's token is used. If that fails the request does not: the next one tries again."""
+    """Record that the request's token was used. A failure is ignored; the next request tries again."""
     digest = digest_of(request)
     if digest is not None:
         with suppress(Refusal, DatabaseError, InterfaceError):
@@ -49,7 +49,7 @@ def note_use(request: HttpRequest) -> None:
 
 
 def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
-    """The viewer; raises `Unauthenticated` if nobody is signed in. `token` is the one that did not sign them in."""
+    """The viewer. Raises `Unauthenticated` if nobody is signed in; `token` is the invalid one that was sent, if any."""
     if viewer is None and token is not None:
         raise Unauthenticated(
             "This token signs nobody in: it is unknown, has been revoked or has expired. Sign in again."
@@ -60,7 +60,7 @@ def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
 
 
 def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> tuple[Person, str]:
-    """A new person, signed in: the person and the bearer token."""
+    """Create a person and sign them in; returns the person and a bearer token."""
     attempts.count_sign_up(address_of(request))
 
     def work() -> tuple[Account, str]:
@@ -72,7 +72,7 @@ def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> t
 
 
 def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person, str]:
-    """The person whose credentials these are, and a new bearer token."""
+    """Sign in by handle and password; returns the person and a new bearer token."""
     address = address_of(request)
     attempts.count_sign_in(handle, address)
     account = actions.sign_in(handle=handle, password=password)
@@ -86,7 +86,7 @@ def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person
 
 
 def sign_out(request: HttpRequest) -> bool:
-    """Revoke the request's token, and end its session; whether anybody was signed in."""
+    """Revoke the request's token and end its session; returns whether anybody was signed in."""
     was_signed_in = viewer_of(request) is not None
     token = bearer_token(request)
     if token is not None:
@@ -97,7 +97,7 @@ def sign_out(request: HttpRequest) -> bool:
 
 
 def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
-    """Change the viewer's password, and let nothing else sign them in any more but what signs this request in."""
+    """Change the viewer's password; revokes all their tokens and sessions but those of this request."""
     address = address_of(request)
     attempts.count_sign_in(me.handle, address)
     change = passwords.prepared(me.pk, current, new)
@@ -106,7 +106,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
         attempts.forgive_sign_in(me.handle, address)
         return Outcome(Applied.WRITTEN, facts={"revoked": passwords.change(change, kept=digest_of(request))})
 
-    # A key is remembered with a digest of its arguments, which for a password has to be one that nobody can guess from.
+    # The idempotency key is stored with a hash of its arguments. For passwords it must be keyed, or it could be brute-forced.
     sent = salted_hmac("changePassword", f"{current}\0{new}", algorithm="sha256").hexdigest()
     outcome = perform(Request("changePassword", me.pk, key, {"passwords": sent}), work)
     if bearer_token(request) is None and isinstance(request.user, Account) and outcome.applied is Applied.WRITTEN:
@@ -117,7 +117,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
 
 
 def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:
-    """Delete the viewer's account: from now on they are nobody, and what they left behind is swept by a job."""
+    """Delete the viewer's account: hidden from everybody at once; a job deletes the data."""
     address = address_of(request)
     attempts.count_sign_in(me.handle, address)
     leave = leaving.prepared(me.pk, password)
@@ -135,7 +135,7 @@ def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid
 
 
 def _save_session(request: HttpRequest) -> None:
-    """Now, and not only when the answer has been made: what goes wrong with it belongs into the answer."""
+    """Save the session now, not after the response was made, so that an error becomes part of the answer."""
     request.session.write()  # type: ignore[attr-defined]
 
 
@@ -145,7 +145,7 @@ def _client(request: HttpRequest) -> str:
 
 
 def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[Person, str]:
-    """Sign a browser in by cookie as well: one that loaded our page and proves it with the CSRF token."""
+    """Also sign in by session cookie, if the browser proved by the CSRF token that it loaded our page."""
     if getattr(request, "csrf_passed", False):
         login(request, account, backend="django.contrib.auth.backends.ModelBackend")
         _save_session(request)

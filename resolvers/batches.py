@@ -1,7 +1,7 @@
-"""Loads what belongs to rows of one list for all of them at once, so that a page costs the same whatever its size.
+"""Loads related rows for all rows of a list at once, so that the number of queries does not depend on the page's size.
 
-Rows that came together are a batch. The first time a field of one of them is asked for, it is loaded for the whole
-batch; execution is synchronous and goes depth first, so nothing has to be scheduled.
+Rows that were loaded together form a batch. When a field of one of them is first resolved, it is loaded for the whole batch.
+Execution is synchronous and depth-first, so no scheduler (as in DataLoader) is needed.
 """
 
 import uuid
@@ -16,7 +16,7 @@ RowT = TypeVar("RowT")
 
 
 class Batch:
-    """Rows that came together, who asked for them, and what has been loaded for them."""
+    """Rows that were loaded together, their viewer, and a cache of what was loaded for them."""
 
     __slots__ = ("_loaded", "rows", "viewer")
 
@@ -27,11 +27,11 @@ class Batch:
 
     @property
     def viewer_id(self) -> uuid.UUID | None:
-        """The id of who asked, or None when signed out."""
+        """The viewer's id, or None when signed out."""
         return None if self.viewer is None else self.viewer.pk
 
     def load(self, name: Hashable, load: Callable[["Batch"], Mapping[uuid.UUID, Any]]) -> Mapping[uuid.UUID, Any]:
-        """What `load` finds for the whole batch, remembered under `name`."""
+        """The result of `load` for the whole batch, cached under `name`."""
         found = self._loaded.get(name)
         if found is None:
             check()
@@ -40,7 +40,7 @@ class Batch:
 
 
 def gather(rows: Iterable[RowT], viewer: Person | None) -> list[RowT]:
-    """Make a batch of rows that came together."""
+    """Make a batch of these rows."""
     rows = list(rows)
     batch = Batch(rows, viewer)
     for row in rows:
@@ -49,17 +49,17 @@ def gather(rows: Iterable[RowT], viewer: Person | None) -> list[RowT]:
 
 
 def is_viewer(person: Person) -> bool:
-    """Whether it is the viewer's own row, of which some things are told to nobody else."""
+    """Whether it is the viewer's own row, some fields of which are private."""
     own: bool = person.batch.viewer_id == person.pk  # type: ignore[attr-defined]
     return own
 
 
 def gather_pages(pages: Mapping[uuid.UUID, Page[RowT]], viewer: Person | None) -> Mapping[uuid.UUID, Page[RowT]]:
-    """The pages of several owners, their rows made one batch, because they came together."""
+    """Make one batch of the rows of several pages."""
     gather((row for page in pages.values() for row in page.rows), viewer)
     return pages
 
 
 def loaded(row: Any, name: Hashable, load: Callable[[Batch], Mapping[uuid.UUID, Any]]) -> Any:
-    """The value of `row` for `name`, loaded for its whole batch at the first call."""
+    """The value of `row` in what `load` returns for its batch, cached under `name`."""
     return row.batch.load(name, load)[row.pk]

@@ -16,7 +16,7 @@ from resolvers.work import performed
 
 
 def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
-    """A new last chapter for one's own story."""
+    """Append a chapter to one's own story."""
 
     def work() -> Outcome:
         chapter, row = chapters.append_chapter(story, me.pk, new)
@@ -61,7 +61,7 @@ def _the(chapter: uuid.UUID) -> Target:
 
 
 def joined(outcome: Outcome) -> Outcome:
-    """The outcome with its chapter, if it has one, in its story: as the two were at the commit, also in a replay."""
+    """Set the chapter's story to the story of the same outcome, so that both are as they were at the commit, also in a replay."""
     chapter: Any = outcome.rows.get("chapter")
     if chapter is not None:
         chapter.story = outcome.rows["story"]

@@ -1,4 +1,4 @@
-"""Lists of stories that belong to nobody's profile: all that match a filter, and the viewer's feed."""
+"""Lists of stories: by a filter, and the viewer's feed."""
 
 from backend.pages import Page, Window
 from backend.people.models import Person
@@ -10,7 +10,7 @@ from resolvers.batches import gather
 
 
 def stories(wanted: Wanted, order: StoryOrder, window: Window, *, viewer: Person | None) -> Page[Story]:
-    """The stories that are wanted, as far as the viewer may see them and wants to."""
+    """The stories that match the filter and that the viewer may see and wants to see."""
     page = lists.stories(wanted, order, window, viewer=the_id(viewer), mature=shows_mature(viewer))
     gather(page.rows, viewer)
     return page

@@ -1,4 +1,4 @@
-"""The market: editions of stories and the orders of them, and what belongs to each."""
+"""The market: editions, orders, and their fields."""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ def editions_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[
 
 
 def orders_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Order]:
-    """The orders among these ids that the viewer has placed or has to serve."""
+    """The orders among these ids that the viewer has placed or received."""
     found = queries.orders(ids, viewer=the_id(viewer))
     gather(found.values(), viewer)
     return found
@@ -42,7 +42,7 @@ def editions(window: Window, *, viewer: Person | None) -> Page[Edition]:
 
 
 def orders(window: Window, *, viewer: Person | None) -> Page[Order]:
-    """What the viewer has ordered, newest first."""
+    """The viewer's orders, newest first."""
     me = signed_in(viewer)
     page = queries.orders_by(me.pk, window)
     gather(page.rows, me)
@@ -55,7 +55,7 @@ def orders(window: Window, *, viewer: Person | None) -> Page[Order]:
 def create_edition(
     me: Person, *, story: uuid.UUID, title: str, price_cents: int, stock: int, key: uuid.UUID | None
 ) -> Outcome:
-    """A print run of one's own published story."""
+    """Create an edition of one's own published story."""
     new = {"title": title, "price_cents": price_cents, "stock": stock}
 
     def work() -> Outcome:
@@ -66,7 +66,7 @@ def create_edition(
 
 
 def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) -> Outcome:
-    """Add copies to the stock of one's own edition, or take some away, whatever it is."""
+    """Add copies to the stock of one's own edition, or remove some."""
 
     def work() -> Outcome:
         row, applied = actions.adjust_stock(edition, me.pk, delta)
@@ -76,7 +76,7 @@ def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) 
 
 
 def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Let one's own edition have so many copies left, if the stock is as it was."""
+    """Set the stock of one's own edition, if it has not changed."""
 
     def write(seen: Expected) -> Outcome:
         row, applied = actions.set_stock(edition, me.pk, to, seen)
@@ -98,7 +98,7 @@ def place_order(me: Person, *, lines: Sequence[NewLine], key: uuid.UUID) -> Outc
 
 
 def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Confirm, ship or cancel an order, if it is as it was."""
+    """Confirm, ship or cancel an order, if it has not changed."""
 
     def write(seen: Expected) -> Outcome:
         row, applied = order_actions.update_order(order, me.pk, to, seen)
@@ -120,7 +120,7 @@ def _performed(request: Request, work: Callable[[], Outcome], me: Person) -> Out
 
 
 def editions_of(story: Story, window: Window) -> Page[Edition]:
-    """Its print runs, newest first."""
+    """A story's editions, newest first."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Edition]]:
         return gather_pages(queries.editions_of(list(batch.rows), window, viewer=batch.viewer_id), batch.viewer)
@@ -129,7 +129,7 @@ def editions_of(story: Story, window: Window) -> Page[Edition]:
 
 
 def sales_of(person: Person, window: Window) -> Page[Order] | None:
-    """Orders of editions of their stories, newest first; for themselves alone."""
+    """Orders of the person's editions, newest first; private."""
     if not is_viewer(person):
         return None
     page = queries.orders_from(person.pk, window)
@@ -141,7 +141,7 @@ def sales_of(person: Person, window: Window) -> Page[Order] | None:
 
 
 def story(edition: Edition) -> Story:
-    """The story that is printed, or what can be said of it to a buyer who cannot find it any more."""
+    """The edition's story; a placeholder for a buyer who can no longer find it."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Story]:
         found = stories.by_ids({row.story_id for row in batch.rows.values()}, viewer=batch.viewer)
@@ -151,7 +151,7 @@ def story(edition: Edition) -> Story:
 
 
 def _hidden(edition: Edition, viewer: Person | None) -> Story:
-    """A story that is hidden from the viewer, by nothing but what the edition itself says.
+    """A placeholder for a story that is hidden from the viewer, with only what the edition itself says.
 
     An order stays readable for its buyer after the story went back to a draft or a block came between them.
     """
@@ -170,7 +170,7 @@ def _hidden(edition: Edition, viewer: Person | None) -> Story:
 
 
 def lines(order: Order) -> list[OrderLine]:
-    """What was ordered, in the order in which it was asked for."""
+    """The lines of an order, in the order of the request."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, list[OrderLine]]:
         found = queries.lines(batch.rows)
@@ -181,7 +181,7 @@ def lines(order: Order) -> list[OrderLine]:
 
 
 def edition(line: OrderLine) -> Edition:
-    """What is ordered. Whoever finds the order finds it, whatever has become of the story."""
+    """The edition of a line; visible to everybody who can see the order."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Edition]:
         found = queries.ordered_editions({row.edition_id for row in batch.rows.values()})
@@ -192,17 +192,17 @@ def edition(line: OrderLine) -> Edition:
 
 
 def buyer(order: Order) -> Person:
-    """Who has placed it."""
+    """The buyer."""
     return _people(order)[order.buyer_id]
 
 
 def author(order: Order) -> Person:
-    """Whose editions are ordered."""
+    """The author of the editions."""
     return _people(order)[order.author_id]
 
 
 def _people(order: Order) -> Mapping[uuid.UUID, Person]:
-    """Everybody who is named in the batch."""
+    """All buyers and authors of the batch."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Mapping[uuid.UUID, Person]]:
         rows = batch.rows.values()

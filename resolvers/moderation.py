@@ -1,4 +1,4 @@
-"""Reports: making them, and what moderators see of them and do with them."""
+"""Reports: creating them, and what moderators see and do."""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ from resolvers.work import performed
 
 
 def is_moderator(viewer: Person | None) -> bool:
-    """Whether the viewer may moderate; asked once for each request."""
+    """Whether the viewer is a moderator; looked up once for each request."""
     if viewer is None:
         return False
     if "moderates" not in vars(viewer):
@@ -34,7 +34,7 @@ def is_moderator(viewer: Person | None) -> bool:
 
 
 def must_moderate(me: Person) -> None:
-    """Raise `Forbidden` for anybody but moderators."""
+    """Raise `Forbidden` unless the person is a moderator."""
     if not is_moderator(me):
         raise Forbidden("This is for moderators.")
 
@@ -43,14 +43,14 @@ def must_moderate(me: Person) -> None:
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Report]:
-    """These reports, for a moderator; none for anybody else."""
+    """These reports, if the viewer is a moderator; else none."""
     found = queries.by_ids(ids) if is_moderator(viewer) else {}
     gather(found.values(), viewer)
     return found
 
 
 def reports(status: ReportStatus | None, window: Window, *, viewer: Person | None) -> Page[Report]:
-    """The reports that stand so, or all, oldest first: for moderators."""
+    """The reports with this status, or all, oldest first; for moderators."""
     me = signed_in(viewer)
     must_moderate(me)
     page = queries.reports(status, window)
@@ -59,12 +59,12 @@ def reports(status: ReportStatus | None, window: Window, *, viewer: Person | Non
 
 
 def claimed_by(report: Report) -> Person | None:
-    """The moderator who works on it or has resolved it; only moderators are told."""
+    """The moderator who claimed or resolved it; visible to moderators only."""
     return _person_of(report, "claimed_by_id")
 
 
 def reporter(report: Report) -> Person | None:
-    """Who made it; only moderators are told."""
+    """The reporter; visible to moderators only."""
     return _person_of(report, "reporter_id")
 
 
@@ -78,10 +78,10 @@ def _person_of(report: Report, field: str) -> Person | None:
 
 
 def subject(report: Report) -> Any:
-    """What is reported; None where it is gone, or the viewer may not see it.
+    """The reported object; None if it was deleted or the viewer may not see it.
 
     While a report is not resolved, moderators see its subject even as a draft or across a block: they have to judge it.
-    Once it is, they see what anybody in their place would.
+    Afterwards the usual rules apply to them.
     """
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Any]:
@@ -109,7 +109,7 @@ SEEN: dict[str, Loader] = {
     "chapter": lambda ids, viewer: stories.chapters_by_ids(ids, viewer=viewer),
     "person": lambda ids, viewer: people.by_ids(ids, viewer=viewer),
 }
-"""What the viewer can find like anybody else."""
+"""Loaders with the usual visibility rules."""
 
 WHOLE: dict[str, Loader] = {
     "whisper": lambda ids, viewer: _gathered(all_whispers.all_of(ids), viewer),
@@ -117,7 +117,7 @@ WHOLE: dict[str, Loader] = {
     "chapter": lambda ids, viewer: _with_stories(queries.chapters(ids), viewer),
     "person": lambda ids, viewer: _people(ids, viewer),
 }
-"""What is there, seen or not."""
+"""Loaders without visibility rules."""
 
 
 def _gathered(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
@@ -138,7 +138,7 @@ def _with_stories(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapp
 
 
 def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.UUID | None) -> Outcome:
-    """Ask the moderators to look at something. SERIALIZABLE, because how many somebody may make spans rows."""
+    """Report something. SERIALIZABLE, because the daily limit is a rule over many rows."""
 
     def work() -> Outcome:
         row, applied = actions.report(me.pk, kind, subject, reason)
@@ -149,24 +149,24 @@ def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.
 
 
 def claim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Take on an open report."""
+    """Claim an open report."""
     return _moderated("claimReport", me, report, expect, key, lambda seen: actions.claim(report, me.pk, seen))
 
 
 def unclaim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Let go of a claimed report."""
+    """Unclaim a report."""
     return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, seen))
 
 
 def reopen_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Open a resolved report again."""
+    """Reopen a resolved report."""
     return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, seen))
 
 
 def resolve_report(
     me: Person, *, report: uuid.UUID, outcome: ReportOutcome, expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
-    """Settle a report, and do to its subject what the outcome says."""
+    """Resolve a report, and apply the outcome to its subject."""
 
     def write(seen: Expected) -> actions.Written:
         return actions.resolve(report, me.pk, outcome, seen)

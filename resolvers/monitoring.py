@@ -1,4 +1,4 @@
-"""How the server is, for moderators."""
+"""The health of the server, for moderators."""
 
 from backend.monitoring import figures
 from backend.monitoring.figures import Figures
@@ -8,6 +8,6 @@ from resolvers.moderation import must_moderate
 
 
 def health(*, viewer: Person | None) -> Figures:
-    """All figures of now."""
+    """All present metrics."""
     must_moderate(signed_in(viewer))
     return figures.read()

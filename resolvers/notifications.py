@@ -24,7 +24,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def of_person(person: Person, window: Window, *, unread: bool | None) -> Page[Notification] | None:
-    """What they are told of, newest first; for themselves alone."""
+    """The person's notifications, newest first; private."""
     if not is_viewer(person):
         return None
     page = queries.of_person(person.pk, window, unread=unread, mature=person.show_mature)
@@ -33,12 +33,12 @@ def of_person(person: Person, window: Window, *, unread: bool | None) -> Page[No
 
 
 def unread_count(person: Person) -> int | None:
-    """How many they have not read; for themselves alone."""
+    """The number of unread notifications; private."""
     return queries.unread_count(person.pk, mature=person.show_mature) if is_viewer(person) else None
 
 
 def story(notification: Notification) -> Story | None:
-    """The story that was published; None where the viewer cannot find it now, and of a digest."""
+    """The published story; None if the viewer cannot find it now, and for digests."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Story | None]:
         ids = {row.story_id for row in batch.rows.values()} - {None}
@@ -49,7 +49,7 @@ def story(notification: Notification) -> Story | None:
 
 
 def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Remember that the viewer has read it."""
+    """Mark it read."""
 
     def write(seen: Expected) -> Outcome:
         row, applied = actions.mark_read(notification, me.pk, seen)

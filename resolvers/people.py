@@ -1,4 +1,4 @@
-"""People: finding them, what belongs to them, and changing one's own profile."""
+"""People: lookups, the fields of a person, and the viewer's own profile."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ DEMO_PASSWORD = demo.PASSWORD
 
 
 def person(handle: str, *, viewer: Person | None) -> Person | None:
-    """The person with this handle, or None if there is none whom the viewer can find."""
+    """The person with this handle, if the viewer can find one."""
     if not actions.HANDLE.fullmatch(handle):
         return None
     found = queries.by_handle(handle, viewer=the_id(viewer))
@@ -40,16 +40,16 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
-    """A person who is hidden from the viewer, by nothing but the id, which also says when they came.
+    """A placeholder for a hidden person: only the id, and the time in it.
 
-    What was committed can be answered, though one of its people is not to be seen any more.
+    So a committed write can be answered even if one of its people is now hidden.
     """
     (person,) = _by_nothing_but([person_id], viewer)
     return person
 
 
 def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
-    """All of these people, whom something names that the viewer has found. Nothing but the id of who has left."""
+    """All of these people, who are referenced by something the viewer may see. Placeholders for those who have left."""
     found = queries.all_of(ids)
     gather((one for one in found.values() if one.left_at is None), viewer)
     departed = _by_nothing_but([pk for pk, one in found.items() if one.left_at is not None], viewer)
@@ -60,7 +60,7 @@ def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, P
 
 
 def _by_nothing_but(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Person]:
-    """These people as a batch of which the totals are known: what else is asked of them is loaded for all at once."""
+    """Placeholders for these people, as one batch with totals of 0."""
     people = [
         Person(id=pk, handle="", name="", joined_at=moment_of(pk), updated_at=moment_of(pk), version=0) for pk in ids
     ]
@@ -78,7 +78,7 @@ def update_profile(
     merge: bool,
     key: uuid.UUID | None,
 ) -> Outcome:
-    """Change one's own name, bio or whether lists show stories for adults."""
+    """Change the viewer's name, bio, or whether lists show stories for adults."""
 
     def write(seen: Expected) -> Outcome:
         row, applied = actions.update_profile(me.pk, patch, seen, merge=merge)
@@ -111,7 +111,7 @@ def _total(person: Person, kind: str) -> int:
 
 
 def named(row: Any, field: str) -> Person:
-    """Whom a field of the row names, of its whole batch at once; also who is hidden from the viewer."""
+    """The person in a field of the row, loaded for the whole batch; a placeholder if hidden from the viewer."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
         found = all_of({getattr(one, field) for one in batch.rows.values()}, batch.viewer)
@@ -131,7 +131,7 @@ def relationship(person: Person) -> PairSide | None:
 
 
 def with_people(pair_side: PairSide, person: Person, viewer: Person) -> PairSide:
-    """Complete the viewer's side with the two people."""
+    """Set the two people on the viewer's side."""
     pair_side.person, pair_side.viewer = person, viewer
     return pair_side
 
@@ -147,7 +147,7 @@ def following(person: Person, window: Window) -> Page[Person]:
 
 
 def list_total(person: Person, kind: str) -> int:
-    """How many people there are in a list as the viewer may see it."""
+    """The length of a list, as the viewer may see it."""
     return loaded(
         person,
         ("total", kind),
@@ -173,7 +173,7 @@ def published_stories(person: Person, window: Window) -> Page[Story]:
 
 
 def shelf(person: Person) -> Shelf | None:
-    """Their list of stories, for themselves alone."""
+    """The person's shelf; private."""
     if not _is_viewer(person):
         return None
     found = stories.shelves([person.pk])[person.pk]
@@ -181,7 +181,7 @@ def shelf(person: Person) -> Shelf | None:
 
 
 def show_mature(person: Person) -> bool | None:
-    """Whether lists show them stories for adults, for themselves alone."""
+    """Whether lists show them stories for adults; private."""
     return person.show_mature if _is_viewer(person) else None
 
 
@@ -200,5 +200,5 @@ def shelf_stories(shelf: Shelf, window: Window) -> Page[Story]:
 
 
 def demo_people() -> list[tuple[str, str]]:
-    """Handle and name of the people whom a visitor may play; none unless the demo data is there."""
+    """Handle and name of the demo people that a visitor can sign in as; empty without demo data."""
     return queries.names(demo.HANDLES) if demo.is_open() else []

@@ -1,4 +1,4 @@
-"""Reading: recording a view, and the viewer's places."""
+"""Reading: recording a view, and the viewer's positions."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ def record_view(
     story_version: int | None = None,
     key: uuid.UUID | None,
 ) -> Outcome:
-    """Remember the viewer's place in a story, and count the view."""
+    """Store the viewer's position in a story, and count the view."""
 
     def write(last: Expected) -> Outcome:
         reading, counted, applied = actions.record_view(
@@ -46,7 +46,7 @@ def record_view(
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:
-    """The viewer's place in each of these stories that the viewer can find."""
+    """The viewer's position in each of these stories that they can find."""
     if viewer is None:
         return {}
     found = stories.by_ids(ids, viewer=viewer)
@@ -54,7 +54,7 @@ def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.
 
 
 def of_person(person: Person, window: Window) -> Page[Reading] | None:
-    """Where they stand in the stories that they have opened, most recently moved first; for themselves alone."""
+    """The person's positions in stories, most recently moved first; private."""
     if not is_viewer(person):
         return None
     page = queries.of_reader(person.pk, window)
@@ -75,13 +75,13 @@ def story(reading: Reading) -> Story:
         return {row.pk: found.get(row.story_id) for row in batch.rows.values()}
 
     found: Story | None = loaded(reading, "story", load)
-    if found is None:  # hidden since the reader was there: a replayed reply may be old
+    if found is None:  # hidden meanwhile: a replayed reply may be old
         raise NotFound(UNKNOWN_STORY)
     return found
 
 
 def chapter(reading: Reading) -> Chapter | None:
-    """The chapter that the reader has reached; None before the first."""
+    """The chapter of the position; None before the first."""
     if reading.chapter_id is None:
         return None
 
@@ -94,7 +94,7 @@ def chapter(reading: Reading) -> Chapter | None:
 
 
 def changed_chapters(reading: Reading) -> list[Chapter]:
-    """The chapters that were written since the reader was last there, in order."""
+    """The chapters that changed since the reader last opened the story, in order."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
         found = queries.changed_chapters(batch.rows.values(), viewer=batch.viewer_id)
@@ -105,6 +105,6 @@ def changed_chapters(reading: Reading) -> list[Chapter]:
 
 
 def updated_at(reading: Reading) -> datetime:
-    """When the place last changed; for a reader who has never opened the story, since when it could be read."""
+    """When the position last changed; for a story never opened, when it became readable."""
     of = None if reading.version else story(reading)
     return reading.updated_at if of is None else of.published_at or of.created_at

@@ -1,4 +1,4 @@
-"""Revisions: finding them, who made them, and bringing back what they hold."""
+"""Revisions: lookups, their authors, and restoring them."""
 
 import uuid
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Bring back what a write to one's own story or chapter replaced."""
+    """Restore a revision of one's own story or chapter."""
 
     def work() -> Outcome:
         of = restore.find(revision, me.pk)
@@ -39,5 +39,5 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
 
 
 def author(revision: Revision) -> Person:
-    """Who made the write that replaced it."""
+    """Who made the write that this revision belongs to."""
     return people.named(revision, "by_id")

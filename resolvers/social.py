@@ -72,14 +72,14 @@ def _perform(
 
 
 def side(row: Relationship, viewer: Person) -> PairSide:
-    """The viewer's side of a pair. It reads nothing: what was committed can be answered whatever happens next."""
+    """The viewer's side of a pair. It runs no query, so a committed write can always be answered."""
     pair_side = row.seen_by(viewer.pk)
     pair_side.viewer = viewer
     return pair_side
 
 
 def other(pair_side: PairSide) -> Person:
-    """The other person; nothing but the id of one who blocks the viewer, whom the viewer has named."""
+    """The other person; a placeholder with only the id if they block the viewer."""
     if pair_side.person is None:
         found = by_ids([pair_side.person_id], viewer=pair_side.viewer)
         pair_side.person = found.get(pair_side.person_id) or hidden(pair_side.person_id, pair_side.viewer)
@@ -87,7 +87,7 @@ def other(pair_side: PairSide) -> Person:
 
 
 def updated_at(pair_side: PairSide) -> datetime:
-    """When the viewer's side last changed; where nothing has happened, it is as old as the younger of the two."""
+    """When the viewer's side last changed; without any contact, when the later of the two people joined."""
     if pair_side.updated_at is not None:
         return pair_side.updated_at
     assert pair_side.viewer is not None

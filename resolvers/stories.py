@@ -1,4 +1,4 @@
-"""Stories: finding them, what belongs to them, creating, editing, publishing and deleting them."""
+"""Stories: lookups, their fields, creating, editing, publishing and deleting them."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ def shelves_by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[u
 
 
 def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """A draft with its chapters, conditioned on the viewer's shelf."""
+    """Create a draft with its chapters, conditioned on the viewer's shelf."""
 
     def write(seen: Expected) -> Outcome:
         story, shelf = actions.create_story(me.pk, new, seen)
@@ -76,7 +76,7 @@ def update_story(
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Let everybody see one's own story, if nothing in it has changed."""
+    """Publish one's own story, if nothing in it has changed."""
 
     def write(seen: Expected) -> Outcome:
         return _written(me, *actions.publish_story(story, me.pk, seen))
@@ -100,7 +100,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
 def reorder_chapters(
     me: Person, *, story: uuid.UUID, order: Sequence[uuid.UUID], expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
-    """Put the chapters of one's own story in another order."""
+    """Reorder the chapters of one's own story."""
 
     def write(seen: Expected) -> Outcome:
         return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen))
@@ -164,7 +164,7 @@ def view_count(story: Story) -> int:
 
 
 def place(story: Story) -> Reading | None:
-    """The viewer's own place in it; None when signed out."""
+    """The viewer's position in it; None when signed out."""
     viewer = story.batch.viewer  # type: ignore[attr-defined]
     if viewer is None:
         return None

@@ -20,7 +20,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def of_person(person: Person, window: Window) -> Page[AccessToken] | None:
-    """What signs them in, newest first; for themselves alone."""
+    """The person's tokens, newest first; private."""
     if not is_viewer(person):
         return None
     return tokens.of_person(person.pk, window)
@@ -32,7 +32,7 @@ def is_current(token: AccessToken, request: HttpRequest) -> bool:
 
 
 def revoke_token(me: Person, *, token: uuid.UUID, key: uuid.UUID | None) -> Outcome:
-    """Let one of one's own tokens sign nobody in any more."""
+    """Revoke one of the viewer's own tokens."""
 
     def work() -> Outcome:
         tokens.revoke(token, me.pk)

@@ -1,4 +1,4 @@
-"""Whispers: finding them, lists of them, creating and deleting them."""
+"""Whispers: lookups, lists, creating and deleting them."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID
 
 
 def whispers(window: Window, *, viewer: Person | None) -> Page[Whisper]:
-    """Those of the people whom the viewer follows, and their own; everybody's for the signed-out."""
+    """Whispers of the people whom the viewer follows, and their own; everybody's when signed out."""
     if viewer is None:
         page = queries.of_everybody(window)
     else:
@@ -36,7 +36,7 @@ def whispers(window: Window, *, viewer: Person | None) -> Page[Whisper]:
 
 
 def of_person(person: Person, window: Window) -> Page[Whisper]:
-    """What they have whispered, newest first."""
+    """The person's whispers, newest first."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Page[Whisper]]:
         mature = shows_mature(batch.viewer)
@@ -52,7 +52,7 @@ def author(whisper: Whisper) -> Person:
 
 
 def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) -> Outcome:
-    """A whisper, with the flag and the report that its screening asks for."""
+    """Create a whisper, with the flag and the report by its screening."""
 
     def work() -> Outcome:
         whisper, report = screening.create_whisper(me.pk, text, nsfw=nsfw)
@@ -63,7 +63,7 @@ def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) 
 
 
 def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
-    """Delete one's own whisper, if nothing about it has changed."""
+    """Delete one's own whisper, if it has not changed."""
 
     def write(seen: Expected) -> Outcome:
         erasure.delete_whisper(whisper, me.pk, seen)

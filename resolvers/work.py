@@ -1,4 +1,4 @@
-"""Does what a mutation asks for, and makes the rows that it answers with ready to be looked into."""
+"""Runs a mutation's unit of work, and batches the rows of its answer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,8 @@ from resolvers.batches import gather
 
 
 def performed(request: Request, work: Callable[[], Outcome], me: Person, **options: Any) -> Outcome:
-    """Do `work` as one unit of work, once. Its rows, and the present row of a conflict, are batches for `me`.
+    """Run `work` as one unit of work, once. The rows of the outcome, and the present row of a conflict, are made batches for
+    `me`.
 
     `options` go to `unit_of_work`.
     """

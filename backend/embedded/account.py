@@ -96,7 +96,7 @@ def enter_namespace(inside: pwd.struct_passwd) -> None:
 
 
 def turn_into(user: pwd.struct_passwd) -> None:
-    """Become the user, keeping one capability of root: to pass through closed folders.
+    """Become the user, keeping one capability of root: to bypass file permissions.
 
     So the data can be below a home folder that other users cannot enter.
     """

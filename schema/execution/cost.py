@@ -122,7 +122,9 @@ class _Sum:
         return min(shared + max(by_type.values()), CAP)
 
     def _only(self, selection: SelectionNode, parent: GraphQLNamedType | None) -> str | None:
-        """The object type that a fragment is limited to; None if it has no condition, or one that does not narrow the parent."""
+        """The object type that a fragment is limited to; None without a type condition, or if it is the parent's or an
+        interface.
+        """
         node = self._fragments[selection.name.value] if isinstance(selection, FragmentSpreadNode) else selection
         condition = getattr(node, "type_condition", None)
         if condition is None or parent is None or condition.name.value == parent.name:
@@ -185,5 +187,5 @@ def _literal(value: ValueNode | None) -> int:
 
 
 def _page(size: int) -> int:
-    """The size of a page, or 0 if it is invalid, because the resolver then refuses it."""
+    """The page size within the allowed range; other sizes are refused at execution."""
     return max(0, min(size, MAX_PAGE_SIZE))

@@ -1,7 +1,7 @@
 """Limits of documents, checked before validation, in time linear in the document's length.
 
-What limits a document: here its size, nesting, aliases and so on (the settings `MAX_…`); in `cost` the size of its answer; in
-`length` the characters of its answer. Each fragment is measured once, however often it is spread, and sums stop at a cap, so
+This module limits size, nesting, aliases and the like (the settings `MAX_…`); `cost` limits the number of fields of the
+answer, and `length` its characters. Each fragment is measured once, however often it is spread, and sums stop at a cap, so
 nested spreads that expand exponentially cost no more time than their text.
 """
 

@@ -20,7 +20,7 @@ def preferred(header: str, offers: Sequence[str]) -> str | None:
 
 
 def _ranges(header: str) -> Iterator[tuple[str, float]]:
-    """Each media range with its quality. Ranges with a charset other than UTF-8 are skipped; other parameters are ignored."""
+    """Each media range with its quality. A charset other than UTF-8 gives quality 0; other parameters are ignored."""
     for part in header.split(","):
         media, *parameters = [piece.strip().lower() for piece in part.split(";")]
         values = dict(parameter.partition("=")[::2] for parameter in parameters)
