@@ -20,8 +20,8 @@ def process_count(text: str) -> int:
     return whole_number(text, 1, MAX_PROCESSES)
 
 
-def whole_number(text: str, least: int, most: int) -> int:
+def whole_number(text: str, minimum: int, maximum: int) -> int:
     """Parse a whole number in this range. Raises `ArgumentTypeError`."""
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        raise ArgumentTypeError(f"must be a whole number from {minimum} to {maximum}, not {text!r}")
     return int(text)

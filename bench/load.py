@@ -11,7 +11,7 @@ import orjson
 
 from bench.scripts import Answer, Request, Script, Wrong
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Connection:
         start = time.perf_counter()
         self.writer.write(head.encode() + body)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 answer = await self._read()
         except (OSError, EOFError, TimeoutError) as error:
             raise Wrong(f"the server broke off: {error!r}") from None

@@ -15,7 +15,7 @@ from bench.account import end_with_parent
 from bench.data import COPY, ROOT, Database, environment
 from bench.scripts import Wrong
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def serving(database: Database, core: int, log: Path) -> Iterator[tuple[int, int
         yield port, process.pid
     finally:
         process.terminate()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(TIMEOUT_SECONDS)
 
 
 def _free_port() -> int:
@@ -50,7 +50,7 @@ def _free_port() -> int:
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         if process.poll() is not None:
             raise Wrong(f"the server ended with status {process.returncode}")

@@ -43,7 +43,7 @@ def update_chapter(
 
     request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
     texts = {name: text for name, text in patch.items() if name == "body"}
-    return joined(performed(request, conditioned(me.pk, expect, _the(chapter), write, texts), me))
+    return joined(performed(request, conditioned(me.pk, expect, _target(chapter), write, texts), me))
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -53,10 +53,10 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
         return Outcome(Applied.WRITTEN, {"story": delete(chapter, me.pk, seen)})
 
     request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
-    return performed(request, conditioned(me.pk, expect, _the(chapter), write), me)
+    return performed(request, conditioned(me.pk, expect, _target(chapter), write), me)
 
 
-def _the(chapter: uuid.UUID) -> Target:
+def _target(chapter: uuid.UUID) -> Target:
     return Target("chapter", {"pk": chapter})
 
 

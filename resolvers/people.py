@@ -44,7 +44,7 @@ def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
 
     So a committed write can be answered even if one of its people is now hidden.
     """
-    (person,) = _by_nothing_but([person_id], viewer)
+    (person,) = _placeholders([person_id], viewer)
     return person
 
 
@@ -52,14 +52,14 @@ def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, P
     """All of these people, who are referenced by something the viewer may see. Placeholders for those who have left."""
     found = queries.all_of(ids)
     gather((one for one in found.values() if one.left_at is None), viewer)
-    departed = _by_nothing_but([pk for pk, one in found.items() if one.left_at is not None], viewer)
+    departed = _placeholders([pk for pk, one in found.items() if one.left_at is not None], viewer)
     if viewer is not None and departed:
         nothing = {one.pk: PairSide(viewer.pk, one.pk) for one in departed}
         loaded(departed[0], "relationship", lambda _batch: nothing)
     return found | {one.pk: one for one in departed}
 
 
-def _by_nothing_but(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Person]:
+def _placeholders(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Person]:
     """Placeholders for these people, as one batch with totals of 0."""
     people = [
         Person(id=pk, handle="", name="", joined_at=moment_of(pk), updated_at=moment_of(pk), version=0) for pk in ids

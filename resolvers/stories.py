@@ -72,7 +72,9 @@ def update_story(
         return _written(me, *actions.update_story(story, me.pk, patch, seen, merge=merge))
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
-    return performed(Request("updateStory", me.pk, key, arguments), conditioned(me.pk, expect, _the(story), write), me)
+    return performed(
+        Request("updateStory", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
+    )
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -82,7 +84,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
         return _written(me, *actions.publish_story(story, me.pk, seen))
 
     return performed(
-        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
+        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
     )
 
 
@@ -93,7 +95,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
         return _written(me, *actions.unpublish_story(story, me.pk, seen))
 
     return performed(
-        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
+        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
     )
 
 
@@ -107,7 +109,7 @@ def reorder_chapters(
 
     arguments = {"story": str(story), "order": list(map(str, order))}
     return performed(
-        Request("reorderChapters", me.pk, key, arguments), conditioned(me.pk, expect, _the(story), write), me
+        Request("reorderChapters", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
     )
 
 
@@ -119,11 +121,11 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
     return performed(
-        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _the(story), write), me
+        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
     )
 
 
-def _the(story: uuid.UUID) -> Target:
+def _target(story: uuid.UUID) -> Target:
     return Target("story", {"pk": story})
 
 

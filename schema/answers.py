@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 
 from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
-from backend.engine.text import gate
+from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
 from backend.engine.versions import Expected
 from schema.nodes import Versioned, to_id
@@ -357,7 +357,7 @@ class NormalizeText(FieldExtension):
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
         """Raises `Invalid` for text that cannot be stored."""
-        return next_(source, info, **gate(kwargs))
+        return next_(source, info, **normalize(kwargs))
 
 
 class RequireSignedIn(FieldExtension):

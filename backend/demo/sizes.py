@@ -38,26 +38,26 @@ class Sizes:
         orders: int | None = None,
     ) -> "Sizes":
         """The given sizes, with proportional defaults for the others. Raises ValueError for impossible sizes."""
-        people = _within("people", people, PEOPLE, least=len(HANDLES), most=10_000_000)
-        stories = _within("stories", stories, 2 * people, most=10_000_000)
+        people = _within("people", people, PEOPLE, minimum=len(HANDLES), maximum=10_000_000)
+        stories = _within("stories", stories, 2 * people, maximum=10_000_000)
         pairs = people * (people - 1) // 2
         among_named = len(HANDLES) * (len(HANDLES) - 1) // 2
-        editions = _within("editions", editions, stories // 5, most=10 * stories)
+        editions = _within("editions", editions, stories // 5, maximum=10 * stories)
         return cls(
             people=people,
             stories=stories,
-            chapters=_within("chapters", chapters, 3 * stories, most=MAX_CHAPTERS_PER_STORY * stories),
-            follows=_within("follows", follows, 20 * people, most=pairs // 2),
-            blocks=_within("blocks", blocks, people // 20, most=(pairs - among_named) // 4),
-            views=_within("views", views, 5 * stories, most=stories * people),
+            chapters=_within("chapters", chapters, 3 * stories, maximum=MAX_CHAPTERS_PER_STORY * stories),
+            follows=_within("follows", follows, 20 * people, maximum=pairs // 2),
+            blocks=_within("blocks", blocks, people // 20, maximum=(pairs - among_named) // 4),
+            views=_within("views", views, 5 * stories, maximum=stories * people),
             editions=editions,
-            orders=_within("orders", orders, 4 * editions, most=1_000 * editions),
+            orders=_within("orders", orders, 4 * editions, maximum=1_000 * editions),
         )
 
 
-def _within(what: str, asked: int | None, usual: int, *, least: int = 0, most: int) -> int:
+def _within(what: str, asked: int | None, usual: int, *, minimum: int = 0, maximum: int) -> int:
     if asked is None:
-        return min(usual, most)
-    if not least <= asked <= most:
-        raise ValueError(f"--{what} {asked}: with the other numbers as they are, it can be {least} to {most}.")
+        return min(usual, maximum)
+    if not minimum <= asked <= maximum:
+        raise ValueError(f"--{what} {asked}: with the other numbers as they are, it can be {minimum} to {maximum}.")
     return asked

@@ -67,9 +67,9 @@ def _warnings(chance: Chance, tale: Tale) -> tuple[str, ...]:
     return tuple(sorted(chance.sample(ContentWarning.values, count)))
 
 
-def favourites(tales: list[Tale], most: int) -> list[int]:
+def favourites(tales: list[Tale], count: int) -> list[int]:
     """The indexes of the authors who published most."""
-    return [author for author, _count in Counter(t.author for t in tales if t.published_at).most_common(most)]
+    return [author for author, _count in Counter(t.author for t in tales if t.published_at).most_common(count)]
 
 
 def hero(tale: Tale, people: list[Someone]) -> str:

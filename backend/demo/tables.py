@@ -67,7 +67,7 @@ class World:
 def world(seed: int, sizes: Sizes) -> World:
     """Generate all data, deterministic by seed and sizes."""
     tales = stories(seed, sizes)
-    made = ties(seed, sizes, favourites(tales, most=50))
+    made = ties(seed, sizes, favourites(tales, count=50))
     printed = editions(seed, sizes, tales)
     orders = bought(seed, sizes, tales, printed, made)
     everybody = people(seed, sizes.people)

@@ -47,11 +47,11 @@ def stop(postgres: Process) -> None:
     """Stop PostgreSQL: first by a fast shutdown, then, after a timeout, by force."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_IGN)
-    for ending, patience in ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+    for ending, timeout in ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
         if postgres.poll() is None:
             postgres.send_signal(ending)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                postgres.wait(patience)
+                postgres.wait(timeout)
 
 
 def leave(_signal: int, _frame: object) -> NoReturn:

@@ -25,7 +25,7 @@ from backend.embedded.data_folder import (
     socket_folder,
 )
 
-PATIENCE = 120.0  # seconds; a start takes about one, but crash recovery can take long
+START_TIMEOUT_SECONDS = 120.0  # seconds; a start takes about one, but crash recovery can take long
 PAUSE = 0.05
 
 _held: set[int] = set()
@@ -81,7 +81,7 @@ def _as_user(place: DataFolder) -> Iterator[None]:
 
 def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
     """Wait until the server answers; start it if no process has."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     started = False
     while (version := _version(place, folder, durable=durable)) is None:
         descriptor = open_lock(place.server_lock)

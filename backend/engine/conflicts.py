@@ -54,8 +54,8 @@ def retry_after_ms(thing: Hashable) -> int:
     Grows with recent conflicts, because a retry storm grows with the square of the number of writers. Half of it is
     jitter, so that clients which collided do not retry at the same moment.
     """
-    most = min(MAX_WAIT_MS, STEP_MS * _recent.note(thing))
-    return round(random.uniform(most / 2, most))
+    longest = min(MAX_WAIT_MS, STEP_MS * _recent.note(thing))
+    return round(random.uniform(longest / 2, longest))
 
 
 # --- The most frequent conflicts -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 After that no further step begins (`check`), and a watcher thread cancels the running statement, so that the database
 stops too. A COMMIT is never cancelled. After it, the answer has the same time again to be read; if that is not enough,
-the client gets `OutcomeUnknown`. A database that does not respond at all is given up soon after the limit (`patience`).
+the client gets `OutcomeUnknown`. A database that does not respond at all is given up soon after the limit (`read_timeout`).
 """
 
 import logging
@@ -48,9 +48,9 @@ class Deadline:
         self._left = self._commits = False
         self.begun = False
         """Whether a thread has started to answer the request."""
-        self.doubtful = False
+        self.cancel_pending = False
         """Whether a cancel request may still reach the connection. Then the connection must not be used again."""
-        self._breakable: Connection | None = None
+        self._cancellable: Connection | None = None
         self._lock = threading.Lock()
 
     @property
@@ -67,7 +67,7 @@ class Deadline:
         """The client has disconnected."""
         self._left = True
 
-    def patience(self) -> float:
+    def read_timeout(self) -> float:
         """How many seconds to wait for the next response of the database."""
         if self._commits:
             return COMMIT_SECONDS
@@ -84,23 +84,23 @@ class Deadline:
         if self.over:
             # The lock ensures that the connection still belongs to this request, not to the next one.
             with self._lock:
-                if self._breakable is None or self.doubtful:
+                if self._cancellable is None or self.cancel_pending:
                     return
                 try:
-                    self._breakable.cancel_safe(timeout=CANCEL_SECONDS)
+                    self._cancellable.cancel_safe(timeout=CANCEL_SECONDS)
                 except Exception as error:  # the watcher has to go on for the other requests
-                    self.doubtful = True
+                    self.cancel_pending = True
                     log.warning("a statement could not be cancelled", exc_info=error)
 
-    def break_with(self, connection: Connection | None) -> None:
+    def set_cancellable(self, connection: Connection | None) -> None:
         """Set the connection whose statements may be cancelled from now on; None for no connection."""
         with self._lock:
-            self._breakable, self._commits = connection, False
+            self._cancellable, self._commits = connection, False
 
     def commit(self) -> None:
         """Allow no more cancels. Raises `Busy` if one may still be under way, because it could hit the COMMIT."""
-        self.break_with(None)
-        if self.doubtful:
+        self.set_cancellable(None)
+        if self.cancel_pending:
             raise Busy(TIMED_OUT, after_ms=after_busy_ms())
         self._commits = True
 
@@ -132,10 +132,10 @@ def limited(deadline: Deadline) -> Iterator[None]:
         _CURRENT.reset(before)
 
 
-def patience() -> float | None:
+def read_timeout() -> float | None:
     """How many seconds a request waits for the next response of the database; None outside of requests."""
     deadline = _CURRENT.get()
-    return None if deadline is None else deadline.patience()
+    return None if deadline is None else deadline.read_timeout()
 
 
 def refused() -> Refusal | None:
@@ -159,18 +159,18 @@ def check_before() -> None:
 
 
 @contextmanager
-def breakable(connection: Connection) -> Iterator[None]:
+def cancellable(connection: Connection) -> Iterator[None]:
     """Statements of the connection are cancelled when the time is up, until `committing` is called."""
     deadline = _CURRENT.get()
     if deadline is None:
         yield
         return
-    deadline.break_with(connection)
+    deadline.set_cancellable(connection)
     try:
         yield
     finally:
-        deadline.break_with(None)
-        if deadline.doubtful:
+        deadline.set_cancellable(None)
+        if deadline.cancel_pending:
             connection.close()
 
 

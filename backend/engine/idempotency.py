@@ -169,7 +169,7 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
                 return forgotten
 
 
-def forget_keys_of(person_id: uuid.UUID, most: int) -> bool:
+def forget_keys_of(person_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many keys of a person who has left, with the replies; returns whether there may be more."""
     keys = IdempotencyKey.objects.filter(person_id=person_id)
-    return bool(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:most])).delete()[0])
+    return bool(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:limit])).delete()[0])

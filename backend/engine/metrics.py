@@ -79,7 +79,7 @@ def operation(name: str) -> Iterator[None]:
         _OPERATION.reset(token)
 
 
-def broken_off(sqlstate: str | None, *, runs_again: bool) -> None:
+def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
     """Count a transaction that PostgreSQL aborted, and whether it is retried."""
     name = _OPERATION.get()
     if sqlstate == LOCK_TIMEOUT:

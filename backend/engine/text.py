@@ -17,25 +17,25 @@ UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Unicode categories of invisible characters, such as spaces and joiners."""
 
 
-def gate(value: Any, path: str = "") -> Any:
+def normalize(value: Any, path: str = "") -> Any:
     """Normalise each string in `value` to NFC, also within lists, dicts and input objects.
 
     Raises `Invalid`, with the path, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that is
     too long for any field.
     """
     if isinstance(value, str):
-        return _gate_text(value, path)
+        return _normalize_text(value, path)
     if isinstance(value, list):
-        return [gate(item, _join(path, index)) for index, item in enumerate(value)]
+        return [normalize(item, _join(path, index)) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {name: gate(item, _join(path, name)) for name, item in value.items()}
+        return {name: normalize(item, _join(path, name)) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         own = {f.name: getattr(value, f.name) for f in fields(value)}
-        return replace(value, **{name: gate(item, _join(path, name)) for name, item in own.items()})
+        return replace(value, **{name: normalize(item, _join(path, name)) for name, item in own.items()})
     return value
 
 
-def _gate_text(text: str, path: str) -> str:
+def _normalize_text(text: str, path: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise Invalid.one(path, f"is too long: {len(text)} characters, at most {MAX_CHARACTERS}.")
     if "\0" in text:

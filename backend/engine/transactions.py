@@ -69,7 +69,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
         except (DatabaseError, InterfaceError) as error:
             state = sqlstate(error)
             runs_again = state in RUN_AGAIN and attempt < MAX_ATTEMPTS
-            metrics.broken_off(state, runs_again=runs_again)
+            metrics.aborted(state, runs_again=runs_again)
             if runs_again:
                 _pause(attempt)
                 continue
@@ -105,7 +105,7 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
     if isolation is not None:
         raw.isolation_level, raw.read_only = isolation, read_only
     try:
-        with deadline.breakable(raw), transaction.atomic(durable=True):
+        with deadline.cancellable(raw), transaction.atomic(durable=True):
             yield
     finally:
         if isolation is not None and not raw.closed:

@@ -59,5 +59,5 @@ def is_last(job: Job) -> bool:
 
 def pause(attempts: int) -> float:
     """Seconds to wait after so many attempts: exponential, half of it fixed and half random."""
-    most = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempts)
-    return random.uniform(most / 2, most)
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempts)
+    return random.uniform(longest / 2, longest)

@@ -30,7 +30,7 @@ STALLED_SECONDS = 10.0
 idempotent, so this timeout can be short.
 """
 LOOK_FOR_STALLED_SECONDS = 5.0
-PATIENCE_SECONDS = 5.0
+STOP_TIMEOUT_SECONDS = 5.0
 """How long running jobs may take after a stop signal. An interrupted job is run again."""
 CONNECTIONS = 4
 """Connections for the queue; each job uses its own thread's connection."""
@@ -40,13 +40,15 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 
 def work(concurrency: int) -> None:
     """Run jobs, `concurrency` at a time, until SIGINT or SIGTERM."""
-    connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=CONNECTIONS, timeout=PATIENCE_SECONDS)
+    connector = PsycopgConnector(
+        kwargs=connector_params(), min_size=1, max_size=CONNECTIONS, timeout=STOP_TIMEOUT_SECONDS
+    )
     with app.replace_connector(connector):
         asyncio.run(_work(concurrency))
 
 
 async def _work(concurrency: int) -> None:
-    stop = _told_to_stop()
+    stop = _stop_event()
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         began = time.monotonic()
@@ -62,14 +64,14 @@ async def _work(concurrency: int) -> None:
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
 
-def _told_to_stop() -> asyncio.Event:
+def _stop_event() -> asyncio.Event:
     """An event that SIGINT and SIGTERM set. From then on the process exits within a bounded time, even if threads hang."""
     stop = asyncio.Event()
 
     def tell() -> None:
         if not stop.is_set():
             stop.set()
-            cut = threading.Timer(PATIENCE_SECONDS + 1, os._exit, [1])
+            cut = threading.Timer(STOP_TIMEOUT_SECONDS + 1, os._exit, [1])
             cut.daemon = True
             cut.start()
 
@@ -87,7 +89,7 @@ async def _until_stopped(stop: asyncio.Event, concurrency: int) -> None:
             fetch_job_polling_interval=POLL_SECONDS,
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=STALLED_SECONDS,
-            shutdown_graceful_timeout=PATIENCE_SECONDS,
+            shutdown_graceful_timeout=STOP_TIMEOUT_SECONDS,
             task_middleware=[*app.worker_defaults.get("task_middleware", []), watched],
         )
     )
@@ -109,7 +111,7 @@ async def _give_back_stalled() -> None:
     """Now and periodically: requeue the jobs of workers that have died."""
     while True:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
-        for job in [*stalled, *await left_over()]:
+        for job in [*stalled, *await unrecorded()]:
             with suppress(
                 ConnectorException
             ):  # another worker was faster, or the database is unreachable, which the main loop handles
@@ -117,7 +119,7 @@ async def _give_back_stalled() -> None:
         await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
 
 
-async def left_over() -> list[Job]:
+async def unrecorded() -> list[Job]:
     """Jobs whose attempt in this process has ended, but whose rows still have the status "doing".
 
     This happens when the database fails just as the end is to be stored; without this nobody would run them again.

@@ -12,7 +12,7 @@ from pathlib import Path
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """The wait before a restart; it doubles as long as no worker lives longer than the longest pause."""
 GLANCE_SECONDS = 0.2
-PATIENCE_SECONDS = 8.0
+STOP_TIMEOUT_SECONDS = 8.0
 """How long the worker may take to stop; it interrupts its own jobs earlier."""
 BASE = Path(__file__).resolve().parents[2]
 
@@ -59,7 +59,7 @@ def _start() -> "subprocess.Popen[bytes]":
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     try:
-        process.wait(PATIENCE_SECONDS)
+        process.wait(STOP_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -24,15 +24,15 @@ AT_END: ContextVar[list[Callable[[], None]] | None] = ContextVar("at_end", defau
 """Callbacks that the server runs at the end of this thread's request; None outside of requests."""
 
 
-class Desk:
+class HashingQueue:
     """A semaphore with a bounded queue: `served` hash at once, `waiting` more wait, others are refused at once."""
 
     def __init__(self, served: int, waiting: int, seconds: float) -> None:
-        self._room = threading.Semaphore(served + waiting)
-        self._served = threading.Semaphore(served)
+        self._slots = threading.Semaphore(served + waiting)
+        self._hashing = threading.Semaphore(served)
         self._seconds = seconds
 
-    def enter(self) -> None:
+    def reserve(self) -> None:
         """Reserve a queue slot for this request, which is going to hash. Raises `RateLimited` if the queue is full.
 
         The request keeps it to its end, however many passwords it hashes. So the number of threads beyond the server's
@@ -41,34 +41,34 @@ class Desk:
         at_end = AT_END.get()
         if at_end:
             return
-        self._take_room()
+        self._take_slot()
         if at_end is None:  # outside of requests each hash reserves its own slot
-            self._room.release()
+            self._slots.release()
         else:
-            at_end.append(self._room.release)
+            at_end.append(self._slots.release)
             MAKE_ROOM.get()()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Hold the semaphore. Raises `RateLimited` if the queue is full, or after `seconds` of waiting."""
         alone = AT_END.get() is None
         if alone:
-            self._take_room()
+            self._take_slot()
         else:
-            self.enter()
+            self.reserve()
         try:
-            if not self._served.acquire(timeout=self._seconds):
+            if not self._hashing.acquire(timeout=self._seconds):
                 raise _too_many()
             try:
                 yield
             finally:
-                self._served.release()
+                self._hashing.release()
         finally:
             if alone:
-                self._room.release()
+                self._slots.release()
 
-    def _take_room(self) -> None:
-        if not self._room.acquire(blocking=False):
+    def _take_slot(self) -> None:
+        if not self._slots.acquire(blocking=False):
             raise _too_many()
 
 
@@ -77,7 +77,7 @@ def _too_many() -> RateLimited:
     return RateLimited(LIMIT, after_ms=random.randint(500, 1500))
 
 
-DESK = Desk(settings.HASHES_AT_ONCE, settings.HASHES_WAITING, settings.HASHES_WAIT_SECONDS)
+HASHING = HashingQueue(settings.HASHES_AT_ONCE, settings.HASHES_WAITING, settings.HASHES_WAIT_SECONDS)
 """The queue of this process."""
 
 
@@ -86,5 +86,5 @@ class Hasher(ScryptPasswordHasher):
 
     def encode(self, password: str, salt: str, *parameters: int | None, **named: int | None) -> str:
         """Hash a password. Raises `RateLimited`."""
-        with DESK.place():
+        with HASHING.slot():
             return super().encode(password, salt, *parameters, **named)

@@ -129,6 +129,6 @@ def _room(more: int) -> Value:
     return Value(MAX_COPIES + more, output_field=BigIntegerField())
 
 
-def _check_between(check: Checker, path: str, number: int, least: int, most: int) -> None:
-    if not least <= number <= most:
-        check.wrong(path, f"must be from {least} to {most}.")
+def _check_between(check: Checker, path: str, number: int, minimum: int, maximum: int) -> None:
+    if not minimum <= number <= maximum:
+        check.wrong(path, f"must be from {minimum} to {maximum}.")

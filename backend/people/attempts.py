@@ -9,12 +9,12 @@ from django.conf import settings
 
 from backend.limits import buckets
 from backend.limits.buckets import Limit
-from backend.limits.hashing import DESK
+from backend.limits.hashing import HASHING
 
 
 def count_sign_in(handle: str, address: str) -> None:
     """Count one attempt on this handle from this address. Raises `RateLimited`; then the password must not be checked."""
-    DESK.enter()
+    HASHING.reserve()
     buckets.count(_of_sign_in(handle, address))
 
 
@@ -25,7 +25,7 @@ def forgive_sign_in(handle: str, address: str) -> None:
 
 def count_sign_up(address: str) -> None:
     """Count one sign-up from this address. Raises `RateLimited`."""
-    DESK.enter()
+    HASHING.reserve()
     buckets.count([Limit("sign_up", address, settings.SIGN_UPS_BY_ADDRESS)])
 
 

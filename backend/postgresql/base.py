@@ -27,7 +27,7 @@ class Connection(psycopg.Connection[Any]):
         if timeout is not None:  # psycopg has a timeout of its own here
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, deadline.patience())
+            return super().wait(gen, interval, deadline.read_timeout())
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # never read a late response
                 self.pgconn.finish()

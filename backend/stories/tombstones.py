@@ -11,7 +11,7 @@ def bury(ids: Iterable[uuid.UUID], author_id: uuid.UUID) -> None:
     Tombstone.objects.bulk_create(Tombstone(id=one, author_id=author_id) for one in ids)
 
 
-def sweep_tombstones(author_id: uuid.UUID, most: int) -> bool:
+def sweep_tombstones(author_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many of the author's tombstones; returns whether there may be more."""
-    found = list(Tombstone.objects.filter(author_id=author_id).order_by("pk").values_list("pk", flat=True)[:most])
+    found = list(Tombstone.objects.filter(author_id=author_id).order_by("pk").values_list("pk", flat=True)[:limit])
     return bool(Tombstone.objects.filter(pk__in=found).delete()[0])

@@ -137,8 +137,8 @@ def _too_many_tokens() -> GraphQLError:
 class _Remembered:
     """A cache of prepared documents by text, which drops the least frequently used."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._characters = 0
         """The characters of all texts. A prepared document takes about 100 bytes of memory for each."""
         self._prepared: dict[str, Prepared | _Unfit] = {}
@@ -154,7 +154,7 @@ class _Remembered:
             known = _prepare_in_turn(text)
             with self._lock:
                 full = self._characters + len(text) > MAX_CHARACTERS_IN_ALL
-                if full or len(self._prepared) >= self._most:
+                if full or len(self._prepared) >= self._limit:
                     self._make_room()
                 self._prepared[text] = known
                 self._characters += len(text)
@@ -176,7 +176,7 @@ class _Remembered:
         ranked = sorted(self._prepared, key=lambda text: self._uses.get(text, 0), reverse=True)
         kept: list[str] = []
         self._characters = 0
-        for text in ranked[: self._most // 2]:
+        for text in ranked[: self._limit // 2]:
             if self._characters + len(text) > MAX_CHARACTERS_IN_ALL // 2:
                 break
             self._characters += len(text)

@@ -38,7 +38,7 @@ Misfit = tuple[str, str]
 
 
 def misfits(
-    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], most: int
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], limit: int
 ) -> list[GraphQLError]:
     """The errors in an operation's variables, limited in number; none if they are valid."""
     found: list[GraphQLError] = []
@@ -50,7 +50,7 @@ def misfits(
         for where, problem in _misfits(value, type_, "", 0):
             place = f" at '{name}{where}'" if where else ""
             found.append(GraphQLError(f"Variable '${name}' has an invalid value{place}: {problem}", definition))
-            if len(found) == most:
+            if len(found) == limit:
                 return found
     return found
 

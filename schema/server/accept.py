@@ -10,12 +10,12 @@ def preferred(header: str, offers: Sequence[str]) -> str | None:
     then the earlier one.
     """
     ranges = list(_ranges(header)) or [("*/*", 1.0)]
-    best, most = None, (0.0, 0, 0)
+    best, rank = None, (0.0, 0, 0)
     for offer in offers:
         matches = [(_specificity(one, offer), -place, quality) for place, (one, quality) in enumerate(ranges)]
         specificity, place, quality = max(matches)
-        if specificity and quality and (best is None or (quality, specificity, place) > most):
-            best, most = offer, (quality, specificity, place)
+        if specificity and quality and (best is None or (quality, specificity, place) > rank):
+            best, rank = offer, (quality, specificity, place)
     return best
 
 

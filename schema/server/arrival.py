@@ -20,8 +20,8 @@ HOST = re.compile(r"([\w.~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re
 class Memory:
     """The memory budget in bytes for the bodies of all requests of this process."""
 
-    def __init__(self, most: int) -> None:
-        self.free = most
+    def __init__(self, limit: int) -> None:
+        self.free = limit
 
 
 class Room:
@@ -57,18 +57,18 @@ def require_plain(scope: Any) -> None:
 
 async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
     """Read the body. Raises `Problem` if it is too large, incomplete, or of ambiguous length."""
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     length, codings = headers.get("content-length"), headers.get_all("transfer-encoding")
     if codings:  # granian drops a Content-Length beside it and closes the connection
         if [coding.lower() for coding in codings] != ["chunked"]:
             raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked.")
-        return await _pieces(protocol, most, room)
+        return await _pieces(protocol, limit, room)
     if length is None or length == "0":
         return b""
     size = int(length)
-    if size > most:
-        raise _too_large(most)
-    body = await _pieces(protocol, most, room) if size > SMALL else await _at_once(protocol)
+    if size > limit:
+        raise _too_large(limit)
+    body = await _pieces(protocol, limit, room) if size > SMALL else await _at_once(protocol)
     if len(body) != size:
         raise _cut_short()
     return body
@@ -82,7 +82,7 @@ async def _at_once(protocol: Any) -> bytes:
     return body
 
 
-async def _pieces(protocol: Any, most: int, room: Room) -> bytes:
+async def _pieces(protocol: Any, limit: int, room: Room) -> bytes:
     """Read a body that is large or of unknown length, in chunks."""
     body, ended = bytearray(), False
     async for piece in protocol:
@@ -90,14 +90,14 @@ async def _pieces(protocol: Any, most: int, room: Room) -> bytes:
             raise _cut_short()
         ended = not piece
         body += piece
-        if len(body) > most:
-            raise _too_large(most)
+        if len(body) > limit:
+            raise _too_large(limit)
         room.hold(len(body))
     return bytes(body)
 
 
-def _too_large(most: int) -> Problem:
-    return Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.")
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {limit} bytes.")
 
 
 def _cut_short() -> Problem:

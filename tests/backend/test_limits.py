@@ -17,7 +17,7 @@ from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
 from backend.limits.addresses import NOWHERE, address_of
 from backend.limits.buckets import Limit
-from backend.limits.hashing import AT_END, MAKE_ROOM, Desk
+from backend.limits.hashing import AT_END, MAKE_ROOM, HashingQueue
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import MAX_REMEMBERED, MINUTE, Spending
@@ -161,24 +161,24 @@ def test_without_a_trusted_proxy_the_header_is_anybodys_claim(settings: Any) -> 
 
 def test_who_finds_no_room_is_sent_away_and_who_waits_is_served() -> None:
     """One is served, one waits, the third goes; when the first has gone, there is room again."""
-    desk, first, leave, served = Desk(1, 1, 60.0), threading.Event(), threading.Event(), threading.Event()
+    queue, first, leave, served = HashingQueue(1, 1, 60.0), threading.Event(), threading.Event(), threading.Event()
 
     def stay() -> None:
-        with desk.place():
+        with queue.slot():
             first.set()
             leave.wait(60)
 
     def follow() -> None:
-        with desk.place():
+        with queue.slot():
             served.set()
 
     threads = [threading.Thread(target=stay, daemon=True), threading.Thread(target=follow, daemon=True)]
     threads[0].start()
     assert first.wait(60)
     threads[1].start()
-    while desk._room._value:  # until the second is in the room
+    while queue._slots._value:  # until the second has its slot
         leave.wait(0.001)
-    with pytest.raises(RateLimited) as refusal, desk.place():
+    with pytest.raises(RateLimited) as refusal, queue.slot():
         pass
     assert refusal.value.after_ms > 0
     assert not served.is_set()
@@ -186,28 +186,28 @@ def test_who_finds_no_room_is_sent_away_and_who_waits_is_served() -> None:
     assert served.wait(60)
     for thread in threads:
         thread.join(60)
-    with desk.place():
+    with queue.slot():
         pass
 
 
 def test_a_request_keeps_its_room_to_its_end() -> None:
     """Between two passwords of one request nobody else takes it, and the second needs no more; its place it leaves once."""
-    desk, at_end, left = Desk(1, 0, 60.0), list[Callable[[], None]](), list[bool]()
+    queue, at_end, left = HashingQueue(1, 0, 60.0), list[Callable[[], None]](), list[bool]()
     before = AT_END.set(at_end), MAKE_ROOM.set(lambda: left.append(True))
     try:
         for _ in range(2):
-            desk.enter()
-            with desk.place():
+            queue.reserve()
+            with queue.slot():
                 pass
         AT_END.set([])
         with pytest.raises(RateLimited):
-            desk.enter()
-        with pytest.raises(RateLimited), desk.place():
+            queue.reserve()
+        with pytest.raises(RateLimited), queue.slot():
             pass
         assert left == [True]
         (leave,) = at_end
         leave()
-        with desk.place():
+        with queue.slot():
             pass
         assert left == [True, True]
     finally:
@@ -216,10 +216,10 @@ def test_a_request_keeps_its_room_to_its_end() -> None:
 
 
 def test_who_waits_too_long_is_sent_away() -> None:
-    desk = Desk(1, 1, 0.01)
-    with desk.place(), pytest.raises(RateLimited), desk.place():
+    queue = HashingQueue(1, 1, 0.01)
+    with queue.slot(), pytest.raises(RateLimited), queue.slot():
         pass
-    with desk.place():
+    with queue.slot():
         pass
 
 
@@ -235,7 +235,7 @@ def test_a_request_that_hashes_leaves_its_place_to_another(
         if asked["number"] == 1:
             MAKE_ROOM.set(make_room)
             AT_END.set([])
-            with Desk(1, 0, 60.0).place() if hashes else nullcontext():
+            with HashingQueue(1, 0, 60.0).slot() if hashes else nullcontext():
                 over.wait(60 if hashes else 0.05)
         order.append(asked["number"])
         over.set()

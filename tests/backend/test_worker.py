@@ -107,7 +107,7 @@ def test_a_job_whose_end_could_not_be_written_down_is_found(monkeypatch: pytest.
         return doing if status == "doing" else []
 
     monkeypatch.setattr(worker, "app", SimpleNamespace(job_manager=SimpleNamespace(list_jobs_async=list_jobs)))
-    assert [job.id for job in asyncio.run(worker.left_over())] == [1]
+    assert [job.id for job in asyncio.run(worker.unrecorded())] == [1]
     assert list(worker.ATTEMPTS_ENDED) == [3]
 
 

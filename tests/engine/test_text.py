@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
-from backend.engine.text import MAX_CHARACTERS, Checker, gate
+from backend.engine.text import MAX_CHARACTERS, Checker, normalize
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 IN_THE_DATABASE = settings(
@@ -32,10 +32,10 @@ def test_any_text_is_refused_or_stored_as_it_came_through(text: str) -> None:
     """What PostgreSQL cannot hold never reaches it, and what reaches it comes back the same."""
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
         with pytest.raises(Invalid):
-            gate(text)
+            normalize(text)
         return
-    clean = gate(text)
-    assert clean == unicodedata.normalize("NFC", text) == gate(clean)
+    clean = normalize(text)
+    assert clean == unicodedata.normalize("NFC", text) == normalize(clean)
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::text", [clean])
         assert cursor.fetchone() == (clean,)
@@ -62,30 +62,30 @@ def test_no_text_hides_in_lists_and_objects(value: Any) -> None:
     unfit = any(set(text) & {chr(code) for code in range(0xD800, 0xE000)} or "\0" in text for text in texts(value))
     if unfit:
         with pytest.raises(Invalid):
-            gate(value)
+            normalize(value)
         return
-    assert texts(gate(value)) == [unicodedata.normalize("NFC", text) for text in texts(value)]
+    assert texts(normalize(value)) == [unicodedata.normalize("NFC", text) for text in texts(value)]
 
 
 @pytest.mark.parametrize("character", UNFIT)
 def test_a_refusal_names_the_path(character: str) -> None:
     """A client is told which of its arguments cannot be stored."""
     with pytest.raises(Invalid) as refused:
-        gate({"input": Note("fine", ["fine", f"not {character} fine"])})
+        normalize({"input": Note("fine", ["fine", f"not {character} fine"])})
     assert [field.path for field in refused.value.fields] == ["input.lines.1"]
     assert character not in refused.value.message
 
 
 def test_text_comes_out_in_one_form() -> None:
     """The same word typed on two keyboards is the same text, so that what is equal looks equal."""
-    assert gate(Note("e\u0301", ["n\u0303"])) == Note("é", ["ñ"])
+    assert normalize(Note("e\u0301", ["n\u0303"])) == Note("é", ["ñ"])
 
 
 def test_text_that_is_too_long_for_any_field_is_refused() -> None:
     """Before anything is worked out from it."""
-    assert gate("x" * MAX_CHARACTERS)
+    assert normalize("x" * MAX_CHARACTERS)
     with pytest.raises(Invalid, match="too long"):
-        gate("x" * (MAX_CHARACTERS + 1))
+        normalize("x" * (MAX_CHARACTERS + 1))
 
 
 @settings(database=None)

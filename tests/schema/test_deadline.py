@@ -127,7 +127,7 @@ def test_a_commit_is_never_cancelled() -> None:
     told: Any = Told()
     over = Deadline(0)
     with limited(over):
-        with deadline.breakable(told):
+        with deadline.cancellable(told):
             over.enforce()
             seen = told.times
             deadline.committing()
@@ -155,7 +155,7 @@ def test_a_cancel_that_fails_harms_nobody_else() -> None:
     """The others are watched as before; its own connection is not used for a COMMIT, nor again."""
     silent: Any = Silent()
     over = Deadline(0)
-    with limited(over), deadline.breakable(silent):
+    with limited(over), deadline.cancellable(silent):
         over.enforce()
         with pytest.raises(Busy):
             deadline.committing()

@@ -10,7 +10,7 @@ from django.test import Client
 
 from backend.engine.metrics import LIMITED
 from backend.limits import spending
-from backend.limits.hashing import DESK, Hasher
+from backend.limits.hashing import HASHING, Hasher
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
@@ -135,7 +135,7 @@ def test_while_all_places_for_hashing_are_taken_others_are_served(
     taken, leave = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
-        with DESK.place():
+        with HASHING.slot():
             leave.wait(60)
 
     def line_up() -> None:
@@ -147,7 +147,7 @@ def test_while_all_places_for_hashing_are_taken_others_are_served(
     for thread in threads:
         thread.start()
         assert taken.acquire(timeout=60)
-    while DESK._room._value:
+    while HASHING._slots._value:
         leave.wait(0.001)
     try:
         refused = [Caller().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("asha", PASSWORD), sign_in("nobody")]

@@ -23,7 +23,7 @@ from backend.people.queries import names
 from backend.processes import die_with_parent, process_count, whole_number
 from backend.production import NotForProduction, require_data, require_settings
 
-PATIENCE_SECONDS = 10
+STOP_TIMEOUT_SECONDS = 10
 """How long a worker process may take to finish its requests after a stop signal."""
 MAX_HEAD_BYTES = 128 * 1024
 """The maximum size of a request's head, and of one read from a body, in bytes."""
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             websockets=False,
             respawn_failed_workers=True,
-            workers_kill_timeout=PATIENCE_SECONDS,
+            workers_kill_timeout=STOP_TIMEOUT_SECONDS,
             log_enabled=False,
         )
         with nullcontext() if options["no_worker"] else worker_process():
