@@ -6,12 +6,13 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock audit licences explorer clean FORCE
+.PHONY: help run test test-exhaustive check bench lock audit licences explorer clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
+JOBS ?= auto
 ARGS ?=
 
 VENV := .venv/bin/python
@@ -19,17 +20,25 @@ export UV_LINK_MODE := copy
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
+# The tests start hundreds of processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Say what there is.
 	@echo "Katha. Commands:"
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
 	@echo "With DATABASE_URL set, run and test use that PostgreSQL (16 to 18) instead of the embedded one."
 
 run: .venv/ready-run explorer-if-possible ## Set everything up and serve with demo data (HOST, PORT, WORKERS).
 	@exec $(VENV) manage.py serve --migrate --demo --host "$(HOST)" --port "$(PORT)" --workers "$(WORKERS)"
 
-test: .venv/ready-dev explorer-if-possible ## Set everything up and run the tests (ARGS="-k follow -x").
-	@exec $(VENV) -m pytest $(ARGS)
+test: .venv/ready-dev explorer-if-possible ## Set everything up and run the tests, in parallel (ARGS="-k follow -x", JOBS).
+	@exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
+
+test-exhaustive: .venv/ready-dev explorer-if-possible ## The same tests with all cases and rounds: some hours.
+	@EXHAUSTIVE=1 exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
+
+# Who runs out of tests takes over some of another's, from its end, so that most modules stay together.
+PARALLEL := --numprocesses "$(JOBS)" --dist worksteal --durations=15
 
 check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules.
 	@echo "▸ Formatting and lint"

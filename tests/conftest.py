@@ -1,5 +1,6 @@
 """What every test may ask for: the database, people who can call the API, and a real server."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from urllib.parse import quote
@@ -8,45 +9,105 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from backend.embedded import running
-from tests.api import Caller, join
+from tests.api import ApiClient, join
+from tests.clearing import clear
+from tests.databases import database
+from tests.depth import choose_examples
 from tests.serving import serving
+from tests.worlds import MadeOnce, refuse_both
+
+PROCESSES_A_CORE = 2
+
+choose_examples()
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> Iterator[None]:
-    """The embedded PostgreSQL of the tests runs while they do."""
-    with running(settings.EMBEDDED, durable=False) if settings.EMBEDDED else nullcontext():
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[None]:
+    """The embedded PostgreSQL of the tests runs while they do; each process has a database of its own in it."""
+    with (
+        running(settings.EMBEDDED, durable=False) if settings.EMBEDDED else nullcontext(),
+        django_db_blocker.unblock(),
+        database(fresh=request.config.getvalue("create_db")),
+    ):
+        clear()  # what a run left that was killed, and what migrations put into tables that tests write
+        with django_db_blocker.block():
+            yield
+        connection.close()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait a good part of their time, for the database, for servers that start and for one another."""
+    return PROCESSES_A_CORE * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cleared_instead_of_flushed() -> Iterator[None]:
+    """What a test has committed is deleted where it was written; Django would empty every table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: clear())
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _case: False)
         yield
 
 
+@pytest.fixture(scope="module")
+def made_once(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[MadeOnce]:
+    """Makes the worlds that a module's tests share, see `tests/worlds.py`."""
+    with django_db_blocker.unblock():
+        made = MadeOnce(request.node.nodeid)
+        yield made
+        made.end()
+
+
+@pytest.fixture(autouse=True)
+def attempts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test finds no attempts counted that another has made in a world that both share."""
+    made = request.getfixturevalue("made_once") if "made_once" in request.fixturenames else None
+    yield
+    if made is not None:
+        made.forget_attempts()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    refuse_both(items)
+
+
 @pytest.fixture
-def nobody(transactional_db: None) -> Caller:
+def nobody(transactional_db: None) -> ApiClient:
     """A caller who is not signed in. Everything is really committed, and swept away after the test."""
-    return Caller()
+    return ApiClient()
 
 
 @pytest.fixture
-def person(transactional_db: None) -> Callable[[str], Caller]:
+def person(transactional_db: None) -> Callable[[str], ApiClient]:
     """Makes a person with this handle, signed in by token."""
     return join
 
 
 @pytest.fixture
-def asha(person: Callable[[str], Caller]) -> Caller:
+def asha(person: Callable[[str], ApiClient]) -> ApiClient:
     """Somebody."""
     return person("asha")
 
 
 @pytest.fixture
-def bilal(person: Callable[[str], Caller]) -> Caller:
+def bilal(person: Callable[[str], ApiClient]) -> ApiClient:
     """Somebody else."""
     return person("bilal")
 
 
 @pytest.fixture
-def chitra(person: Callable[[str], Caller]) -> Caller:
+def chitra(person: Callable[[str], ApiClient]) -> ApiClient:
     """A third person."""
     return person("chitra")
 

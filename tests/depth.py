@@ -8,11 +8,26 @@ import os
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from hypothesis import HealthCheck, settings
+
 EXHAUSTIVE: Final = os.environ.get("EXHAUSTIVE") == "1"
 QUICK_SHARE: Final = 0.1
 """The part of the full rounds that `make test` does."""
 
 CaseT = TypeVar("CaseT")
+
+
+def choose_examples() -> None:
+    """How many examples Hypothesis makes up: in `make test` few and always the same, else many, and others each time."""
+    settings.register_profile("quick", _EVERYWHERE, max_examples=40, derandomize=True)
+    settings.register_profile("exhaustive", _EVERYWHERE, max_examples=300)
+    settings.load_profile("exhaustive" if EXHAUSTIVE else "quick")
+
+
+_EVERYWHERE: Final = settings(
+    deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+"""No test fails because the machine is slow."""
 
 
 def rounds(full: int, *, at_least: int = 1) -> int:

@@ -25,14 +25,7 @@ from backend.stories.models import Shelf, Story, StoryRank, StoryStatus
 from tests.races.rows import query, scalar
 from tests.serving import PATIENCE_SECONDS, ROOT, Process, until
 
-QUEUE = ("procrastinate_jobs", "procrastinate_periodic_defers", "procrastinate_events", "procrastinate_workers")
 ENDED = "('succeeded', 'failed', 'cancelled', 'aborted')"
-
-
-def empty_queue() -> None:
-    """Forget all jobs and workers: the queue's own tables are not swept away after each test."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(QUEUE)}")
 
 
 def start_worker(database: str, *more: str, stderr: int | None = None) -> Process:

@@ -9,7 +9,7 @@ from django.test import Client
 from backend.engine.guard import guard_of
 from backend.people.models import Account, Person
 from backend.whispers.models import PolicyWord
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ def versioned() -> list[type[models.Model]]:
 
 
 @pytest.fixture
-def moderator(asha: Caller) -> Client:
+def moderator(asha: ApiClient) -> Client:
     """A browser in which a moderator has signed in to the admin."""
     Account.objects.filter(login="asha").update(is_staff=True)
     browser = Client()
@@ -43,7 +43,7 @@ def test_a_moderator_signs_in_and_finds_every_versioned_model(moderator: Client)
         assert moderator.get(page).status_code == 200, page
 
 
-def test_a_moderator_changes_nothing(moderator: Client, bilal: Caller) -> None:
+def test_a_moderator_changes_nothing(moderator: Client, bilal: ApiClient) -> None:
     """Looking at a row is allowed; adding, changing and deleting are refused, and the row stays as it is."""
     page = f"/admin/people/person/{bilal.person.pk}"
     assert moderator.get(f"{page}/change/").status_code == 200
@@ -53,7 +53,7 @@ def test_a_moderator_changes_nothing(moderator: Client, bilal: Caller) -> None:
     assert Person.objects.get(pk=bilal.person.pk).name == "Bilal"
 
 
-def test_a_moderator_edits_the_policy(moderator: Client, bilal: Caller) -> None:
+def test_a_moderator_edits_the_policy(moderator: Client, bilal: ApiClient) -> None:
     """Words can be added, changed and deleted, and the number of links changed; each holds for the next whisper."""
     words, policy = "/admin/whispers/policyword", "/admin/whispers/policy"
     assert moderator.get(f"{words}/add/").status_code == 200
@@ -74,7 +74,7 @@ def test_a_moderator_edits_the_policy(moderator: Client, bilal: Caller) -> None:
     assert moderator.post(f"{policy}/1/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_everybody_else_stays_outside(bilal: Caller) -> None:
+def test_everybody_else_stays_outside(bilal: ApiClient) -> None:
     """Who is no moderator is sent back to the sign-in page, whatever password is right."""
     browser = Client()
     browser.post("/admin/login/?next=/admin/", {"username": "bilal", "password": PASSWORD})

@@ -21,7 +21,7 @@ from backend.people.queries import by_token
 from backend.reading.models import View
 from backend.social.models import Relationship
 from backend.stories.models import Chapter, Story
-from tests.api import Caller
+from tests.api import ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,7 +123,7 @@ def test_what_there_cannot_be_is_refused(sizes: dict[str, int], said: str) -> No
     assert not Person.objects.exists()
 
 
-def test_a_database_that_is_not_empty_is_left_alone(person: Callable[[str], Caller]) -> None:
+def test_a_database_that_is_not_empty_is_left_alone(person: Callable[[str], ApiClient]) -> None:
     person("zoe")
     with pytest.raises(CommandError, match="not empty"):
         demo(people=8)
@@ -146,12 +146,12 @@ def test_it_is_loaded_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_named_people_sign_in_by_token_and_by_password() -> None:
     demo(people=20, verbosity=0)
     for handle in HANDLES:
-        caller = Caller(token(handle))
+        caller = ApiClient(token(handle))
         assert caller.ask("{ viewer { handle } }") == {"viewer": {"handle": handle}}
     query = "mutation($h: String!, $p: String!) { signIn(handle: $h, password: $p) { ... on SignSuccess { token } } }"
     someone = Person.objects.exclude(handle__in=HANDLES).values_list("handle", flat=True)[0]
     for handle in ("asha", someone):
-        assert Caller().ask(query, h=handle, p=PASSWORD)["signIn"]["token"]
+        assert ApiClient().ask(query, h=handle, p=PASSWORD)["signIn"]["token"]
     assert list(Account.objects.filter(is_staff=True).values_list("login", flat=True)) == ["asha"]
 
 
@@ -168,7 +168,7 @@ def test_under_a_secret_of_ones_own_nobody_can_sign_in(settings: Any) -> None:
 def test_the_prepared_examples_find_what_they_need() -> None:
     """Asha has a full feed and a friend, bilal, whom she does not know yet, with chapters to read."""
     demo(people=60, verbosity=0)
-    asha = Caller(token("asha"))
+    asha = ApiClient(token("asha"))
     answer = asha.ask(
         """
         { viewer { followerCount followingCount storyCount shelf { storyCount } }

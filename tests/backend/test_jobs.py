@@ -23,20 +23,14 @@ from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MAX_ATTEMPTS, Backoff, def
 from backend.jobs.removal import DEAD_LETTER_HOURS, KEPT_HOURS, remove_finished
 from backend.notifications import fanout
 from backend.people.models import Account
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 from tests.races.rows import query, scalar
-from tests.working import empty_queue, work_off
+from tests.working import work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ANNOUNCE = "FROM procrastinate_jobs WHERE task_name = 'announce'"
 SECRET = "what nobody but its author may read"
-
-
-@pytest.fixture(autouse=True)
-def queue(transactional_db: None) -> None:
-    """Nothing waits from tests before."""
-    empty_queue()
 
 
 def waiting() -> list[tuple[str, str, dict[str, Any]]]:
@@ -48,7 +42,7 @@ def waiting() -> list[tuple[str, str, dict[str, Any]]]:
 # --- Deferring --------------------------------------------------------------------------------------------------
 
 
-def test_a_publication_defers_one_job(asha: Caller) -> None:
+def test_a_publication_defers_one_job(asha: ApiClient) -> None:
     """With the story and its version for a key, so that no two publications have the same."""
     story = asha.published_story()["id"]
     pk = str(scalar("SELECT id FROM stories_story"))
@@ -59,7 +53,7 @@ def test_a_publication_defers_one_job(asha: Caller) -> None:
     assert [key for _, key, _ in waiting()] == [f"announce:{pk}:2", f"announce:{pk}:4"]
 
 
-def test_a_refusal_defers_nothing(asha: Caller, bilal: Caller) -> None:
+def test_a_refusal_defers_nothing(asha: ApiClient, bilal: ApiClient) -> None:
     """A conflict, somebody else's story, a key that belongs to another request."""
     draft = asha.create_story("0")["story"]["id"]
     asha.update_story(draft, {"title": "New"}, "1")
@@ -134,7 +128,7 @@ def break_announce(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_job_that_fails_is_tried_later(
-    asha: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It waits, with its error kept and logged; what the error says is in neither place."""
     asha.published_story()
@@ -152,7 +146,7 @@ def test_a_job_that_fails_is_tried_later(
     assert (record.levelname, record.__dict__["task"]) == ("WARNING", "announce")
 
 
-def test_an_error_is_kept_in_so_many_characters(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_kept_in_so_many_characters(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the name of its kind."""
     asha.published_story()
     kind = type("A" * 2 * ERROR_CHARACTERS, (ValueError,), {})
@@ -162,7 +156,7 @@ def test_an_error_is_kept_in_so_many_characters(asha: Caller, monkeypatch: pytes
 
 
 @pytest.fixture
-def moderator(bilal: Caller) -> Client:
+def moderator(bilal: ApiClient) -> Client:
     """A browser in which a moderator has signed in to the admin."""
     Account.objects.filter(login="bilal").update(is_staff=True)
     browser = Client()
@@ -170,7 +164,9 @@ def moderator(bilal: Caller) -> Client:
     return browser
 
 
-def test_a_dead_letter_waits_for_a_moderator(asha: Caller, moderator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_letter_waits_for_a_moderator(
+    asha: ApiClient, moderator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the last attempt it is in the admin, with why it failed; there it can be run again."""
     asha.published_story()
     with connection.cursor() as cursor:
@@ -194,7 +190,7 @@ def test_a_dead_letter_waits_for_a_moderator(asha: Caller, moderator: Client, mo
     assert query("SELECT done FROM notifications_announcement") == [(True,)]
 
 
-def test_the_library_s_own_pages_open(asha: Caller, moderator: Client) -> None:
+def test_the_library_s_own_pages_open(asha: ApiClient, moderator: Client) -> None:
     """All jobs, whatever has become of them."""
     asha.published_story()
     assert moderator.get("/admin/procrastinate/procrastinatejob/").status_code == 200
@@ -214,7 +210,7 @@ def test_what_comes_by_the_clock() -> None:
     }
 
 
-def test_old_keys_and_revisions_are_forgotten(asha: Caller, bilal: Caller, settings: Any) -> None:
+def test_old_keys_and_revisions_are_forgotten(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
     """As by the commands of the same purpose."""
     story = asha.create_story("0")["story"]["id"]
     for number in range(4):
@@ -227,7 +223,7 @@ def test_old_keys_and_revisions_are_forgotten(asha: Caller, bilal: Caller, setti
     assert not IdempotencyKey.objects.exists()
 
 
-def test_ended_jobs_are_removed_after_some_time(asha: Caller) -> None:
+def test_ended_jobs_are_removed_after_some_time(asha: ApiClient) -> None:
     """Those that were done soon, dead letters late, and never one that waits."""
     asha.published_story()
     with connection.cursor() as cursor:

@@ -1,7 +1,6 @@
 """Sweeping what somebody left behind: all of it, in small steps of which each leaves everything sound."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -17,21 +16,13 @@ from backend.reading.models import Reading, View
 from backend.stories.models import Chapter, Shelf, Story
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
+from tests import depth
+from tests.departure_fixture import KEPT, DepartureFixture, leave, left_of, live
 from tests.explaining import Explained
-from tests.leaving import KEPT, Life, leave, left_of, live
-from tests.races.desk import assert_verified
-from tests.races.rows import crowd
-from tests.working import all_done, empty_queue, jobs, make_followers, work_off
+from tests.races.rows import assert_verified, crowd
+from tests.working import all_done, jobs, make_followers, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue() -> Iterator[None]:
-    """The queue's tables are not swept away with the others."""
-    empty_queue()
-    yield
-    empty_queue()
 
 
 def rows(model: type) -> dict[str, str]:
@@ -39,7 +30,7 @@ def rows(model: type) -> dict[str, str]:
     return {to_id(model.__name__, row.pk): row.status for row in model.objects.all()}  # type: ignore[attr-defined]
 
 
-def assert_swept(life: Life) -> None:
+def assert_swept(life: DepartureFixture) -> None:
     """Nothing is left but what orders need, and the others have what they had."""
     me = life.asha.person.pk
     assert set(left_of(me)) == KEPT
@@ -62,9 +53,12 @@ def assert_swept(life: Life) -> None:
     assert life.bilal.titles() == []
 
 
-@pytest.mark.parametrize("batch", [1, 3, 200])
+@pytest.mark.parametrize("batch", depth.some([3, 1, 200], 1))
 def test_each_step_leaves_everything_sound(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`verify` holds when they have left, after every batch, and when nothing is left."""
+    """`verify` holds when they have left, after every batch, and when nothing is left.
+
+    Only in the exhaustive run: batches of one row, and of more than there are.
+    """
     monkeypatch.setattr(sweeping, "BATCH", batch)
     life = live()
     assert_verified()

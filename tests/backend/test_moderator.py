@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from backend.people.models import Account
-from tests.api import Caller
+from tests.api import ApiClient
 
 
 def moderator(*arguments: str) -> str:
@@ -16,7 +16,7 @@ def moderator(*arguments: str) -> str:
     return said.getvalue()
 
 
-def test_it_makes_somebody_a_moderator_and_takes_it_back(person: Callable[[str], Caller]) -> None:
+def test_it_makes_somebody_a_moderator_and_takes_it_back(person: Callable[[str], ApiClient]) -> None:
     person("Zoe")
     person("ravi")
     assert moderator("ZOE") == "ZOE is a moderator now.\n"

@@ -7,7 +7,7 @@ import pytest
 from django.db import NotSupportedError, OperationalError, connection, transaction
 
 from backend.people.models import Person
-from tests.api import Caller
+from tests.api import ApiClient
 
 
 def prepared() -> set[str]:
@@ -29,7 +29,7 @@ def test_a_rollback_keeps_the_statements_that_are_prepared(transactional_db: Non
     assert not Person.objects.filter(handle="nobody").exists()
 
 
-def test_a_rollback_undoes(asha: Caller) -> None:
+def test_a_rollback_undoes(asha: ApiClient) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM people_accesstoken")
         assert cursor.rowcount == 1
@@ -84,7 +84,7 @@ def test_a_rollback_on_a_connection_that_is_gone_says_so(transactional_db: None)
         connection.close()
 
 
-def test_moments_are_read_in_utc(asha: Caller) -> None:
+def test_moments_are_read_in_utc(asha: ApiClient) -> None:
     """By a plain cursor, through the ORM, and by a cursor that PostgreSQL holds."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT joined_at, statement_timestamp() AT TIME ZONE 'UTC' FROM people_person")

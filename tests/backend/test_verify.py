@@ -1,22 +1,19 @@
 """`verify` holds on sound data, and sees each thing that it checks when that is broken below every guard."""
 
-import io
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 
-from backend.engine.checks import MAX_ROWS, Check, Result, run
+from backend.engine.checks import MAX_ROWS
 from backend.monitoring import verify
-from tests.api import Caller
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
-from tests.working import empty_queue
-
-pytestmark = pytest.mark.django_db(transaction=True)
+from tests.backend.verifying import execute, told_broken, verified
+from tests.worlds import MadeOnce
 
 
 class Broken(NamedTuple):
@@ -528,29 +525,25 @@ WAYS += [
     ),
 ]
 
-SCHEMA = """
-SELECT 'CONSTRAINT', conrelid::regclass::text, conname,
-    format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype IN ('p', 'u', 'f', 'c')
-UNION ALL
-SELECT 'INDEX', indrelid::regclass::text, relname, pg_get_indexdef(indexrelid)
-FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-WHERE relnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
-UNION ALL
-SELECT 'TRIGGER', tgrelid::regclass::text, tgname, pg_get_triggerdef(pg_trigger.oid)
-FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal
-UNION ALL
-SELECT 'VIEW', viewname, '', format('CREATE VIEW %I AS %s', viewname, definition)
-FROM pg_views WHERE schemaname = 'public'
-"""
-"""What guards the data: kind, table, name, and the statement that makes it."""
+
+@pytest.fixture(scope="module")
+def demo(made_once: MadeOnce) -> None:
+    """Demo data; the same for all."""
+    made_once(lambda: call_command("demo", people=30, stories=30, blocks=20, editions=40, orders=90, verbosity=0))
 
 
-def execute(sql: str) -> None:
-    with connection.cursor() as cursor:
-        for statement in sql.split("; "):
-            cursor.execute(statement)
+@pytest.fixture
+def breakable(demo: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Demo data that can be broken, guards and all, in a transaction that is rolled back.
+
+    Constraints are looked at with each statement, as they are where each is a transaction. `verify` looks on from within,
+    without a snapshot of its own; that it takes one is another test.
+    """
+    monkeypatch.setattr(verify, "snapshot", nullcontext)
+    with transaction.atomic():
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+        yield
+        transaction.set_rollback(True)
 
 
 def fetch(sql: str) -> list[tuple[str, ...]]:
@@ -559,50 +552,8 @@ def fetch(sql: str) -> list[tuple[str, ...]]:
         return cursor.fetchall()
 
 
-def repair(before: set[tuple[str, ...]]) -> None:
-    """Make the guards again that a test took away, and remove those that it added."""
-    after = set(fetch(SCHEMA))
-    for kind, table, name, _definition in after - before:
-        execute(
-            f"ALTER TABLE {table} DROP CONSTRAINT {name}" if kind == "CONSTRAINT" else f"DROP {kind} {name} ON {table}"
-        )
-    # A foreign key needs the primary key that it points to, so those come last.
-    for _kind, _table, _name, definition in sorted(before - after, key=lambda guard: "FOREIGN KEY" in guard[3]):
-        execute(definition)
-    for kind, table, name, _definition in before:
-        if kind == "TRIGGER":
-            execute(f"ALTER TABLE {table} ENABLE TRIGGER {name}")
-    # Only by name: PostgreSQL may write a definition down in other words than it was given.
-    assert {guard[:3] for guard in fetch(SCHEMA)} == {guard[:3] for guard in before}
-
-
-@pytest.fixture
-def demo() -> Iterator[None]:
-    """Demo data, and a database that is as it was when the test has broken it."""
-    before = set(fetch(SCHEMA))
-    call_command("demo", people=30, stories=30, blocks=20, editions=40, orders=90, verbosity=0)
-    yield
-    call_command("flush", interactive=False, verbosity=0)
-    empty_queue()
-    repair(before)
-
-
-def verified() -> tuple[str, CommandError | None]:
-    """What the command said, and how it ended."""
-    said = io.StringIO()
-    try:
-        call_command("verify", stdout=said)
-    except CommandError as error:
-        return said.getvalue(), error
-    return said.getvalue(), None
-
-
-def told_broken(said: str) -> set[str]:
-    return set(re.findall(r"^(\w+) +BROKEN", said, re.MULTILINE))
-
-
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way.check}-{number}" for number, way in enumerate(WAYS)])
-def test_a_check_names_the_row_that_breaks_it(way: Broken, demo: None) -> None:
+def test_a_check_names_the_row_that_breaks_it(way: Broken, breakable: None) -> None:
     ((it, *_),) = fetch(way.pick)
     execute(way.how.format(it=it))
     said, error = verified()
@@ -619,56 +570,9 @@ def test_every_check_is_seen_to_fail() -> None:
     assert {check.name for check in verify.every_check()} == {way.check for way in WAYS}
 
 
-def test_an_empty_database_and_one_with_real_writes_hold(person: Callable[[str], Caller]) -> None:
-    said, error = verified()
-    assert error is None
-    zoe, ravi = person("zoe"), person("ravi")
-    zoe.follow(ravi)
-    ravi.follow(zoe, key="6f3f3c1e-0000-4000-8000-000000000001")
-    zoe.block(ravi)
-    zoe.unblock(ravi, version="3")
-    ravi.follow(zoe, version="3")
-    story = zoe.published_story(chapters=3)
-    ravi.record_view(story["id"], chapter=story["chapters"][2]["id"], offset=3)
-    zoe.record_view(story["id"])
-    zoe.unpublish(story["id"], "2")
-    zoe.create_story("1", chapters=0)
-    zoe.update_profile({"bio": "Writes."}, "1")
-    edition = ravi.create_edition(ravi.published_story()["id"])["edition"]["id"]
-    order = ravi.place_order((edition, 2))["order"]["id"]
-    ravi.adjust_stock(edition, 4)
-    ravi.update_order(order, "CANCELLED", "1")
-    said, error = verified()
-    assert error is None
-    assert said.splitlines()[-1] == f"All {len(verify.every_check())} checks hold."
-    assert re.search(r"^views +ok +of 1 ", said, re.MULTILINE)
-    assert re.search(r"^keys_have_a_reply +ok +of 3 ", said, re.MULTILINE)
-
-
-def test_it_shows_some_of_many_rows_and_counts_the_others(demo: None) -> None:
+def test_it_shows_some_of_many_rows_and_counts_the_others(breakable: None) -> None:
     execute("DELETE FROM stories_shelf")
     said, _error = verified()
     assert re.search(r"^everybody_has_a_shelf +BROKEN in 30 +of 30 ", said, re.MULTILINE)
     assert said.count("handle=") == MAX_ROWS
     assert f"    and {30 - MAX_ROWS} more" in said
-
-
-def test_all_checks_see_one_moment(demo: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is deleted after the first check, on another connection; the others still see it."""
-
-    def delete() -> None:
-        execute("DELETE FROM stories_shelf")
-        connection.close()
-
-    def run_and_delete(check: Check) -> Result:
-        result = run(check)
-        with ThreadPoolExecutor() as other:
-            other.submit(delete).result()
-        return result
-
-    monkeypatch.setattr(verify, "run", run_and_delete)
-    _said, error = verified()
-    assert error is None
-    monkeypatch.undo()
-    said, _error = verified()
-    assert told_broken(said) == {"everybody_has_a_shelf"}

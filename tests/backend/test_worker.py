@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,20 +15,12 @@ from backend.jobs import worker
 from backend.jobs.queue import MAX_ATTEMPTS
 from tests.races.rows import crowd, query, scalar
 from tests.serving import PATIENCE_SECONDS, serving, until
-from tests.working import all_done, empty_queue, jobs, make_followers, publish, told, working
+from tests.working import all_done, jobs, make_followers, publish, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ON_LINUX = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux shows them")
 OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-
-@pytest.fixture(autouse=True)
-def queue(transactional_db: None) -> Iterator[None]:
-    """Nothing waits from tests before, nor for those that come."""
-    empty_queue()
-    yield
-    empty_queue()
 
 
 def execute(sql: str, *parameters: object) -> None:

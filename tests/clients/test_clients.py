@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from graphql import build_schema, parse, validate
 
-from tests.api import Caller
+from tests.api import ApiClient
 
 HERE = Path(__file__).parent
 DOCUMENTS = {path.stem: path.read_text() for path in sorted(HERE.glob("*.graphql"))}
@@ -27,7 +27,7 @@ ENHANCED = {"clientLibrary": {"name": "@apollo/client", "version": "4.3.8"}}
 class App:
     """Somebody's client: it sends its own headers and members of a request."""
 
-    def __init__(self, who: Caller) -> None:
+    def __init__(self, who: ApiClient) -> None:
         self.who = who
 
     def send(self, name: str, *, method: str = "POST", **variables: Any) -> Any:
@@ -50,7 +50,7 @@ class App:
 
 
 @pytest.fixture
-def app(asha: Caller, bilal: Caller, chitra: Caller) -> App:
+def app(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> App:
     """Asha's client; bilal has two stories, and chitra follows him."""
     bilal.published_story(title="first")
     bilal.published_story("1", title="second")
@@ -85,7 +85,7 @@ def test_apollo_keeps_one_of_each_thing(app: App) -> None:
     assert types == {"Person", "Shelf", "Story", "Reading", "Relationship"}
 
 
-def test_apollo_updates_its_cache_from_a_conflict(app: App, bilal: Caller) -> None:
+def test_apollo_updates_its_cache_from_a_conflict(app: App, bilal: ApiClient) -> None:
     """The thing in `current` has the id of the one that is shown, so that the page is right at once."""
     key = str(uuid.uuid4())
     written = app.send("apollo-follow", person=bilal.id, expect={"version": "0"}, key=key)["follow"]
@@ -99,7 +99,7 @@ def test_apollo_updates_its_cache_from_a_conflict(app: App, bilal: Caller) -> No
     assert (conflict["current"]["following"], conflict["current"]["version"]) == (True, "1")
 
 
-def test_urql_reads_by_get_and_writes_by_post(app: App, bilal: Caller) -> None:
+def test_urql_reads_by_get_and_writes_by_post(app: App, bilal: ApiClient) -> None:
     """A refusal is data, with its type."""
     for method in ("GET", "POST"):
         data = app.send("urql-feed", method=method, first=1)
@@ -111,7 +111,7 @@ def test_urql_reads_by_get_and_writes_by_post(app: App, bilal: Caller) -> None:
     assert (data["follow"]["__typename"], data["follow"]["code"]) == ("InvalidError", "INVALID")
 
 
-def test_relay_pages_forward_and_backward(app: App, bilal: Caller) -> None:
+def test_relay_pages_forward_and_backward(app: App, bilal: ApiClient) -> None:
     """From a page's query, the rest of a list by the node that owns it, and of a root list from its other end."""
     page = app.send("relay-page", handle="bilal")
     followers = page["person"]["followers"]
@@ -127,7 +127,7 @@ def test_relay_pages_forward_and_backward(app: App, bilal: Caller) -> None:
     assert before["pageInfo"]["hasPreviousPage"] is False
 
 
-def test_relay_learns_what_is_a_failure(app: App, bilal: Caller) -> None:
+def test_relay_learns_what_is_a_failure(app: App, bilal: ApiClient) -> None:
     """By the typename that it asks for under the interface."""
     written = app.send("relay-follow", person=bilal.id, expect={"version": "0"}, key=None)["follow"]
     assert written["relationship"]["person"]["relationship"] == {

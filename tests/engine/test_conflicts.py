@@ -18,7 +18,7 @@ from backend.engine.conflicts import (
     most_frequent,
     retry_after_ms,
 )
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.serving import until
 
 
@@ -79,7 +79,7 @@ def test_advice_grows_up_to_a_limit(calm: RecentConflicts) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_keeps_losing_is_told_to_wait_longer(calm: RecentConflicts, asha: Caller) -> None:
+def test_a_client_that_keeps_losing_is_told_to_wait_longer(calm: RecentConflicts, asha: ApiClient) -> None:
     """The advice in the answer is about the thing that was fought over."""
     asha.create_story("0")
     waits = [asha.create_story("0")["retry"]["afterMs"] for _ in range(20)]
@@ -133,7 +133,7 @@ def test_processes_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_a_conflict_is_noted(asha: Caller) -> None:
+def test_a_conflict_is_noted(asha: ApiClient) -> None:
     """With the fields that both set."""
     asha.update_profile({"name": "First"}, "1")
     assert asha.update_profile({"name": "Second"}, "1")["__typename"] == "ConflictError"

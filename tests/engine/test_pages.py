@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
@@ -18,7 +18,6 @@ MOMENTS = st.tuples(st.datetimes(timezones=st.just(UTC)), st.uuids())
 NUMBERS = st.tuples(st.integers(-(2**63), 2**63 - 1), st.uuids())
 PLACES = MOMENTS | NUMBERS
 KINDS = {TIME: MOMENTS, NUMBER: NUMBERS}
-QUIETLY = settings(database=None)
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,12 @@ def place_of(text: str) -> CursorKey | None:
     return None
 
 
-@QUIETLY
 @given(place=PLACES)
 def test_a_place_makes_the_round_trip(place: CursorKey) -> None:
     """To the microsecond, or a page would repeat or skip a row."""
     assert from_cursor(to_cursor(place), "after", kind_of(place)) == place
 
 
-@QUIETLY
 @given(place=PLACES)
 def test_a_place_in_another_kind_of_list_is_refused(place: CursorKey) -> None:
     """A moment is no number of views, and PostgreSQL could not compare them."""
@@ -62,14 +59,12 @@ def test_lists_are_by_time_unless_they_say_so() -> None:
     assert Window.of(1, to_cursor(place), None, None).after == place
 
 
-@QUIETLY
 @given(one=PLACES, other=PLACES)
 def test_different_places_have_different_cursors(one: CursorKey, other: CursorKey) -> None:
     """A cursor names one place only."""
     assert (to_cursor(one) == to_cursor(other)) == (one == other)
 
 
-@QUIETLY
 @given(text=st.text(max_size=50) | st.binary(max_size=50).map(lambda raw: raw.hex()))
 def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     """A made-up cursor is an argument that makes no sense, not a fault."""
@@ -77,7 +72,6 @@ def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     assert place is None or to_cursor(place) == text
 
 
-@QUIETLY
 @given(kind=st.sampled_from([*(one.value for one in By), b"x"]), raw=st.binary(min_size=24, max_size=24))
 def test_any_bytes_are_a_place_or_refused(kind: bytes, raw: bytes) -> None:
     """A time beyond the calendar is refused as well, and a kind that there is not."""
@@ -110,7 +104,6 @@ def test_first_and_last_do_not_go_together() -> None:
         Window.of(1, None, 1, None)
 
 
-@QUIETLY
 @given(data=st.data(), kind=st.sampled_from(By), size=st.integers(1, 5), backward=st.booleans())
 def test_pages_that_follow_each_other_hold_every_row_once(
     data: st.DataObject, kind: By, size: int, backward: bool

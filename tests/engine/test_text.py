@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
 from backend.engine.text import MAX_CHARACTERS, Checker, normalize
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
-IN_THE_DATABASE = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
-)
 UNFIT = "\0\ud800\udfff"
 
 
@@ -26,7 +23,6 @@ class Note:
 
 
 @pytest.mark.django_db
-@IN_THE_DATABASE
 @given(text=ANY_TEXT)
 def test_any_text_is_refused_or_stored_as_it_came_through(text: str) -> None:
     """What PostgreSQL cannot hold never reaches it, and what reaches it comes back the same."""
@@ -55,7 +51,6 @@ def texts(value: Any) -> list[str]:
     return [text for item in inner for text in texts(item)]
 
 
-@settings(database=None)
 @given(value=NESTED)
 def test_no_text_hides_in_lists_and_objects(value: Any) -> None:
     """The gate finds every string, wherever it is, and leaves everything else alone."""
@@ -88,7 +83,6 @@ def test_text_that_is_too_long_for_any_field_is_refused() -> None:
         normalize("x" * (MAX_CHARACTERS + 1))
 
 
-@settings(database=None)
 @given(text=ANY_TEXT)
 def test_a_line_that_is_accepted_is_one_trimmed_line(text: str) -> None:
     """A title is never blank, never two lines, and never longer than its column."""

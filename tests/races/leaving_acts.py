@@ -11,13 +11,14 @@ from backend.moderation.digest import tell_moderators
 from backend.moderation.rescreening import rescreen
 from backend.people import actions
 from backend.people.models import Account
-from tests.api import PASSWORD, Caller, join
-from tests.leaving import Life, done, leave, live
-from tests.moderating import new_key, screen_for
-from tests.notifying import announce, told_of, told_of_a_day
-from tests.owning import another_token
+from tests.api import PASSWORD, ApiClient, join
+from tests.api.account import another_token
+from tests.api.moderation import new_key, screen_for
+from tests.api.notifications import announce, told_of, told_of_a_day
+from tests.departure_fixture import DepartureFixture, done, leave, lived
+from tests.races.kept import kept
 
-Act = Callable[[Life], Any]
+Act = Callable[[DepartureFixture], Any]
 
 SIGN_IN = (
     'mutation ($p: String!) { signIn(handle: "asha", password: $p) { __typename ... on SignSuccess { token } '
@@ -29,9 +30,14 @@ SIGN_UP = (
 )
 
 
-def fought_over() -> Life:
-    """A bit of everything, and what the acts name."""
-    life = live()
+def fought_over() -> DepartureFixture:
+    """A bit of everything, and what the acts name. Its rows are kept."""
+    return kept(lived_and_named)
+
+
+def lived_and_named() -> DepartureFixture:
+    """The same, through the API."""
+    life = lived()
     asha, bilal, ids = life.asha, life.bilal, life.ids
     ids["revision"] = asha.revisions(ids["ordered"])[0]["id"]
     ids["token"] = another_token(asha)
@@ -88,20 +94,20 @@ HERS: dict[str, Act] = {
     "markNotificationRead": lambda life: life.asha.mark_read(life.ids["told"]),
     "changePassword": lambda life: life.asha.change_password(PASSWORD, "another good password", new_key()),
     "revokeToken": lambda life: life.asha.revoke_token(life.ids["token"], new_key()),
-    "signIn": lambda _life: Caller().ask(SIGN_IN, p=PASSWORD)["signIn"],
-    "signOut": lambda life: Caller(life.ids["device"]).ask("mutation { signOut }"),
-    "signUp": lambda _life: Caller().ask(SIGN_UP, p=PASSWORD)["signUp"],
+    "signIn": lambda _life: ApiClient().ask(SIGN_IN, p=PASSWORD)["signIn"],
+    "signOut": lambda life: ApiClient(life.ids["device"]).ask("mutation { signOut }"),
+    "signUp": lambda _life: ApiClient().ask(SIGN_UP, p=PASSWORD)["signUp"],
     "deleteAccount": lambda life: life.asha.delete_account(PASSWORD, new_key()),
 }
 """What she does on another device, or somebody who wants her handle."""
 OF_OTHERS: dict[str, Act] = {
-    "follow": lambda life: Caller(life.ids["gita"]).follow(life.asha),
+    "follow": lambda life: ApiClient(life.ids["gita"]).follow(life.asha),
     "follow-again": lambda life: life.chitra.follow(life.asha, life.ids["seen by chitra"], new_key()),
     "block": lambda life: life.chitra.block(life.asha),
     "unblock": lambda life: life.esra.unblock(life.asha, "1"),
     "unfollow": lambda life: life.bilal.unfollow(life.asha, life.ids["seen by bilal"]),
     "removeFollower": lambda life: life.bilal.remove_follower(life.asha, life.ids["seen by bilal"]),
-    "recordView": lambda life: Caller(life.ids["gita"]).record_view(life.ids["read"]),
+    "recordView": lambda life: ApiClient(life.ids["gita"]).record_view(life.ids["read"]),
     "report": lambda life: life.bilal.report(life.ids["flagged"]),
     "report-person": lambda life: life.chitra.report(life.asha.id),
     "placeOrder": lambda life: life.bilal.place_order((life.ids["edition"], 1)),

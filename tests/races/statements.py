@@ -28,6 +28,11 @@ class Statement:
         found = WRITE.match(self.sql) or LOCK.match(self.sql)
         return found[1] if found else None
 
+    @property
+    def is_write(self) -> bool:
+        """Whether it inserts, updates or deletes."""
+        return bool(WRITE.match(self.sql))
+
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
@@ -59,18 +64,13 @@ def before(pattern: str, *acts: Callable[[], Any]) -> Iterator[None]:
 
 @contextmanager
 def fault_at(number: int, fault: Callable[[], Any]) -> Iterator[list[Statement]]:
-    """Do `fault` at statement `number` (from 1) of those up to COMMIT, once; collects these statements up to there."""
+    """Do `fault` at statement `number` (from 1), once; collects the statements up to there."""
     statements: list[Statement] = []
-    struck = committed = False
 
     def strike(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        nonlocal struck, committed
-        in_unit = connection.in_atomic_block
-        committed = committed or (not in_unit and any(statement.in_unit for statement in statements))
-        if not struck and not committed:
-            statements.append(Statement(sql, parameters, in_unit))
+        if len(statements) < number:
+            statements.append(Statement(sql, parameters, connection.in_atomic_block))
             if len(statements) == number:
-                struck = True
                 fault()
         return execute(sql, parameters, many, context)
 

@@ -11,7 +11,7 @@ from backend.limits import buckets
 from backend.limits.buckets import Limit
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 from tests.races.rivals import Rival, race, rounds
 from tests.races.rows import query
 
@@ -26,7 +26,7 @@ SLOW = 1_000_000
 
 def sign_in(handle: str, password: str) -> str:
     """What it says: a code, or that it went well."""
-    answer = Caller().ask(SIGN_IN, h=handle, p=password)["signIn"]
+    answer = ApiClient().ask(SIGN_IN, h=handle, p=password)["signIn"]
     return answer.get("code", answer["__typename"])
 
 
@@ -47,7 +47,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("name", ["SIGN_INS", "FAILED_SIGN_INS_BY_HANDLE", "FAILED_SIGN_INS_BY_ADDRESS"])
 @pytest.mark.parametrize("handle", ["asha", "nobody-at-all"])
 def test_of_rivals_no_more_than_the_limit_get_to_the_password(
-    asha: Caller, settings: Any, hashed: list[str], name: str, handle: str
+    asha: ApiClient, settings: Any, hashed: list[str], name: str, handle: str
 ) -> None:
     """Whichever limit it is, and whether or not there is such a person."""
     setattr(settings, name, Rate(7, SLOW))
@@ -58,7 +58,7 @@ def test_of_rivals_no_more_than_the_limit_get_to_the_password(
     assert said.count("RATE_LIMITED") == 24 - 7
 
 
-def test_rivals_who_are_let_in_leave_the_limits_as_they_were(asha: Caller, settings: Any) -> None:
+def test_rivals_who_are_let_in_leave_the_limits_as_they_were(asha: ApiClient, settings: Any) -> None:
     """Each takes its own attempt back, never one of another."""
     settings.FAILED_SIGN_INS_BY_HANDLE = settings.FAILED_SIGN_INS_BY_ADDRESS = Rate(8, SLOW)
     for _ in range(3):
@@ -67,7 +67,7 @@ def test_rivals_who_are_let_in_leave_the_limits_as_they_were(asha: Caller, setti
     assert [sign_in("asha", "a wrong password") for _ in range(6)] == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
 
 
-def test_sign_ups_that_race_are_counted_exactly(nobody: Caller, settings: Any) -> None:
+def test_sign_ups_that_race_are_counted_exactly(nobody: ApiClient, settings: Any) -> None:
     settings.SIGN_UPS_BY_ADDRESS = Rate(3, SLOW)
     said = race([sign_up(f"person{n}") for n in range(6)])
     assert sorted(said) == ["RATE_LIMITED"] * 3 + ["SignSuccess"] * 3
@@ -81,13 +81,13 @@ def sign_up(handle: str) -> Callable[[], str]:
     )
 
     def signing() -> str:
-        answer = Caller().ask(document, h=handle, p=PASSWORD)["signUp"]
+        answer = ApiClient().ask(document, h=handle, p=PASSWORD)["signUp"]
         return answer.get("code", answer["__typename"])
 
     return signing
 
 
-def test_an_attempt_that_waits_for_another_sees_what_that_one_left(nobody: Caller) -> None:
+def test_an_attempt_that_waits_for_another_sees_what_that_one_left(nobody: ApiClient) -> None:
     """The row is looked at again once the rival has committed."""
     limit = Limit("sign_in", "asha", Rate(1, SLOW))
     with transaction.atomic():

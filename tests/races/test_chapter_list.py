@@ -14,15 +14,16 @@ from backend.engine.transactions import snapshot
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.stories.models import Chapter, Revision, Tombstone
-from tests.api import Caller
-from tests.races.desk import Desk, assert_verified, told, word
+from tests import depth
+from tests.api import ApiClient
+from tests.races.authored_story import AuthoredStory, told, word
 from tests.races.rivals import Rival, elsewhere, race
-from tests.races.rows import crowd, query, scalar
+from tests.races.rows import assert_verified, crowd, query, scalar
 from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EDITORS, STEPS, ROUNDS = 8, 12, 3
+EDITORS, STEPS, ROUNDS = 8, 12, depth.rounds(3)
 BREATH_SECONDS = 0.02
 
 GAPS = """
@@ -40,33 +41,33 @@ WHERE chapter.version > story.version OR chapter.story_version > story.version
 """
 
 
-def step(desk: Desk, move: str, chance: random.Random) -> str:
+def step(authored: AuthoredStory, move: str, chance: random.Random) -> str:
     """One write to the list, as its author would who looks before it."""
-    seen, chapters = desk.row().version, desk.chapters()
+    seen, chapters = authored.row().version, authored.chapters()
     if move == "restore":
-        kept = [revision.pk for revision in desk.revisions() if "removed" in revision.values]
-        return word(told(lambda: desk.restore(chance.choice(kept), seen))) if kept else "NOOP"
+        kept = [revision.pk for revision in authored.revisions() if "removed" in revision.values]
+        return word(told(lambda: authored.restore(chance.choice(kept), seen))) if kept else "NOOP"
     if move == "append" or not chapters:
-        return word(told(desk.append))
+        return word(told(authored.append))
     if move == "delete":
         chapter = chance.choice(chapters)
-        return word(told(lambda: desk.drop(chapter.pk, chapter.version)))
+        return word(told(lambda: authored.drop(chapter.pk, chapter.version)))
     order = [chapter.pk for chapter in chapters]
-    return word(told(lambda: desk.reorder(chance.sample(order, len(order)), seen)))
+    return word(told(lambda: authored.reorder(chance.sample(order, len(order)), seen)))
 
 
-def walk(desk: Desk, chance: random.Random) -> Counter[tuple[str, str]]:
+def walk(authored: AuthoredStory, chance: random.Random) -> Counter[tuple[str, str]]:
     """So many random writes, and what was said to each kind."""
     moves = chance.choices(["append", "delete", "reorder", "restore"], [3, 3, 2, 2], k=STEPS)
-    return Counter((move, step(desk, move, chance)) for move in moves)
+    return Counter((move, step(authored, move, chance)) for move in moves)
 
 
-def wander(desk: Desk, reader: Person, chance: random.Random, is_over: threading.Event) -> int:
+def wander(authored: AuthoredStory, reader: Person, chance: random.Random, is_over: threading.Event) -> int:
     """A reader who opens any chapter that there is, for as long as it goes on; how often they could not."""
     refused = 0
     while not is_over.wait(BREATH_SECONDS):
-        chapter = chance.choice(desk.order() or [None])
-        refused += word(told(partial(desk.view, reader, chapter))) not in ("WRITTEN", "NOOP", "INVALID")
+        chapter = chance.choice(authored.order() or [None])
+        refused += word(told(partial(authored.view, reader, chapter))) not in ("WRITTEN", "NOOP", "INVALID")
     return refused
 
 
@@ -84,10 +85,10 @@ def watch(is_over: threading.Event) -> int:
     return looks
 
 
-def test_the_list_has_no_gaps_whoever_writes_it(asha: Caller) -> None:
+def test_the_list_has_no_gaps_whoever_writes_it(asha: ApiClient) -> None:
     """Eight who change it and two who read it, with somebody who watches: an append is never refused, no place is lost."""
-    desk, readers = Desk.of(asha.person, "One.", "Two.", "Three."), crowd(2)
-    desk.publish(1)
+    authored, readers = AuthoredStory.of(asha.person, "One.", "Two.", "Three."), crowd(2)
+    authored.publish(1)
     said: Counter[tuple[str, str]] = Counter()
     for number in range(ROUNDS):
         is_over, still = threading.Event(), threading.Semaphore(EDITORS - 1)
@@ -96,18 +97,18 @@ def test_the_list_has_no_gaps_whoever_writes_it(asha: Caller) -> None:
             seed: str, is_over: threading.Event = is_over, still: threading.Semaphore = still
         ) -> Counter[tuple[str, str]]:
             try:
-                return walk(desk, random.Random(seed))
+                return walk(authored, random.Random(seed))
             finally:
                 if not still.acquire(blocking=False):  # the last one
                     is_over.set()
 
         editors = [partial(edit, f"{number} {one}") for one in range(EDITORS)]
-        audience = [partial(wander, desk, reader, random.Random(str(reader.pk)), is_over) for reader in readers]
+        audience = [partial(wander, authored, reader, random.Random(str(reader.pk)), is_over) for reader in readers]
         *walks, refused, other, looks = race([*editors, *audience, partial(watch, is_over)])
         said += sum(walks, Counter())
         assert (refused, other) == (0, 0)
         assert looks > 0
-        assert [chapter.position for chapter in desk.chapters()] == list(range(1, len(desk.order()) + 1))
+        assert [chapter.position for chapter in authored.chapters()] == list(range(1, len(authored.order()) + 1))
         assert query(LOST) == []
         assert_verified()
     assert {answer for move, answer in said if move == "append"} == {"WRITTEN"}
@@ -115,30 +116,30 @@ def test_the_list_has_no_gaps_whoever_writes_it(asha: Caller) -> None:
     assert {answer for move, answer in said if move == "reorder"} <= {"WRITTEN", "CONFLICT", "NOOP"}
     assert {answer for move, answer in said if move == "restore"} <= {"WRITTEN", "CONFLICT", "NOOP"}
     written = sum(count for (_, answer), count in said.items() if answer == "WRITTEN")
-    assert desk.row().version == 2 + written
-    assert len(desk.revisions()) == 1 + written
+    assert authored.row().version == 2 + written
+    assert len(authored.revisions()) == 1 + written
 
 
-def brought_back(desk: Desk, seen: int) -> Chapter:
+def brought_back(authored: AuthoredStory, seen: int) -> Chapter:
     """The last chapter, deleted and brought back."""
-    desk.drop(desk.order()[-1], seen)
-    desk.restore(desk.revisions()[-1].pk, desk.row().version)
-    return desk.chapters()[-1]
+    authored.drop(authored.order()[-1], seen)
+    authored.restore(authored.revisions()[-1].pk, authored.row().version)
+    return authored.chapters()[-1]
 
 
-def test_a_chapter_that_comes_back_twice_never_has_a_version_again(asha: Caller) -> None:
+def test_a_chapter_that_comes_back_twice_never_has_a_version_again(asha: ApiClient) -> None:
     """Also from the first of its deletions, when it has been edited between the two."""
-    desk = Desk.of(asha.person, "One.", "Two.")
-    chapter = brought_back(desk, 1)
-    edited = desk.write(chapter.pk, chapter.version, body="Edited.").rows["chapter"]
+    authored = AuthoredStory.of(asha.person, "One.", "Two.")
+    chapter = brought_back(authored, 1)
+    edited = authored.write(chapter.pk, chapter.version, body="Edited.").rows["chapter"]
     assert isinstance(edited, Chapter)
-    desk.drop(chapter.pk, edited.version)
-    first = next(revision for revision in desk.revisions() if "removed" in revision.values)
-    again = desk.restore(first.pk, desk.row().version).rows["chapter"]
+    authored.drop(chapter.pk, edited.version)
+    first = next(revision for revision in authored.revisions() if "removed" in revision.values)
+    again = authored.restore(first.pk, authored.row().version).rows["chapter"]
     assert isinstance(again, Chapter)
     assert (again.body, again.version > edited.version > chapter.version) == ("Two.", True)
-    assert word(told(lambda: desk.write(chapter.pk, edited.version, title="Late"))) == "CONFLICT"
-    assert word(told(lambda: desk.write(chapter.pk, again.version, title="On time"))) == "WRITTEN"
+    assert word(told(lambda: authored.write(chapter.pk, edited.version, title="Late"))) == "CONFLICT"
+    assert word(told(lambda: authored.write(chapter.pk, again.version, title="On time"))) == "WRITTEN"
     versions = Revision.objects.filter(chapter_id=chapter.pk).values_list("version", flat=True)
     assert len(set(versions)) == len(versions)
     assert_verified()
@@ -146,71 +147,71 @@ def test_a_chapter_that_comes_back_twice_never_has_a_version_again(asha: Caller)
 
 @pytest.mark.parametrize("move", ["write", "drop"])
 def test_a_chapter_that_comes_back_while_it_is_looked_for_is_still_its_authors(
-    asha: Caller, bilal: Caller, move: str
+    asha: ApiClient, bilal: ApiClient, move: str
 ) -> None:
     """The author is told to send it again, which helps; nobody else learns anything."""
-    desk = Desk.of(asha.person, "One.", "Two.")
-    chapter = desk.order()[1]
-    desk.drop(chapter, 1)
+    authored = AuthoredStory.of(asha.person, "One.", "Two.")
+    chapter = authored.order()[1]
+    authored.drop(chapter, 1)
     writes: dict[str, Callable[[], str]] = {
-        "write": lambda: word(told(lambda: desk.write(chapter, 1, body="Mine."))),
-        "drop": lambda: word(told(lambda: desk.drop(chapter, 1))),
+        "write": lambda: word(told(lambda: authored.write(chapter, 1, body="Mine."))),
+        "drop": lambda: word(told(lambda: authored.drop(chapter, 1))),
     }
-    stranger = Desk(bilal.person, desk.story)
-    with before("SELECT chapter", lambda: elsewhere(lambda: desk.restore(desk.revisions()[0].pk, 2))):
+    stranger = AuthoredStory(bilal.person, authored.story)
+    with before("SELECT chapter", lambda: elsewhere(lambda: authored.restore(authored.revisions()[0].pk, 2))):
         assert writes[move]() == "BUSY"
     assert word(told(lambda: stranger.write(chapter, 1, body="Mine."))) == "NOT_FOUND"
     assert writes[move]() == "CONFLICT"
-    desk.publish(3)
+    authored.publish(3)
     assert word(told(lambda: stranger.write(chapter, 1, body="Mine."))) == "FORBIDDEN"
 
 
 @pytest.mark.parametrize("move", ["write", "drop"])
-def test_who_waited_for_the_deletion_of_a_chapter_is_told_when_it_was(asha: Caller, move: str) -> None:
+def test_who_waited_for_the_deletion_of_a_chapter_is_told_when_it_was(asha: ApiClient, move: str) -> None:
     """Nothing is written, and the list is not touched again."""
-    desk, rivals = Desk.of(asha.person, "One.", "Two."), list[Rival]()
-    chapter = desk.order()[0]
-    late = partial(desk.write, chapter, 1, body="Late.") if move == "write" else partial(desk.drop, chapter, 1)
+    authored, rivals = AuthoredStory.of(asha.person, "One.", "Two."), list[Rival]()
+    chapter = authored.order()[0]
+    late = partial(authored.write, chapter, 1, body="Late.") if move == "write" else partial(authored.drop, chapter, 1)
     with before('INSERT INTO "stories_tombstone"', lambda: rivals.append(Rival(partial(told, late)).until_it_waits())):
-        desk.drop(chapter, 1)
+        authored.drop(chapter, 1)
     answer = rivals[0].result()
     assert isinstance(answer, NotFound)
     assert Tombstone.objects.get(pk=chapter).deleted_at.isoformat() in answer.message
-    assert (desk.row().version, len(desk.revisions()), len(desk.order())) == (2, 1, 1)
+    assert (authored.row().version, len(authored.revisions()), len(authored.order())) == (2, 1, 1)
     assert_verified()
 
 
-def test_two_who_bring_one_chapter_back_make_one(asha: Caller) -> None:
+def test_two_who_bring_one_chapter_back_make_one(asha: ApiClient) -> None:
     """Eight from one version: one does, the others are told that the list has changed."""
-    desk = Desk.of(asha.person, "One.", "Two.")
-    deleted = desk.order()[1]
-    desk.drop(deleted, 1)
-    kept = desk.revisions()[0].pk
-    answers = [word(answer) for answer in race([lambda: told(lambda: desk.restore(kept, 2))] * 8)]
+    authored = AuthoredStory.of(asha.person, "One.", "Two.")
+    deleted = authored.order()[1]
+    authored.drop(deleted, 1)
+    kept = authored.revisions()[0].pk
+    answers = [word(answer) for answer in race([lambda: told(lambda: authored.restore(kept, 2))] * 8)]
     assert sorted(answers) == ["CONFLICT"] * 7 + ["WRITTEN"]
-    assert desk.order()[1] == deleted
+    assert authored.order()[1] == deleted
     assert scalar("SELECT count(*) FROM stories_tombstone") == 0
     assert_verified()
 
 
-def test_a_reader_in_the_last_chapter_is_moved_by_each_deletion(asha: Caller, bilal: Caller) -> None:
+def test_a_reader_in_the_last_chapter_is_moved_by_each_deletion(asha: ApiClient, bilal: ApiClient) -> None:
     """All chapters are deleted at once: the reader is never in one that is gone, and in none when none is left."""
-    desk = Desk.of(asha.person, *"123456")
-    desk.publish(1)
-    desk.view(bilal.person, desk.order()[-1])
-    answers = race([partial(told, partial(desk.drop, chapter, 1)) for chapter in desk.order()])
+    authored = AuthoredStory.of(asha.person, *"123456")
+    authored.publish(1)
+    authored.view(bilal.person, authored.order()[-1])
+    answers = race([partial(told, partial(authored.drop, chapter, 1)) for chapter in authored.order()])
     assert {word(answer) for answer in answers} == {"WRITTEN"}
-    assert desk.order() == []
+    assert authored.order() == []
     assert Reading.objects.get().chapter_id is None
     assert_verified()
 
 
-def test_appending_ends_at_the_most_that_a_story_may_have(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appending_ends_at_the_most_that_a_story_may_have(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight at once where there is room for three: three are added, and the others are told."""
     monkeypatch.setattr("backend.stories.chapters.MAX_CHAPTERS", 4)
-    desk = Desk.of(asha.person, "One.")
+    authored = AuthoredStory.of(asha.person, "One.")
     titles = [f"Chapter {uuid.uuid4()}" for _ in range(8)]
-    answers = [word(answer) for answer in race([partial(told, partial(desk.append, title)) for title in titles])]
+    answers = [word(answer) for answer in race([partial(told, partial(authored.append, title)) for title in titles])]
     assert sorted(answers) == ["INVALID"] * 5 + ["WRITTEN"] * 3
-    assert [chapter.position for chapter in desk.chapters()] == [1, 2, 3, 4]
-    assert desk.row().version == 4
+    assert [chapter.position for chapter in authored.chapters()] == [1, 2, 3, 4]
+    assert authored.row().version == 4

@@ -11,11 +11,11 @@ from backend.engine.ids import uuid7
 from backend.engine.transactions import snapshot, unit_of_work
 from backend.people.models import Person
 from backend.stories.models import Chapter, Story
-from tests.api import Caller
+from tests.api import ApiClient
+from tests.races.cuttable_proxy import through_proxy
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar
 from tests.races.statements import before
-from tests.races.wire import wired
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,11 +37,13 @@ def new_person(handle: str) -> None:
 
 
 @CUTS
-def test_the_same_request_after_a_cut_has_one_effect(asha: Caller, bilal: Caller, moment: str, again: str) -> None:
+def test_the_same_request_after_a_cut_has_one_effect(
+    asha: ApiClient, bilal: ApiClient, moment: str, again: str
+) -> None:
     """Nobody can tell what became of it, so the key decides: done now if it was not, or the first reply."""
     key = str(uuid.uuid4())
-    with wired() as wire:
-        wire.cut(moment)
+    with through_proxy() as proxy:
+        proxy.cut(moment)
         answer = asha.follow(bilal, "0", key)
         assert (answer["code"], answer["retry"]["kind"]) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
         answer = asha.follow(bilal, "0", key)
@@ -51,11 +53,11 @@ def test_the_same_request_after_a_cut_has_one_effect(asha: Caller, bilal: Caller
 
 
 @CUTS
-def test_a_story_that_was_cut_off_exists_once(asha: Caller, moment: str, again: str) -> None:
+def test_a_story_that_was_cut_off_exists_once(asha: ApiClient, moment: str, again: str) -> None:
     """A create is repeated as safely as an update: one story, with all its chapters."""
     key = str(uuid.uuid4())
-    with wired() as wire:
-        wire.cut(moment)
+    with through_proxy() as proxy:
+        proxy.cut(moment)
         assert asha.create_story("0", chapters=3, key=key)["code"] == "OUTCOME_UNKNOWN"
         answer = asha.create_story("0", chapters=3, key=key)
     assert (answer["applied"], len(answer["story"]["chapters"])) == (again, 3)
@@ -64,11 +66,11 @@ def test_a_story_that_was_cut_off_exists_once(asha: Caller, moment: str, again: 
 
 
 @CUTS
-def test_a_view_that_was_cut_off_counts_once(asha: Caller, bilal: Caller, moment: str, again: str) -> None:
+def test_a_view_that_was_cut_off_counts_once(asha: ApiClient, bilal: ApiClient, moment: str, again: str) -> None:
     """Exactly one view once it is acknowledged, however often the request had to be sent."""
     story, key = asha.published_story()["id"], str(uuid.uuid4())
-    with wired() as wire:
-        wire.cut(moment)
+    with through_proxy() as proxy:
+        proxy.cut(moment)
         assert bilal.record_view(story, key=key)["code"] == "OUTCOME_UNKNOWN"
         answer = bilal.record_view(story, key=key)
     assert (answer["applied"], answer["counted"]) == (again, True)
@@ -76,17 +78,17 @@ def test_a_view_that_was_cut_off_counts_once(asha: Caller, bilal: Caller, moment
     assert_sound()
 
 
-def test_without_a_key_the_version_still_prevents_a_second_effect(asha: Caller, bilal: Caller) -> None:
+def test_without_a_key_the_version_still_prevents_a_second_effect(asha: ApiClient, bilal: ApiClient) -> None:
     """Who sent no key is told of a conflict, and sees in it that the write did happen."""
-    with wired() as wire:
-        wire.cut("after")
+    with through_proxy() as proxy:
+        proxy.cut("after")
         assert asha.follow(bilal, "0")["code"] == "OUTCOME_UNKNOWN"
         answer = asha.follow(bilal, "0")
     assert (answer["code"], answer["current"]["following"]) == ("CONFLICT", True)
     assert scalar("SELECT count(*) FROM follow") == 1
 
 
-def test_a_connection_that_ends_before_commit_was_busy(asha: Caller, bilal: Caller) -> None:
+def test_a_connection_that_ends_before_commit_was_busy(asha: ApiClient, bilal: ApiClient) -> None:
     """Before COMMIT it is certain that nothing was written, and the answer says so."""
     key, untouched = str(uuid.uuid4()), everything()
     with before(LAST_STATEMENT, lambda: terminate(my_pid())):
@@ -96,7 +98,7 @@ def test_a_connection_that_ends_before_commit_was_busy(asha: Caller, bilal: Call
     assert asha.follow(bilal, "0", key)["applied"] == "WRITTEN"
 
 
-def test_a_connection_that_ended_while_idle_is_not_noticed(asha: Caller, bilal: Caller) -> None:
+def test_a_connection_that_ended_while_idle_is_not_noticed(asha: ApiClient, bilal: ApiClient) -> None:
     """After a restart of the database the next request on each thread works."""
     asha.relationship(bilal)
     terminate(my_pid())
@@ -105,7 +107,7 @@ def test_a_connection_that_ended_while_idle_is_not_noticed(asha: Caller, bilal: 
     assert asha.relationship(bilal)["following"]
 
 
-def test_a_write_whose_answer_cannot_be_read_is_not_called_unwritten(asha: Caller, bilal: Caller) -> None:
+def test_a_write_whose_answer_cannot_be_read_is_not_called_unwritten(asha: ApiClient, bilal: ApiClient) -> None:
     """After COMMIT nothing may claim that nothing was written."""
     key = str(uuid.uuid4())
     with before("people_persontally", lambda: None, lambda: terminate(my_pid())):
@@ -121,8 +123,8 @@ def test_a_write_whose_answer_cannot_be_read_is_not_called_unwritten(asha: Calle
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_error_from_commit_is_an_unknown_outcome(moment: str, db: None) -> None:
     """The engine never guesses, and its next unit of work on the same thread works."""
-    with wired() as wire:
-        wire.cut(moment)
+    with through_proxy() as proxy:
+        proxy.cut(moment)
         with pytest.raises(OutcomeUnknown):
             unit_of_work(lambda: new_person("meena"))
         unit_of_work(lambda: new_person("ravi"))
@@ -131,7 +133,7 @@ def test_an_error_from_commit_is_an_unknown_outcome(moment: str, db: None) -> No
     assert ("meena" in handles) == (moment == "after")
 
 
-def test_a_commit_that_the_database_refuses_was_rolled_back(asha: Caller) -> None:
+def test_a_commit_that_the_database_refuses_was_rolled_back(asha: ApiClient) -> None:
     """A deferred constraint speaks at COMMIT; that is no unknown outcome, because PostgreSQL says what it did."""
     asha.create_story("0")
     untouched, story = everything(), Story.objects.get()

@@ -16,14 +16,16 @@ from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.idempotency import Outcome
 from backend.stories import merge
 from backend.stories.models import Revision
-from tests.api import Caller
-from tests.races.desk import Answer, Desk, Seen, assert_verified, fields, told, word
+from tests import depth
+from tests.api import ApiClient
+from tests.races.authored_story import Answer, AuthoredStory, Seen, fields, told, word
 from tests.races.rivals import race
-from tests.races.rows import query
+from tests.races.rows import assert_verified, query
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS, STEPS = 6, 60
+SEEDS = depth.some([1, 2, 3], 1)
 
 LOG = """
 CREATE TABLE race_log (
@@ -108,8 +110,8 @@ class Chain:
 class Editor:
     """Makes random writes, each with what this editor last saw, and looks up now and then."""
 
-    def __init__(self, desks: list[Desk], seed: str) -> None:
-        self.desks, self.chance = desks, random.Random(seed)
+    def __init__(self, authored_stories: list[AuthoredStory], seed: str) -> None:
+        self.authored_stories, self.chance = authored_stories, random.Random(seed)
         self.seen: dict[uuid.UUID, State] = {}
         self.orders: dict[uuid.UUID, list[uuid.UUID]] = {}
         self.listed: dict[uuid.UUID, int] = {}
@@ -117,37 +119,37 @@ class Editor:
         self.chains: dict[uuid.UUID, Chain] = {}
 
     def walk(self) -> list[Step]:
-        for desk in self.desks:
-            self.look(desk)
+        for authored in self.authored_stories:
+            self.look(authored)
         return [self.step() for _ in range(STEPS)]
 
-    def look(self, desk: Desk) -> None:
-        story, chapters = desk.row(), desk.chapters()
-        self.orders[desk.story] = [chapter.pk for chapter in chapters]
-        self.listed[desk.story] = story.version
+    def look(self, authored: AuthoredStory) -> None:
+        story, chapters = authored.row(), authored.chapters()
+        self.orders[authored.story] = [chapter.pk for chapter in chapters]
+        self.listed[authored.story] = story.version
         self.seen |= {row.pk: fields(row) for row in (story, *chapters)}
 
     def step(self) -> Step:
-        desk = self.chance.choice(self.desks)
+        authored = self.chance.choice(self.authored_stories)
         if self.chance.random() < 0.25:
-            self.look(desk)
-        moves: list[Callable[[Desk], Step]] = [self.edit, self.write, self.restore]
+            self.look(authored)
+        moves: list[Callable[[AuthoredStory], Step]] = [self.edit, self.write, self.restore]
         moves += [self.append, self.drop, self.reorder, self.publish, self.unpublish]
         (move,) = self.chance.choices(moves, [6, 8, 2, 1, 1, 1, 1, 1])
-        step = move(desk)
+        step = move(authored)
         for state in (*step.made.values(), step.current):
             if state is not None and "id" in state:
                 self.seen[state["id"]] = state
         return step
 
-    def edit(self, desk: Desk) -> Step:
+    def edit(self, authored: AuthoredStory) -> Step:
         values: State = {"title": self.chance.choice("ABC"), "summary": self.chance.choice("ABC")}
         values |= {"mature": self.chance.random() < 0.5, "warnings": self.chance.choice([[], ["DEATH"], ["GORE"]])}
         patch = {name: values[name] for name in self.chance.sample(EDITABLE, self.chance.choice([1, 1, 2]))}
-        merging, chain, key = self.chance.random() < 0.6, self.chain(desk.story), uuid.uuid4()
+        merging, chain, key = self.chance.random() < 0.6, self.chain(authored.story), uuid.uuid4()
         reads = frozenset(patch if merging else EDITABLE)
-        step = Step(desk.story, desk.story, chain.seen, reads, patch, frozenset(patch), merging, chain.own)
-        step.heard(told(lambda: desk.edit(after(chain), merge=merging, key=key, **patch)))
+        step = Step(authored.story, authored.story, chain.seen, reads, patch, frozenset(patch), merging, chain.own)
+        step.heard(told(lambda: authored.edit(after(chain), merge=merging, key=key, **patch)))
         return self.chained(step, chain, key)
 
     def chain(self, row: uuid.UUID) -> Chain:
@@ -169,10 +171,10 @@ class Editor:
         self.chains[step.row] = Chain(key, chain.seen, own, {**chain.row, **step.sets}, sent)
         return step
 
-    def write(self, desk: Desk) -> Step:
-        if not self.orders[desk.story]:
-            return self.append(desk)
-        chapter = self.chance.choice(self.orders[desk.story])
+    def write(self, authored: AuthoredStory) -> Step:
+        if not self.orders[authored.story]:
+            return self.append(authored)
+        chapter = self.chance.choice(self.orders[authored.story])
         chain, patch, key = self.chain(chapter), State(), uuid.uuid4()
         if self.chance.random() < 0.4:
             patch["title"] = self.chance.choice("ABC")
@@ -182,49 +184,51 @@ class Editor:
             patch["body"] = "\n\n".join(paragraphs)
         merging = self.chance.random() < 0.7
         reads = frozenset(patch if merging else TEXTS)
-        step = Step(desk.story, chapter, chain.seen, reads, patch, frozenset({"texts"}), merging, chain.own, chain.sent)
-        step.heard(told(lambda: desk.write(chapter, after(chain), merge=merging, key=key, **patch)))
+        step = Step(
+            authored.story, chapter, chain.seen, reads, patch, frozenset({"texts"}), merging, chain.own, chain.sent
+        )
+        step.heard(told(lambda: authored.write(chapter, after(chain), merge=merging, key=key, **patch)))
         return self.chained(step, chain, key)
 
-    def append(self, desk: Desk) -> Step:
-        step = Step(desk.story, desk.story, None, frozenset(), {}, frozenset({"chapters"}))
-        return step.heard(told(lambda: desk.append("More", "One.\n\nTwo.\n\nThree.")))
+    def append(self, authored: AuthoredStory) -> Step:
+        step = Step(authored.story, authored.story, None, frozenset(), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: authored.append("More", "One.\n\nTwo.\n\nThree.")))
 
-    def drop(self, desk: Desk) -> Step:
-        if not self.orders[desk.story]:
-            return self.append(desk)
-        chapter = self.chance.choice(self.orders[desk.story])
+    def drop(self, authored: AuthoredStory) -> Step:
+        if not self.orders[authored.story]:
+            return self.append(authored)
+        chapter = self.chance.choice(self.orders[authored.story])
         seen = self.seen[chapter]["version"]
-        step = Step(desk.story, chapter, seen, frozenset(TEXTS), {}, frozenset({"chapters"}))
-        return step.heard(told(lambda: desk.drop(chapter, seen)))
+        step = Step(authored.story, chapter, seen, frozenset(TEXTS), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: authored.drop(chapter, seen)))
 
-    def reorder(self, desk: Desk) -> Step:
-        order, seen = self.orders[desk.story], self.listed[desk.story]
-        step = Step(desk.story, desk.story, seen, frozenset({"chapters"}), {}, frozenset({"chapters"}))
-        return step.heard(told(lambda: desk.reorder(self.chance.sample(order, len(order)), seen)))
+    def reorder(self, authored: AuthoredStory) -> Step:
+        order, seen = self.orders[authored.story], self.listed[authored.story]
+        step = Step(authored.story, authored.story, seen, frozenset({"chapters"}), {}, frozenset({"chapters"}))
+        return step.heard(told(lambda: authored.reorder(self.chance.sample(order, len(order)), seen)))
 
-    def publish(self, desk: Desk) -> Step:
-        seen = self.seen[desk.story]["version"]
-        step = Step(desk.story, desk.story, seen, EVERYTHING, {"status": "PUBLISHED"}, frozenset({"status"}))
-        return step.heard(told(lambda: desk.publish(seen)))
+    def publish(self, authored: AuthoredStory) -> Step:
+        seen = self.seen[authored.story]["version"]
+        step = Step(authored.story, authored.story, seen, EVERYTHING, {"status": "PUBLISHED"}, frozenset({"status"}))
+        return step.heard(told(lambda: authored.publish(seen)))
 
-    def unpublish(self, desk: Desk) -> Step:
-        seen, status = self.seen[desk.story]["version"], frozenset({"status"})
-        step = Step(desk.story, desk.story, seen, status, {"status": "DRAFT"}, status)
-        return step.heard(told(lambda: desk.unpublish(seen)))
+    def unpublish(self, authored: AuthoredStory) -> Step:
+        seen, status = self.seen[authored.story]["version"], frozenset({"status"})
+        step = Step(authored.story, authored.story, seen, status, {"status": "DRAFT"}, status)
+        return step.heard(told(lambda: authored.unpublish(seen)))
 
-    def restore(self, desk: Desk) -> Step:
-        kept = list(Revision.objects.filter(story_id=desk.story).order_by("version"))
+    def restore(self, authored: AuthoredStory) -> Step:
+        kept = list(Revision.objects.filter(story_id=authored.story).order_by("version"))
         if not kept:
-            return self.edit(desk)
+            return self.edit(authored)
         revision = self.chance.choice(kept)
-        row = revision.chapter_id or desk.story
+        row = revision.chapter_id or authored.story
         seen = self.seen[row]["version"] if row in self.seen else 1
         values = {name: value for name, value in revision.values.items() if name not in ("chapters", "removed")}
         reads = frozenset(values or {"chapters"})
         touches = frozenset({"texts"}) if revision.chapter_id else reads
-        step = Step(desk.story, row, seen, reads, values, touches)
-        return step.heard(told(lambda: desk.restore(revision.pk, seen)))
+        step = Step(authored.story, row, seen, reads, values, touches)
+        return step.heard(told(lambda: authored.restore(revision.pk, seen)))
 
 
 NOBODYS = uuid.UUID(int=0)
@@ -304,18 +308,21 @@ class Book:
         return self.states[row][max(one for one in self.states[row] if one < version)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_random_history_keeps_every_promise(log: None, asha: Caller, seed: int) -> None:
-    """Whatever the interleaving: each success had seen what it replaced, each conflict had a reason, nothing is made up."""
-    desks = [Desk.of(asha.person, *["One.\n\nTwo.\n\nThree."] * 3) for _ in range(2)]
-    walks = race([Editor(desks, f"{seed} {number}").walk for number in range(THREADS)])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_history_keeps_every_promise(log: None, asha: ApiClient, seed: int) -> None:
+    """Whatever the interleaving: each success had seen what it replaced, each conflict had a reason, nothing is made up.
+
+    The exhaustive run walks three such histories.
+    """
+    authored_stories = [AuthoredStory.of(asha.person, *["One.\n\nTwo.\n\nThree."] * 3) for _ in range(2)]
+    walks = race([Editor(authored_stories, f"{seed} {number}").walk for number in range(THREADS)])
     steps = [step for steps in walks for step in steps]
     book = Book()
     assert {step.said for step in steps} >= {"WRITTEN", "MERGED", "CONFLICT", "NOOP"}
     assert {step.said for step in steps} <= {"WRITTEN", "MERGED", "CONFLICT", "NOOP", "NOT_FOUND", "INVALID", "BUSY"}
     check_versions(book)
-    for desk in desks:
-        check_count(book, desk, [step for step in steps if step.story == desk.story])
+    for authored in authored_stories:
+        check_count(book, authored, [step for step in steps if step.story == authored.story])
     for step in steps:
         check = check_success if step.made else check_conflict if step.said == "CONFLICT" else None
         if check is not None:
@@ -339,14 +346,14 @@ def check_versions(book: Book) -> None:
     assert came_back <= len(book.gone)
 
 
-def check_count(book: Book, desk: Desk, steps: list[Step]) -> None:
+def check_count(book: Book, authored: AuthoredStory, steps: list[Step]) -> None:
     """Each acknowledged write is one version of the story and one revision, and there are no others."""
     made = sorted(step.made["story"]["version"] for step in steps if step.is_written)
-    assert [1, *made] == sorted(book.states[desk.story])
-    assert Revision.objects.filter(story_id=desk.story).count() == len(made)
+    assert [1, *made] == sorted(book.states[authored.story])
+    assert Revision.objects.filter(story_id=authored.story).count() == len(made)
     by_version = {step.made["story"]["version"]: step for step in steps if step.is_written}
     for version, step in by_version.items():
-        assert book.touched(desk.story, version) == step.touches
+        assert book.touched(authored.story, version) == step.touches
 
 
 def check_success(book: Book, step: Step) -> None:

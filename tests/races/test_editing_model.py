@@ -24,8 +24,9 @@ from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.stories import merge
 from backend.stories.models import Chapter, Revision, Shelf, Story
-from tests.races.desk import Answer, Desk, assert_nothing_left, assert_verified, told, word
-from tests.races.rows import crowd
+from tests import depth
+from tests.races.authored_story import Answer, AuthoredStory, told, word
+from tests.races.rows import assert_nothing_left, assert_verified, crowd
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -252,7 +253,7 @@ class Editing(RuleBasedStateMachine):
     """Does the same to a story and to its model. An author of its own for each run, so nothing has to be cleaned."""
 
     me: Person
-    desk: Desk
+    authored: AuthoredStory
     model: Model | None = None
     known: list[uuid.UUID]
     """Every chapter that there has ever been in this story."""
@@ -264,8 +265,8 @@ class Editing(RuleBasedStateMachine):
     @precondition(lambda self: self.model is None)
     @rule(bodies=st.lists(st.sampled_from(BODIES), min_size=1, max_size=3))
     def create(self, bodies: list[str]) -> None:
-        self.desk = Desk.of(self.me, *bodies)
-        self.known = self.desk.order()
+        self.authored = AuthoredStory.of(self.me, *bodies)
+        self.known = self.authored.order()
         values = {"title": "A story", "summary": "", "mature": False, "warnings": [], "status": "DRAFT"}
         chapters = [new_chapter(f"Chapter {number}", body) for number, body in enumerate(bodies, 1)]
         stamps = dict.fromkeys([*values, "chapters", "texts"], 1)
@@ -302,45 +303,45 @@ class Editing(RuleBasedStateMachine):
 
     def edit(self, patch: Values, back: int, merging: bool) -> None:
         seen = self.seen(back)
-        answer = told(lambda: self.desk.edit(seen, merge=merging, **patch))
+        answer = told(lambda: self.authored.edit(seen, merge=merging, **patch))
         self.agree(answer, self.the_model.edit(seen, patch, merging=merging))
 
     def write(self, patch: Values, place: int, back: int, merging: bool) -> None:
         id_, seen = self.chapter(place, back)
-        answer = told(lambda: self.desk.write(id_, seen, merge=merging, **patch))
+        answer = told(lambda: self.authored.write(id_, seen, merge=merging, **patch))
         self.agree(answer, self.the_model.write(id_, seen, patch, merging=merging))
 
     def append(self, body: str) -> None:
-        answer = self.desk.append("More", body)
+        answer = self.authored.append("More", body)
         self.known.append(answer.rows["chapter"].pk)
         self.agree(answer, self.the_model.append(self.known[-1], "More", body))
 
     def drop(self, place: int, back: int) -> None:
         id_, seen = self.chapter(place, back)
-        self.agree(told(lambda: self.desk.drop(id_, seen)), self.the_model.drop(id_, seen))
+        self.agree(told(lambda: self.authored.drop(id_, seen)), self.the_model.drop(id_, seen))
 
     def reorder(self, shuffled: int, back: int, whole: bool) -> None:
         order, seen = list(self.the_model.order if whole else self.known), self.seen(back)
         random.Random(shuffled).shuffle(order)
-        self.agree(told(lambda: self.desk.reorder(order, seen)), self.the_model.reorder(order, seen))
+        self.agree(told(lambda: self.authored.reorder(order, seen)), self.the_model.reorder(order, seen))
 
     def publish(self, back: int) -> None:
         seen, everything = self.seen(back), list(self.the_model.story.stamps)
-        self.agree(told(lambda: self.desk.publish(seen)), self.the_model.show(seen, "PUBLISHED", everything))
+        self.agree(told(lambda: self.authored.publish(seen)), self.the_model.show(seen, "PUBLISHED", everything))
 
     def unpublish(self, back: int) -> None:
         seen = self.seen(back)
-        self.agree(told(lambda: self.desk.unpublish(seen)), self.the_model.show(seen, "DRAFT", ["status"]))
+        self.agree(told(lambda: self.authored.unpublish(seen)), self.the_model.show(seen, "DRAFT", ["status"]))
 
     def restore(self, number: int, back: int) -> None:
         kept = self.the_model.kept[-1 - number % len(self.the_model.kept)]
         seen = self.seen(back) if kept.chapter is None else self.chapter(self.known.index(kept.chapter), back)[1]
-        row = Revision.objects.get(story_id=self.desk.story, chapter_id=kept.chapter, version=kept.version)
-        self.agree(told(lambda: self.desk.restore(row.pk, seen)), self.the_model.restore(kept, seen))
+        row = Revision.objects.get(story_id=self.authored.story, chapter_id=kept.chapter, version=kept.version)
+        self.agree(told(lambda: self.authored.restore(row.pk, seen)), self.the_model.restore(kept, seen))
 
     def view(self, place: int) -> None:
         id_ = self.known[place % len(self.known)]
-        answer = word(told(lambda: self.desk.view(self.reader, id_)))
+        answer = word(told(lambda: self.authored.view(self.reader, id_)))
         self.the_model.view(id_)
         is_published = self.the_model.story.values["status"] == "PUBLISHED"
         expected = ("WRITTEN", "NOOP") if id_ in self.the_model.order else ("INVALID",)
@@ -352,18 +353,22 @@ class Editing(RuleBasedStateMachine):
     def delete(self, back: int) -> None:
         seen = self.seen(back)
         is_seen = self.the_model.story.is_unchanged(seen, list(self.the_model.story.stamps))
-        assert word(told(lambda: self.desk.delete(seen))) == ("WRITTEN" if is_seen else "CONFLICT")
+        assert word(told(lambda: self.authored.delete(seen))) == ("WRITTEN" if is_seen else "CONFLICT")
         if is_seen:
             self.model = None
-            for late in (lambda: self.desk.edit(seen, title="Late"), self.desk.append, lambda: self.desk.delete(seen)):
+            for late in (
+                lambda: self.authored.edit(seen, title="Late"),
+                self.authored.append,
+                lambda: self.authored.delete(seen),
+            ):
                 assert word(told(late)) == "NOT_FOUND"
-            assert_nothing_left(self.desk.story, *self.known)
+            assert_nothing_left(self.authored.story, *self.known)
 
     @invariant()
     def every_row_is_as_the_model_has_it(self) -> None:
         if self.model is None:
             return
-        model, story = self.model, self.desk.row()
+        model, story = self.model, self.authored.row()
         check(story, model.story)
         chapters = list(Chapter.objects.filter(story_id=story.pk).order_by("position"))
         assert [(row.pk, row.position) for row in chapters] == [(id_, n) for n, id_ in enumerate(model.order, 1)]
@@ -374,7 +379,7 @@ class Editing(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.model is not None:
-            rows = Revision.objects.filter(story_id=self.desk.story)
+            rows = Revision.objects.filter(story_id=self.authored.story)
             found = {(row.chapter_id, row.version): (row.values, row.since) for row in rows}
             assert found == {(kept.chapter, kept.version): (kept.values, kept.since) for kept in self.model.kept}
         if hasattr(self, "me"):
@@ -395,6 +400,9 @@ def test_editing_is_as_the_model_has_it(transactional_db: None) -> None:
     run_state_machine_as_test(
         Editing,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=depth.rounds(25, at_least=6),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -1,22 +1,26 @@
 """A fault at every SQL statement of every mutation: nothing is left behind, and afterwards it works."""
 
-import itertools
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import close_old_connections, connection
 
+from backend.engine import transactions
+from backend.limits.models import Bucket
 from backend.whispers.models import PolicyWord
-from tests.api import PASSWORD, Caller, join
-from tests.moderating import make_moderator, screen_for
-from tests.notifying import told_of
-from tests.owning import another_token
+from tests import depth
+from tests.api import PASSWORD, ApiClient, join
+from tests.api.account import another_token
+from tests.api.moderation import make_moderator, screen_for
+from tests.api.notifications import told_of
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
-from tests.races.statements import Statement, fault_at
+from tests.races.statements import Statement, fault_at, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,10 +36,12 @@ mutation($h: String!, $p: String!) { signIn(handle: $h, password: $p) {
 """
 DEADLOCK = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END $$"
 
+CLAIMED = "engine_idempotencykey"
+
 Send = Callable[[str | None], Any]
 
 
-class Patient(Caller):
+class Patient(ApiClient):
     """A caller who takes an answer of errors like any other refusal."""
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -174,11 +180,16 @@ WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
 WITH_KEY += ["revokeToken", "changePassword", "deleteAccount"]
-CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITH_KEY] + [
+WITHOUT = depth.some(WITH_KEY, 4)
+"""Those that are sent without a key too: the key is all that differs, so a few show it."""
+CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITHOUT] + [
     (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
 ]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
+UNITS = dict.fromkeys(("signUp", "signIn", "changePassword", "deleteAccount"), 2)
+"""Mutations that count the attempt in a unit of work of its own, which comes first; all others are one."""
+MAX_RETRIES = transactions.MAX_ATTEMPTS - 1
 
 
 def new_key(keyed: bool) -> str | None:
@@ -203,68 +214,161 @@ def deadlocked() -> None:
         connection.connection.execute(DEADLOCK)
 
 
-def struck_everywhere(send: Send, key: str | None, fault: Callable[[], None]) -> list[tuple[bool, str]]:
-    """Send it with a fault at its first statement, at its second … until it goes through; nothing may be left behind.
-
-    Returns for each fault whether it struck the transaction, and the code of the answer.
-    """
-    codes = []
-    for number in itertools.count(1):
-        untouched = everything()
-        with fault_at(number, fault) as statements:
-            answer = send(key)
-        close_old_connections()  # as a server does after each request, and Django's test client does not
-        if len(statements) < number:
-            assert wrote(answer)
-            return codes
-        assert everything() == untouched, statements[-1].sql
-        codes.append((statements[-1].in_unit, answer["code"]))
-    raise AssertionError("unreachable: the loop ends by returning")
-
-
-@MUTATIONS
-def test_a_fault_of_ours_leaves_nothing_behind(mutation: str, keyed: bool) -> None:
-    """An exception at any statement rolls everything back, the key too, and is masked."""
-    codes = struck_everywhere(prepared(mutation, ""), new_key(keyed), broken)
-    assert {code for _, code in codes} == {"INTERNAL_SERVER_ERROR"}
-    assert sum(in_unit for in_unit, _ in codes) >= 1 + 2 * keyed
-    assert_sound()
-
-
-@MUTATIONS
-def test_a_lost_connection_leaves_nothing_behind(mutation: str, keyed: bool) -> None:
-    """A server process that ends at any statement before COMMIT: the answer says BUSY and the next request works."""
-    codes = struck_everywhere(prepared(mutation, ""), new_key(keyed), lost)
-    assert {code for in_unit, code in codes if in_unit} == {"BUSY"}
-    assert {code for in_unit, code in codes if not in_unit} <= {"BUSY", "OUTCOME_UNKNOWN"}
-    assert_sound()
-
-
-@MUTATIONS
-def test_a_deadlock_is_run_again_and_has_one_effect(mutation: str, keyed: bool) -> None:
-    """PostgreSQL may break off a transaction at any statement: the second run does all of the work, once."""
-    calm, _ = effect_of(prepared(mutation, "calm"), new_key(keyed), fault_number=0)
-    for number in itertools.count(1):
-        send, key = prepared(mutation, f"{number}"), new_key(keyed)
-        effect, statements = effect_of(send, key, fault_number=number)
-        if len(statements) < number:
-            break
-        if not statements[-1].in_unit:  # nothing is run again where nothing was begun
-            assert not effect
-            effect, _ = effect_of(send, key, fault_number=0)
-        assert effect == calm
-    assert_sound()
-
-
-def effect_of(send: Send, key: str | None, *, fault_number: int) -> tuple[Counter[str], list[Statement]]:
-    """What a request adds to the tables, counted, with a deadlock at one of its statements."""
-    start = counted()
-    with fault_at(fault_number, deadlocked) as statements:
+def sent(send: Send, key: str | None, during: AbstractContextManager[list[Statement]]) -> tuple[Any, list[Statement]]:
+    """The answer, and the statements until it came; attempts are not limited."""
+    Bucket.objects.all().delete()
+    with during as statements:
         answer = send(key)
-    assert wrote(answer) or answer["code"] == "BUSY"
+    close_old_connections()  # as a server does after each request, and Django's test client does not
+    return answer, statements
+
+
+def rehearsed(mutation: str, send: Send, key: str | None) -> list[Statement]:
+    """The statements up to the COMMIT of a mutation, which a fault there has rolled back: the rehearsal is the first fault."""
+    untouched = everything()
+    answer, statements = sent(send, key, broken_at_commit(UNITS.get(mutation, 1)))
+    assert answer["code"] == "INTERNAL_SERVER_ERROR"
+    assert everything() == untouched
+    return statements
+
+
+@contextmanager
+def broken_at_commit(unit: int) -> Iterator[list[Statement]]:
+    """A fault of ours just before the COMMIT of this unit of work, from 1; collects the statements up to there."""
+    left, collected = unit, list[Statement]()
+
+    def at_commit() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            collected.extend(statements)
+            broken()
+
+    with patch.object(transactions, "_require_committable", at_commit), recorded() as statements:
+        yield collected
+    assert left == 0, "there are not so many units of work"
+
+
+def plan(statements: list[Statement]) -> list[tuple[int, Callable[[], None]]]:
+    """Where each fault is to strike: everywhere; in the quick run where a unit begins, after its own write, and at its end.
+
+    A deadlock is one only where no unit of work has begun: within one it is run again.
+    """
+    numbers = range(1, len(statements) + 1)
+    if depth.EXHAUSTIVE:
+        return [(number, fault) for number in numbers for fault in faults(statements[number - 1])]
+    own = [n for n, one in enumerate(statements, 1) if one.is_write and one.locks not in ("limits_bucket", CLAIMED)]
+    first = next(n for n in numbers if statements[n - 1].in_unit)
+    after = min(own[0] + 1, len(statements))
+    chosen = [(1, deadlocked), (1, lost), (first, broken), (after, broken), (after, lost), (len(statements), lost)]
+    return [(n, fault) for n, fault in chosen if fault in faults(statements[n - 1])]
+
+
+def faults(statement: Statement) -> list[Callable[[], None]]:
+    """What may happen at a statement and ends the request."""
+    return [broken, lost] if statement.in_unit else [broken, lost, deadlocked]
+
+
+@MUTATIONS
+def test_a_fault_leaves_nothing_behind(mutation: str, keyed: bool) -> None:
+    """Our own error or a lost connection, at any statement up to COMMIT, rolls everything back, and the next request works.
+
+    Our own is masked, the key is free again, and a lost connection is BUSY. Only the exhaustive run strikes at every
+    statement, and sends all that can be sent without a key so.
+    """
+    send, key = prepared(mutation, ""), new_key(keyed)
+    statements, untouched = rehearsed(mutation, send, key), everything()
+    assert sum(one.in_unit for one in statements) >= 1 + 2 * keyed
+    for number, fault in plan(statements):
+        answer, struck = sent(send, key, fault_at(number, fault))
+        assert len(struck) == number, "this request is not as its rehearsal was"
+        assert everything() == untouched, struck[-1].sql
+        assert answer["code"] in ANSWERED[fault, struck[-1].in_unit], struck[-1].sql
+    answer, done = sent(send, key, recorded())
+    assert wrote(answer)
+    assert {one.locks for one in done[len(statements) :] if one.is_write} <= {"limits_bucket"}, (
+        "a later unit of work writes"
+    )
+    assert_sound()
+
+
+ANSWERED = {
+    (broken, True): {"INTERNAL_SERVER_ERROR"},
+    (broken, False): {"INTERNAL_SERVER_ERROR"},
+    (lost, True): {"BUSY"},
+    (lost, False): {"BUSY", "OUTCOME_UNKNOWN"},
+    (deadlocked, False): {"BUSY"},
+}
+
+
+@MUTATIONS
+def test_a_deadlock_is_run_again_and_has_one_effect(
+    mutation: str, keyed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may break off a transaction at any statement: the run after it does all of the work, once.
+
+    A request meets as many as it may before it is given up, each at another statement. Only the exhaustive run has one at
+    every statement.
+    """
+    monkeypatch.setattr(transactions, "_pause", lambda attempt: None)
+    send, key = prepared(mutation, "calm"), new_key(keyed)
+    statements = rehearsed(mutation, send, key)
+    calm = effect_of(send, key, [])
+    chosen = depth.some(by_unit(statements), MAX_RETRIES)
+    for start in range(0, len(chosen), MAX_RETRIES):
+        send, key = prepared(mutation, f"{start}"), new_key(keyed)
+        assert effect_of(send, key, chosen[start : start + MAX_RETRIES]) == calm
+    assert_sound()
+
+
+def by_unit(statements: list[Statement]) -> list[int]:
+    """The numbers of the statements of each unit of work, the first unit first, and of each the last statement first."""
+    places, between = [], 0
+    for number, one in enumerate(statements, 1):
+        between += not one.in_unit
+        if one.in_unit:
+            places.append((between, one.locks != "limits_bucket", -number))
+    return [-number for *_, number in sorted(places)]
+
+
+def effect_of(send: Send, key: str | None, deadlocks_at: list[int]) -> Counter[str]:
+    """What a request adds to the tables, counted, with a deadlock at each of these statements, one in each run."""
+    start = counted()
+    answer, _ = sent(send, key, deadlocks(deadlocks_at))
+    assert wrote(answer)
     end = counted()
     end.subtract(start)
-    return Counter({what: change for what, change in end.items() if change}), statements
+    return Counter({what: change for what, change in end.items() if change})
+
+
+@contextmanager
+def deadlocks(numbers: list[int]) -> Iterator[list[Statement]]:
+    """A deadlock at each of these statements, of each unit the last one first: a retry may know what was looked up before it.
+
+    Their numbers count on from the beginning of the unit of work that is run again.
+    """
+    left, here, start = list(numbers), 0, 0
+    committable = transactions._require_committable
+
+    def strike(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        nonlocal here, start
+        here += 1
+        if not connection.in_atomic_block:
+            start = here
+        if left and left[0] == here:
+            left.pop(0)
+            here = start
+            deadlocked()
+        return execute(sql, parameters, many, context)
+
+    def at_commit() -> None:
+        nonlocal start
+        start = here
+        committable()
+
+    with patch.object(transactions, "_require_committable", at_commit), connection.execute_wrapper(strike):
+        yield []
+    assert not left, "a statement was not reached"
 
 
 def counted() -> Counter[str]:

@@ -12,14 +12,16 @@ from backend.people.models import Person
 from backend.social.models import Relationship
 from backend.social.pairs import Pair
 from resolvers import social
-from tests.api import Caller
+from tests import depth
+from tests.api import ApiClient
 from tests.races.rivals import Rival, elsewhere, rounds, said
 from tests.races.rows import assert_sound, crowd, query, scalar
 from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 500
+ROUNDS = depth.rounds(500, at_least=40)
+"""The exhaustive run does 500; what forty leave to chance, the tests at the end of this file force."""
 BLOCKS = "SELECT count(*) FROM block"
 
 Move = Callable[[Person, Person], str]
@@ -95,6 +97,19 @@ def test_a_follow_that_ends_twice_at_once_is_counted_once(end: Move) -> None:
     assert_sound()
 
 
+@pytest.mark.parametrize("end", [unfollow, remove_follower], ids=lambda end: end.__name__)
+def test_a_follow_that_ends_while_a_block_is_written_is_counted_once(end: Move) -> None:
+    """The block holds what it has looked at until it has written: the other one waits, and finds nothing to end."""
+    me, them = crowd(2)
+    they_follow_each_other(me, them)
+    ends: list[Rival] = []
+    with before('UPDATE "social_relationship"', lambda: ends.append(Rival(lambda: end(me, them)).until_it_waits())):
+        assert block(them, me) == "WRITTEN"
+    assert ends[0].result() == "NOT_FOUND"
+    assert scalar("SELECT count(*) FROM follow") == 0
+    assert_sound()
+
+
 def test_two_who_block_each_other_both_do() -> None:
     """A block never loses a race, not even against the other's block."""
     assert raced(block, block, they_follow_each_other) == [["WRITTEN", "WRITTEN"]] * ROUNDS
@@ -140,7 +155,7 @@ def test_strangers_wait_for_the_one_who_inserts_their_row(commits: bool) -> None
     assert_sound()
 
 
-def test_a_follow_that_a_vanished_block_stopped_is_not_called_done(asha: Caller, bilal: Caller) -> None:
+def test_a_follow_that_a_vanished_block_stopped_is_not_called_done(asha: ApiClient, bilal: ApiClient) -> None:
     """A success is the truth, also when what stopped the write is gone before anybody can look."""
 
     def unblock() -> None:

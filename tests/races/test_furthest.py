@@ -12,13 +12,14 @@ from backend.reading.models import Reading
 from backend.reading.places import ReadingPlace
 from backend.stories.models import Chapter, Story
 from schema.nodes import to_id
-from tests.api import Caller
+from tests import depth
+from tests.api import ApiClient
 from tests.races.rivals import Rival, race, rounds
 from tests.races.rows import assert_sound, query, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DEVICES, ROUNDS = 8, 20
+DEVICES, ROUNDS = 8, depth.rounds(20, at_least=4)
 SWAP = """
 UPDATE stories_chapter SET position = 4 - position, version = version + 1, position_changed = version + 1
 WHERE position IN (1, 3) RETURNING 1
@@ -26,7 +27,7 @@ WHERE position IN (1, 3) RETURNING 1
 LOCK = "SELECT 1 FROM reading_reading FOR NO KEY UPDATE"
 
 
-def test_eight_devices_end_at_the_furthest_place(asha: Caller, bilal: Caller) -> None:
+def test_eight_devices_end_at_the_furthest_place(asha: ApiClient, bilal: ApiClient) -> None:
     """Each is told that it moved the place, or how much further it is; versions rise by one for each move."""
     chance = random.Random(8)
     stories = [asha.published_story(str(number), chapters=4) for number in range(ROUNDS)]
@@ -69,7 +70,7 @@ def ids(chapters: list[str]) -> list[Any]:
     return [chapter.pk for chapter in Chapter.objects.all() if to_id("Chapter", chapter.pk) in chapters]
 
 
-def test_the_furthest_place_wins_over_whoever_names_a_version(asha: Caller, bilal: Caller) -> None:
+def test_the_furthest_place_wins_over_whoever_names_a_version(asha: ApiClient, bilal: ApiClient) -> None:
     """Eight at once, half of them exact: at most one of those moves the place, the others conflict, and none is lost."""
     story = asha.published_story(chapters=8)
     chapters = [chapter["id"] for chapter in story["chapters"]]
@@ -89,7 +90,7 @@ def test_the_furthest_place_wins_over_whoever_names_a_version(asha: Caller, bila
 
 
 def overtaken(
-    bilal: Caller, story: Any, rivals: ReadingPlace, mine: ReadingPlace, *, chapters_move: bool = False
+    bilal: ApiClient, story: Any, rivals: ReadingPlace, mine: ReadingPlace, *, chapters_move: bool = False
 ) -> Any:
     """What a device is told that found the reader's row locked, while another one moved it."""
     row = Story.objects.get()
@@ -109,7 +110,7 @@ def overtaken(
 
 @pytest.mark.parametrize(("rivals", "mine", "applied"), [(9, 3, "NOOP"), (3, 9, "WRITTEN")])
 def test_a_device_that_waited_compares_with_what_it_waited_for(
-    asha: Caller, bilal: Caller, rivals: int, mine: int, applied: str
+    asha: ApiClient, bilal: ApiClient, rivals: int, mine: int, applied: str
 ) -> None:
     """Not with what was there when it came."""
     story, chapter = asha.published_story(), Chapter.objects.get()
@@ -119,7 +120,7 @@ def test_a_device_that_waited_compares_with_what_it_waited_for(
     assert (answer["reading"]["offset"], Reading.objects.get().offset) == (9, 9)
 
 
-def test_a_device_that_waited_compares_by_the_present_order(asha: Caller, bilal: Caller) -> None:
+def test_a_device_that_waited_compares_by_the_present_order(asha: ApiClient, bilal: ApiClient) -> None:
     """The chapters may have been moved while it waited: its place was further when it came, and is not any more."""
     story, (one, two, _) = asha.published_story(chapters=3), Chapter.objects.order_by("position")
     bilal.record_view(story["id"], "0", story["chapters"][0]["id"])
@@ -128,13 +129,13 @@ def test_a_device_that_waited_compares_by_the_present_order(asha: Caller, bilal:
     assert Reading.objects.get().chapter_id == one.pk
 
 
-def test_the_version_that_was_seen_ends_at_the_newest(asha: Caller, bilal: Caller) -> None:
+def test_the_version_that_was_seen_ends_at_the_newest(asha: ApiClient, bilal: ApiClient) -> None:
     """Eight devices that show eight versions of the story: none takes back what another has seen."""
     story = asha.published_story()
     raise_version = "UPDATE stories_story SET version = version + 1, texts_changed = version + 1 RETURNING version"
     versions = [scalar(raise_version) for _ in range(DEVICES)]
     chance = random.Random(9)
-    for _ in range(5):
+    for _ in range(depth.rounds(5, at_least=2)):
         query("DELETE FROM reading_view RETURNING 1"), query("DELETE FROM reading_reading RETURNING 1")
         query("DELETE FROM stories_storytally RETURNING 1")
         chance.shuffle(versions)

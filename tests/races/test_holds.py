@@ -12,7 +12,8 @@ from backend.reading.models import Reading
 from backend.reading.places import ReadingPlace
 from backend.stories.chapters import delete_chapter
 from backend.stories.models import Chapter, Story
-from tests.api import Caller
+from tests import depth
+from tests.api import ApiClient
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, query, scalar
 
@@ -34,7 +35,7 @@ def assert_nothing_left() -> None:
     assert_sound()
 
 
-def test_a_view_waits_for_a_deletion_and_finds_no_story(asha: Caller, bilal: Caller) -> None:
+def test_a_view_waits_for_a_deletion_and_finds_no_story(asha: ApiClient, bilal: ApiClient) -> None:
     """Nothing is counted, and no place is remembered."""
     made = asha.published_story()
     story = Story.objects.get()
@@ -47,7 +48,7 @@ def test_a_view_waits_for_a_deletion_and_finds_no_story(asha: Caller, bilal: Cal
     assert_nothing_left()
 
 
-def test_a_deletion_waits_for_a_view_and_takes_it_along(asha: Caller, bilal: Caller) -> None:
+def test_a_deletion_waits_for_a_view_and_takes_it_along(asha: ApiClient, bilal: ApiClient) -> None:
     """The place, the view and the total that it made."""
     asha.published_story()
     story, chapter = Story.objects.get(), Chapter.objects.get()
@@ -60,14 +61,14 @@ def test_a_deletion_waits_for_a_view_and_takes_it_along(asha: Caller, bilal: Cal
     assert_nothing_left()
 
 
-def test_views_and_a_deletion_at_once_leave_nothing(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_views_and_a_deletion_at_once_leave_nothing(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Whoever comes first; no view is answered with anything but success or that there is no such story."""
 
-    def view(who: Caller, made: Any, policy: str) -> str:
+    def view(who: ApiClient, made: Any, policy: str) -> str:
         answer = who.record_view(made["id"], "0", made["chapters"][0]["id"], policy=policy)
         return str(answer["__typename"])
 
-    for number in range(10):
+    for number in range(depth.rounds(10, at_least=4)):
         made = asha.published_story(str(2 * number))
         devices = [(who, made, policy) for who in (bilal, chitra) for policy in ("EXACT", "FURTHEST")]
         story = Story.objects.get()
@@ -78,7 +79,7 @@ def test_views_and_a_deletion_at_once_leave_nothing(asha: Caller, bilal: Caller,
         assert_nothing_left()
 
 
-def test_a_view_waits_for_the_deletion_of_its_chapter(asha: Caller, bilal: Caller) -> None:
+def test_a_view_waits_for_the_deletion_of_its_chapter(asha: ApiClient, bilal: ApiClient) -> None:
     """And is told that the story has none such."""
     made = asha.published_story(chapters=2)
     chapter = Chapter.objects.get(position=1)
@@ -92,7 +93,7 @@ def test_a_view_waits_for_the_deletion_of_its_chapter(asha: Caller, bilal: Calle
     assert scalar("SELECT count(*) FROM reading_reading") == 0
 
 
-def test_the_deletion_of_a_chapter_waits_for_a_view_and_moves_the_reader(asha: Caller, bilal: Caller) -> None:
+def test_the_deletion_of_a_chapter_waits_for_a_view_and_moves_the_reader(asha: ApiClient, bilal: ApiClient) -> None:
     """The place that the view made is not left in a chapter that is gone."""
     asha.published_story(chapters=2)
     story, (one, two) = Story.objects.get(), Chapter.objects.order_by("position")
@@ -106,7 +107,7 @@ def test_the_deletion_of_a_chapter_waits_for_a_view_and_moves_the_reader(asha: C
     assert (place.chapter_id, place.offset) == (two.pk, 0)
 
 
-def test_views_and_edits_do_not_wait_for_each_other(asha: Caller, bilal: Caller) -> None:
+def test_views_and_edits_do_not_wait_for_each_other(asha: ApiClient, bilal: ApiClient) -> None:
     """An author who saves holds no reader off, nor does a reader hold off the author."""
     made = asha.published_story()
     story, chapter = Story.objects.get(), Chapter.objects.get()

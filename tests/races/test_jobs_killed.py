@@ -1,9 +1,9 @@
 """Workers killed at random points, and workers that only seemed dead: every effect happens exactly once.
 
-As many jobs as JOBS says, 200 if it does not: `JOBS=5000 make test ARGS="-k killed_at_random -s"` takes some minutes.
+As many jobs as JOBS says, else 200 in the exhaustive run and fewer in the quick one:
+`JOBS=5000 make test ARGS="-k killed_at_random -s"` takes some minutes.
 """
 
-import os
 import random
 import signal
 import time
@@ -11,21 +11,16 @@ import time
 import pytest
 from django.core.management import call_command
 
+from tests import depth
 from tests.races.rows import crowd, query, scalar
 from tests.serving import until
-from tests.working import all_done, empty_queue, jobs, make_followers, publish, start_worker, told, working
+from tests.working import all_done, jobs, make_followers, publish, start_worker, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-JOBS = int(os.environ.get("JOBS", "200"))
-FAMOUS_JOBS = 10
+JOBS = depth.rounds(200, at_least=60)
+FAMOUS_JOBS = depth.rounds(10, at_least=4)
 FEW, MANY = 3, 1_200
-
-
-@pytest.fixture(autouse=True)
-def queue(transactional_db: None) -> None:
-    """Nothing waits from tests before."""
-    empty_queue()
 
 
 def test_workers_killed_at_random_points_do_every_job_once(served_database: str) -> None:

@@ -1,11 +1,11 @@
 """Leaving against everything that may happen to that person at the same moment; and the sweeping by several, and cut short."""
 
+import itertools
 import random
 import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -25,26 +25,18 @@ from backend.reading.models import Reading
 from backend.stories.models import StoryTally
 from backend.whispers.models import Whisper
 from schema.nodes import from_id, to_id
-from tests.api import PASSWORD, Caller, join
-from tests.leaving import KEPT, Life, done, leave, left_of, live
-from tests.races.desk import assert_verified
+from tests import depth
+from tests.api import PASSWORD, ApiClient, join
+from tests.departure_fixture import KEPT, DepartureFixture, done, leave, left_of, live
 from tests.races.leaving_acts import ACTS, BEFORE_IT, HERS, fought_over
-from tests.races.rivals import Rival, elsewhere, is_blocked, race, until
-from tests.races.rows import crowd
-from tests.schema.mutations import MUTATIONS
-from tests.working import all_done, empty_queue, jobs, make_followers, start_worker, work_off
+from tests.races.rivals import PATIENCE_SECONDS, Rival, elsewhere, is_blocked, race, until
+from tests.races.rows import assert_verified, crowd
+from tests.schema.mutation_fixture import MUTATIONS
+from tests.working import all_done, jobs, make_followers, start_worker, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REFUSED = {"UNAUTHENTICATED", "NOT_FOUND", "FORBIDDEN", "BUSY", "CONFLICT", "INVALID"}
-
-
-@pytest.fixture(autouse=True)
-def queue() -> Iterator[None]:
-    """The queue's tables are not swept away with the others."""
-    empty_queue()
-    yield
-    empty_queue()
 
 
 def deadlocks() -> float:
@@ -60,7 +52,7 @@ def row_id(global_id: str) -> uuid.UUID:
     return found[1][0]
 
 
-def assert_nothing_of(life: Life) -> None:
+def assert_nothing_of(life: DepartureFixture) -> None:
     """Everything is swept, nothing came after, and all that must hold does."""
     me = life.asha.person.pk
     assert set(left_of(me)) <= KEPT
@@ -173,12 +165,12 @@ def test_two_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_workers_killed_at_random_points_sweep_everything(served_database: str) -> None:
     """`kill -9` again and again while they work; then one is left to do the rest."""
-    people = [Caller(None, one) for one in crowd(700)]
+    people = [ApiClient(None, one) for one in crowd(depth.rounds(700, at_least=250))]
     life = live()
     make_followers(life.asha.person, [one.person for one in people])
     work_off()
     leave(life.asha)
-    for _ in range(3):
+    for _ in range(depth.rounds(3, at_least=2)):
         worker = start_worker(served_database)
         try:
             until(lambda: jobs("doing") > 0 or all_done(), "it has begun")
@@ -232,21 +224,27 @@ def test_a_token_that_is_handed_out_as_they_leave(monkeypatch: pytest.MonkeyPatc
         call_command("token", "asha")
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", depth.some([1, 3], 1))
 def test_everything_at_once(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All acts in some order, on five devices, while she leaves and is swept by two."""
+    """All acts in some order, on five devices; at one of them she leaves and is swept by two.
+
+    The exhaustive run does it in larger batches too.
+    """
     monkeypatch.setattr(sweeping, "BATCH", batch)
     life, before = fought_over(), deadlocks()
     twice = ("her changePassword", "her deleteAccount", "their sweep-bilal")
     acts = [act for name, act in ACTS.items() if name not in twice]
     random.shuffle(acts)
+    begun, left = threading.Semaphore(0), itertools.count(random.randrange(len(acts)), -1)
 
     def some(part: int) -> None:
         for act in acts[part::5]:
+            if next(left) == 0:
+                begun.release()
             act(life)
 
     def go() -> None:
-        time.sleep(random.uniform(0, 1))
+        assert begun.acquire(timeout=PATIENCE_SECONDS)
         leave(life.asha)
         race([partial(sweeping.sweep, life.asha.person.pk)] * 2)
 

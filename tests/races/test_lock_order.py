@@ -16,11 +16,11 @@ from backend.erasure import sweeping
 from backend.moderation.digest import tell_moderators
 from backend.moderation.rescreening import rescreen
 from backend.people.models import AccessToken
-from tests.api import PASSWORD, Caller, join
-from tests.leaving import leave, live
-from tests.moderating import make_moderator, new_key, screen_for
-from tests.notifying import announce, told_of_a_day
-from tests.owning import another_token
+from tests.api import PASSWORD, ApiClient, join
+from tests.api.account import another_token
+from tests.api.moderation import make_moderator, new_key, screen_for
+from tests.api.notifications import announce, told_of_a_day
+from tests.departure_fixture import leave, live
 from tests.races.statements import Statement, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,14 +45,14 @@ WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 HELD_BEFORE = ("stories_story", "market_edition", "whispers_screening", "notifications_announcement")
 
 
-def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[Callable[[], Any]]:
+def everything_that_writes(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> list[Callable[[], Any]]:
     """Every mutation, in an order in which each has something to do, and each refusal that locks first."""
     draft = asha.create_story("0")["story"]["id"]
     story = bilal.published_story()
     chapter = story["chapters"][0]["id"]
     return [
-        lambda: Caller().ask(SIGN_UP, p=PASSWORD),
-        lambda: Caller().ask(SIGN_IN, p=PASSWORD),
+        lambda: ApiClient().ask(SIGN_UP, p=PASSWORD),
+        lambda: ApiClient().ask(SIGN_IN, p=PASSWORD),
         lambda: asha.update_profile({"name": "A.", "bio": "B."}, "1", key=str(uuid.uuid4())),
         lambda: asha.follow(bilal, "0", str(uuid.uuid4())),
         lambda: asha.follow(bilal, "0", str(uuid.uuid4())),
@@ -77,7 +77,7 @@ def everything_that_writes(asha: Caller, bilal: Caller, chitra: Caller) -> list[
     ]
 
 
-def everything_that_edits(author: Caller, reader: Caller) -> list[Callable[[], Any]]:
+def everything_that_edits(author: ApiClient, reader: ApiClient) -> list[Callable[[], Any]]:
     """Every write to a story and its chapters, from its creation's version on, and to its end."""
     story = author.create_story("0", chapters=3)["story"]
     id_, (one, two, three) = story["id"], [chapter["id"] for chapter in story["chapters"]]
@@ -98,7 +98,7 @@ def everything_that_edits(author: Caller, reader: Caller) -> list[Callable[[], A
     ]
 
 
-def everything_that_moderates(author: Caller, moderator: Caller) -> list[Callable[[], Any]]:
+def everything_that_moderates(author: ApiClient, moderator: ApiClient) -> list[Callable[[], Any]]:
     """Every write to whispers and reports, with each outcome, and the ends of what was reported."""
     make_moderator(moderator)
     screen_for("REPORT", "scam")
@@ -134,7 +134,7 @@ def everything_that_moderates(author: Caller, moderator: Caller) -> list[Callabl
     ]
 
 
-def everything_that_is_told(author: Caller, follower: Caller) -> list[Callable[[], Any]]:
+def everything_that_is_told(author: ApiClient, follower: ApiClient) -> list[Callable[[], Any]]:
     """Every job that writes, and what people do with notifications."""
     pair_side = follower.relationship(author)
     assert follower.follow(author, pair_side["version"] if pair_side else "0")["applied"] == "WRITTEN"
@@ -151,7 +151,7 @@ def everything_that_is_told(author: Caller, follower: Caller) -> list[Callable[[
     ]
 
 
-def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], Any]]:
+def everything_that_trades(author: ApiClient, buyer: ApiClient) -> list[Callable[[], Any]]:
     """Every write to editions and orders, those that are refused too; one story goes with its edition, another stays."""
     story, doomed = author.published_story("1")["id"], author.published_story("2")["id"]
     one, two = (author.create_edition(story)["edition"]["id"] for _ in range(2))
@@ -174,7 +174,7 @@ def everything_that_trades(author: Caller, buyer: Caller) -> list[Callable[[], A
     ]
 
 
-def everything_that_signs_in(person: Caller) -> list[Callable[[], Any]]:
+def everything_that_signs_in(person: ApiClient) -> list[Callable[[], Any]]:
     """What becomes of tokens and passwords, and a use that is noted."""
     token = another_token(person)
     leaver = join("leaver")
@@ -198,7 +198,7 @@ def statements_of(mutation: Callable[[], Any]) -> list[Statement]:
     return [statement for statement in statements if statement.locks]
 
 
-def test_every_mutation_locks_in_the_declared_order(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_every_mutation_locks_in_the_declared_order(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """A deadlock is impossible between transactions that lock the same tables in the same order."""
     seen: set[str] = set()
     for mutation in everything_that_writes(asha, bilal, chitra):
@@ -237,7 +237,7 @@ def test_every_step_of_sweeping_locks_in_the_declared_order(batch: int, monkeypa
 
 
 @pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])
-def test_a_view_holds_what_is_viewed_first(asha: Caller, bilal: Caller, policy: str) -> None:
+def test_a_view_holds_what_is_viewed_first(asha: ApiClient, bilal: ApiClient, policy: str) -> None:
     """Story, chapter, place: whoever deletes them takes them in this order too."""
     story = bilal.published_story()
     chapter = story["chapters"][0]["id"]
@@ -250,7 +250,7 @@ def test_a_view_holds_what_is_viewed_first(asha: Caller, bilal: Caller, policy: 
         assert [statement.locks for statement in statements][:3] == [*held, "reading_reading"]
 
 
-def test_editions_are_held_in_the_order_of_their_ids(asha: Caller, bilal: Caller) -> None:
+def test_editions_are_held_in_the_order_of_their_ids(asha: ApiClient, bilal: ApiClient) -> None:
     """Before anything else of an order is written, and before an order is cancelled."""
     story = asha.published_story()["id"]
     one, two = (asha.create_edition(story)["edition"]["id"] for _ in range(2))
@@ -261,7 +261,7 @@ def test_editions_are_held_in_the_order_of_their_ids(asha: Caller, bilal: Caller
         assert re.search("ORDER BY (1 ASC|edition.id) FOR NO KEY UPDATE", first.sql), first.sql
 
 
-def test_totals_are_locked_in_the_order_of_their_keys(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_totals_are_locked_in_the_order_of_their_keys(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Several slots are raised by one statement: in the order of subject, kind and slot."""
     several = 0
     for mutation in everything_that_writes(asha, bilal, chitra):

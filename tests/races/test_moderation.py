@@ -13,10 +13,11 @@ from backend.moderation import actions
 from backend.moderation.models import Report
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
-from tests.api import Caller
-from tests.moderating import make_moderator
-from tests.races.desk import assert_verified
+from tests import depth
+from tests.api import ApiClient
+from tests.api.moderation import make_moderator
 from tests.races.rivals import elsewhere, race, rounds
+from tests.races.rows import assert_verified
 from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +30,7 @@ def said(answer: Any) -> str:
     return answer.get("applied") or answer["code"]
 
 
-def whispers(author: Caller, count: int) -> list[uuid.UUID]:
+def whispers(author: ApiClient, count: int) -> list[uuid.UUID]:
     """So many whispers of one author."""
     made = [Whisper(author=author.person, text=f"{number}") for number in range(count)]
     Whisper.objects.bulk_create(made)
@@ -44,7 +45,7 @@ def patiently(send: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def moderators(person: Callable[[str], Caller]) -> list[Caller]:
+def moderators(person: Callable[[str], ApiClient]) -> list[ApiClient]:
     """Eight of them."""
     return [make_moderator(person(f"mod{number}")) for number in range(8)]
 
@@ -52,7 +53,7 @@ def moderators(person: Callable[[str], Caller]) -> list[Caller]:
 # --- One moderator at a time ------------------------------------------------------------------------------------
 
 
-def test_of_sixty_four_claims_one_wins(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+def test_of_sixty_four_claims_one_wins(asha: ApiClient, bilal: ApiClient, moderators: list[ApiClient]) -> None:
     """The others are told who has it."""
     report = bilal.report(asha.create_whisper()["whisper"]["id"])["report"]["id"]
     answers = race([partial(moderator.claim, report) for moderator in moderators * 8])
@@ -67,10 +68,13 @@ def test_of_sixty_four_claims_one_wins(asha: Caller, bilal: Caller, moderators: 
 
 
 @pytest.mark.parametrize("outcome", ["DISMISSED", "MARKED_NSFW", "REMOVED"])
-def test_claiming_against_settling(outcome: str, asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+def test_claiming_against_settling(
+    outcome: str, asha: ApiClient, bilal: ApiClient, moderators: list[ApiClient]
+) -> None:
     """One of the two happens; what the outcome does to the whisper happens exactly with it."""
-    ids = whispers(asha, 60)
-    reports = [bilal.report(to_id("Whisper", one))["report"]["id"] for one in ids[:40]]
+    count = depth.rounds(40, at_least=12)
+    ids = whispers(asha, count + 20)
+    reports = [bilal.report(to_id("Whisper", one))["report"]["id"] for one in ids[:count]]
     one, other = moderators[:2]
     answers = rounds(
         [
@@ -83,16 +87,16 @@ def test_claiming_against_settling(outcome: str, asha: Caller, bilal: Caller, mo
     settled = sum(pair[1] == "WRITTEN" for pair in answers)
     assert Report.objects.filter(status="RESOLVED", outcome=outcome).count() == settled
     assert Whisper.objects.filter(nsfw=True).count() == settled * (outcome == "MARKED_NSFW")
-    assert Whisper.objects.count() == 60 - settled * (outcome == "REMOVED")
+    assert Whisper.objects.count() == count + 20 - settled * (outcome == "REMOVED")
     assert_verified()
 
 
 def test_two_outcomes_for_reports_of_one_story(
-    asha: Caller, bilal: Caller, chitra: Caller, moderators: list[Caller]
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, moderators: list[ApiClient]
 ) -> None:
     """Two reports of one story are settled at once, while its author edits it: each write is there."""
     one, other = moderators[:2]
-    for number in range(15):
+    for number in range(depth.rounds(15, at_least=5)):
         story = asha.published_story(str(number))["id"]
         first, second = (caller.report(story)["report"]["id"] for caller in (bilal, chitra))
         marked, removed, edited = race(
@@ -109,10 +113,12 @@ def test_two_outcomes_for_reports_of_one_story(
     assert_verified()
 
 
-def test_a_story_is_taken_down_and_deleted_at_once(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+def test_a_story_is_taken_down_and_deleted_at_once(
+    asha: ApiClient, bilal: ApiClient, moderators: list[ApiClient]
+) -> None:
     """Both lock the story first, so neither waits for the other in a circle; and its report never points to nothing."""
     moderator = moderators[0]
-    stories = [asha.published_story(str(number))["id"] for number in range(25)]
+    stories = [asha.published_story(str(number))["id"] for number in range(depth.rounds(25, at_least=8))]
     reports = [bilal.report(story)["report"]["id"] for story in stories]
     answers = rounds(
         [
@@ -129,21 +135,24 @@ def test_a_story_is_taken_down_and_deleted_at_once(asha: Caller, bilal: Caller, 
 # --- One report at a time ---------------------------------------------------------------------------------------
 
 
-def test_the_same_report_sent_at_once_is_one(asha: Caller, bilal: Caller) -> None:
+def test_the_same_report_sent_at_once_is_one(asha: ApiClient, bilal: ApiClient) -> None:
     """Without any key: one is written, the other gets it back."""
-    ids = [to_id("Whisper", one) for one in whispers(asha, 25)]
+    ids = [to_id("Whisper", one) for one in whispers(asha, depth.rounds(25, at_least=10))]
     answers = rounds([lambda number: bilal.report(ids[number])] * 2, len(ids))
     for pair in answers:
         assert sorted(map(said, pair)) == ["NOOP", "WRITTEN"]
         assert len({answer["report"]["id"] for answer in pair}) == 1
-    assert Report.objects.count() == 25
+    assert Report.objects.count() == len(ids)
     assert_verified()
 
 
-def test_a_report_is_opened_again_beside_a_new_one(asha: Caller, bilal: Caller, moderators: list[Caller]) -> None:
+def test_a_report_is_opened_again_beside_a_new_one(
+    asha: ApiClient, bilal: ApiClient, moderators: list[ApiClient]
+) -> None:
     """Only one of the two is open afterwards."""
     moderator = moderators[0]
-    for one in whispers(asha, 15):
+    made = whispers(asha, depth.rounds(15, at_least=5))
+    for one in made:
         whisper = to_id("Whisper", one)
         first = bilal.report(whisper)["report"]["id"]
         moderator.resolve(first)
@@ -151,14 +160,14 @@ def test_a_report_is_opened_again_beside_a_new_one(asha: Caller, bilal: Caller, 
             [lambda first=first: moderator.reopen(first, "2"), lambda whisper=whisper: bilal.report(whisper)]
         )
         assert (said(opened), said(again)) in {("WRITTEN", "NOOP"), ("INVALID", "WRITTEN")}
-    assert Report.objects.exclude(status="RESOLVED").count() == 15
+    assert Report.objects.exclude(status="RESOLVED").count() == len(made)
     assert_verified()
 
 
 # --- Never more a day than is allowed ---------------------------------------------------------------------------
 
 
-def test_the_limit_is_passed_at_read_committed(asha: Caller, bilal: Caller, settings: Any) -> None:
+def test_the_limit_is_passed_at_read_committed(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
     """Two count what is there, neither sees the other's, both write: the anomaly that SERIALIZABLE is for."""
     settings.REPORTS_A_DAY = 1
     one, other = whispers(asha, 2)
@@ -171,7 +180,7 @@ def test_the_limit_is_passed_at_read_committed(asha: Caller, bilal: Caller, sett
     assert Report.objects.count() == 2
 
 
-def test_the_limit_holds_in_the_same_race(asha: Caller, bilal: Caller, settings: Any) -> None:
+def test_the_limit_holds_in_the_same_race(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
     """The one that commits later is run again, and counts the other one."""
     settings.REPORTS_A_DAY = 1
     one, other = (to_id("Whisper", whisper) for whisper in whispers(asha, 2))
@@ -184,7 +193,7 @@ def test_the_limit_holds_in_the_same_race(asha: Caller, bilal: Caller, settings:
 
 
 @pytest.mark.parametrize("limit", [1, 5])
-def test_the_limit_holds_for_many_at_once(asha: Caller, bilal: Caller, settings: Any, limit: int) -> None:
+def test_the_limit_holds_for_many_at_once(asha: ApiClient, bilal: ApiClient, settings: Any, limit: int) -> None:
     """Sixteen devices of one person: as many reports as are allowed, and every device has an answer in the end."""
     settings.REPORTS_A_DAY = limit
     ids = [to_id("Whisper", whisper) for whisper in whispers(asha, 16)]
@@ -194,7 +203,7 @@ def test_the_limit_holds_for_many_at_once(asha: Caller, bilal: Caller, settings:
     assert_verified()
 
 
-def test_people_do_not_stand_in_each_others_way(asha: Caller, person: Callable[[str], Caller]) -> None:
+def test_people_do_not_stand_in_each_others_way(asha: ApiClient, person: Callable[[str], ApiClient]) -> None:
     """Eight people report one whisper at once: each is served, at most after trying again."""
     whisper = to_id("Whisper", whispers(asha, 1)[0])
     people = [person(f"reader{number}") for number in range(8)]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
+from tests.races.cuttable_proxy import through_proxy
 from tests.races.rivals import PATIENCE_SECONDS, Rival, elsewhere, race, rounds
 from tests.races.rows import query, scalar
-from tests.races.wire import wired
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,8 +181,8 @@ def test_trying_again_after_a_cut_at_commit_has_two_effects() -> None:
         with transaction.atomic():
             run("INSERT INTO naive_effect VALUES (1)")
 
-    with wired() as wire:
-        wire.cut("after")
+    with through_proxy() as proxy:
+        proxy.cut("after")
         with pytest.raises(OperationalError):
             write()
         write()

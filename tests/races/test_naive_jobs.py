@@ -1,11 +1,13 @@
 """Why a job moves its mark in the transaction that tells followers: ways that look as good, seen to tell somebody twice."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
 from django.db import connection, transaction
 
-from tests.races.rivals import race
+from tests import depth
+from tests.races.rivals import PATIENCE_SECONDS, race
 from tests.races.rows import query
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,19 +119,20 @@ def test_a_mark_that_is_moved_with_them_is_not(job: Callable[[Callable[[], None]
     assert once_killed(job) == {1}
 
 
-def seen_by_two(job: Callable[[Callable[[], None]], None], rounds: int) -> set[int]:
+def seen_by_two(job: Callable[[Callable[[], None]], None], rounds: int, step: Callable[[], None] = nothing) -> set[int]:
     """The worst of several rounds in which two workers do the job at once."""
     worst: set[int] = set()
     for _ in range(rounds):
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE naive_told")
         move(0)
-        race([lambda: job(nothing)] * 2)
+        race([lambda: job(step)] * 2)
         worst |= times()
     return worst
 
 
 def test_two_workers_need_the_mark_held() -> None:
     """Without, both tell the same batch; with it, one waits."""
-    assert max(seen_by_two(marked_at_once_unlocked, 30)) > 1
-    assert seen_by_two(marked_at_once_held, 30) == {1}
+    both_have_looked = threading.Barrier(2)
+    assert seen_by_two(marked_at_once_unlocked, 1, lambda: both_have_looked.wait(PATIENCE_SECONDS)) == {2}
+    assert seen_by_two(marked_at_once_held, depth.rounds(30, at_least=8)) == {1}

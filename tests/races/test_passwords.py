@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 from backend.people.models import AccessToken
-from tests.api import PASSWORD, Caller, join
-from tests.races.rivals import race
+from tests import depth
+from tests.api import PASSWORD, ApiClient, join
+from tests.races.rivals import Rival, race
+from tests.races.statements import before
 
 SIGN_IN = (
     "mutation ($h: String!, $p: String!) { signIn(handle: $h, password: $p) { __typename ... on SignSuccess { token } "
@@ -15,15 +17,15 @@ SIGN_IN = (
 NEW = "another good password"
 
 
-def sign_in(who: Caller, password: str) -> Any:
+def sign_in(who: ApiClient, password: str) -> Any:
     """The answer to a sign-in on another device."""
-    return Caller().ask(SIGN_IN, h=who.person.handle, p=password)["signIn"]
+    return ApiClient().ask(SIGN_IN, h=who.person.handle, p=password)["signIn"]
 
 
 def test_no_token_of_the_old_password_outlives_the_change(transactional_db: None) -> None:
     """Who signs in meanwhile gets a token that the change revokes, or none; only the one that changed it is left."""
     outcomes = set()
-    for attempt in range(12):
+    for attempt in range(depth.rounds(12, at_least=4)):
         asha = join(f"asha{attempt}")
         changed, signed_in = race(
             [
@@ -38,12 +40,22 @@ def test_no_token_of_the_old_password_outlives_the_change(transactional_db: None
         assert asha.ask("{ viewer { handle } }")["viewer"] == {"handle": asha.person.handle}
 
 
+def test_a_change_waits_for_who_is_signing_in(transactional_db: None) -> None:
+    """The password that let them in is held until their token is there: so the change finds it, and revokes it."""
+    asha, changes = join("asha"), list[Rival]()
+    change = lambda: changes.append(Rival(partial(asha.change_password, PASSWORD, NEW)).until_it_waits())  # noqa: E731
+    with before('INSERT INTO "people_accesstoken"', change):
+        assert sign_in(asha, PASSWORD)["__typename"] == "SignSuccess"
+    assert changes[0].result()["__typename"] == "PasswordSuccess"
+    assert AccessToken.objects.filter(account_id=asha.person.pk).count() == 1
+
+
 def test_of_two_changes_one_wins(transactional_db: None) -> None:
     """The other one named a password that is not the present one any more, and its device is signed out."""
-    for attempt in range(6):
+    for attempt in range(depth.rounds(6, at_least=3)):
         asha = join(f"asha{attempt}")
         token = sign_in(asha, PASSWORD)["token"]
-        phone = Caller(token, asha.person)
+        phone = ApiClient(token, asha.person)
         answers = race(
             [partial(asha.change_password, PASSWORD, NEW), partial(phone.change_password, PASSWORD, NEW + "!")]
         )

@@ -10,26 +10,27 @@ import pytest
 from backend.engine.errors import Conflict
 from backend.engine.idempotency import Outcome
 from backend.stories.models import Story, StoryStatus
-from tests.api import Caller
-from tests.races.desk import Answer, Desk, assert_verified, desks, told, word, words
+from tests import depth
+from tests.api import ApiClient
+from tests.races.authored_story import Answer, AuthoredStory, authored_stories, told, word, words
 from tests.races.rivals import Rival, elsewhere, race, rounds
-from tests.races.rows import query, scalar
+from tests.races.rows import assert_verified, query, scalar
 from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Write = Callable[[Desk, int], Outcome]
+Write = Callable[[AuthoredStory, int], Outcome]
 KEPT = 'INSERT INTO "stories_revision"'
 """The statement of every edit that comes when its story is locked and not yet committed."""
 
 WRITES: dict[str, Write] = {
-    "title": lambda desk, seen: desk.edit(seen, title="Another title"),
-    "summary": lambda desk, seen: desk.edit(seen, merge=True, summary="Another summary"),
-    "body": lambda desk, seen: desk.write(desk.order()[0], 1, body="Another body."),
-    "append": lambda desk, seen: desk.append(),
-    "reorder": lambda desk, seen: desk.reorder(desk.order()[::-1], seen),
-    "delete chapter": lambda desk, seen: desk.drop(desk.order()[0], 1),
-    "restore": lambda desk, seen: desk.restore(desk.revisions()[0].pk, seen),
+    "title": lambda authored, seen: authored.edit(seen, title="Another title"),
+    "summary": lambda authored, seen: authored.edit(seen, merge=True, summary="Another summary"),
+    "body": lambda authored, seen: authored.write(authored.order()[0], 1, body="Another body."),
+    "append": lambda authored, seen: authored.append(),
+    "reorder": lambda authored, seen: authored.reorder(authored.order()[::-1], seen),
+    "delete chapter": lambda authored, seen: authored.drop(authored.order()[0], 1),
+    "restore": lambda authored, seen: authored.restore(authored.revisions()[0].pk, seen),
 }
 COLLIDES_OVER = dict.fromkeys(WRITES, "chapters") | {
     "title": "title",
@@ -39,11 +40,11 @@ COLLIDES_OVER = dict.fromkeys(WRITES, "chapters") | {
 }
 
 
-def edited(caller: Caller) -> Desk:
+def edited(caller: ApiClient) -> AuthoredStory:
     """A draft of two chapters at version 2, whose title has a history."""
-    desk = Desk.of(caller.person, "One.", "Two.")
-    desk.edit(1, title="A better title")
-    return desk
+    authored = AuthoredStory.of(caller.person, "One.", "Two.")
+    authored.edit(1, title="A better title")
+    return authored
 
 
 def while_it_is_held(held: Callable[[], Outcome], late: Callable[[], Outcome]) -> tuple[Outcome, Answer]:
@@ -55,39 +56,39 @@ def while_it_is_held(held: Callable[[], Outcome], late: Callable[[], Outcome]) -
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_publisher_who_waited_for_a_write_is_told_of_it(asha: Caller, name: str) -> None:
+def test_a_publisher_who_waited_for_a_write_is_told_of_it(asha: ApiClient, name: str) -> None:
     """They had not seen it, so nothing is published."""
-    desk = edited(asha)
-    _, answer = while_it_is_held(lambda: WRITES[name](desk, 2), lambda: desk.publish(2))
+    authored = edited(asha)
+    _, answer = while_it_is_held(lambda: WRITES[name](authored, 2), lambda: authored.publish(2))
     assert isinstance(answer, Conflict)
     assert [overlap.path for overlap in answer.overlaps] == [COLLIDES_OVER[name]]
     assert (answer.current.version, answer.current.status) == (3, StoryStatus.DRAFT)
-    assert (desk.row().status, desk.row().version) == (StoryStatus.DRAFT, 3)
+    assert (authored.row().status, authored.row().version) == (StoryStatus.DRAFT, 3)
     assert_verified()
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_that_waited_for_a_publisher_comes_after(asha: Caller, name: str) -> None:
+def test_a_write_that_waited_for_a_publisher_comes_after(asha: ApiClient, name: str) -> None:
     """It is published as it was seen, and then written: an edit does not read whether a story is published."""
-    desk = edited(asha)
-    published, answer = while_it_is_held(lambda: desk.publish(2), lambda: WRITES[name](desk, 2))
+    authored = edited(asha)
+    published, answer = while_it_is_held(lambda: authored.publish(2), lambda: WRITES[name](authored, 2))
     assert words([published, answer]) == (["MERGED", "WRITTEN"] if name == "summary" else ["WRITTEN"] * 2)
     seen = published.rows["story"]
     assert isinstance(seen, Story)
     assert (seen.version, seen.title, seen.chapters_changed, seen.texts_changed) == (3, "A better title", 1, 1)
-    assert (desk.row().status, desk.row().version) == (StoryStatus.PUBLISHED, 4)
+    assert (authored.row().status, authored.row().version) == (StoryStatus.PUBLISHED, 4)
     assert_verified()
 
 
-def test_two_hundred_times_what_is_published_is_what_the_publisher_saw(asha: Caller) -> None:
+def test_again_and_again_what_is_published_is_what_the_publisher_saw(asha: ApiClient) -> None:
     """Both at once: either it was published as the first write after it was seen, or it was not published."""
-    drafts = desks(asha.person, 200, "One.", "Two.")
+    drafts = authored_stories(asha.person, depth.rounds(200, at_least=48), "One.", "Two.")
     names = [name for name in WRITES if name != "restore"]
     write = lambda number: told(lambda: WRITES[names[number % len(names)]](drafts[number], 1))  # noqa: E731
     results = rounds([lambda number: told(lambda: drafts[number].publish(1)), write], len(drafts))
     assert {word(answer) for _, answer in results} <= {"WRITTEN", "MERGED"}
-    for desk, (published, _) in zip(drafts, results, strict=True):
-        row = desk.row()
+    for authored, (published, _) in zip(drafts, results, strict=True):
+        row = authored.row()
         if word(published) == "WRITTEN":
             assert (row.status, row.status_changed, row.version) == (StoryStatus.PUBLISHED, 2, 3)
         else:
@@ -97,13 +98,13 @@ def test_two_hundred_times_what_is_published_is_what_the_publisher_saw(asha: Cal
 
 
 @pytest.mark.parametrize("is_published", [False, True])
-def test_of_publishing_and_unpublishing_the_later_one_is_told(asha: Caller, is_published: bool) -> None:
+def test_of_publishing_and_unpublishing_the_later_one_is_told(asha: ApiClient, is_published: bool) -> None:
     """Before the first has committed it is so already, and nobody waits; afterwards it is so no more."""
-    desk, early = Desk.of(asha.person), list[Answer]()
+    authored, early = AuthoredStory.of(asha.person), list[Answer]()
     seen = 2 if is_published else 1
-    move, other = (desk.unpublish, desk.publish) if is_published else (desk.publish, desk.unpublish)
+    move, other = (authored.unpublish, authored.publish) if is_published else (authored.publish, authored.unpublish)
     if is_published:
-        desk.publish(1)
+        authored.publish(1)
     with before(KEPT, lambda: early.append(elsewhere(lambda: told(lambda: other(seen))))):
         assert word(move(seen)) == "WRITTEN"
     late = told(lambda: other(seen))
@@ -114,35 +115,35 @@ def test_of_publishing_and_unpublishing_the_later_one_is_told(asha: Caller, is_p
     assert_verified()
 
 
-def test_publishing_and_unpublishing_take_turns(asha: Caller) -> None:
+def test_publishing_and_unpublishing_take_turns(asha: ApiClient) -> None:
     """Four who publish and four who unpublish, each as they last saw it: by turns, and counted once each."""
-    desk = Desk.of(asha.person)
+    authored = AuthoredStory.of(asha.person)
 
     def walk(move: Callable[[int], Outcome]) -> int:
         seen, done = 1, 0
-        for _ in range(25):
+        for _ in range(depth.rounds(25, at_least=10)):
             answer = told(partial(move, seen))
             row: Any = answer.rows["story"] if isinstance(answer, Outcome) else answer.current  # type: ignore[attr-defined]
             seen, done = row.version, done + (word(answer) == "WRITTEN")
         return done
 
-    done = race([partial(walk, move) for move in (desk.publish, desk.unpublish) for _ in range(4)])
-    history = [kept.values["status"] for kept in desk.revisions()]
-    assert all(one != other for one, other in pairwise([*history, desk.row().status]))
+    done = race([partial(walk, move) for move in (authored.publish, authored.unpublish) for _ in range(4)])
+    history = [kept.values["status"] for kept in authored.revisions()]
+    assert all(one != other for one, other in pairwise([*history, authored.row().status]))
     assert history[0] == StoryStatus.DRAFT
-    assert len(history) == sum(done) == desk.row().version - 1
+    assert len(history) == sum(done) == authored.row().version - 1
     assert scalar("SELECT sum(count) FROM people_persontally WHERE kind = 'stories'") == sum(done[:4]) - sum(done[4:])
     assert_verified()
 
 
 @pytest.mark.parametrize("is_published", [False, True])
-def test_so_already_is_said_only_of_what_is_so(asha: Caller, is_published: bool) -> None:
+def test_so_already_is_said_only_of_what_is_so(asha: ApiClient, is_published: bool) -> None:
     """Also when the version that a client guessed comes to be between the write and the look for its reason."""
-    desk = Desk.of(asha.person)
+    authored = AuthoredStory.of(asha.person)
     seen = 2 if is_published else 1
-    move = desk.unpublish if is_published else desk.publish
+    move = authored.unpublish if is_published else authored.publish
     if is_published:
-        desk.publish(1)
-    with before("SELECT story", lambda: elsewhere(lambda: desk.edit(seen, title="Another"))):
+        authored.publish(1)
+    with before("SELECT story", lambda: elsewhere(lambda: authored.edit(seen, title="Another"))):
         assert word(told(lambda: move(seen + 1))) == "CONFLICT"
-    assert query("SELECT status, version FROM stories_story") == [(desk.row().status, seen + 1)]
+    assert query("SELECT status, version FROM stories_story") == [(authored.row().status, seen + 1)]

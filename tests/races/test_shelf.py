@@ -3,14 +3,14 @@
 import pytest
 
 from backend.stories.models import Chapter, Shelf, Story
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.races.rivals import Rival, lost, race, won
 from tests.races.rows import assert_sound, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_of_eight_creates_on_one_version_exactly_one_wins(asha: Caller) -> None:
+def test_of_eight_creates_on_one_version_exactly_one_wins(asha: ApiClient) -> None:
     """The losers leave no story and no chapter behind, and are told the shelf's state."""
     results = race([lambda: asha.create_story("0", chapters=3)] * 8)
     assert len(won(results)) == 1
@@ -20,7 +20,7 @@ def test_of_eight_creates_on_one_version_exactly_one_wins(asha: Caller) -> None:
     assert (Shelf.objects.get().version, Shelf.objects.get().story_count) == (1, 1)
 
 
-def test_losers_who_rebase_all_get_their_story(asha: Caller) -> None:
+def test_losers_who_rebase_all_get_their_story(asha: ApiClient) -> None:
     """Eight devices that try again on top of what they are told end with eight stories and eight versions."""
 
     def stubborn(title: str) -> str:
@@ -37,7 +37,7 @@ def test_losers_who_rebase_all_get_their_story(asha: Caller) -> None:
     assert (Shelf.objects.get().version, Shelf.objects.get().story_count) == (8, 8)
 
 
-def test_of_eight_who_publish_exactly_one_wins(asha: Caller) -> None:
+def test_of_eight_who_publish_exactly_one_wins(asha: ApiClient) -> None:
     """A story is published, and counted, once."""
     story = asha.create_story("0")["story"]["id"]
     results = race([lambda: asha.publish(story)] * 8)
@@ -48,7 +48,7 @@ def test_of_eight_who_publish_exactly_one_wins(asha: Caller) -> None:
     assert_sound()
 
 
-def test_a_story_that_is_being_published_is_not_seen_half_done(asha: Caller, bilal: Caller) -> None:
+def test_a_story_that_is_being_published_is_not_seen_half_done(asha: ApiClient, bilal: ApiClient) -> None:
     """Whoever views a story while it is being published views a draft or a published story, and counts accordingly."""
     story = asha.create_story("0")["story"]["id"]
     publisher = Rival(lambda: asha.publish(story))

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import connection
 
 from backend.engine import deadline
-from tests.api import Caller
+from tests.api import ApiClient
+from tests.races.cuttable_proxy import CuttableProxy, through_proxy
 from tests.races.rows import assert_sound, query
 from tests.races.statements import before
-from tests.races.wire import Wire, wired
 from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,14 +32,14 @@ def little_patience(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.REQUEST_SECONDS = 1
     monkeypatch.setattr(deadline, "CANCEL_SECONDS", 0.2)
     monkeypatch.setattr(deadline, "SILENT_SECONDS", 1.0)
-    monkeypatch.setattr(deadline, "COMMIT_SECONDS", 3.0)
+    monkeypatch.setattr(deadline, "COMMIT_SECONDS", 1.5)
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def proxy() -> Iterator[CuttableProxy]:
     """What leads to the database."""
-    with wired() as wire:
-        yield wire
+    with through_proxy() as proxy:
+        yield proxy
 
 
 def told(answer: Any) -> tuple[str, str]:
@@ -48,61 +48,63 @@ def told(answer: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("pattern", ["people_accesstoken", "INSERT INTO .*social_relationship"])
-def test_nothing_is_written_when_no_answer_comes(asha: Caller, bilal: Caller, wire: Wire, pattern: str) -> None:
+def test_nothing_is_written_when_no_answer_comes(
+    asha: ApiClient, bilal: ApiClient, proxy: CuttableProxy, pattern: str
+) -> None:
     """Neither to the question who asks, nor in the middle of the write; and all is well as soon as it speaks again."""
     key = str(uuid.uuid4())
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
-    with before(pattern, wire.fall_silent):
+    with before(pattern, proxy.fall_silent):
         assert told(asha.follow(bilal, "0", key)) == BUSY
     assert connection.connection is None or connection.connection.closed
-    wire.speak()
+    proxy.speak()
     assert asha.follow(bilal, "0", key)["applied"] == "WRITTEN"
     assert_sound()
 
 
-def test_a_read_is_given_up_too(asha: Caller, wire: Wire) -> None:
+def test_a_read_is_given_up_too(asha: ApiClient, proxy: CuttableProxy) -> None:
     """One error and no data."""
     asha.ask("{ viewer { handle } }")
-    wire.fall_silent()
+    proxy.fall_silent()
     answer = asha.post("{ viewer { handle } }")
     assert answer["data"] is None
     assert told(answer["errors"][0]["extensions"]) == BUSY
-    wire.speak()
+    proxy.speak()
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
 
 
-def test_of_a_commit_that_is_not_answered_nobody_knows(asha: Caller, bilal: Caller, wire: Wire) -> None:
+def test_of_a_commit_that_is_not_answered_nobody_knows(asha: ApiClient, bilal: ApiClient, proxy: CuttableProxy) -> None:
     """So the key decides, as after a cut."""
     key = str(uuid.uuid4())
-    wire.cut("unanswered")
+    proxy.cut("unanswered")
     assert told(asha.follow(bilal, "0", key)) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
-    wire.speak()
+    proxy.speak()
     assert asha.follow(bilal, "0", key)["applied"] == "REPLAYED"
     assert query("SELECT low_version, high_version FROM social_relationship") == [(1, 1)]
 
 
-def test_a_refusal_that_cannot_be_rolled_back_is_busy(asha: Caller, bilal: Caller, wire: Wire) -> None:
+def test_a_refusal_that_cannot_be_rolled_back_is_busy(asha: ApiClient, bilal: ApiClient, proxy: CuttableProxy) -> None:
     """The conflict is told the next time."""
     asha.follow(bilal, "0")
-    wire.cut("unanswered", ROLLBACK)
+    proxy.cut("unanswered", ROLLBACK)
     assert told(asha.unfollow(bilal, "0")) == BUSY
-    wire.speak()
+    proxy.speak()
     assert asha.unfollow(bilal, "0")["__typename"] == "ConflictError"
 
 
 def test_a_server_over_it_is_alive_and_tells_all_to_come_back(
-    served_database: str, monkeypatch: pytest.MonkeyPatch, asha: Caller
+    served_database: str, monkeypatch: pytest.MonkeyPatch, asha: ApiClient
 ) -> None:
     """Those it has begun with, and those for whom it never had a place."""
     monkeypatch.setenv("REQUEST_SECONDS", "1")
-    wire = Wire()
+    proxy = CuttableProxy()
     place = urlparse(served_database)
-    through = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@{quote(str(wire.folder), safe='')}:5432")
+    through = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@{quote(str(proxy.folder), safe='')}:5432")
 
     with serving(through.geturl(), workers=1) as (address, _process):
         asked = caller(address, asha.token)
         assert asked()[0] == 200
-        wire.fall_silent()
+        proxy.fall_silent()
         with ThreadPoolExecutor(3 * settings.THREADS) as clients:
             waiting = [clients.submit(asked) for _ in range(3 * settings.THREADS)]
             assert get(address, "/healthz")[0] == 200
@@ -110,9 +112,9 @@ def test_a_server_over_it_is_alive_and_tells_all_to_come_back(
         assert {told(answer["errors"][0]["extensions"]) for _, answer in answers} == {BUSY}
         assert Counter(status for status, _ in answers) == {200: settings.THREADS, 503: 2 * settings.THREADS}
         assert get(address, "/readyz")[0] == 503
-        wire.speak()
+        proxy.speak()
         assert asked() == (200, {"data": {"viewer": {"handle": "asha"}}})
-    wire.close()
+    proxy.close()
 
 
 def caller(address: str, token: str | None) -> Callable[[], tuple[int, Any]]:

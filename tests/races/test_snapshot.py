@@ -9,7 +9,8 @@ import pytest
 from backend.engine.transactions import snapshot
 from backend.people.models import Person, PersonTally
 from backend.social.models import Relationship
-from tests.api import Caller
+from tests import depth
+from tests.api import ApiClient
 from tests.races.rivals import elsewhere, race
 from tests.races.rows import crowd
 from tests.races.statements import before, recorded
@@ -31,14 +32,14 @@ query {
 """
 
 
-def changes(asha: Caller, bilal: Caller) -> None:
+def changes(asha: ApiClient, bilal: ApiClient) -> None:
     """Something new in every part of the profile."""
     assert asha.follow(bilal)["applied"] == "WRITTEN"
     assert bilal.update_profile({"name": "Bilal the new"}, "1")["applied"] == "WRITTEN"
     asha.record_view(bilal.published_story()["id"])
 
 
-def test_an_answer_shows_one_moment(asha: Caller, bilal: Caller) -> None:
+def test_an_answer_shows_one_moment(asha: ApiClient, bilal: ApiClient) -> None:
     """A rival who changes every part of it after the first statement is not seen at all; the next answer is all new."""
     with recorded() as statements:
         old = asha.ask(PROFILE)["person"]
@@ -52,7 +53,7 @@ def test_an_answer_shows_one_moment(asha: Caller, bilal: Caller) -> None:
 
 
 @pytest.mark.parametrize("statement", range(2, 8))
-def test_counts_and_lists_agree_at_every_statement(asha: Caller, bilal: Caller, statement: int) -> None:
+def test_counts_and_lists_agree_at_every_statement(asha: ApiClient, bilal: ApiClient, statement: int) -> None:
     """A follower who comes in the middle is either counted and listed or neither."""
     acts: list[Callable[[], Any]] = [lambda: None] * (statement - 1)
     with before("", *acts, lambda: elsewhere(lambda: asha.follow(bilal))):
@@ -62,7 +63,7 @@ def test_counts_and_lists_agree_at_every_statement(asha: Caller, bilal: Caller, 
     assert asha.relationship(bilal)["following"]
 
 
-def test_two_fields_of_one_query_agree(asha: Caller, bilal: Caller) -> None:
+def test_two_fields_of_one_query_agree(asha: ApiClient, bilal: ApiClient) -> None:
     """The same thing asked for twice in one operation is the same thing."""
     nothing: list[Callable[[], Any]] = [lambda: None] * 3
     with before("", *nothing, lambda: elsewhere(lambda: changes(asha, bilal))):
@@ -72,7 +73,7 @@ def test_two_fields_of_one_query_agree(asha: Caller, bilal: Caller) -> None:
 
 def test_a_total_and_its_rows_agree_while_people_follow() -> None:
     """In every snapshot the total equals the rows, not only when all is quiet."""
-    star, *fans = crowd(151)
+    star, *fans = crowd(1 + depth.rounds(150, at_least=45))
     failed = threading.Event()
 
     def watch() -> set[int]:

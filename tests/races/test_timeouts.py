@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.races.rivals import Rival, elsewhere
 from tests.races.rows import everything, query
 
@@ -22,7 +22,7 @@ def hurried(setting: str, work: Callable[[], Any]) -> Any:
 
 @pytest.mark.parametrize("setting", ["lock_timeout", "statement_timeout"])
 @pytest.mark.parametrize("keyed", [False, True], ids=["no key", "key"])
-def test_a_lock_that_is_not_had_in_time_is_busy(asha: Caller, bilal: Caller, setting: str, keyed: bool) -> None:
+def test_a_lock_that_is_not_had_in_time_is_busy(asha: ApiClient, bilal: ApiClient, setting: str, keyed: bool) -> None:
     """Whoever holds the row may be stuck; others are told to come back."""
     key = str(uuid.uuid4()) if keyed else None
     asha.follow(bilal)
@@ -36,7 +36,7 @@ def test_a_lock_that_is_not_had_in_time_is_busy(asha: Caller, bilal: Caller, set
     assert asha.unfollow(bilal, "1", key)["applied"] == "WRITTEN"
 
 
-def test_who_waits_long_enough_gets_the_lock(asha: Caller, bilal: Caller) -> None:
+def test_who_waits_long_enough_gets_the_lock(asha: ApiClient, bilal: ApiClient) -> None:
     """Waiting is not a conflict: what was held and not changed is written."""
     asha.follow(bilal)
     with transaction.atomic():

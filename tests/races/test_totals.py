@@ -6,11 +6,13 @@ from django.db import transaction
 from backend.engine.versions import Expected
 from backend.people.models import Person
 from resolvers import social
+from tests import depth
 from tests.races.rivals import Rival, race, rounds, said
 from tests.races.rows import assert_sound, crowd, query, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+PAIRS = depth.rounds(500, at_least=64)
 TOTAL = "SELECT coalesce(sum(count), 0) FROM people_persontally WHERE kind = %s"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
@@ -19,14 +21,14 @@ def follow(me: Person, them: Person) -> str:
     return said(lambda: social.follow(me, person=them.pk, expect=Expected(0), key=None))
 
 
-def test_five_hundred_pairs_follow_each_other_at_once() -> None:
+def test_many_pairs_follow_each_other_at_once() -> None:
     """Mutual follows commute: each side says 0 and both are written, with no conflict and no deadlock."""
-    people, deadlocks = crowd(1_000), scalar(DEADLOCKS)
+    people, deadlocks = crowd(2 * PAIRS), scalar(DEADLOCKS)
     pairs = list(zip(people[::2], people[1::2], strict=True))
-    results = rounds([lambda n: follow(*pairs[n]), lambda n: follow(*pairs[n][::-1])], 500)
-    assert results == [["WRITTEN", "WRITTEN"]] * 500
+    results = rounds([lambda n: follow(*pairs[n]), lambda n: follow(*pairs[n][::-1])], PAIRS)
+    assert results == [["WRITTEN", "WRITTEN"]] * PAIRS
     assert set(query("SELECT low_version, high_version FROM social_relationship")) == {(2, 2)}
-    assert scalar(TOTAL, "followers") == scalar(TOTAL, "following") == 1_000
+    assert scalar(TOTAL, "followers") == scalar(TOTAL, "following") == 2 * PAIRS
     assert scalar(DEADLOCKS) == deadlocks
     assert_sound()
 
@@ -52,18 +54,18 @@ def test_of_two_who_wait_for_one_row_the_second_follow_still_counts(first: int) 
     assert_sound()
 
 
-def test_five_hundred_people_follow_one() -> None:
+def test_many_people_follow_one() -> None:
     """Somebody popular is no bottleneck of conflicts, and the total misses nobody."""
-    star, *fans = crowd(501)
+    star, *fans = crowd(PAIRS + 1)
     deadlocks = scalar(DEADLOCKS)
 
     def follow_all(some: list[Person]) -> list[str]:
         return [follow(fan, star) for fan in some]
 
     results = race([lambda n=n: follow_all(fans[n::16]) for n in range(16)])
-    assert [answer for some in results for answer in some] == ["WRITTEN"] * 500
-    assert scalar(TOTAL, "followers") == 500
-    assert scalar("SELECT count(*) FROM follow WHERE followee_id = %s", star.pk) == 500
+    assert [answer for some in results for answer in some] == ["WRITTEN"] * PAIRS
+    assert scalar(TOTAL, "followers") == PAIRS
+    assert scalar("SELECT count(*) FROM follow WHERE followee_id = %s", star.pk) == PAIRS
     assert scalar(DEADLOCKS) == deadlocks
     assert_sound()
 

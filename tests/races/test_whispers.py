@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from backend.moderation.models import Report
 from backend.whispers import policy
 from backend.whispers.models import Flag, PolicyWord, Whisper
-from tests.api import Caller
-from tests.moderating import make_moderator, screen_for
-from tests.races.desk import assert_verified
+from tests import depth
+from tests.api import ApiClient
+from tests.api.moderation import make_moderator, screen_for
 from tests.races.rivals import Rival, elsewhere, race, rounds, until
-from tests.races.rows import scalar
+from tests.races.rows import assert_verified, scalar
 from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,9 +24,9 @@ def said(answer: Any) -> str:
     return answer.get("applied") or answer["code"]
 
 
-def test_a_policy_holds_for_each_whisper_that_begins_after_its_change(asha: Caller, bilal: Caller) -> None:
+def test_a_policy_holds_for_each_whisper_that_begins_after_its_change(asha: ApiClient, bilal: ApiClient) -> None:
     """While four people whisper, a word comes and goes: whoever begins after a change, and ends before the next, meets it."""
-    changes = 12
+    changes = depth.rounds(12, at_least=4)
     told = begun = 0
     seen: list[tuple[int, int, bool]] = []
 
@@ -41,7 +41,7 @@ def test_a_policy_holds_for_each_whisper_that_begins_after_its_change(asha: Call
             told = number
             until(lambda number=number: sum(one[0] == number for one in list(seen)) >= 3, "whispers in between")
 
-    def whisper(caller: Caller) -> None:
+    def whisper(caller: ApiClient) -> None:
         while told < changes:
             before_it = told
             found = caller.create_whisper("A scam?")["report"] is not None
@@ -56,7 +56,7 @@ def test_a_policy_holds_for_each_whisper_that_begins_after_its_change(asha: Call
     assert_verified()
 
 
-def test_a_change_that_is_not_committed_holds_for_nobody(asha: Caller) -> None:
+def test_a_change_that_is_not_committed_holds_for_nobody(asha: ApiClient) -> None:
     """Nor does one that is taken back; and nobody waits for it."""
     asha.create_whisper("A scam")
     number = policy.current().number
@@ -70,7 +70,7 @@ def test_a_change_that_is_not_committed_holds_for_nobody(asha: Caller) -> None:
     assert asha.create_whisper("A scam")["report"] is not None
 
 
-def test_a_process_that_was_not_there_learns_of_it(asha: Caller) -> None:
+def test_a_process_that_was_not_there_learns_of_it(asha: ApiClient) -> None:
     """It asks for one number: that is raised by whoever changes the policy, in psql too."""
     screen_for("FLAG", "gore")
     assert asha.create_whisper("scam")["whisper"]["nsfw"] is False
@@ -90,7 +90,7 @@ def test_changes_at_the_same_time_all_count() -> None:
     assert sorted(policy.current().words) == list("abcdefgh")
 
 
-def test_of_eight_deletions_one_happens(asha: Caller) -> None:
+def test_of_eight_deletions_one_happens(asha: ApiClient) -> None:
     """The others are told when it went."""
     whisper = asha.create_whisper()["whisper"]["id"]
     answers = race([lambda: asha.delete_whisper(whisper)] * 8)
@@ -99,7 +99,7 @@ def test_of_eight_deletions_one_happens(asha: Caller) -> None:
     assert_verified()
 
 
-def test_a_report_that_waited_for_a_deletion_finds_nothing(asha: Caller, bilal: Caller) -> None:
+def test_a_report_that_waited_for_a_deletion_finds_nothing(asha: ApiClient, bilal: ApiClient) -> None:
     """It comes while the whisper is being deleted."""
     whisper = asha.create_whisper()["whisper"]["id"]
     late: list[Rival] = []
@@ -112,7 +112,7 @@ def test_a_report_that_waited_for_a_deletion_finds_nothing(asha: Caller, bilal: 
     assert_verified()
 
 
-def test_a_deletion_that_waited_for_a_report_resolves_it(asha: Caller, bilal: Caller) -> None:
+def test_a_deletion_that_waited_for_a_report_resolves_it(asha: ApiClient, bilal: ApiClient) -> None:
     """It comes while the whisper is being reported."""
     whisper = asha.create_whisper()["whisper"]["id"]
     late: list[Rival] = []
@@ -128,10 +128,10 @@ def test_a_deletion_that_waited_for_a_report_resolves_it(asha: Caller, bilal: Ca
 
 @pytest.mark.parametrize("outcome", ["REMOVED", "MARKED_NSFW", "DISMISSED"])
 def test_deleting_reporting_and_settling_at_once_leave_nothing_half_done(
-    outcome: str, asha: Caller, bilal: Caller, chitra: Caller, person: Callable[[str], Caller]
+    outcome: str, asha: ApiClient, bilal: ApiClient, chitra: ApiClient, person: Callable[[str], ApiClient]
 ) -> None:
-    """Forty whispers: the author deletes each, somebody reports it, a moderator settles an earlier report."""
-    count, moderator = 40, make_moderator(person("mina"))
+    """Some whispers: the author deletes each, somebody reports it, a moderator settles an earlier report."""
+    count, moderator = depth.rounds(40, at_least=10), make_moderator(person("mina"))
     screen_for("REPORT", "scam")
     made = [asha.create_whisper(f"A scam {number}") for number in range(count)]
     whispers = [one["whisper"]["id"] for one in made]

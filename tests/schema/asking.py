@@ -4,11 +4,11 @@ import uuid
 from typing import Any
 
 from schema.nodes import to_id
-from tests.api import PASSWORD, Caller
-from tests.schema import mutations
-from tests.schema.scene import MISSING, Row, Scene, between, key_in, kind_of, to_shelf
+from tests.api import PASSWORD, ApiClient
+from tests.schema import mutation_fixture
+from tests.schema.access_fixture import MISSING, AccessFixture, Row, between, key_in, kind_of, to_shelf
 
-DOCUMENTS = {**mutations.MUTATIONS, "signOut": "mutation { signOut }"}
+DOCUMENTS = {**mutation_fixture.MUTATIONS, "signOut": "mutation { signOut }"}
 PATCHES = {"updateStory": {"title": "New"}, "updateChapter": {"title": "New"}}
 CHAPTER = {"title": "One", "body": "Text."}
 PLAIN: dict[str, dict[str, Any]] = {
@@ -32,7 +32,7 @@ MORE: dict[str, dict[str, Any]] = {
 """Arguments beside the id."""
 
 
-def sent(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
+def sent(scene: AccessFixture, row: Row, viewer: str) -> dict[str, Any]:
     """The arguments with which this viewer calls the row's mutation on the row's thing, at its present version."""
     name, caller = row.what, scene.callers[viewer]
     if name == "signUp":
@@ -40,14 +40,14 @@ def sent(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
     if name == "signIn":
         return {"handle": "the-stranger" if caller.person is None else caller.person.handle, "password": PASSWORD}
     arguments = {**(PLAIN[name] if name in PLAIN else _about(scene, row, scene.ids[row.names[0]](caller)))}
-    if name in mutations.CONDITIONED:
+    if name in mutation_fixture.CONDITIONED:
         arguments["expect"] = {"version": _version(scene, row, caller)}
-    if name in mutations.KEYED:
+    if name in mutation_fixture.KEYED:
         arguments["key"] = str(uuid.uuid4())
     return arguments
 
 
-def missing(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
+def missing(scene: AccessFixture, row: Row, viewer: str) -> dict[str, Any]:
     """The same arguments for a thing that there never was."""
     if not row.names:
         return {}
@@ -55,21 +55,29 @@ def missing(scene: Scene, row: Row, viewer: str) -> dict[str, Any]:
     return {**sent(scene, row, viewer), **_about(scene, row, id_)}
 
 
-def _about(scene: Scene, row: Row, id_: str) -> dict[str, Any]:
+def outcome(answer: Any, name: str) -> str:
+    """What became of a mutation, in the table's words."""
+    if "errors" in answer:
+        return str(answer["errors"][0]["extensions"]["code"])
+    value = answer["data"][name]
+    return str(value["code"]) if isinstance(value, dict) and "code" in value else "✓"
+
+
+def _about(scene: AccessFixture, row: Row, id_: str) -> dict[str, Any]:
     name = row.what
     if name == "placeOrder":
         return {"lines": [{"edition": id_, "quantity": 1}]}
     if name == "reorderChapters":
         return {"story": id_, "order": scene.order[row.names[0]]}
     more = {"to": row.names[1]} if name == "updateOrder" else MORE.get(name, {})
-    argument = "subject" if name == "report" else mutations.BY_ID[name][0]
+    argument = "subject" if name == "report" else mutation_fixture.BY_ID[name][0]
     return {argument: id_, **more}
 
 
-def _version(scene: Scene, row: Row, caller: Caller) -> str:
+def _version(scene: AccessFixture, row: Row, caller: ApiClient) -> str:
     me = caller if caller.person else scene.callers["stranger"]
     own = {
-        **dict.fromkeys(mutations.RELATIONSHIPS, between("Relationship", me, scene.author.person.pk)),
+        **dict.fromkeys(mutation_fixture.RELATIONSHIPS, between("Relationship", me, scene.author.person.pk)),
         "recordView": between("Reading", me, key_in(scene.ids[row.names[0]](me))) if row.names else None,
         "createStory": to_shelf(me),
         "updateProfile": me.id,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.api import Caller
-from tests.schema.mutations import World
+from tests.api import ApiClient
+from tests.schema.mutation_fixture import MutationFixture
 
 
 @pytest.fixture
-def world(asha: Caller, bilal: Caller) -> World:
+def world(asha: ApiClient, bilal: ApiClient) -> MutationFixture:
     """Asha, who sends the requests and has a draft, and bilal, who has a published story."""
-    return World.of(asha, bilal)
+    return MutationFixture.of(asha, bilal)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from django.apps import apps
 from django.db import connection
 
-BESIDES = {"django_session", "django_migrations", "django_content_type", "limits_bucket"}
+COUNTED = "limits_bucket"
 """Attempts to sign in are counted whatever becomes of them."""
+BESIDES = {COUNTED, "django_session", "django_migrations", "django_content_type"}
 
 
 def footprint() -> dict[str, list[str]]:

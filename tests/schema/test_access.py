@@ -7,33 +7,22 @@ import pytest
 from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_type, is_object_type
 
 from schema.root import schema
-from tests.api import Caller
-from tests.schema.asking import DOCUMENTS, missing, sent
+from tests.api import ApiClient
+from tests.schema.access_fixture import THINGS, VIEWERS, AccessFixture, Row, kind_of, raw, table
+from tests.schema.asking import DOCUMENTS, missing, outcome, sent
 from tests.schema.footprint import nothing_written
-from tests.schema.scene import THINGS, VIEWERS, Row, Scene, kind_of, raw, table
+from tests.worlds import MadeOnce
 
 CARRIERS = table("What only carries things")
 QUERIES, MUTATIONS = table("Queries"), table("Mutations")
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation")
-LAST = (
-    "unpublishStory",
-    "deleteChapter",
-    "deleteStory",
-    "deleteWhisper",
-    "block",
-    "signIn",
-    "changePassword",
-    "deleteAccount",
-    "signOut",
-)
-"""Mutations after which others of the table could not be done any more, in the order in which they can."""
 
 
-@pytest.fixture
-def scene(transactional_db: None) -> Scene:
-    """The author, their things and everybody."""
-    return Scene()
+@pytest.fixture(scope="module")
+def scene(made_once: MadeOnce) -> AccessFixture:
+    """The author, their things and everybody; the same for all."""
+    return made_once(AccessFixture)
 
 
 def fields_of(name: str) -> dict[str, GraphQLField]:
@@ -93,7 +82,7 @@ def seen(value: Any) -> str:
     return "empty" if isinstance(value, dict) and value.get("edges") == [] else "✓"
 
 
-def of_thing(caller: Caller, id_: str, row: Row) -> dict[str, str]:
+def of_thing(caller: ApiClient, id_: str, row: Row) -> dict[str, str]:
     """What a viewer gets of the row's fields of a thing that they look up by id."""
     kind = kind_of(row.what)
     fields = " ".join(asked(name, fields_of(kind)[name]) for name in row.names)
@@ -102,7 +91,7 @@ def of_thing(caller: Caller, id_: str, row: Row) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
-def test_things(scene: Scene, viewer: str) -> None:
+def test_things(scene: AccessFixture, viewer: str) -> None:
     """Each field of each thing."""
     caller = scene.callers[viewer]
     for row in THINGS:
@@ -131,7 +120,7 @@ ASKED = {
 }
 
 
-def answered(scene: Scene, row: Row, viewer: str) -> str:
+def answered(scene: AccessFixture, row: Row, viewer: str) -> str:
     """Whether what the row asks for is in the answer."""
     caller = scene.callers[viewer]
     id_ = scene.ids[row.names[0]](caller) if row.names else None
@@ -145,7 +134,7 @@ def answered(scene: Scene, row: Row, viewer: str) -> str:
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
-def test_queries(scene: Scene, viewer: str) -> None:
+def test_queries(scene: AccessFixture, viewer: str) -> None:
     """Each query, by each viewer."""
     got = {(row.what, row.names): answered(scene, row, viewer) for row in QUERIES}
     assert got == {(row.what, row.names): row.cells[viewer] for row in QUERIES}
@@ -175,7 +164,7 @@ WALKED = (
 )
 
 
-def walk(caller: Caller) -> str:
+def walk(caller: ApiClient) -> str:
     """All that a viewer gets who asks for everything, from every query that leads somewhere."""
     got = []
     for asked_for in WALKED:
@@ -189,7 +178,7 @@ def walk(caller: Caller) -> str:
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
-def test_nobody_walks_to_what_they_do_not_find(scene: Scene, viewer: str, settings: Any) -> None:
+def test_nobody_walks_to_what_they_do_not_find(scene: AccessFixture, viewer: str, settings: Any) -> None:
     """From anywhere to anything: neither ids nor texts of hidden things are in any answer; those of others are."""
     for limit in ("DEPTH", "FIELDS", "COST", "REPEATS", "TOKENS", "ALIASES"):
         setattr(settings, f"MOST_{limit}", 10**8)
@@ -206,16 +195,8 @@ def test_nobody_walks_to_what_they_do_not_find(scene: Scene, viewer: str, settin
 # --- Mutations --------------------------------------------------------------------------------------------------
 
 
-def outcome(answer: Any, name: str) -> str:
-    """What became of a mutation, in the table's words."""
-    if "errors" in answer:
-        return str(answer["errors"][0]["extensions"]["code"])
-    value = answer["data"][name]
-    return str(value["code"]) if isinstance(value, dict) and "code" in value else "✓"
-
-
 @pytest.mark.parametrize("viewer", VIEWERS)
-def test_refused_mutations(scene: Scene, viewer: str) -> None:
+def test_refused_mutations(scene: AccessFixture, viewer: str) -> None:
     """Each writes nothing, and what is hidden answers as what is missing, byte for byte."""
     caller = scene.callers[viewer]
     asked_for = [
@@ -227,13 +208,3 @@ def test_refused_mutations(scene: Scene, viewer: str) -> None:
             assert outcome(json.loads(answer), row.what) == row.cells[viewer], row
             if row.cells[viewer] == "NOT_FOUND":
                 assert answer == raw(caller, DOCUMENTS[row.what], **of_nothing), row
-
-
-def test_allowed_mutations(scene: Scene) -> None:
-    """Each by each viewer who may, those last that take something away from others."""
-    for row in sorted(MUTATIONS, key=lambda row: LAST.index(row.what) if row.what in LAST else -1):
-        for viewer in (*(one for one in VIEWERS if one not in ("author", "buyer")), "buyer", "author"):
-            if row.cells[viewer] == "✓":
-                scene.prepare(row.what)
-                answer = scene.callers[viewer].post(DOCUMENTS[row.what], **sent(scene, row, viewer))
-                assert outcome(answer, row.what) == "✓", (row, viewer)

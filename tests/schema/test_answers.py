@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from schema.execution.documents import GRAPHQL
-from tests.api import PASSWORD, Caller
-from tests.moderating import make_moderator, new_key, screen_for
-from tests.notifying import told_of
+from tests.api import PASSWORD, ApiClient
+from tests.api.moderation import make_moderator, new_key, screen_for
+from tests.api.notifications import told_of
 
 PERSON = """
 fragment P on Person {
@@ -103,7 +103,7 @@ FRESH = {
 """The version that a first write names; 0 for what does not exist yet."""
 
 
-def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: str | None) -> Any:
+def send(who: ApiClient, field: str, variables: dict[str, Any], version: str, key: str | None) -> Any:
     """The mutation with every field of whatever it can answer."""
     arguments, success = ASKS[field]
     used = [name for name in variables if f"${name}" in arguments]
@@ -116,7 +116,7 @@ def send(who: Caller, field: str, variables: dict[str, Any], version: str, key: 
     return who.ask(query, e={"version": version}, k=key, **given)[field]
 
 
-def given(me: Caller, other: Caller) -> dict[str, Any]:
+def given(me: ApiClient, other: ApiClient) -> dict[str, Any]:
     """What the mutations name: a draft with two chapters, and a story that was edited, published and has lost a chapter."""
     draft = me.create_story("0", chapters=2)["story"]
     first, second = (chapter["id"] for chapter in draft["chapters"])
@@ -150,7 +150,7 @@ def whole(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ASKS)
-def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Caller) -> None:
+def test_every_field_of_an_answer_is_there(field: str, asha: ApiClient, bilal: ApiClient) -> None:
     """A write that expects another version, one that does not, and the same again: none of their fields is a fault."""
     variables = given(asha, bilal)
     version, key = FRESH.get(field, "0"), str(uuid.uuid4())
@@ -164,7 +164,7 @@ def test_every_field_of_an_answer_is_there(field: str, asha: Caller, bilal: Call
     assert again == first
 
 
-def test_every_field_of_a_new_whisper_and_report_is_there(asha: Caller, bilal: Caller) -> None:
+def test_every_field_of_a_new_whisper_and_report_is_there(asha: ApiClient, bilal: ApiClient) -> None:
     """Also of the report that a screening makes, and in a replay."""
     screen_for("REPORT", "scam")
     whisper = "... on WhisperSuccess { applied whisper { ...W } report { ...Rp } }"
@@ -195,7 +195,7 @@ UNCONDITIONED = {
 
 
 @pytest.mark.parametrize("field", UNCONDITIONED)
-def test_every_field_of_an_answer_that_expects_nothing_is_there(field: str, asha: Caller, bilal: Caller) -> None:
+def test_every_field_of_an_answer_that_expects_nothing_is_there(field: str, asha: ApiClient, bilal: ApiClient) -> None:
     """A write and the same again; and what is said when too little is left."""
     arguments, success = UNCONDITIONED[field]
     variables, key = given(asha, bilal), str(uuid.uuid4())
@@ -219,7 +219,7 @@ def test_every_field_of_an_answer_that_expects_nothing_is_there(field: str, asha
         assert send(arguments.replace(*too_much[field]), str(uuid.uuid4()))["edition"]["story"]["title"]
 
 
-def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:
+def test_signing_in_and_up_answer_with_the_whole_person(nobody: ApiClient) -> None:
     """The person of a new token is oneself: the shelf is there, a relationship is not."""
     query = (
         'mutation { signUp(handle: "dev", name: "Dev", password: "a good enough password") '
@@ -230,7 +230,7 @@ def test_signing_in_and_up_answer_with_the_whole_person(nobody: Caller) -> None:
     assert person["shelf"]["storyCount"] == 0
 
 
-def test_a_changed_password_answers_with_the_whole_person(asha: Caller) -> None:
+def test_a_changed_password_answers_with_the_whole_person(asha: ApiClient) -> None:
     """At first and again: it is oneself, who is asked for with the token that stays."""
     done = "... on PasswordSuccess { applied revoked person { ...P } }"
     query = f'mutation ($k: UUID) {{ changePassword(current: "{PASSWORD}", new: "another good password", key: $k) {{ {done} }} }}'

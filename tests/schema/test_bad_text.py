@@ -5,10 +5,26 @@ from typing import Any
 
 import pytest
 
+from tests.api import join
 from tests.schema.footprint import nothing_written
-from tests.schema.mutations import MEGABYTE, NUL, SURROGATE, World, check_invalid, check_request_error, send
+from tests.schema.mutation_fixture import (
+    MEGABYTE,
+    NUL,
+    SURROGATE,
+    MutationFixture,
+    check_invalid,
+    check_request_error,
+    send,
+)
+from tests.worlds import MadeOnce
 
 Arguments = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def world(made_once: MadeOnce) -> MutationFixture:
+    """The same for all: nothing that is sent here is written."""
+    return made_once(lambda: MutationFixture.of(join("asha"), join("bilal")))
 
 
 def chapter(**fields: str) -> dict[str, Any]:
@@ -41,13 +57,15 @@ TEXTS: list[tuple[str, str, Arguments]] = [
 
 
 @pytest.mark.parametrize(("name", "path", "arguments"), [*LINES, *TEXTS], ids=lambda value: str(value)[:24])
-def test_text_that_cannot_be_kept_is_invalid(world: World, name: str, path: str, arguments: Arguments) -> None:
+def test_text_that_cannot_be_kept_is_invalid(
+    world: MutationFixture, name: str, path: str, arguments: Arguments
+) -> None:
     """NUL, half of a surrogate pair, or longer than any field."""
     bad = [NUL, SURROGATE, "\udc00", "x" * 200_001, MEGABYTE]
     check_invalid(world, name, path, *map(arguments, bad))
 
 
-def test_credentials_go_through_the_same_gate(world: World) -> None:
+def test_credentials_go_through_the_same_gate(world: MutationFixture) -> None:
     """Text that cannot be kept opens no account, changes no password and deletes nothing either."""
     arguments = (
         *(("signIn", "handle"), ("signIn", "password"), ("deleteAccount", "password")),
@@ -58,14 +76,14 @@ def test_credentials_go_through_the_same_gate(world: World) -> None:
 
 
 @pytest.mark.parametrize(("name", "path", "arguments"), LINES, ids=lambda value: str(value)[:24])
-def test_a_line_says_something_in_one_line(world: World, name: str, path: str, arguments: Arguments) -> None:
+def test_a_line_says_something_in_one_line(world: MutationFixture, name: str, path: str, arguments: Arguments) -> None:
     """Titles and names are not empty, not blank, without control characters, also of direction, and not too long."""
     bad = ["", " ", "\t\n", "\u3000", "two\nlines", "a\u2028b", "a\x1bb", "x" * 201]
     bad += ["\u200b", " \u200d\ufeff", "a\u202egnp.", "\u2067a\u2069"]
     check_invalid(world, name, path, *map(arguments, bad))
 
 
-def test_a_chapter_has_a_text(world: World) -> None:
+def test_a_chapter_has_a_text(world: MutationFixture) -> None:
     """Empty and blank alike."""
     check_invalid(world, "createStory", "input.chapters.0.body", chapter(body=""), chapter(body=" \n "))
     for body in ("", " \n "):
@@ -73,25 +91,25 @@ def test_a_chapter_has_a_text(world: World) -> None:
         check_invalid(world, "appendChapter", "chapter.body", {"chapter": {"title": "a", "body": body}})
 
 
-def test_a_whisper_and_a_reason_say_something(world: World) -> None:
+def test_a_whisper_and_a_reason_say_something(world: MutationFixture) -> None:
     """Not blank, and not longer than they may be."""
     for name, path, most in (("createWhisper", "text", 500), ("report", "reason", 1_000)):
         check_invalid(world, name, path, *({path: bad} for bad in ("", " \n ", "\u200b", "x" * (most + 1))))
 
 
-def test_a_handle_is_plain_and_free(world: World) -> None:
+def test_a_handle_is_plain_and_free(world: MutationFixture) -> None:
     """Letters, digits and a few signs; taken in any case of letters is taken."""
     bad = ["", " ", ".asha", "a b", "a/b", "ä", "x" * 51, "asha", "ASHA"]
     check_invalid(world, "signUp", "handle", *({"handle": one} for one in bad))
 
 
-def test_a_password_is_hard_to_guess(world: World) -> None:
+def test_a_password_is_hard_to_guess(world: MutationFixture) -> None:
     """Too short, too common, only digits, like the handle, or absurdly long."""
     bad = ["", "short", "password", "12345678901", "longhandle", "x" * 1_001]
     check_invalid(world, "signUp", "password", *({"handle": "longhandle", "password": one} for one in bad))
 
 
-def test_all_that_is_wrong_is_said_at_once(world: World) -> None:
+def test_all_that_is_wrong_is_said_at_once(world: MutationFixture) -> None:
     """A client need not correct one thing after the other."""
     chapters = [{"title": "", "body": ""}, {"title": "Good", "body": "Good."}, {"title": "x" * 201, "body": "Good."}]
     with nothing_written():
@@ -105,13 +123,13 @@ def test_all_that_is_wrong_is_said_at_once(world: World) -> None:
     ]
 
 
-def test_a_story_has_at_most_two_hundred_chapters(world: World) -> None:
+def test_a_story_has_at_most_two_hundred_chapters(world: MutationFixture) -> None:
     """All of them are counted before any is written."""
     chapters = [{"title": "One", "body": "Text."}] * 201
     check_invalid(world, "createStory", "input.chapters", {"input": {"title": "A", "chapters": chapters}})
 
 
-def test_a_patch_sets_something(world: World) -> None:
+def test_a_patch_sets_something(world: MutationFixture) -> None:
     """Nothing at all, or null, is no value."""
     check_invalid(world, "updateProfile", "patch", {"patch": {}})
     check_invalid(world, "updateProfile", "patch.name", {"patch": {"name": None}})
@@ -119,7 +137,7 @@ def test_a_patch_sets_something(world: World) -> None:
     check_invalid(world, "updateProfile", "patch.showMature", {"patch": {"showMature": None}})
 
 
-def test_what_the_schema_does_not_allow_is_a_request_error(world: World) -> None:
+def test_what_the_schema_does_not_allow_is_a_request_error(world: MutationFixture) -> None:
     """Unknown members, null where something is needed, values of another type."""
     titled: dict[str, Any] = {"title": "A"}
     bad: dict[str, list[dict[str, Any]]] = {

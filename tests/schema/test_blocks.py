@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from schema.nodes import to_id
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
-from tests.schema.mutations import UNKNOWN
+from tests.schema.mutation_fixture import UNKNOWN
 
 PERSON = "query ($h: String!) { person(handle: $h) { handle } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
@@ -23,10 +23,10 @@ STORIES = "{ stories { edges { node { author { handle } } } } feed { edges { nod
 STORY = "query ($id: ID!) { story(id: $id) { title } node(id: $id) { id } }"
 
 
-class Scene:
+class BlockFixture:
     """Asha and bilal have a story each and follow each other and chitra, who follows them; each has read the other's."""
 
-    def __init__(self, asha: Caller, bilal: Caller, chitra: Caller) -> None:
+    def __init__(self, asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
         self.asha, self.bilal, self.chitra = asha, bilal, chitra
         self.story = {me: me.published_story(title=me.person.handle, chapters=2) for me in (asha, bilal)}
         for me, them in ((asha, bilal), (bilal, asha)):
@@ -38,12 +38,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(asha: Caller, bilal: Caller, chitra: Caller) -> Scene:
+def scene(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> BlockFixture:
     """Before the block."""
-    return Scene(asha, bilal, chitra)
+    return BlockFixture(asha, bilal, chitra)
 
 
-def reading_id(me: Caller, story: str) -> str:
+def reading_id(me: ApiClient, story: str) -> str:
     """The id of my place in a story."""
     found = me.ask("query ($id: ID!) { story(id: $id) { reading { id } } }", id=story)
     return str(found["story"]["reading"]["id"])
@@ -59,7 +59,7 @@ def authors(connection: Any) -> list[str]:
     return [edge["node"]["author"]["handle"] for edge in connection["edges"]]
 
 
-def things(scene: Scene, me: Caller, them: Caller) -> dict[str, str]:
+def things(scene: BlockFixture, me: ApiClient, them: ApiClient) -> dict[str, str]:
     """The ids of everything of theirs, and between us, that I can have seen."""
     story = scene.story[them]
     return {
@@ -71,7 +71,7 @@ def things(scene: Scene, me: Caller, them: Caller) -> dict[str, str]:
     }
 
 
-def found(me: Caller, ids: dict[str, str]) -> set[str]:
+def found(me: ApiClient, ids: dict[str, str]) -> set[str]:
     """Which of these things I find by their ids, alone and together."""
     together = me.ask(NODES, ids=list(ids.values()))["nodes"]
     alone = [me.ask("query ($id: ID!) { node(id: $id) { __typename id } }", id=one)["node"] for one in ids.values()]
@@ -79,13 +79,13 @@ def found(me: Caller, ids: dict[str, str]) -> set[str]:
     return {name for name, node in zip(ids, together, strict=True) if node}
 
 
-def test_without_a_block_everything_is_found(scene: Scene) -> None:
+def test_without_a_block_everything_is_found(scene: BlockFixture) -> None:
     """So that what follows means something."""
     ids = things(scene, scene.bilal, scene.asha)
     assert found(scene.bilal, ids) == set(ids)
 
 
-def test_who_is_blocked_finds_nothing_of_the_other(scene: Scene) -> None:
+def test_who_is_blocked_finds_nothing_of_the_other(scene: BlockFixture) -> None:
     """Not the person, not what stands between them, no story, no chapter, not even one's own place in it."""
     bilal, asha = scene.bilal, scene.asha
     ids = things(scene, bilal, asha)
@@ -99,7 +99,7 @@ def test_who_is_blocked_finds_nothing_of_the_other(scene: Scene) -> None:
     assert (authors(lists["stories"]), authors(lists["feed"])) == (["bilal"], [])
 
 
-def test_who_blocks_finds_the_person_alone(scene: Scene) -> None:
+def test_who_blocks_finds_the_person_alone(scene: BlockFixture) -> None:
     """To unblock them; their stories and lists are out of sight both ways."""
     bilal, asha = scene.bilal, scene.asha
     ids = things(scene, asha, bilal)
@@ -115,7 +115,7 @@ def test_who_blocks_finds_the_person_alone(scene: Scene) -> None:
     assert (authors(lists["stories"]), authors(lists["feed"])) == (["asha"], [])
 
 
-def test_third_peoples_lists_hide_each_from_the_other(scene: Scene) -> None:
+def test_third_peoples_lists_hide_each_from_the_other(scene: BlockFixture) -> None:
     """Their totals too say what the viewer may see."""
     asha, bilal = scene.asha, scene.bilal
     asha.block(bilal)
@@ -127,11 +127,11 @@ def test_third_peoples_lists_hide_each_from_the_other(scene: Scene) -> None:
         assert page["followerCount"] == 2
 
 
-def test_everybody_else_sees_no_difference(scene: Scene) -> None:
+def test_everybody_else_sees_no_difference(scene: BlockFixture) -> None:
     """But for the follows that the block ended."""
     asha, bilal, chitra = scene.asha, scene.bilal, scene.chitra
     asha.block(bilal)
-    for viewer in (chitra, Caller()):
+    for viewer in (chitra, ApiClient()):
         for handle in ("asha", "bilal"):
             page = viewer.ask(LISTS, h=handle)["person"]
             assert (page["followerCount"], page["followingCount"], page["storyCount"]) == (1, 1, 1)
@@ -144,7 +144,7 @@ def test_everybody_else_sees_no_difference(scene: Scene) -> None:
         ]
 
 
-def test_a_block_ends_both_follows_and_their_counts(scene: Scene) -> None:
+def test_a_block_ends_both_follows_and_their_counts(scene: BlockFixture) -> None:
     """And they do not come back with the unblocking."""
     asha, bilal = scene.asha, scene.bilal
     blocked = asha.block(bilal)["relationship"]
@@ -164,9 +164,9 @@ def test_a_block_ends_both_follows_and_their_counts(scene: Scene) -> None:
 
 @pytest.mark.parametrize("action", ["follow", "unfollow", "remove_follower", "unblock"])
 @pytest.mark.parametrize("version", ["0", "1", "2", "99"])
-def test_somebody_who_blocks_me_is_like_nobody(scene: Scene, action: str, version: str) -> None:
+def test_somebody_who_blocks_me_is_like_nobody(scene: BlockFixture, action: str, version: str) -> None:
     """Whatever version I name: the very words of an unknown person, and nothing written."""
-    nobody = Caller(person=type(scene.asha.person)(pk=UNKNOWN))
+    nobody = ApiClient(person=type(scene.asha.person)(pk=UNKNOWN))
     scene.asha.block(scene.bilal)
     with nothing_written():
         act = getattr(scene.bilal, action)
@@ -175,7 +175,7 @@ def test_somebody_who_blocks_me_is_like_nobody(scene: Scene, action: str, versio
     assert hidden["__typename"] == "NotFoundError"
 
 
-def test_a_story_across_a_block_is_like_none(scene: Scene) -> None:
+def test_a_story_across_a_block_is_like_none(scene: BlockFixture) -> None:
     """Its reader and its would-be publisher hear the words of an unknown story, whoever made the block."""
     unknown_story = to_id("Story", UNKNOWN)
     scene.asha.block(scene.bilal)
@@ -188,7 +188,7 @@ def test_a_story_across_a_block_is_like_none(scene: Scene) -> None:
         assert me.publish(story)["__typename"] == "NotFoundError"
 
 
-def test_whom_i_block_i_do_not_follow(scene: Scene) -> None:
+def test_whom_i_block_i_do_not_follow(scene: BlockFixture) -> None:
     """I made the block and know of it: FORBIDDEN, and what to do first."""
     side = scene.asha.block(scene.bilal)["relationship"]
     with nothing_written():
@@ -196,7 +196,7 @@ def test_whom_i_block_i_do_not_follow(scene: Scene) -> None:
     assert (answer["__typename"], answer["code"]) == ("ForbiddenError", "FORBIDDEN")
 
 
-def test_both_may_block_each_other(scene: Scene) -> None:
+def test_both_may_block_each_other(scene: BlockFixture) -> None:
     """The second block is not refused, and each ends only by who made it."""
     asha, bilal = scene.asha, scene.bilal
     assert asha.block(bilal)["applied"] == "WRITTEN"
@@ -213,7 +213,7 @@ def test_both_may_block_each_other(scene: Scene) -> None:
 SIDE = "query ($p: [ID!]!) { relationships(people: $p) { version updatedAt following followedBy blocking } }"
 
 
-def test_a_block_among_strangers_moves_nothing_of_the_blocked(asha: Caller, bilal: Caller) -> None:
+def test_a_block_among_strangers_moves_nothing_of_the_blocked(asha: ApiClient, bilal: ApiClient) -> None:
     """Neither version nor date tells afterwards that there was a block; my own side has moved twice."""
     before = bilal.ask(SIDE, p=[asha.id])
     blocked = asha.block(bilal)["relationship"]
@@ -223,7 +223,7 @@ def test_a_block_among_strangers_moves_nothing_of_the_blocked(asha: Caller, bila
     assert bilal.follow(asha, version="0")["applied"] == "WRITTEN"
 
 
-def test_a_hidden_block_moves_only_what_it_ended(asha: Caller, bilal: Caller) -> None:
+def test_a_hidden_block_moves_only_what_it_ended(asha: ApiClient, bilal: ApiClient) -> None:
     """Bilal sees that he no longer follows, which is one change; a second block and its end are none."""
     bilal.follow(asha)
     for _ in range(2):
@@ -233,7 +233,7 @@ def test_a_hidden_block_moves_only_what_it_ended(asha: Caller, bilal: Caller) ->
         assert side == {"version": "2", "following": False, "followedBy": False, "blocking": False}
 
 
-def test_a_conflict_shows_nothing_of_a_hidden_block(asha: Caller, bilal: Caller) -> None:
+def test_a_conflict_shows_nothing_of_a_hidden_block(asha: ApiClient, bilal: ApiClient) -> None:
     """The blocked who meets a conflict hears of no block, and the blocker sees no block of the other's."""
     asha.block(bilal)
     bilal.block(asha)
@@ -252,7 +252,7 @@ def test_a_conflict_shows_nothing_of_a_hidden_block(asha: Caller, bilal: Caller)
     assert conflict["current"]["version"] == "1"
 
 
-def test_a_replay_after_a_block_is_the_first_reply(scene: Scene) -> None:
+def test_a_replay_after_a_block_is_the_first_reply(scene: BlockFixture) -> None:
     """The key's first reply comes back, and what has been hidden since stays hidden."""
     key = "01890000-0000-7000-8000-000000000001"
     story = scene.story[scene.asha]["id"]

@@ -6,26 +6,26 @@ from typing import Any
 import pytest
 
 from schema.nodes import to_id
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
 
 STORY = "query ($id: ID!) { story(id: $id) { version chapters { id version position title body } } }"
 THREE = "One.\n\nTwo.\n\nThree."
 
 
-def of(caller: Caller, story: str) -> Any:
+def of(caller: ApiClient, story: str) -> Any:
     """The story as it is now."""
     return caller.ask(STORY, id=story)["story"]
 
 
 @pytest.fixture
-def story(asha: Caller) -> Any:
+def story(asha: ApiClient) -> Any:
     """A draft of asha's with three chapters, at version 1."""
     return asha.create_story("0", chapters=3)["story"]
 
 
 @pytest.fixture
-def chapter(asha: Caller, story: Any) -> str:
+def chapter(asha: ApiClient, story: Any) -> str:
     """A fourth chapter of three paragraphs, at version 1; the story is at version 2."""
     return asha.append(story["id"], body=THREE)["chapter"]["id"]
 
@@ -33,7 +33,7 @@ def chapter(asha: Caller, story: Any) -> str:
 # --- Appending --------------------------------------------------------------------------------------------------
 
 
-def test_a_chapter_is_appended_at_the_end(asha: Caller, story: Any) -> None:
+def test_a_chapter_is_appended_at_the_end(asha: ApiClient, story: Any) -> None:
     """It starts at version 1 and is a write to the story."""
     answer = asha.append(story["id"], title="Four", body="Text.")
     shown = {"position": 4, "title": "Four", "body": "Text.", "version": "1"}
@@ -42,7 +42,7 @@ def test_a_chapter_is_appended_at_the_end(asha: Caller, story: Any) -> None:
     assert answer["story"] == {"id": story["id"], "version": "2"}
 
 
-def test_a_story_is_full_at_so_many_chapters(asha: Caller) -> None:
+def test_a_story_is_full_at_so_many_chapters(asha: ApiClient) -> None:
     """The two hundredth is the last."""
     story = asha.create_story("0", chapters=199)["story"]["id"]
     assert asha.append(story)["applied"] == "WRITTEN"
@@ -54,7 +54,7 @@ def test_a_story_is_full_at_so_many_chapters(asha: Caller) -> None:
 # --- Editing ----------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_raises_both_versions(asha: Caller, story: Any) -> None:
+def test_an_edit_raises_both_versions(asha: ApiClient, story: Any) -> None:
     """That of the chapter and that of its story; the other chapters stay."""
     first = story["chapters"][0]["id"]
     answer = asha.update_chapter(first, {"title": "New"}, "1")
@@ -62,7 +62,7 @@ def test_an_edit_raises_both_versions(asha: Caller, story: Any) -> None:
     assert [chapter["version"] for chapter in of(asha, story["id"])["chapters"]] == ["2", "1", "1"]
 
 
-def test_what_is_so_already_is_not_written(asha: Caller, story: Any) -> None:
+def test_what_is_so_already_is_not_written(asha: ApiClient, story: Any) -> None:
     """NOOP, with the present version."""
     first = story["chapters"][0]
     with nothing_written():
@@ -70,7 +70,7 @@ def test_what_is_so_already_is_not_written(asha: Caller, story: Any) -> None:
     assert (answer["applied"], answer["chapter"]["version"], answer["story"]["version"]) == ("NOOP", "1", "1")
 
 
-def test_fail_refuses_whatever_else_was_edited(asha: Caller, chapter: str) -> None:
+def test_fail_refuses_whatever_else_was_edited(asha: ApiClient, chapter: str) -> None:
     """Title and text together are what updateChapter could set; the answer says which were, from what to what."""
     asha.update_chapter(chapter, {"title": "New", "body": "New."}, "1")
     with nothing_written():
@@ -81,7 +81,7 @@ def test_fail_refuses_whatever_else_was_edited(asha: Caller, chapter: str) -> No
     assert (answer["current"]["version"], answer["current"]["title"]) == ("2", "New")
 
 
-def test_merge_keeps_what_others_wrote_elsewhere(asha: Caller, chapter: str) -> None:
+def test_merge_keeps_what_others_wrote_elsewhere(asha: ApiClient, chapter: str) -> None:
     """Title and text are different fields."""
     asha.update_chapter(chapter, {"title": "Theirs"}, "1")
     answer = asha.update_chapter(chapter, {"body": "Mine."}, "1", merge=True)
@@ -89,7 +89,7 @@ def test_merge_keeps_what_others_wrote_elsewhere(asha: Caller, chapter: str) -> 
     assert (answer["chapter"]["title"], answer["chapter"]["body"]) == ("Theirs", "Mine.")
 
 
-def test_merge_of_the_same_value_is_no_conflict(asha: Caller, chapter: str) -> None:
+def test_merge_of_the_same_value_is_no_conflict(asha: ApiClient, chapter: str) -> None:
     """Nobody's value would be dropped; without MERGE an old version is a conflict all the same."""
     asha.update_chapter(chapter, {"title": "Same"}, "1")
     assert asha.update_chapter(chapter, {"title": "Same"}, "1")["__typename"] == "ConflictError"
@@ -100,7 +100,7 @@ def test_merge_of_the_same_value_is_no_conflict(asha: Caller, chapter: str) -> N
 # --- Paragraphs -------------------------------------------------------------------------------------------------
 
 
-def test_different_paragraphs_are_merged(asha: Caller, chapter: str) -> None:
+def test_different_paragraphs_are_merged(asha: ApiClient, chapter: str) -> None:
     """Against the text that both started from, however often it was written since."""
     asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1")
     asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree.\n\nFour."}, "2")
@@ -109,7 +109,7 @@ def test_different_paragraphs_are_merged(asha: Caller, chapter: str) -> None:
     assert answer["chapter"]["body"] == "One!\n\nTwo!\n\nThree.\n\nFour."
 
 
-def test_the_same_paragraph_is_a_conflict_with_a_suggestion(asha: Caller, chapter: str) -> None:
+def test_the_same_paragraph_is_a_conflict_with_a_suggestion(asha: ApiClient, chapter: str) -> None:
     """The clean paragraphs are merged in it, the colliding ones marked; nothing of it is applied."""
     asha.update_chapter(chapter, {"body": "One!\n\nTwo, theirs.\n\nThree."}, "1")
     with nothing_written():
@@ -126,7 +126,7 @@ def test_the_same_paragraph_is_a_conflict_with_a_suggestion(asha: Caller, chapte
     assert (overlap["path"], overlap["base"]) == ("body", THREE)
 
 
-def test_fail_suggests_what_merge_would_do(asha: Caller, chapter: str) -> None:
+def test_fail_suggests_what_merge_would_do(asha: ApiClient, chapter: str) -> None:
     """An app may show it; only MERGE applies it."""
     asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1")
     with nothing_written():
@@ -135,7 +135,7 @@ def test_fail_suggests_what_merge_would_do(asha: Caller, chapter: str) -> None:
     assert answer["suggestion"] == {"body": [{"kind": "CLEAN", "text": "One!\n\nTwo.\n\nThree!"}]}
 
 
-def test_a_title_that_collides_keeps_the_text_from_being_merged(asha: Caller, chapter: str) -> None:
+def test_a_title_that_collides_keeps_the_text_from_being_merged(asha: ApiClient, chapter: str) -> None:
     """A patch is written as a whole or not at all."""
     asha.update_chapter(chapter, {"title": "Theirs", "body": "One!\n\nTwo.\n\nThree."}, "1")
     with nothing_written():
@@ -147,7 +147,7 @@ def test_a_title_that_collides_keeps_the_text_from_being_merged(asha: Caller, ch
     assert merged["chapter"]["body"] == "One!\n\nTwo.\n\nThree!"
 
 
-def test_changes_that_are_there_already_are_not_written_again(asha: Caller, chapter: str) -> None:
+def test_changes_that_are_there_already_are_not_written_again(asha: ApiClient, chapter: str) -> None:
     """Somebody has written mine and more: the merge is what is there."""
     asha.update_chapter(chapter, {"body": "One!\n\nTwo!\n\nThree."}, "1")
     with nothing_written():
@@ -155,7 +155,7 @@ def test_changes_that_are_there_already_are_not_written_again(asha: Caller, chap
     assert (answer["applied"], answer["chapter"]["body"]) == ("NOOP", "One!\n\nTwo!\n\nThree.")
 
 
-def test_nothing_is_merged_that_leaves_no_text(asha: Caller, story: Any) -> None:
+def test_nothing_is_merged_that_leaves_no_text(asha: ApiClient, story: Any) -> None:
     """Each deletes what the other kept: a chapter has a text, so this is theirs to settle."""
     chapter = asha.append(story["id"], body="One.\n\nTwo.")["chapter"]["id"]
     asha.update_chapter(chapter, {"body": "One."}, "1")
@@ -165,7 +165,7 @@ def test_nothing_is_merged_that_leaves_no_text(asha: Caller, story: Any) -> None
 
 
 @pytest.mark.parametrize("merge", [False, True])
-def test_a_version_of_the_future_is_a_conflict(asha: Caller, chapter: str, merge: bool) -> None:
+def test_a_version_of_the_future_is_a_conflict(asha: ApiClient, chapter: str, merge: bool) -> None:
     """A client that made it up is told, not obeyed; no base is known of it."""
     answer = asha.update_chapter(chapter, {"body": "Mine."}, "9", merge=merge)
     assert (answer["__typename"], answer["overlaps"], answer["suggestion"]) == ("ConflictError", [], None)
@@ -174,7 +174,7 @@ def test_a_version_of_the_future_is_a_conflict(asha: Caller, chapter: str, merge
 # --- The list ---------------------------------------------------------------------------------------------------
 
 
-def test_chapters_are_put_in_order(asha: Caller, story: Any) -> None:
+def test_chapters_are_put_in_order(asha: ApiClient, story: Any) -> None:
     """Those that moved have a new version; what stands in them may be edited meanwhile."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     asha.update_chapter(one, {"body": "Edited."}, "1")
@@ -185,14 +185,14 @@ def test_chapters_are_put_in_order(asha: Caller, story: Any) -> None:
     assert [chapter["version"] for chapter in found] == ["2", "1", "3"]
 
 
-def test_an_order_that_is_so_already_is_not_written(asha: Caller, story: Any) -> None:
+def test_an_order_that_is_so_already_is_not_written(asha: ApiClient, story: Any) -> None:
     """NOOP."""
     with nothing_written():
         answer = asha.reorder(story["id"], [chapter["id"] for chapter in story["chapters"]], "1")
     assert answer["applied"] == "NOOP"
 
 
-def test_an_order_collides_with_changes_to_the_list(asha: Caller, story: Any) -> None:
+def test_an_order_collides_with_changes_to_the_list(asha: ApiClient, story: Any) -> None:
     """The conflict shows the list from then, the one that was wanted and the present one."""
     one, two, three = order = [chapter["id"] for chapter in story["chapters"]]
     four = asha.append(story["id"])["chapter"]["id"]
@@ -204,7 +204,7 @@ def test_an_order_collides_with_changes_to_the_list(asha: Caller, story: Any) ->
     assert asha.reorder(story["id"], [four, three, two, one], answer["current"]["version"])["applied"] == "WRITTEN"
 
 
-def test_a_deleted_chapter_leaves_no_gap(asha: Caller, story: Any) -> None:
+def test_a_deleted_chapter_leaves_no_gap(asha: ApiClient, story: Any) -> None:
     """The later ones move up; it is found no more, and who edits it late is told when it went."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     answer = asha.delete_chapter(one, "1")
@@ -218,7 +218,7 @@ def test_a_deleted_chapter_leaves_no_gap(asha: Caller, story: Any) -> None:
         assert "deleted at 20" in late["message"]
 
 
-def test_a_chapter_that_was_edited_is_not_deleted_unseen(asha: Caller, story: Any) -> None:
+def test_a_chapter_that_was_edited_is_not_deleted_unseen(asha: ApiClient, story: Any) -> None:
     """What was written meanwhile is shown; that the chapter was moved does not matter."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     asha.reorder(story["id"], [two, one, three], "1")
@@ -229,7 +229,7 @@ def test_a_chapter_that_was_edited_is_not_deleted_unseen(asha: Caller, story: An
     assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
 
 
-def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: Caller, bilal: Caller) -> None:
+def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: ApiClient, bilal: ApiClient) -> None:
     """At its beginning; at the end of the last one if there is no next, and nowhere if none is left. Their version tells."""
     story = asha.published_story(chapters=2)
     one, two = (chapter["id"] for chapter in story["chapters"])
@@ -250,7 +250,7 @@ def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: Caller, bilal: Cal
 # --- Whose ------------------------------------------------------------------------------------------------------
 
 
-def test_only_its_author_changes_a_story(asha: Caller, bilal: Caller) -> None:
+def test_only_its_author_changes_a_story(asha: ApiClient, bilal: ApiClient) -> None:
     """FORBIDDEN where it can be seen, NOT_FOUND where it cannot: a draft, or across a block."""
     story = asha.published_story(chapters=2)
     draft = asha.create_story("1", chapters=2)["story"]
@@ -289,12 +289,12 @@ mutation ($id: ID!, $p: ChapterPatch!, $e: Expect!, $k: UUID, $c: OnConflict!) {
 """
 
 
-def save(caller: Caller, chapter: str, patch: dict[str, str], expect: dict[str, str], key: str | None = None) -> Any:
+def save(caller: ApiClient, chapter: str, patch: dict[str, str], expect: dict[str, str], key: str | None = None) -> Any:
     """An autosave with MERGE."""
     return caller.post(BY_KEY, id=chapter, p=patch, e=expect, k=key, c="MERGE")["data"]["updateChapter"]
 
 
-def test_saves_after_a_merged_text_go_on_from_what_was_sent(asha: Caller, chapter: str) -> None:
+def test_saves_after_a_merged_text_go_on_from_what_was_sent(asha: ApiClient, chapter: str) -> None:
     """What was merged in has not been on that screen: the next text from it is merged again, and undoes nothing."""
     asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
     keys = [str(uuid.uuid4()) for _ in range(3)]
@@ -309,7 +309,7 @@ def test_saves_after_a_merged_text_go_on_from_what_was_sent(asha: Caller, chapte
     assert late["overlaps"][0]["base"] == "Mine 2.\n\nTwo.\n\nThree."
 
 
-def test_a_save_that_forbids_merging_does_not_undo_a_merge(asha: Caller, chapter: str) -> None:
+def test_a_save_that_forbids_merging_does_not_undo_a_merge(asha: ApiClient, chapter: str) -> None:
     """With FAIL the text that was merged in is a conflict; what MERGE would make of it is the suggestion."""
     asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
     key = str(uuid.uuid4())
@@ -321,7 +321,7 @@ def test_a_save_that_forbids_merging_does_not_undo_a_merge(asha: Caller, chapter
     assert answer["suggestion"] == {"body": [{"kind": "CLEAN", "text": "Mine, longer.\n\nTwo.\n\nTheirs."}]}
 
 
-def test_saves_go_on_after_one_that_was_so_already(asha: Caller, chapter: str) -> None:
+def test_saves_go_on_after_one_that_was_so_already(asha: ApiClient, chapter: str) -> None:
     """Both had written the same text; the next one replaces what its author knows, and nobody else's."""
     asha.update_chapter(chapter, {"body": "Same."}, "1")
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
@@ -333,7 +333,7 @@ def test_saves_go_on_after_one_that_was_so_already(asha: Caller, chapter: str) -
     assert late["overlaps"] == [{"path": "body", "base": "Next.", "mine": "Mine.", "theirs": "Theirs."}]
 
 
-def test_saves_after_a_merged_field_go_on(asha: Caller, chapter: str) -> None:
+def test_saves_after_a_merged_field_go_on(asha: ApiClient, chapter: str) -> None:
     """Others' title was kept; one's own text can be saved again and again, the title only by who has seen it."""
     asha.update_chapter(chapter, {"title": "Theirs"}, "1")
     keys = [str(uuid.uuid4()) for _ in range(3)]
@@ -350,7 +350,7 @@ def test_saves_after_a_merged_field_go_on(asha: Caller, chapter: str) -> None:
     assert answer["overlaps"] == [{"path": "body", "base": "Mine 2", "mine": "Mine 3", "theirs": "Theirs"}]
 
 
-def test_publishing_after_an_edit_has_not_seen_what_others_wrote_before_it(asha: Caller, story: Any) -> None:
+def test_publishing_after_an_edit_has_not_seen_what_others_wrote_before_it(asha: ApiClient, story: Any) -> None:
     """An edit of the title passes over a chapter that somebody wrote; publishing by its key does not."""
     id_, chapter = story["id"], story["chapters"][0]["id"]
     publish = "mutation ($id: ID!, $e: Expect!) { publishStory(id: $id, expect: $e) { __typename } }"
@@ -365,7 +365,7 @@ def test_publishing_after_an_edit_has_not_seen_what_others_wrote_before_it(asha:
     assert asha.ask(publish, id=id_, e={"after": last})["publishStory"]["__typename"] == "StorySuccess"
 
 
-def test_what_one_has_made_one_has_seen(asha: Caller) -> None:
+def test_what_one_has_made_one_has_seen(asha: ApiClient) -> None:
     """A story by the key of its creation, a chapter by that of its appending, a shelf by the story before."""
     made, appended, edited = (str(uuid.uuid4()) for _ in range(3))
     story = asha.create_story("0", key=made)["story"]["id"]

@@ -23,7 +23,7 @@ from graphql import (
 
 from schema.answers import NormalizeText
 from schema.root import schema
-from tests.schema.mutations import CONDITIONED
+from tests.schema.mutation_fixture import CONDITIONED
 
 HERE = Path(__file__).parent
 PRINTED = HERE.parents[1] / "schema" / "schema.graphql"

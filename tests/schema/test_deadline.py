@@ -12,7 +12,7 @@ from backend.engine.deadline import Deadline, limited
 from backend.engine.errors import Busy, OutcomeUnknown
 from backend.engine.transactions import snapshot, unit_of_work
 from resolvers import people
-from tests.api import Caller
+from tests.api import ApiClient
 
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
 SHORT_SECONDS = 0.3
@@ -42,7 +42,9 @@ def short(settings: Any) -> None:
     settings.REQUEST_SECONDS = SHORT_SECONDS
 
 
-def test_a_query_that_takes_too_long_is_broken_off(asha: Caller, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_takes_too_long_is_broken_off(
+    asha: ApiClient, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One error and no data; the statement has ended, and the connection serves the next request."""
     with monkeypatch.context() as patch:
         patch.setattr(people.tallies, "totals", slow)
@@ -55,7 +57,9 @@ def test_a_query_that_takes_too_long_is_broken_off(asha: Caller, short: None, mo
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
 
 
-def test_a_write_that_takes_too_long_is_broken_off(asha: Caller, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_takes_too_long_is_broken_off(
+    asha: ApiClient, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Typed, and nothing is written."""
     with monkeypatch.context() as patch:
         patch.setattr(people.actions, "update_profile", slow)
@@ -64,7 +68,7 @@ def test_a_write_that_takes_too_long_is_broken_off(asha: Caller, short: None, mo
     assert running() == 0
 
 
-def test_what_is_committed_is_not_said_to_have_failed(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_committed_is_not_said_to_have_failed(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever could not be shown the answer in time is told that the outcome is unknown, and it is written."""
 
     def late(*_arguments: object) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from graphql import build_schema, parse, validate
 
-from tests.api import Caller, join
+from tests.api import ApiClient, join
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "conflicts.md"
@@ -161,7 +161,7 @@ class Sent:
     """What answers have told by then."""
 
 
-def send(page: str, caller: Caller) -> list[Sent]:
+def send(page: str, caller: ApiClient) -> list[Sent]:
     """Send every example of a page in order, as a reader does who goes through it."""
     memory, sent = Memory(), []
     for example in examples(page):
@@ -187,7 +187,7 @@ def page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-def test_every_example_answers_as_printed(page: str, asha: Caller) -> None:
+def test_every_example_answers_as_printed(page: str, asha: ApiClient) -> None:
     """From the first to the last, for somebody who has written nothing yet."""
     sent = send(page, asha)
     check(page, sent)
@@ -223,7 +223,7 @@ BREAKS: list[Callable[[str], str]] = [
 ]
 
 
-def test_a_printed_answer_that_is_wrong_is_seen(page: str, asha: Caller) -> None:
+def test_a_printed_answer_that_is_wrong_is_seen(page: str, asha: ApiClient) -> None:
     """A page that says anything else than the server does not pass."""
     sent = send(page, asha)
     for broken in BREAKS:
@@ -234,7 +234,7 @@ def test_a_printed_answer_that_is_wrong_is_seen(page: str, asha: Caller) -> None
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
-def test_the_explorer_fills_in_the_same(page: str, asha: Caller) -> None:
+def test_the_explorer_fills_in_the_same(page: str, asha: ApiClient) -> None:
     """Whoever pastes the examples into GraphiQL sends what this test sends."""
     sent = send(page, asha)
     script = (
@@ -315,10 +315,10 @@ def cells(page: str) -> list[tuple[str, str, str]]:
     ]
 
 
-class Desk:
+class CollisionFixture:
     """A story of three chapters as somebody sees it who wants to write it, with what was written to it before."""
 
-    def __init__(self, author: Caller, *before: str) -> None:
+    def __init__(self, author: ApiClient, *before: str) -> None:
         self.author = author
         shelf = author.ask("{ viewer { shelf { version } } }")["viewer"]["shelf"]["version"]
         story = author.create_story(shelf, chapters=3)["story"]
@@ -377,7 +377,7 @@ class Desk:
         return edges[0]["node"]["id"] if edges else None
 
 
-def test_the_table_says_what_collides(page: str, asha: Caller) -> None:
+def test_the_table_says_what_collides(page: str, asha: ApiClient) -> None:
     """Each cell is tried: others write, then somebody who has not seen it."""
     said = cells(page)
     assert len(said) == 11 * 7
@@ -385,7 +385,7 @@ def test_the_table_says_what_collides(page: str, asha: Caller) -> None:
         before = ["updateStory", "updateChapter", "reorderChapters"] if "restoreRevision" in mine else []
         if others == "unpublishStory" or (mine == "`unpublishStory`" and others != "publishStory"):
             before.append("publishStory")
-        desk = Desk(asha, *before)
+        desk = CollisionFixture(asha, *before)
         assert desk.write("deleteChapter of another" if others == "deleteChapter" else others) == "fine"
         assert desk.write(mine) == cell, (mine, others)
 

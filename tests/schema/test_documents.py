@@ -12,7 +12,7 @@ from django.test import Client
 from schema.execution import documents
 from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
-from tests.schema.wire import post
+from tests.schema.raw_http import post
 
 NAME = "{ __typename }"
 

@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from resolvers import people
-from tests.api import Caller
-from tests.schema.wire import post
+from tests.api import ApiClient
+from tests.schema.raw_http import post
 
 SECRET = "select password from people_account"
 WITH_FRIEND = "{ viewer { handle followerCount } stories { edges { node { id } } } }"
@@ -33,7 +33,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people.tallies, "totals", fail)
 
 
-def test_a_fault_is_masked_and_logged(asha: Caller, fault: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_is_masked_and_logged(asha: ApiClient, fault: None, caplog: pytest.LogCaptureFixture) -> None:
     """The client hears where it happened and under which id it is logged; the log has the path and the exception."""
     with caplog.at_level(logging.ERROR, "katha"):
         answer = asha.post("{ viewer { handle followerCount } }")
@@ -49,13 +49,13 @@ def test_a_fault_is_masked_and_logged(asha: Caller, fault: None, caplog: pytest.
     assert record.exc_info[0] is LookupError  # type: ignore[index]
 
 
-def test_a_fault_leaves_the_rest_of_the_answer(asha: Caller, fault: None) -> None:
+def test_a_fault_leaves_the_rest_of_the_answer(asha: ApiClient, fault: None) -> None:
     """One field that fails is null; its neighbours are there."""
     answer = asha.post(WITH_FRIEND)
     assert answer["data"] == {"viewer": None, "stories": {"edges": []}}
 
 
-def test_a_fault_of_a_mutation_says_so(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_a_mutation_says_so(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Masked as well, and not taken for a refusal."""
     monkeypatch.setattr(people.actions, "update_profile", fail)
     query = 'mutation { updateProfile(patch: {name: "A"}, expect: {version: "1"}) { __typename } }'
@@ -65,7 +65,7 @@ def test_a_fault_of_a_mutation_says_so(asha: Caller, monkeypatch: pytest.MonkeyP
     assert SECRET not in json.dumps(answer)
 
 
-def test_an_error_of_the_database_is_masked(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_database_is_masked(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQL that cannot be right is a fault of ours: no text of PostgreSQL's is passed on."""
     monkeypatch.setattr(people.queries, "BY_HANDLE", "SELECT nonsense FROM people_person WHERE %(handle)s = %(viewer)s")
     answer = asha.post('{ person(handle: "bilal") { id } viewer { handle } }')
@@ -99,7 +99,7 @@ def check_busy(error: dict[str, Any]) -> None:
     assert SECRET not in json.dumps(error)
 
 
-def test_a_query_without_a_database_is_busy(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_without_a_database_is_busy(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is answered as soon as it is back."""
     with unreachable(monkeypatch):
         answer = asha.post("{ viewer { handle } }")
@@ -108,7 +108,9 @@ def test_a_query_without_a_database_is_busy(asha: Caller, monkeypatch: pytest.Mo
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
 
 
-def test_a_mutation_without_a_database_is_busy(asha: Caller, bilal: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mutation_without_a_database_is_busy(
+    asha: ApiClient, bilal: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Typed where it can be, and afterwards the same request is served."""
     with unreachable(monkeypatch):
         answer = asha.post(
@@ -122,7 +124,7 @@ def test_a_mutation_without_a_database_is_busy(asha: Caller, bilal: Caller, monk
     assert asha.block(bilal)["applied"] == "WRITTEN"
 
 
-def test_what_needs_no_database_is_served_without(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_needs_no_database_is_served_without(nobody: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The schema, and the process's own health; readiness says what is missing."""
     with unreachable(monkeypatch):
         assert post({"query": "{ __schema { queryType { name } } }"}).json()["data"]
@@ -132,7 +134,7 @@ def test_what_needs_no_database_is_served_without(nobody: Caller, monkeypatch: p
     assert Client().get("/readyz").json() == {"status": "ok", "database": "ok", "migrations": "ok"}
 
 
-def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> None:
+def test_a_connection_that_was_cut_is_replaced(asha: ApiClient, bilal: ApiClient) -> None:
     """The request that finds it broken is told to try again, and the next one is served."""
     for _ in range(2):
         connection.ensure_connection()
@@ -147,7 +149,7 @@ def test_a_connection_that_was_cut_is_replaced(asha: Caller, bilal: Caller) -> N
 # --- Answers that would be too long -----------------------------------------------------------------------------
 
 
-def test_an_answer_that_would_be_too_long_is_refused(asha: Caller, settings: Any) -> None:
+def test_an_answer_that_would_be_too_long_is_refused(asha: ApiClient, settings: Any) -> None:
     """Texts that are asked for by many names count as often; short ones do not count."""
     settings.MAX_ANSWER_CHARACTERS = 20_000
     asha.update_profile({"bio": "x" * 2_000}, "1")
@@ -160,7 +162,7 @@ def test_an_answer_that_would_be_too_long_is_refused(asha: Caller, settings: Any
     assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": "answer", "most": 20_000, "found": 22_000}
 
 
-def test_a_write_whose_answer_would_be_too_long_is_written(asha: Caller, settings: Any) -> None:
+def test_a_write_whose_answer_would_be_too_long_is_written(asha: ApiClient, settings: Any) -> None:
     """And the client is told that it may be, and how to hear of it."""
     settings.MAX_ANSWER_CHARACTERS = 20_000
     bios = " ".join(f"b{n}: bio" for n in range(11))

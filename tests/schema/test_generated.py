@@ -17,11 +17,11 @@ from graphql import (
     is_input_object_type,
     is_required_argument,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.execution.documents import GRAPHQL
-from tests.schema.wire import GRAPHQL_RESPONSE, post
+from tests.schema.raw_http import GRAPHQL_RESPONSE, post
 
 PYTHON = (
     r"\b(None|True|False|Undefined|Traceback|dict|tuple|lambda|self|kwargs|int\(|str\(|__init__)\b|\w(Error|Exception):"
@@ -66,9 +66,6 @@ VALUES = st.recursive(
 FITTING: dict[str, list[Any]] = {"Int": [0, 5, -1], "Boolean": [True, False]}
 SELECTED = 3
 DEEPEST = 4
-quietly = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
 
 
 @st.composite
@@ -120,7 +117,6 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-@quietly
 @given(request_=requests())
 def test_any_request_is_answered_in_plain_words(request_: dict[str, Any]) -> None:
     """Data, or errors that each have a code."""
@@ -169,7 +165,6 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-@quietly
 @given(request_=calls())
 def test_any_value_is_answered_in_plain_words(request_: dict[str, Any]) -> None:
     """What does not fit its type is a request error; what fits and makes no sense is the field's own answer."""

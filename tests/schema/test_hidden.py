@@ -6,53 +6,23 @@ from typing import Any
 import pytest
 
 from schema.nodes import from_id, to_id
-from tests.api import Caller
-from tests.notifying import told_of
+from tests.api import ApiClient
+from tests.api.notifications import told_of
+from tests.schema.access_fixture import MISSING, THINGS, AccessFixture, raw
 from tests.schema.footprint import nothing_written
-from tests.schema.mutations import MUTATIONS
-from tests.schema.scene import MISSING, THINGS, VIEWERS, Scene, kind_of, raw
+from tests.schema.mutation_fixture import MUTATIONS
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
-NODES = "query ($id: ID!) { nodes(ids: [$id, $id]) { __typename id } }"
-STORY = "query ($id: ID!) { story(id: $id) { id title author { handle } } }"
-SIDE = "query ($id: ID!) { relationships(people: [$id]) { version person { handle } } }"
-BY_AUTHOR = (
-    "query ($id: ID!) { stories(filter: {author: $id}) { edges { cursor node { id } } pageInfo { hasNextPage } } }"
-)
-PERSON = "query ($h: String!) { person(handle: $h) { id handle } }"
 KEY = "01890000-0000-7000-8000-000000000005"
 
 
 @pytest.fixture
-def scene(transactional_db: None) -> Scene:
+def scene(transactional_db: None) -> AccessFixture:
     """The author, their things and everybody."""
-    return Scene()
+    return AccessFixture()
 
 
-@pytest.mark.parametrize("viewer", VIEWERS)
-def test_queries_tell_nothing_of_what_is_hidden(scene: Scene, viewer: str) -> None:
-    """By id, by id among others, and where only one type is looked for."""
-    caller = scene.callers[viewer]
-    hidden = {row.what for row in THINGS if row.cells[viewer] in ("–", "order")}
-    for thing in hidden:
-        id_, kind = scene.ids[thing](caller), kind_of(thing)
-        for query in (NODE, NODES, *([STORY] if kind == "Story" else [])):
-            found = from_id(id_)
-            assert found is not None
-            nothing = to_id(kind, *found[1][:-1], MISSING)
-            assert raw(caller, query, id=id_) == raw(caller, query, id=nothing), (thing, query)
-
-
-def test_a_hidden_person_is_like_none(scene: Scene) -> None:
-    """By handle, in relationships, and as the author of a list; a list is empty also for who blocks them."""
-    blocked, nothing = scene.callers["blocked"], to_id("Person", MISSING)
-    assert raw(blocked, PERSON, h="the-author") == raw(blocked, PERSON, h="nobody-at-all")
-    assert raw(blocked, SIDE, id=scene.author.id) == raw(blocked, SIDE, id=nothing)
-    for caller in (blocked, scene.callers["blocks"]):
-        assert raw(caller, BY_AUTHOR, id=scene.author.id) == raw(caller, BY_AUTHOR, id=nothing)
-
-
-def same_as_missing(caller: Caller, mutation: str, hidden: dict[str, Any], missing: dict[str, Any]) -> bytes:
+def same_as_missing(caller: ApiClient, mutation: str, hidden: dict[str, Any], missing: dict[str, Any]) -> bytes:
     """The answer to both requests, which is the same and writes nothing."""
     with nothing_written():
         answer = raw(caller, MUTATIONS[mutation], **hidden)
@@ -60,7 +30,7 @@ def same_as_missing(caller: Caller, mutation: str, hidden: dict[str, Any], missi
     return answer
 
 
-def test_ids_beside_the_thing_tell_nothing(scene: Scene) -> None:
+def test_ids_beside_the_thing_tell_nothing(scene: AccessFixture) -> None:
     """A chapter of a place, the chapters of an order, the editions of one."""
     caller, nothing = scene.callers["stranger"], to_id("Chapter", MISSING)
     draft = scene.ids["Chapter (draft)"](caller)
@@ -84,7 +54,7 @@ def test_ids_beside_the_thing_tell_nothing(scene: Scene) -> None:
     assert b"NOT_FOUND" in answer
 
 
-def test_a_key_is_its_persons_alone(scene: Scene) -> None:
+def test_a_key_is_its_persons_alone(scene: AccessFixture) -> None:
     """Another person with the same key gets no reply of the first, and no `after` leads to it."""
     author, stranger = scene.author, scene.callers["stranger"]
     said = author.create_whisper("TEXT of another", key=KEY)
@@ -95,7 +65,7 @@ def test_a_key_is_its_persons_alone(scene: Scene) -> None:
         assert answer["code"] == "BUSY"
 
 
-def test_a_replay_shows_nothing_that_was_hidden_since(scene: Scene) -> None:
+def test_a_replay_shows_nothing_that_was_hidden_since(scene: AccessFixture) -> None:
     """The first reply again, of one's own side; of the person who blocks one now nothing but the id."""
     stranger, query = (
         scene.callers["stranger"],
@@ -118,7 +88,7 @@ def test_a_replay_shows_nothing_that_was_hidden_since(scene: Scene) -> None:
     }
 
 
-def test_blocking_back_shows_nothing_of_the_other(scene: Scene) -> None:
+def test_blocking_back_shows_nothing_of_the_other(scene: AccessFixture) -> None:
     """It succeeds, so that two who block each other at once both do."""
     query = (
         "mutation ($p: ID!) { block(person: $p) { ... on RelationshipSuccess { "
@@ -129,7 +99,7 @@ def test_blocking_back_shows_nothing_of_the_other(scene: Scene) -> None:
     assert [side["person"][name] for name in ("handle", "name", "bio")] == ["", "", ""]
 
 
-def test_a_notification_is_hidden_with_its_story(scene: Scene) -> None:
+def test_a_notification_is_hidden_with_its_story(scene: AccessFixture) -> None:
     """It cannot be told from one whose story was deleted: by id, in the list, in the count, and when it is marked."""
     follower = scene.callers["follower"]
     id_, nothing = told_of(follower, scene.story), to_id("Notification", MISSING)
@@ -146,7 +116,7 @@ def test_a_notification_is_hidden_with_its_story(scene: Scene) -> None:
     assert b"NOT_FOUND" in answer
 
 
-def test_ids_cannot_be_counted(scene: Scene) -> None:
+def test_ids_cannot_be_counted(scene: AccessFixture) -> None:
     """Of two things made one after the other, the ids are of version 7 and differ in their random bits."""
     ids = [from_id(scene.ids[row.what](scene.author))[1][-1] for row in THINGS]  # type: ignore[index]
     more = [from_id(scene.author.create_whisper()["whisper"]["id"])[1][0] for _ in range(5)]  # type: ignore[index]
@@ -171,5 +141,5 @@ def test_nobody_hears_what_is_wrong(transactional_db: None) -> None:
         named = {name: value for name, value in BAD.items() if f"${name}:" in MUTATIONS[mutation]}
         if mutation == "updateOrder":
             named["to"] = "SHIPPED"
-        for nobody in (Caller(), Caller("nonsense")):
+        for nobody in (ApiClient(), ApiClient("nonsense")):
             assert nobody.post(MUTATIONS[mutation], **named)["data"][mutation]["code"] == "UNAUTHENTICATED", mutation

@@ -8,7 +8,7 @@ from django.test import Client
 
 from schema.server.accept import preferred
 from schema.server.wsgi import application
-from tests.schema.wire import GRAPHQL_RESPONSE, JSON, code, get, media, post
+from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, code, get, media, post
 
 TYPENAME = {"query": "{ __typename }"}
 NAMED = {"query": "query Q($name: String!) { __type(name: $name) { name } }", "variables": {"name": "Story"}}
@@ -101,6 +101,7 @@ def test_any_other_type_of_request_is_refused(content_type: str, cookie: str) ->
     assert (response.status_code, code(response)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
+@pytest.mark.django_db  # nothing is asked of it, but Django looks after its connections at the end of a request
 def test_a_content_type_that_cannot_be_parsed_counts_as_none() -> None:
     """Django parses it before any view could answer, so the WSGI application has to see to it."""
     statuses: list[str] = []

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.schema.wire import GRAPHQL_RESPONSE, JSON, code, post
+from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, code, post
 
 DEEP = 20_000
 MANY_DIGITS = "9" * 5_000
@@ -164,9 +164,6 @@ members = st.fixed_dictionaries(
         "": anything,
     },
 )
-quietly = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
 
 
 def check_answered(body: bytes) -> None:
@@ -182,7 +179,6 @@ def check_answered(body: bytes) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@quietly
 @given(body=st.binary(min_size=1))
 def test_any_bytes_get_an_answer(body: bytes) -> None:
     """Random bytes."""
@@ -190,7 +186,6 @@ def test_any_bytes_get_an_answer(body: bytes) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@quietly
 @given(request_=members | anything)
 def test_any_json_gets_an_answer(request_: Any) -> None:
     """Random JSON with the members of a request, in documents that read and write."""
@@ -198,7 +193,6 @@ def test_any_json_gets_an_answer(request_: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@quietly
 @given(headers=st.dictionaries(st.sampled_from(["accept", "authorization", "cookie", "x-csrftoken"]), st.text()))
 def test_any_headers_get_an_answer(headers: dict[str, str]) -> None:
     """Random values of the headers that are looked at."""

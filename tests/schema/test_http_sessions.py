@@ -14,9 +14,9 @@ from django.test import Client
 
 from backend.people.models import AccessToken, Account
 from resolvers import access
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 from tests.races.rivals import elsewhere
-from tests.schema.wire import JSON, code
+from tests.schema.raw_http import JSON, code
 
 SIGN_IN = (
     "mutation ($h: String!, $p: String!) { signIn(handle: $h, password: $p) { __typename "
@@ -75,7 +75,7 @@ class Browser:
 
 
 @pytest.fixture
-def browser(asha: Caller) -> Browser:
+def browser(asha: ApiClient) -> Browser:
     """A browser that has loaded the page and signed in there."""
     browser = Browser().load()
     assert browser.sign_in("asha")["__typename"] == "SignSuccess"
@@ -89,7 +89,7 @@ def test_a_browser_that_loaded_the_page_is_signed_in_by_cookie(browser: Browser)
     assert (morsel["httponly"], morsel["samesite"]) == (True, "Lax")
 
 
-def test_an_app_gets_a_token_and_no_cookie(asha: Caller) -> None:
+def test_an_app_gets_a_token_and_no_cookie(asha: ApiClient) -> None:
     """Nothing that proves a page, nothing that a browser would send by itself."""
     app = Browser()
     answer = app.sign_in("asha")
@@ -120,7 +120,7 @@ def test_a_cookie_reads_by_get(browser: Browser) -> None:
     assert response.json() == {"data": {"viewer": {"handle": "asha"}}}
 
 
-def test_a_bearer_token_makes_cookies_count_for_nothing(browser: Browser, bilal: Caller) -> None:
+def test_a_bearer_token_makes_cookies_count_for_nothing(browser: Browser, bilal: ApiClient) -> None:
     """No proof is needed, since no browser sends a token by itself; a bad one signs nobody in."""
     assert browser.ask(WHO, proof=False, token=bilal.token) == {"viewer": {"handle": "bilal"}}
     assert browser.ask(WHO, proof=False, token="nonsense") == {"viewer": None}
@@ -129,7 +129,7 @@ def test_a_bearer_token_makes_cookies_count_for_nothing(browser: Browser, bilal:
     assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
 
 
-def test_signing_in_changes_both_cookies(asha: Caller, bilal: Caller) -> None:
+def test_signing_in_changes_both_cookies(asha: ApiClient, bilal: ApiClient) -> None:
     """A session or a CSRF token that somebody planted before is worth nothing afterwards."""
     browser = Browser().load()
     planted = browser.csrf
@@ -143,7 +143,7 @@ def test_signing_in_changes_both_cookies(asha: Caller, bilal: Caller) -> None:
     assert browser.ask(WHO) == {"viewer": {"handle": "bilal"}}
 
 
-def test_a_failed_sign_in_sets_no_cookie(asha: Caller) -> None:
+def test_a_failed_sign_in_sets_no_cookie(asha: ApiClient) -> None:
     """Nor does it sign anybody out."""
     browser = Browser().load()
     assert browser.ask(SIGN_IN, h="asha", p="wrong")["signIn"]["code"] == "UNAUTHENTICATED"
@@ -153,7 +153,7 @@ def test_a_failed_sign_in_sets_no_cookie(asha: Caller) -> None:
     assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
 
 
-def test_signing_up_signs_a_browser_in(nobody: Caller) -> None:
+def test_signing_up_signs_a_browser_in(nobody: ApiClient) -> None:
     """As signing in does."""
     browser = Browser().load()
     assert browser.ask(SIGN_UP, h="dora", p=PASSWORD)["signUp"]["person"] == {"handle": "dora"}
@@ -161,7 +161,7 @@ def test_signing_up_signs_a_browser_in(nobody: Caller) -> None:
 
 
 def test_a_session_that_cannot_be_written_does_not_hide_a_commit(
-    nobody: Caller, monkeypatch: pytest.MonkeyPatch
+    nobody: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The person is there by then, so nobody may hear that nothing was written."""
 
@@ -194,7 +194,7 @@ def test_signing_out_by_token_ends_the_token_and_the_browser_session(browser: Br
     assert browser.ask(WHO) == {"viewer": None}
 
 
-def test_signing_out_leaves_other_tokens_alone(asha: Caller) -> None:
+def test_signing_out_leaves_other_tokens_alone(asha: ApiClient) -> None:
     """Somebody is signed in on several devices."""
     app = Browser()
     token = app.sign_in("asha")["token"]
@@ -202,7 +202,7 @@ def test_signing_out_leaves_other_tokens_alone(asha: Caller) -> None:
     assert asha.ask(WHO) == {"viewer": {"handle": "asha"}}
 
 
-def test_a_token_is_stored_as_a_digest_and_expires(asha: Caller) -> None:
+def test_a_token_is_stored_as_a_digest_and_expires(asha: ApiClient) -> None:
     """Who reads the database cannot use what it holds."""
     stored = AccessToken.objects.get()
     assert (asha.token or "").encode() not in bytes(stored.digest)
@@ -213,7 +213,7 @@ def test_a_token_is_stored_as_a_digest_and_expires(asha: Caller) -> None:
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "bearer {}", "BEARER  {} ", "Basic {}", "{}", "Bearer {}x"]
 )
-def test_only_a_bearer_token_that_is_known_signs_in(asha: Caller, header: str) -> None:
+def test_only_a_bearer_token_that_is_known_signs_in(asha: ApiClient, header: str) -> None:
     """The scheme in any case; anything else is as good as no header."""
     response = Client().post(
         "/graphql",
@@ -226,13 +226,15 @@ def test_only_a_bearer_token_that_is_known_signs_in(asha: Caller, header: str) -
 
 
 @pytest.mark.parametrize("value", ['"\\000aaaaaaaaaaaa"', '"\\377aaaaaaaaaaaa"', "ü" * 20, "x" * 4_000, "'; --aaaaaaa"])
-def test_a_session_cookie_of_nonsense_is_no_session(nobody: Caller, value: str) -> None:
+def test_a_session_cookie_of_nonsense_is_no_session(nobody: ApiClient, value: str) -> None:
     """Also one with characters that cannot be stored."""
     response = Client(HTTP_COOKIE=f"sessionid={value}").get("/graphql", {"query": WHO})
     assert response.json() == {"data": {"viewer": None}}
 
 
-def test_deactivated_people_are_signed_out(browser: Browser, asha: Caller, person: Callable[[str], Caller]) -> None:
+def test_deactivated_people_are_signed_out(
+    browser: Browser, asha: ApiClient, person: Callable[[str], ApiClient]
+) -> None:
     """Whatever they hold: cookie, token or password."""
     type(asha.person.account).objects.filter(pk=asha.person.pk).update(is_active=False)
     assert browser.ask(WHO) == {"viewer": None}
@@ -253,7 +255,7 @@ LEAVE = (
 )
 
 
-def test_no_session_outlives_the_account(browser: Browser, asha: Caller) -> None:
+def test_no_session_outlives_the_account(browser: Browser, asha: ApiClient) -> None:
     """Neither the one that deletes it, from the very next field on, nor that of another browser."""
     other = Browser().load()
     assert other.sign_in("asha")["__typename"] == "SignSuccess"
@@ -267,7 +269,7 @@ def test_no_session_outlives_the_account(browser: Browser, asha: Caller) -> None
         assert one.ask(LEAVE, p=PASSWORD)["createWhisper"] == {"code": "UNAUTHENTICATED"}
 
 
-def test_a_session_that_begins_as_they_leave(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_begins_as_they_leave(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its token was revoked with the others, and the cookie that comes after signs nobody in."""
 
     def late(*given: Any, **options: Any) -> None:

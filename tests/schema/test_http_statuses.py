@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.schema.wire import GRAPHQL_RESPONSE, JSON, post
+from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, post
 
 MISTYPED = {"query": "query ($v: ID!) { node(id: $v) { id } }", "variables": {"v": True}}
 STATUSES: dict[str, tuple[Any, int, int]] = {

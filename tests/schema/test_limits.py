@@ -12,7 +12,7 @@ from backend.pages import MAX_PAGE_SIZE
 from schema.execution.cost import LISTED, MUTATION, WEIGHTS, Costs
 from schema.execution.document_limits import CAP, too_large, too_long
 from schema.execution.documents import GRAPHQL, MAX_ERRORS
-from tests.api import Caller
+from tests.api import ApiClient
 
 DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]
 WHOLE = dict.fromkeys(("specified_by_url", "directive_is_repeatable", "schema_description"), True)
@@ -53,7 +53,7 @@ TOO_LARGE = {
 
 def refused(document: str, **variables: Any) -> dict[str, Any]:
     """What is said of a document that goes too far."""
-    answer = Caller().post(document, **variables)
+    answer = ApiClient().post(document, **variables)
     assert "data" not in answer
     (error,) = answer["errors"]
     assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
@@ -93,7 +93,7 @@ def test_variables_hold_only_so_many_values(value: Any) -> None:
 
 def test_few_errors_are_told_of_one_document() -> None:
     """Each may quote much of it."""
-    answer = Caller().post("{ " + " ".join(f"unknown{n}" for n in range(50)) + " }")
+    answer = ApiClient().post("{ " + " ".join(f"unknown{n}" for n in range(50)) + " }")
     assert len(answer["errors"]) == MAX_ERRORS + 1
 
 
@@ -122,7 +122,7 @@ def test_what_clients_send_stays_far_below(path: Path, settings: Any) -> None:
 def test_introspection_is_judged_apart() -> None:
     """Its levels are its own, and it costs nothing."""
     document = get_introspection_query(**WHOLE, input_value_deprecation=True)
-    assert "errors" not in Caller().post(document)
+    assert "errors" not in ApiClient().post(document)
 
 
 def cost(document: str, **variables: Any) -> int:
@@ -217,7 +217,7 @@ def test_the_same_document_is_judged_anew_for_other_variables() -> None:
     )
     document += "author { shelf { id } } } } } } } } } }"
     for _round in range(2):
-        assert "errors" not in Caller().post(document, n=5)
+        assert "errors" not in ApiClient().post(document, n=5)
         assert refused(document, n=100)["limit"] == "cost"
 
 
@@ -232,12 +232,12 @@ def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings:
     try:
         for query in (long, dear):
             with pytest.raises(Postponed):
-                Caller().post(query)
-        assert Caller().post(sign_in)["data"]
+                ApiClient().post(query)
+        assert ApiClient().post(sign_in)["data"]
         MY_TURN.set(lambda: True)
-        assert Caller().post(dear)["data"]
-        assert Caller().post(long)["data"]
+        assert ApiClient().post(dear)["data"]
+        assert ApiClient().post(long)["data"]
         MY_TURN.set(lambda: False)
-        assert Caller().post(long)["data"]
+        assert ApiClient().post(long)["data"]
     finally:
         MY_TURN.reset(before)

@@ -15,7 +15,7 @@ from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
 from backend.people.models import Account
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +39,7 @@ def codes(*answers: dict[str, Any]) -> list[str | None]:
 
 
 @pytest.mark.parametrize("handle", ["asha", "nobody-of-that-name"])
-def test_who_fails_too_often_is_told_when_to_come_back(asha: Caller, settings: Any, handle: str) -> None:
+def test_who_fails_too_often_is_told_when_to_come_back(asha: ApiClient, settings: Any, handle: str) -> None:
     """In the same words whether or not there is such a person; even the right password is not looked at then."""
     settings.SIGN_INS = Rate(3, 30.0)
     assert codes(*(sign_in(handle) for _ in range(4))) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
@@ -50,7 +50,7 @@ def test_who_fails_too_often_is_told_when_to_come_back(asha: Caller, settings: A
     assert 0 < answer["retry"]["afterMs"] <= 30_000
 
 
-def test_a_stranger_does_not_keep_the_owner_out(asha: Caller, settings: Any) -> None:
+def test_a_stranger_does_not_keep_the_owner_out(asha: ApiClient, settings: Any) -> None:
     """What is refused to one address does not count for the handle."""
     settings.SIGN_INS = Rate(3, SLOW)
     for _ in range(200):
@@ -58,20 +58,20 @@ def test_a_stranger_does_not_keep_the_owner_out(asha: Caller, settings: Any) -> 
     assert codes(sign_in("asha", PASSWORD)) == [None]
 
 
-def test_many_strangers_together_meet_the_limit_of_the_handle(asha: Caller, settings: Any) -> None:
+def test_many_strangers_together_meet_the_limit_of_the_handle(asha: ApiClient, settings: Any) -> None:
     settings.FAILED_SIGN_INS_BY_HANDLE = Rate(5, SLOW)
     said = codes(*(sign_in("asha", address=f"198.51.100.{n}") for n in range(6)))
     assert said == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
 
 
-def test_one_address_that_tries_many_handles_meets_its_own_limit(nobody: Caller, settings: Any) -> None:
+def test_one_address_that_tries_many_handles_meets_its_own_limit(nobody: ApiClient, settings: Any) -> None:
     """And another address does not."""
     settings.FAILED_SIGN_INS_BY_ADDRESS = Rate(5, SLOW)
     assert codes(*(sign_in(f"person{n}") for n in range(6))) == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
     assert codes(sign_in("person9", address="192.0.2.2")) == ["UNAUTHENTICATED"]
 
 
-def test_who_gets_in_has_all_tries_again(asha: Caller, settings: Any) -> None:
+def test_who_gets_in_has_all_tries_again(asha: ApiClient, settings: Any) -> None:
     """However often: only failures are counted for the handle and the address."""
     settings.SIGN_INS = Rate(3, SLOW)
     settings.FAILED_SIGN_INS_BY_HANDLE = settings.FAILED_SIGN_INS_BY_ADDRESS = Rate(6, SLOW)
@@ -81,21 +81,21 @@ def test_who_gets_in_has_all_tries_again(asha: Caller, settings: Any) -> None:
         assert codes(sign_in("asha"), sign_in("asha"), sign_in("asha", PASSWORD)) == [*["UNAUTHENTICATED"] * 2, None]
 
 
-def test_aliases_of_one_document_are_counted_one_by_one(asha: Caller, settings: Any) -> None:
+def test_aliases_of_one_document_are_counted_one_by_one(asha: ApiClient, settings: Any) -> None:
     settings.SIGN_INS = Rate(3, SLOW)
     fields = "".join(f'a{n}: signIn(handle: "asha", password: "guess {n}") {{ {FAILED} }} ' for n in range(8))
-    answers = Caller().ask(f"mutation {{ {fields} }}")
+    answers = ApiClient().ask(f"mutation {{ {fields} }}")
     assert codes(*answers.values()) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"] * 5
 
 
-def test_sign_ups_of_one_address_are_counted(nobody: Caller, settings: Any) -> None:
+def test_sign_ups_of_one_address_are_counted(nobody: ApiClient, settings: Any) -> None:
     settings.SIGN_UPS_BY_ADDRESS = Rate(2, SLOW)
-    answers = [Caller().ask(SIGN_UP, h=f"person{n}", p=PASSWORD)["signUp"] for n in range(3)]
+    answers = [ApiClient().ask(SIGN_UP, h=f"person{n}", p=PASSWORD)["signUp"] for n in range(3)]
     assert codes(*answers) == [None, None, "RATE_LIMITED"]
     assert Account.objects.count() == 2
 
 
-def test_the_admin_counts_the_same_attempts(asha: Caller, settings: Any) -> None:
+def test_the_admin_counts_the_same_attempts(asha: ApiClient, settings: Any) -> None:
     """Its form is another door to the same password."""
     settings.SIGN_INS = Rate(3, SLOW)
     Account.objects.filter(login="asha").update(is_staff=True)
@@ -114,7 +114,7 @@ def test_the_admin_counts_the_same_attempts(asha: Caller, settings: Any) -> None
     assert codes(*(sign_in("asha") for _ in range(4))) == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
 
 
-def test_what_is_refused_is_counted_by_limit(asha: Caller, settings: Any) -> None:
+def test_what_is_refused_is_counted_by_limit(asha: ApiClient, settings: Any) -> None:
     settings.SIGN_INS = Rate(1, SLOW)
     counter = LIMITED.labels("sign_in")
     before = counter._value.get()
@@ -127,7 +127,7 @@ def test_what_is_refused_is_counted_by_limit(asha: Caller, settings: Any) -> Non
 
 
 def test_while_all_places_for_hashing_are_taken_others_are_served(
-    asha: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+    asha: ApiClient, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who wants a password hashed is refused at once; a query is answered, and so is a write."""
     settings.PASSWORD_HASHERS = ["backend.limits.hashing.Hasher"]
@@ -150,7 +150,11 @@ def test_while_all_places_for_hashing_are_taken_others_are_served(
     while HASHING._slots._value:
         leave.wait(0.001)
     try:
-        refused = [Caller().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("asha", PASSWORD), sign_in("nobody")]
+        refused = [
+            ApiClient().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"],
+            sign_in("asha", PASSWORD),
+            sign_in("nobody"),
+        ]
         assert codes(*refused) == ["RATE_LIMITED"] * 3
         assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
         assert asha.update_profile({"name": "A."}, "1")["applied"] == "WRITTEN"
@@ -158,7 +162,7 @@ def test_while_all_places_for_hashing_are_taken_others_are_served(
         leave.set()
         for thread in threads:
             thread.join(60)
-    assert codes(Caller().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("bilal", PASSWORD)) == [None, None]
+    assert codes(ApiClient().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("bilal", PASSWORD)) == [None, None]
 
 
 def test_the_hasher_hashes_as_django_does() -> None:
@@ -193,7 +197,7 @@ def send(token: str | None = None, query: str = STORIES, address: str = "192.0.2
     return Client(REMOTE_ADDR=address).post("/graphql", body, content_type="application/json", headers=headers)
 
 
-def test_who_asks_for_too_much_gets_429(nobody: Caller, narrow: Spending) -> None:
+def test_who_asks_for_too_much_gets_429(nobody: ApiClient, narrow: Spending) -> None:
     """With the time to wait, in both ways of saying it."""
     assert [send().status_code for _ in range(4)] == [200, 200, 200, 429]
     response = send()
@@ -205,7 +209,9 @@ def test_who_asks_for_too_much_gets_429(nobody: Caller, narrow: Spending) -> Non
     assert send(address="192.0.2.2").status_code == 200
 
 
-def test_people_are_counted_apart_and_made_up_tokens_are_not(asha: Caller, bilal: Caller, narrow: Spending) -> None:
+def test_people_are_counted_apart_and_made_up_tokens_are_not(
+    asha: ApiClient, bilal: ApiClient, narrow: Spending
+) -> None:
     """A token counts for its person once it has signed them in."""
     me = "{ viewer { handle } }"
     assert [send(asha.token, me).status_code, send(bilal.token, me).status_code] == [200, 200]
@@ -215,7 +221,7 @@ def test_people_are_counted_apart_and_made_up_tokens_are_not(asha: Caller, bilal
     assert send(bilal.token).status_code == 200
 
 
-def test_a_revoked_token_counts_for_nobody(asha: Caller, narrow: Spending) -> None:
+def test_a_revoked_token_counts_for_nobody(asha: ApiClient, narrow: Spending) -> None:
     me = "{ viewer { handle } }"
     send(asha.token, me)
     assert len(narrow._owners) == 1
@@ -242,7 +248,7 @@ OF_DOCUMENT = "query One { __typename more%d: __typename }"
     ids=["document", "name", "no name", "cost", "persisted", "hash", "variables"],
 )
 def test_what_cannot_be_executed_is_counted_too(
-    nobody: Caller, narrow: Spending, unfit: Callable[[int], dict[str, Any]]
+    nobody: ApiClient, narrow: Spending, unfit: Callable[[int], dict[str, Any]]
 ) -> None:
     """It has to be read to find that out."""
     answers = [Client().post("/graphql", unfit(n), content_type="application/json") for n in range(6)]

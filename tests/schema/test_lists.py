@@ -10,7 +10,7 @@ import pytest
 from backend.stories import lists
 from backend.stories.models import ContentWarning, Story, StoryRank
 from schema.nodes import from_id, to_id
-from tests.api import Caller
+from tests.api import ApiClient
 
 FOUND = "edges { cursor node { title } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 STORIES = (
@@ -19,17 +19,17 @@ STORIES = (
 )
 
 
-def page(caller: Caller, order: str = "NEWEST", window: dict[str, Any] | None = None, **wanted: Any) -> Any:
+def page(caller: ApiClient, order: str = "NEWEST", window: dict[str, Any] | None = None, **wanted: Any) -> Any:
     """A page of the stories that a filter lets through."""
     return caller.ask(STORIES, f=wanted or None, o=order, **(window or {}))["stories"]
 
 
-def titles(caller: Caller, order: str = "NEWEST", **wanted: Any) -> list[str]:
+def titles(caller: ApiClient, order: str = "NEWEST", **wanted: Any) -> list[str]:
     """The titles of the stories that a filter lets through."""
     return [edge["node"]["title"] for edge in page(caller, order, **wanted)["edges"]]
 
 
-def refused(caller: Caller, window: dict[str, Any] | None = None, order: str = "NEWEST", **wanted: Any) -> str:
+def refused(caller: ApiClient, window: dict[str, Any] | None = None, order: str = "NEWEST", **wanted: Any) -> str:
     """Why a list is refused: as an argument that makes no sense."""
     answer = caller.post(STORIES, f=wanted or None, o=order, **(window or {}))
     assert answer["data"] is None
@@ -40,7 +40,7 @@ def refused(caller: Caller, window: dict[str, Any] | None = None, order: str = "
 class Author:
     """Somebody who writes one story after another."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: ApiClient) -> None:
         self.caller = caller
         self.written = 0
 
@@ -58,7 +58,7 @@ class Author:
 
 
 @pytest.fixture
-def author(asha: Caller) -> Author:
+def author(asha: ApiClient) -> Author:
     """Asha writes."""
     return Author(asha)
 
@@ -66,7 +66,7 @@ def author(asha: Caller) -> Author:
 # --- Filters ----------------------------------------------------------------------------------------------------
 
 
-def test_by_author(author: Author, bilal: Caller, nobody: Caller) -> None:
+def test_by_author(author: Author, bilal: ApiClient, nobody: ApiClient) -> None:
     """That person's stories alone; nothing of an author whom nobody knows, or who is hidden."""
     author.publish("Asha's")
     Author(bilal).publish("Bilal's")
@@ -81,12 +81,12 @@ def test_by_author(author: Author, bilal: Caller, nobody: Caller) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "x", to_id("Story", uuid.UUID(int=7)), to_id("Person"), "a\0b"])
-def test_an_author_is_a_person(nobody: Caller, wrong: str) -> None:
+def test_an_author_is_a_person(nobody: ApiClient, wrong: str) -> None:
     """Any other id makes no sense."""
     assert refused(nobody, author=wrong).startswith("filter.author: ")
 
 
-def test_by_warnings(author: Author, nobody: Caller) -> None:
+def test_by_warnings(author: Author, nobody: ApiClient) -> None:
     """All of those wanted, none of those unwanted."""
     author.publish("Plain")
     author.publish("Gory", warnings=["GORE"])
@@ -100,7 +100,7 @@ def test_by_warnings(author: Author, nobody: Caller) -> None:
     assert titles(nobody, withWarnings=[], withoutWarnings=[]) == ["Both", "Gory", "Plain"]
 
 
-def test_warnings_are_kept_in_order_and_once(author: Author, nobody: Caller) -> None:
+def test_warnings_are_kept_in_order_and_once(author: Author, nobody: ApiClient) -> None:
     """However they are given; every one can be."""
     given = [*reversed(ContentWarning.values), *ContentWarning.values]
     story = author.publish("Everything", warnings=given)
@@ -112,7 +112,7 @@ def test_warnings_are_kept_in_order_and_once(author: Author, nobody: Caller) -> 
     ]
 
 
-def test_warnings_are_part_of_what_a_key_stands_for(asha: Caller) -> None:
+def test_warnings_are_part_of_what_a_key_stands_for(asha: ApiClient) -> None:
     """The same story with other warnings is another request."""
     key = str(uuid.uuid4())
     assert asha.create_story("0", warnings=["GORE"], key=key)["applied"] == "WRITTEN"
@@ -120,7 +120,7 @@ def test_warnings_are_part_of_what_a_key_stands_for(asha: Caller) -> None:
     assert asha.create_story("0", warnings=["HATE"], key=key)["__typename"] == "KeyReusedError"
 
 
-def test_drafts_are_ones_own(author: Author, bilal: Caller, nobody: Caller) -> None:
+def test_drafts_are_ones_own(author: Author, bilal: ApiClient, nobody: ApiClient) -> None:
     """For anybody else there are none, and no filter and no order hints at them."""
     author.publish("Published")
     author.draft("First draft", mature=True, warnings=["GORE"])
@@ -138,7 +138,7 @@ def test_drafts_are_ones_own(author: Author, bilal: Caller, nobody: Caller) -> N
             assert titles(other, order, text="draft") == []
 
 
-def test_members_add_up_and_null_is_left_out(author: Author, bilal: Caller, nobody: Caller) -> None:
+def test_members_add_up_and_null_is_left_out(author: Author, bilal: ApiClient, nobody: ApiClient) -> None:
     """A story is listed if everything that is given holds of it."""
     author.publish("The lion", warnings=["DEATH"])
     author.publish("The lion and the mouse")
@@ -154,7 +154,7 @@ def test_members_add_up_and_null_is_left_out(author: Author, bilal: Caller, nobo
 # --- Text -------------------------------------------------------------------------------------------------------
 
 
-def test_by_text(author: Author, nobody: Caller) -> None:
+def test_by_text(author: Author, nobody: ApiClient) -> None:
     """Words of title and summary, in any case and order, with the signs that people know from the web."""
     author.publish("Der Löwe und die Maus", summary="A fable about mercy.")
     author.publish("The lion's share", summary="Mercy? None.")
@@ -174,7 +174,7 @@ def test_by_text(author: Author, nobody: Caller) -> None:
 
 @pytest.mark.parametrize("order", ["NEWEST", "MOST_READ"])
 def test_rare_words_are_found_anywhere(
-    author: Author, nobody: Caller, monkeypatch: pytest.MonkeyPatch, order: str
+    author: Author, nobody: ApiClient, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     """Behind the stories that are looked through first, too; frequent and rare words lead through the same pages."""
     monkeypatch.setattr(lists, "NEAR", 3)
@@ -192,7 +192,7 @@ def test_rare_words_are_found_anywhere(
         assert walked == wanted
 
 
-def test_a_text_has_a_length(nobody: Caller) -> None:
+def test_a_text_has_a_length(nobody: ApiClient) -> None:
     """Nothing at all is no text, and neither is a book."""
     for blank in ("", " ", "\n\t", "\u3000", " " * 10_000):
         assert refused(nobody, text=blank) == "filter.text: must not be empty or blank."
@@ -212,7 +212,7 @@ def test_a_text_has_a_length(nobody: Caller) -> None:
     ],
 )
 @pytest.mark.parametrize("order", ["NEWEST", "MOST_READ"])
-def test_any_text_can_be_looked_for(author: Author, nobody: Caller, text: str, order: str) -> None:
+def test_any_text_can_be_looked_for(author: Author, nobody: ApiClient, text: str, order: str) -> None:
     """No text is an error of the database, and none finds what it does not name."""
     author.publish("Lions")
     for who in (nobody, author.caller):
@@ -222,13 +222,15 @@ def test_any_text_can_be_looked_for(author: Author, nobody: Caller, text: str, o
 # --- Orders -----------------------------------------------------------------------------------------------------
 
 
-def read(story: Any, *readers: Caller) -> None:
+def read(story: Any, *readers: ApiClient) -> None:
     """Each of them reads it today."""
     for reader in readers:
         reader.record_view(story["id"])
 
 
-def test_most_read_first(author: Author, asha: Caller, bilal: Caller, chitra: Caller, nobody: Caller) -> None:
+def test_most_read_first(
+    author: Author, asha: ApiClient, bilal: ApiClient, chitra: ApiClient, nobody: ApiClient
+) -> None:
     """From the first view on; what nobody has read comes last, and the newest of equals first."""
     one, two, _three = (author.publish(title) for title in ("One", "Two", "Three"))
     assert titles(nobody, "MOST_READ") == titles(nobody) == ["Three", "Two", "One"]
@@ -240,7 +242,7 @@ def test_most_read_first(author: Author, asha: Caller, bilal: Caller, chitra: Ca
     assert titles(nobody, "NEWEST") == ["Three", "Two", "One"]
 
 
-def test_drafts_have_an_order_too(author: Author, bilal: Caller) -> None:
+def test_drafts_have_an_order_too(author: Author, bilal: ApiClient) -> None:
     """Those that were never read by when they were created."""
     for title in ("One", "Two"):
         author.draft(title)
@@ -257,7 +259,7 @@ def ranked(author: Author, count: int) -> list[str]:
 
 @pytest.mark.parametrize("wanted", [{}, {"text": "number"}, {"withoutWarnings": ["GORE"]}], ids=str)
 @pytest.mark.parametrize("order", ["NEWEST", "MOST_READ"])
-def test_pages_lead_through_the_list_and_back(author: Author, nobody: Caller, wanted: Any, order: str) -> None:
+def test_pages_lead_through_the_list_and_back(author: Author, nobody: ApiClient, wanted: Any, order: str) -> None:
     """With ties, in any order, under any filter: each once, from either end."""
     most_read = ranked(author, 8)
     expected = most_read if order == "MOST_READ" else [f"Number {n}" for n in reversed(range(8))]
@@ -289,7 +291,7 @@ def test_a_cursor_belongs_to_its_kind_of_list(author: Author) -> None:
     assert draft["edges"] == []
 
 
-def test_an_order_is_one_of_those_that_there_are(nobody: Caller) -> None:
+def test_an_order_is_one_of_those_that_there_are(nobody: ApiClient) -> None:
     """As are warnings and states; null is no order."""
     for wrong in (
         {"o": "OLDEST"},
@@ -314,7 +316,7 @@ LISTS = {
 }
 
 
-def listed(caller: Caller, query: str) -> set[str]:
+def listed(caller: ApiClient, query: str) -> set[str]:
     """The titles of a list."""
     found = caller.ask(query)
     while "edges" not in found:
@@ -326,7 +328,7 @@ ALL, FOR_ALL = {"For grown-ups", "For everybody"}, {"For everybody"}
 
 
 @pytest.fixture
-def grown_up(author: Author, bilal: Caller) -> Any:
+def grown_up(author: Author, bilal: ApiClient) -> Any:
     """A story for adults among others, by somebody whom bilal follows."""
     author.publish("For everybody")
     bilal.follow(author.caller)
@@ -335,7 +337,7 @@ def grown_up(author: Author, bilal: Caller) -> Any:
 
 @pytest.mark.parametrize("name", LISTS)
 def test_stories_for_adults_are_for_those_who_want_them(
-    grown_up: Any, name: str, asha: Caller, bilal: Caller, nobody: Caller
+    grown_up: Any, name: str, asha: ApiClient, bilal: ApiClient, nobody: ApiClient
 ) -> None:
     """Off unless a reader turns them on; always off when signed out; one's own are always there."""
     query = LISTS[name]
@@ -350,7 +352,9 @@ def test_stories_for_adults_are_for_those_who_want_them(
         assert asha.ask("{ viewer { showMature } }") == {"viewer": {"showMature": False}}
 
 
-def test_what_is_looked_up_directly_is_found(grown_up: Any, asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_what_is_looked_up_directly_is_found(
+    grown_up: Any, asha: ApiClient, bilal: ApiClient, nobody: ApiClient
+) -> None:
     """Whoever has the id, or a place in the story, is shown that it is for adults; the app asks."""
     query = "query ($id: ID!) { story(id: $id) { mature } node(id: $id) { ... on Story { mature } } }"
     for who in (bilal, nobody):
@@ -362,7 +366,7 @@ def test_what_is_looked_up_directly_is_found(grown_up: Any, asha: Caller, bilal:
     assert listed(asha, shelf) == ALL
 
 
-def test_a_page_is_full_of_what_is_shown(author: Author, bilal: Caller) -> None:
+def test_a_page_is_full_of_what_is_shown(author: Author, bilal: ApiClient) -> None:
     """What is hidden takes no place on a page, so that none is short."""
     for n in range(6):
         author.publish(f"Number {n}", mature=n % 2 == 0)
@@ -375,7 +379,7 @@ def test_a_page_is_full_of_what_is_shown(author: Author, bilal: Caller) -> None:
         assert rest["pageInfo"]["hasNextPage"] is False
 
 
-def test_a_block_hides_stories_from_every_list(grown_up: Any, asha: Caller, bilal: Caller) -> None:
+def test_a_block_hides_stories_from_every_list(grown_up: Any, asha: ApiClient, bilal: ApiClient) -> None:
     """Either way, in every order, whatever is looked for."""
     for blocker, other in ((asha, bilal), (bilal, asha)):
         version = blocker.relationship(other)["version"]
@@ -386,7 +390,7 @@ def test_a_block_hides_stories_from_every_list(grown_up: Any, asha: Caller, bila
         assert blocker.unblock(other, blocker.relationship(other)["version"])["applied"] == "WRITTEN"
 
 
-def test_what_is_no_longer_published_is_in_no_list(author: Author, nobody: Caller) -> None:
+def test_what_is_no_longer_published_is_in_no_list(author: Author, nobody: ApiClient) -> None:
     """Although it keeps its rank for the day on which it comes back."""
     story = author.publish("Gone")
     key = from_id(story["id"])[1][0]  # type: ignore[index]
@@ -401,7 +405,7 @@ def test_what_is_no_longer_published_is_in_no_list(author: Author, nobody: Calle
     assert titles(nobody, "MOST_READ") == ["Gone"]
 
 
-def test_newest_is_by_publication(author: Author, nobody: Caller) -> None:
+def test_newest_is_by_publication(author: Author, nobody: ApiClient) -> None:
     """Not by when a story was begun."""
     drafts = [author.draft(title) for title in ("Begun first", "Begun last")]
     for draft in reversed(drafts):

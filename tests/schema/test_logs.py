@@ -15,7 +15,7 @@ from backend.jobs.outcomes import JobOutcome, ended
 from backend.jobs.queue import MAX_ATTEMPTS
 from backend.people.models import Account
 from resolvers import people
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 from tests.races.statements import fault_at
 
 SECRET = "a-secret-that-nobody-logs"
@@ -50,7 +50,7 @@ RENAME = 'mutation Rename { mine: updateProfile(patch: {name: "%s"}, expect: {ve
 
 
 def test_a_fault_is_one_line_with_all_that_finds_it(
-    asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    asha: ApiClient, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Operation, mutation, viewer, path, method, request id, exception, stack; the client is told the id."""
 
@@ -84,7 +84,7 @@ def test_a_fault_is_one_line_with_all_that_finds_it(
     assert any("in unit_of_work" in frame for frame in stack)
 
 
-def test_a_fault_of_the_database_names_the_rule_and_no_value(asha: Caller, bilal: Caller, lines: Lines) -> None:
+def test_a_fault_of_the_database_names_the_rule_and_no_value(asha: ApiClient, bilal: ApiClient, lines: Lines) -> None:
     """PostgreSQL's DETAIL quotes the row that broke a rule: of that only the rule's name is logged."""
 
     def break_a_rule() -> None:
@@ -106,7 +106,7 @@ def test_a_fault_of_the_database_names_the_rule_and_no_value(asha: Caller, bilal
 
 
 def test_a_fault_deep_in_the_answer_to_a_mutation_names_it(
-    asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    asha: ApiClient, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the document has several, which have all run by then."""
 
@@ -123,7 +123,9 @@ def test_a_fault_deep_in_the_answer_to_a_mutation_names_it(
     assert (line["mutation"], line["path"], line["operation"]) == ("updateProfile", "one.person.followerCount", None)
 
 
-def test_a_fault_outside_of_graphql_is_a_line_too(asha: Caller, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_outside_of_graphql_is_a_line_too(
+    asha: ApiClient, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever Django itself catches is logged in the same form, under the request's id."""
 
     def fail(*_args: object) -> Any:
@@ -152,7 +154,7 @@ def test_a_failed_job_is_a_line(transactional_db: None, lines: Lines) -> None:
 # --- Refusals ---------------------------------------------------------------------------------------------------
 
 
-def test_a_conflict_is_a_line_of_information(asha: Caller, lines: Lines) -> None:
+def test_a_conflict_is_a_line_of_information(asha: ApiClient, lines: Lines) -> None:
     """What was fought over, by whom, which fields; not what was written."""
     assert "ProfileSuccess" in send(RENAME % "First", asha.token).content.decode()
     assert "ConflictError" in send(RENAME % SECRET, asha.token).content.decode()
@@ -168,7 +170,7 @@ def test_a_conflict_is_a_line_of_information(asha: Caller, lines: Lines) -> None
     assert SECRET not in json.dumps(line)
 
 
-def test_a_database_that_cannot_serve_is_a_warning(asha: Caller, lines: Lines) -> None:
+def test_a_database_that_cannot_serve_is_a_warning(asha: ApiClient, lines: Lines) -> None:
     """With the cause: the client is told BUSY and no more."""
 
     def cancel() -> None:
@@ -193,14 +195,14 @@ def test_a_database_that_cannot_serve_is_a_warning(asha: Caller, lines: Lines) -
         f'{{ {SECRET.replace("-", "_")} "',
     ],
 )
-def test_a_refusal_is_no_news(asha: Caller, lines: Lines, query: str) -> None:
+def test_a_refusal_is_no_news(asha: ApiClient, lines: Lines, query: str) -> None:
     """Nothing is logged of what clients are told, nor of what they said."""
     send(query, SECRET)
     send(query, asha.token)
     assert lines() == []
 
 
-def test_people_sign_in_unheard(asha: Caller, lines: Lines) -> None:
+def test_people_sign_in_unheard(asha: ApiClient, lines: Lines) -> None:
     """Neither the password nor the token that it gives."""
     query = f'mutation {{ signIn(handle: "asha", password: "{PASSWORD}") {{ ... on SignSuccess {{ token }} }} }}'
     assert send(query).json()["data"]["signIn"]["token"]

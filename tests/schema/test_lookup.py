@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schema.nodes import MAX_IDS, to_id
-from tests.api import Caller
-from tests.moderating import make_moderator
+from tests.api import ApiClient
+from tests.api.moderation import make_moderator
 
 EVERYTHING = """
 query ($s: ID!, $p: [ID!]!) {
@@ -22,7 +22,7 @@ NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versione
 
 
 @pytest.fixture
-def ids(asha: Caller, bilal: Caller) -> list[str]:
+def ids(asha: ApiClient, bilal: ApiClient) -> list[str]:
     """An id of each type, as asha is handed it out."""
     story = bilal.published_story()
     edition = bilal.create_edition(story["id"])["edition"]["id"]
@@ -41,13 +41,13 @@ def ids(asha: Caller, bilal: Caller) -> list[str]:
     ]
 
 
-def moderated(asha: Caller, bilal: Caller) -> list[str]:
+def moderated(asha: ApiClient, bilal: ApiClient) -> list[str]:
     """A whisper, and a report of it that asha sees as a moderator."""
     whisper = bilal.create_whisper()["whisper"]["id"]
     return [whisper, make_moderator(asha).report(whisper)["report"]["id"]]
 
 
-def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
+def test_every_id_finds_its_thing_again(asha: ApiClient, ids: list[str]) -> None:
     """With type, id, version and date; alone and together."""
     alone = [asha.ask(NODE, id=one)["node"] for one in ids]
     assert [node["id"] for node in alone] == ids
@@ -56,7 +56,7 @@ def test_every_id_finds_its_thing_again(asha: Caller, ids: list[str]) -> None:
     assert asha.ask(NODES, ids=ids)["nodes"] == alone
 
 
-def test_text_that_cannot_be_an_id_spoils_no_other(asha: Caller, bilal: Caller) -> None:
+def test_text_that_cannot_be_an_id_spoils_no_other(asha: ApiClient, bilal: ApiClient) -> None:
     """It names nothing, like any id of which there is nothing to see."""
     bad = ["", "\0", "\ud800", "x" * 1_000_000, "é", to_id("Nonsense", uuid.uuid4())]
     assert asha.ask(NODES, ids=[*bad, bilal.id])["nodes"][:-1] == [None] * len(bad)
@@ -66,7 +66,7 @@ def test_text_that_cannot_be_an_id_spoils_no_other(asha: Caller, bilal: Caller) 
     assert found[-1] is not None
 
 
-def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
+def test_nodes_keep_order_and_holes(asha: ApiClient, ids: list[str]) -> None:
     """Each place of the answer belongs to its place of the question, repeated or unknown."""
     asked = [ids[2], "nonsense", ids[0], ids[2], to_id("Story", uuid.UUID(int=7)), to_id("Nonsense", uuid.UUID(int=7))]
     found = asha.ask(NODES, ids=asked)["nodes"]
@@ -76,12 +76,12 @@ def test_nodes_keep_order_and_holes(asha: Caller, ids: list[str]) -> None:
 
 def test_the_signed_out_find_what_is_public(ids: list[str]) -> None:
     """People, stories, their chapters and editions, whispers."""
-    found = Caller().ask(NODES, ids=ids)["nodes"]
+    found = ApiClient().ask(NODES, ids=ids)["nodes"]
     public = ("Person", "Story", "Chapter", "Whisper", "Edition")
     assert [node and node["__typename"] for node in found] == [one if one in public else None for one in TYPES]
 
 
-def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
+def test_what_names_nothing_is_null(asha: ApiClient, bilal: ApiClient) -> None:
     """No error: a cache may ask for what is long gone, or what never was."""
     me, them = asha.person.pk, bilal.person.pk
     nothing = [
@@ -108,7 +108,7 @@ def test_what_names_nothing_is_null(asha: Caller, bilal: Caller) -> None:
         assert answer["data"] == {"node": None}, id_
 
 
-def test_at_most_so_many_nodes_at_once(asha: Caller) -> None:
+def test_at_most_so_many_nodes_at_once(asha: ApiClient) -> None:
     """More are refused, not cut off."""
     assert len(asha.ask(NODES, ids=[asha.id] * MAX_IDS)["nodes"]) == MAX_IDS
     answer = asha.post(NODES, ids=[asha.id] * (MAX_IDS + 1))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schema.nodes import to_id
-from tests.api import Caller
-from tests.races.desk import assert_verified
+from tests.api import ApiClient
+from tests.races.rows import assert_verified
 from tests.schema.footprint import nothing_written
 
 LISTS = """
@@ -25,38 +25,38 @@ MOST = 2**31 - 1
 
 
 @pytest.fixture
-def story(asha: Caller) -> str:
+def story(asha: ApiClient) -> str:
     """A published story of asha's."""
     return asha.published_story()["id"]
 
 
 @pytest.fixture
-def edition(asha: Caller, story: str) -> str:
+def edition(asha: ApiClient, story: str) -> str:
     """Five copies of it, at 300 cents."""
     return asha.create_edition(story)["edition"]["id"]
 
 
-def listed(who: Caller) -> list[str]:
+def listed(who: ApiClient) -> list[str]:
     """The ids of the editions that somebody finds in the list."""
     return [edge["node"]["id"] for edge in who.ask(LISTS)["editions"]["edges"]]
 
 
-def orders_of(who: Caller) -> list[Any]:
+def orders_of(who: ApiClient) -> list[Any]:
     return [edge["node"] for edge in who.ask(ORDERS)["orders"]["edges"]]
 
 
-def sales_of(who: Caller) -> list[Any]:
+def sales_of(who: ApiClient) -> list[Any]:
     return [edge["node"] for edge in who.ask(SALES)["viewer"]["sales"]["edges"]]
 
 
-def found(who: Caller, id_: str) -> bool:
+def found(who: ApiClient, id_: str) -> bool:
     return who.ask("query ($id: ID!) { node(id: $id) { id } }", id=id_)["node"] is not None
 
 
 # --- Editions ---------------------------------------------------------------------------------------------------
 
 
-def test_an_edition_is_created(asha: Caller, story: str) -> None:
+def test_an_edition_is_created(asha: ApiClient, story: str) -> None:
     """Of a published story, with all that was said of it."""
     answer = asha.create_edition(story, stock=7, price=1250, title="  Signed  ")
     assert answer["applied"] == "WRITTEN"
@@ -73,7 +73,7 @@ def test_an_edition_is_created(asha: Caller, story: str) -> None:
     assert asha.ask(query, id=story)["story"]["editions"]["edges"] == [{"node": {"id": answer["edition"]["id"]}}]
 
 
-def test_only_the_author_prints(asha: Caller, bilal: Caller, story: str) -> None:
+def test_only_the_author_prints(asha: ApiClient, bilal: ApiClient, story: str) -> None:
     """Others are forbidden to; across a block the story is not even there."""
     with nothing_written():
         assert bilal.create_edition(story)["code"] == "FORBIDDEN"
@@ -82,7 +82,7 @@ def test_only_the_author_prints(asha: Caller, bilal: Caller, story: str) -> None
         assert bilal.create_edition(story)["code"] == "NOT_FOUND"
 
 
-def test_a_draft_has_no_editions(asha: Caller, story: str) -> None:
+def test_a_draft_has_no_editions(asha: ApiClient, story: str) -> None:
     """Its author is told to publish it first; what was printed before it went back stays the author's."""
     draft = asha.create_story("1")["story"]["id"]
     with nothing_written():
@@ -92,11 +92,11 @@ def test_a_draft_has_no_editions(asha: Caller, story: str) -> None:
     asha.unpublish(story, "2")
     assert asha.create_edition(story)["code"] == "INVALID"
     assert found(asha, edition)
-    assert not found(Caller(), edition)
+    assert not found(ApiClient(), edition)
     assert listed(asha) == []
 
 
-def test_numbers_stay_within_their_limits(asha: Caller, story: str) -> None:
+def test_numbers_stay_within_their_limits(asha: ApiClient, story: str) -> None:
     """The largest are taken, none beyond."""
     with nothing_written():
         answer = asha.create_edition(story, stock=-1, price=10**9 + 1, title=" ")
@@ -104,7 +104,7 @@ def test_numbers_stay_within_their_limits(asha: Caller, story: str) -> None:
     assert asha.create_edition(story, stock=MOST, price=10**9)["edition"]["stock"] == MOST
 
 
-def test_stock_is_adjusted(asha: Caller, bilal: Caller, edition: str) -> None:
+def test_stock_is_adjusted(asha: ApiClient, bilal: ApiClient, edition: str) -> None:
     """Whatever it is; each time the version rises, and nobody else may."""
     more = asha.adjust_stock(edition, 3)
     assert (more["applied"], more["edition"]["stock"], more["edition"]["version"]) == ("WRITTEN", 8, "2")
@@ -116,7 +116,7 @@ def test_stock_is_adjusted(asha: Caller, bilal: Caller, edition: str) -> None:
     assert_verified()
 
 
-def test_stock_is_never_below_zero(asha: Caller, edition: str) -> None:
+def test_stock_is_never_below_zero(asha: ApiClient, edition: str) -> None:
     """The refusal says of what too little is left, and how much there is."""
     with nothing_written():
         answer = asha.adjust_stock(edition, -6)
@@ -125,7 +125,7 @@ def test_stock_is_never_below_zero(asha: Caller, edition: str) -> None:
     assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}
 
 
-def test_stock_has_an_upper_limit(asha: Caller, bilal: Caller, edition: str) -> None:
+def test_stock_has_an_upper_limit(asha: ApiClient, bilal: ApiClient, edition: str) -> None:
     """Of all copies, sold ones too: so whatever is cancelled has room."""
     order = bilal.place_order((edition, 5))["order"]["id"]
     with nothing_written():
@@ -142,7 +142,7 @@ def test_stock_has_an_upper_limit(asha: Caller, bilal: Caller, edition: str) -> 
     assert_verified()
 
 
-def test_stock_is_set_as_it_was_seen(asha: Caller, bilal: Caller, edition: str) -> None:
+def test_stock_is_set_as_it_was_seen(asha: ApiClient, bilal: ApiClient, edition: str) -> None:
     """An order since is a conflict, which shows the edition; so already is nothing to do."""
     assert asha.set_stock(edition, 9, "1")["edition"]["version"] == "2"
     assert asha.set_stock(edition, 9, "2")["applied"] == "NOOP"
@@ -156,7 +156,7 @@ def test_stock_is_set_as_it_was_seen(asha: Caller, bilal: Caller, edition: str) 
     assert_verified()
 
 
-def test_a_chain_of_stocks_needs_no_version(asha: Caller, edition: str) -> None:
+def test_a_chain_of_stocks_needs_no_version(asha: ApiClient, edition: str) -> None:
     """`expect.after` names the mutation that made it or set it before."""
     query = """mutation ($e: ID!, $t: Int!, $a: UUID!, $k: UUID) {
         setStock(edition: $e, to: $t, expect: {after: $a}, key: $k) { __typename ... on EditionSuccess { edition { stock } } }
@@ -171,7 +171,7 @@ def test_a_chain_of_stocks_needs_no_version(asha: Caller, edition: str) -> None:
 # --- Orders -----------------------------------------------------------------------------------------------------
 
 
-def test_an_order_takes_all_its_lines(asha: Caller, bilal: Caller, story: str, edition: str) -> None:
+def test_an_order_takes_all_its_lines(asha: ApiClient, bilal: ApiClient, story: str, edition: str) -> None:
     """In the order asked for, at the prices of now; the same edition twice is taken together."""
     other = asha.create_edition(story, stock=10, price=50)["edition"]["id"]
     answer = bilal.place_order((other, 1), (edition, 2), (other, 3))
@@ -196,7 +196,7 @@ def test_an_order_takes_all_its_lines(asha: Caller, bilal: Caller, story: str, e
     assert_verified()
 
 
-def test_all_lines_or_none(asha: Caller, bilal: Caller, story: str, edition: str) -> None:
+def test_all_lines_or_none(asha: ApiClient, bilal: ApiClient, story: str, edition: str) -> None:
     """The first line of which too little is left is named, and nothing is taken of the others."""
     scarce, sold_out = (asha.create_edition(story, stock=stock)["edition"]["id"] for stock in (1, 0))
     with nothing_written():
@@ -207,7 +207,7 @@ def test_all_lines_or_none(asha: Caller, bilal: Caller, story: str, edition: str
     assert bilal.place_order((scarce, 1), (edition, 5))["applied"] == "WRITTEN"
 
 
-def test_an_order_is_of_one_author(asha: Caller, bilal: Caller, chitra: Caller, edition: str) -> None:
+def test_an_order_is_of_one_author(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, edition: str) -> None:
     """Of several stories, but not of several people; their own editions people may order too."""
     another = asha.create_edition(asha.published_story("1")["id"])["edition"]["id"]
     theirs = chitra.create_edition(chitra.published_story()["id"])["edition"]["id"]
@@ -220,7 +220,7 @@ def test_an_order_is_of_one_author(asha: Caller, bilal: Caller, chitra: Caller, 
     assert asha.update_order(own["id"], "CANCELLED", "2")["applied"] == "WRITTEN"
 
 
-def test_what_is_hidden_cannot_be_ordered(asha: Caller, bilal: Caller, story: str, edition: str) -> None:
+def test_what_is_hidden_cannot_be_ordered(asha: ApiClient, bilal: ApiClient, story: str, edition: str) -> None:
     """A draft's and a blocked author's editions look exactly like none; nothing of the order is taken."""
     unknown = bilal.place_order((to_id("Edition", uuid.UUID(int=7)), 1))
     assert unknown["code"] == "NOT_FOUND"
@@ -235,7 +235,7 @@ def test_what_is_hidden_cannot_be_ordered(asha: Caller, bilal: Caller, story: st
         assert bilal.set_stock(edition, 1, "1")["code"] == "NOT_FOUND"
 
 
-def test_bad_lines_are_invalid(bilal: Caller, edition: str) -> None:
+def test_bad_lines_are_invalid(bilal: ApiClient, edition: str) -> None:
     """Their number, their quantities, their editions, and what they cost together."""
     bad: list[tuple[list[tuple[str, int]], str]] = [
         ([], "lines"),
@@ -253,7 +253,7 @@ def test_bad_lines_are_invalid(bilal: Caller, edition: str) -> None:
             assert [field["path"] for field in answer["fields"]] == [path], lines
 
 
-def test_a_total_has_a_limit(asha: Caller, bilal: Caller, story: str) -> None:
+def test_a_total_has_a_limit(asha: ApiClient, bilal: ApiClient, story: str) -> None:
     """What GraphQL can say."""
     dear = asha.create_edition(story, stock=5, price=10**9)["edition"]["id"]
     with nothing_written():
@@ -266,13 +266,13 @@ STAGES = {"PLACED": (), "CONFIRMED": ("CONFIRMED",), "SHIPPED": ("CONFIRMED", "S
 LEGAL = {("PLACED", "CONFIRMED"), ("CONFIRMED", "SHIPPED"), ("PLACED", "CANCELLED"), ("CONFIRMED", "CANCELLED")}
 
 
-def whose(to: str, buyer: Caller, author: Caller) -> Caller:
+def whose(to: str, buyer: ApiClient, author: ApiClient) -> ApiClient:
     """Who may ask for this status."""
     return buyer if to == "CANCELLED" else author
 
 
 @pytest.mark.parametrize("start", STAGES)
-def test_an_order_goes_only_where_it_may(asha: Caller, bilal: Caller, edition: str, start: str) -> None:
+def test_an_order_goes_only_where_it_may(asha: ApiClient, bilal: ApiClient, edition: str, start: str) -> None:
     """From each status to each other: written, nothing to do, or invalid with nothing written."""
     for to in STAGES:
         order = bilal.place_order((edition, 1))["order"]
@@ -293,7 +293,7 @@ def test_an_order_goes_only_where_it_may(asha: Caller, bilal: Caller, edition: s
     assert_verified()
 
 
-def test_each_side_does_its_own(asha: Caller, bilal: Caller, chitra: Caller, edition: str) -> None:
+def test_each_side_does_its_own(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, edition: str) -> None:
     """The buyer does not confirm, the author does not cancel, and for anybody else there is no such order."""
     order = bilal.place_order((edition, 1))["order"]["id"]
     with nothing_written():
@@ -303,13 +303,13 @@ def test_each_side_does_its_own(asha: Caller, bilal: Caller, chitra: Caller, edi
         hidden = chitra.update_order(order, "CANCELLED", "1")
         assert hidden == chitra.update_order(to_id("Order", uuid.UUID(int=7)), "CANCELLED", "1")
     assert hidden["code"] == "NOT_FOUND"
-    assert (found(bilal, order), found(asha, order), found(chitra, order), found(Caller(), order)) == (
+    assert (found(bilal, order), found(asha, order), found(chitra, order), found(ApiClient(), order)) == (
         *(True, True),
         *(False, False),
     )
 
 
-def test_who_comes_late_is_shown_what_became_of_the_order(asha: Caller, bilal: Caller, edition: str) -> None:
+def test_who_comes_late_is_shown_what_became_of_the_order(asha: ApiClient, bilal: ApiClient, edition: str) -> None:
     """What it was is known exactly, because an order goes only forward."""
     order = bilal.place_order((edition, 1))["order"]["id"]
     asha.update_order(order, "CONFIRMED", "1")
@@ -328,49 +328,49 @@ def test_who_comes_late_is_shown_what_became_of_the_order(asha: Caller, bilal: C
 # --- Who finds what ---------------------------------------------------------------------------------------------
 
 
-def test_editions_are_listed_newest_first(asha: Caller, bilal: Caller, story: str) -> None:
+def test_editions_are_listed_newest_first(asha: ApiClient, bilal: ApiClient, story: str) -> None:
     """A page at a time, without those of drafts and of people across a block."""
     made = [asha.create_edition(story, title=f"No. {number}")["edition"]["id"] for number in range(5)]
     theirs = bilal.create_edition(bilal.published_story()["id"])["edition"]["id"]
-    first = Caller().ask(LISTS, first=2)["editions"]
+    first = ApiClient().ask(LISTS, first=2)["editions"]
     assert [edge["node"]["id"] for edge in first["edges"]] == [theirs, made[4]]
-    second = Caller().ask(LISTS, first=9, after=first["pageInfo"]["endCursor"])["editions"]
+    second = ApiClient().ask(LISTS, first=9, after=first["pageInfo"]["endCursor"])["editions"]
     assert [edge["node"]["id"] for edge in second["edges"]] == made[3::-1]
     assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
     backwards = (
         "query ($id: ID!, $b: String) { story(id: $id) { editions(last: 2, before: $b) { edges { node { id } } } } }"
     )
-    shown = Caller().ask(backwards, id=story, b=second["edges"][-1]["cursor"])["story"]["editions"]["edges"]
+    shown = ApiClient().ask(backwards, id=story, b=second["edges"][-1]["cursor"])["story"]["editions"]["edges"]
     assert [edge["node"]["id"] for edge in shown] == [made[2], made[1]]
     asha.block(bilal)
     assert listed(bilal) == [theirs]
     assert listed(asha) == made[::-1]
 
 
-def test_editions_of_mature_stories_are_for_who_wants_them(asha: Caller, bilal: Caller) -> None:
+def test_editions_of_mature_stories_are_for_who_wants_them(asha: ApiClient, bilal: ApiClient) -> None:
     """In lists; by its id, and in its story, such an edition is found whatever is set."""
     story = asha.create_story("0", mature=True)["story"]["id"]
     asha.publish(story)
     edition = asha.create_edition(story)["edition"]["id"]
-    assert (listed(asha), listed(bilal), listed(Caller())) == ([edition], [], [])
+    assert (listed(asha), listed(bilal), listed(ApiClient())) == ([edition], [], [])
     assert found(bilal, edition)
     bilal.update_profile({"showMature": True}, "1")
     assert listed(bilal) == [edition]
 
 
-def test_orders_are_for_the_two_of_them(asha: Caller, bilal: Caller, chitra: Caller, edition: str) -> None:
+def test_orders_are_for_the_two_of_them(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, edition: str) -> None:
     """Nobody sees others' orders or sales, and the signed-out have to sign in."""
     bilal.place_order((edition, 1))
     assert (orders_of(asha), orders_of(chitra), sales_of(bilal), sales_of(chitra)) == ([], [], [], [])
     others = 'query { person(handle: "asha") { sales { edges { node { id } } } } }'
     assert bilal.ask(others)["person"]["sales"] is None
-    assert Caller().ask(others)["person"]["sales"] is None
-    assert Caller().post(ORDERS)["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert ApiClient().ask(others)["person"]["sales"] is None
+    assert ApiClient().post(ORDERS)["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("how", ["unpublished", "blocked"])
 def test_an_order_outlives_what_hides_its_story(
-    asha: Caller, bilal: Caller, story: str, edition: str, how: str
+    asha: ApiClient, bilal: ApiClient, story: str, edition: str, how: str
 ) -> None:
     """The buyer reads on what was ordered; of the story nothing is said that the edition does not say."""
     order = bilal.place_order((edition, 2))["order"]["id"]
@@ -418,7 +418,7 @@ def test_an_order_outlives_what_hides_its_story(
 # --- Deleting a story -------------------------------------------------------------------------------------------
 
 
-def test_a_story_goes_with_its_editions(asha: Caller, story: str, edition: str) -> None:
+def test_a_story_goes_with_its_editions(asha: ApiClient, story: str, edition: str) -> None:
     """If nobody has ordered them."""
     assert asha.delete_story(story, "2")["applied"] == "WRITTEN"
     assert not found(asha, edition)
@@ -429,7 +429,7 @@ def test_a_story_goes_with_its_editions(asha: Caller, story: str, edition: str) 
 
 @pytest.mark.parametrize("steps", [(), ("CONFIRMED", "SHIPPED"), ("CANCELLED",)])
 def test_a_story_with_orders_stays(
-    asha: Caller, bilal: Caller, story: str, edition: str, steps: tuple[str, ...]
+    asha: ApiClient, bilal: ApiClient, story: str, edition: str, steps: tuple[str, ...]
 ) -> None:
     """Open, shipped or cancelled: an order is the buyer's as well. The author can hide the story."""
     order = bilal.place_order((edition, 1))["order"]
@@ -442,7 +442,7 @@ def test_a_story_with_orders_stays(
     assert asha.unpublish(story, "2")["applied"] == "WRITTEN"
 
 
-def test_a_reply_outlives_its_edition(asha: Caller, story: str) -> None:
+def test_a_reply_outlives_its_edition(asha: ApiClient, story: str) -> None:
     """What was answered is answered again, also when all of it is gone."""
     key = str(uuid.uuid4())
     first = asha.create_edition(story, key=key)

@@ -12,8 +12,8 @@ from backend.moderation.models import Report
 from backend.stories.models import Revision, Story
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
-from tests.api import Caller
-from tests.moderating import make_moderator, screen_for
+from tests.api import ApiClient
+from tests.api.moderation import make_moderator, screen_for
 from tests.schema.footprint import nothing_written
 
 ARGUMENTS = "(status: $s, first: $first, after: $after, last: $last, before: $before)"
@@ -26,18 +26,18 @@ NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 
 
 @pytest.fixture
-def mina(person: Callable[[str], Caller]) -> Caller:
+def mina(person: Callable[[str], ApiClient]) -> ApiClient:
     """A moderator."""
     return make_moderator(person("mina"))
 
 
 @pytest.fixture
-def nils(person: Callable[[str], Caller]) -> Caller:
+def nils(person: Callable[[str], ApiClient]) -> ApiClient:
     """Another one."""
     return make_moderator(person("nils"))
 
 
-def reported(author: Caller, reporter: Caller, text: str = "Psst.") -> tuple[str, str]:
+def reported(author: ApiClient, reporter: ApiClient, text: str = "Psst.") -> tuple[str, str]:
     """The ids of a new whisper and of a report of it."""
     whisper = author.create_whisper(text)["whisper"]["id"]
     return whisper, reporter.report(whisper)["report"]["id"]
@@ -53,7 +53,7 @@ def summary(answer: Any) -> tuple[Any, ...]:
 # --- Reporting --------------------------------------------------------------------------------------------------
 
 
-def test_whatever_one_can_see_can_be_reported(asha: Caller, bilal: Caller) -> None:
+def test_whatever_one_can_see_can_be_reported(asha: ApiClient, bilal: ApiClient) -> None:
     """A whisper, a story, a chapter, a person; what is reported comes back."""
     story = bilal.published_story()
     things = {
@@ -70,7 +70,7 @@ def test_whatever_one_can_see_can_be_reported(asha: Caller, bilal: Caller) -> No
     assert set(Report.objects.values_list("about_id", flat=True)) == {bilal.person.pk}
 
 
-def test_nobody_reports_themselves_or_their_own(asha: Caller) -> None:
+def test_nobody_reports_themselves_or_their_own(asha: ApiClient) -> None:
     """It is invalid."""
     story = asha.create_story("0")["story"]
     own = [asha.id, story["id"], story["chapters"][0]["id"], asha.create_whisper()["whisper"]["id"]]
@@ -79,7 +79,7 @@ def test_nobody_reports_themselves_or_their_own(asha: Caller) -> None:
             assert [field["path"] for field in asha.report(id_)["fields"]] == ["subject"]
 
 
-def test_what_is_hidden_looks_like_missing(asha: Caller, bilal: Caller) -> None:
+def test_what_is_hidden_looks_like_missing(asha: ApiClient, bilal: ApiClient) -> None:
     """Drafts, and everything across a block; in the same words as what never was."""
     draft = bilal.create_story("0")["story"]
     story = bilal.published_story("1")
@@ -94,7 +94,7 @@ def test_what_is_hidden_looks_like_missing(asha: Caller, bilal: Caller) -> None:
             assert answer["message"].removeprefix("There is no such ").removesuffix(".") in kind.values()
 
 
-def test_a_second_report_gives_the_first_one_back(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_a_second_report_gives_the_first_one_back(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """While it is not resolved; its reason stays. Who claims it is not told to the reporter."""
     whisper, report = reported(bilal, asha)
     mina.claim(report)
@@ -106,7 +106,7 @@ def test_a_second_report_gives_the_first_one_back(asha: Caller, bilal: Caller, m
     assert mina.report(whisper)["applied"] == "WRITTEN"
 
 
-def test_so_many_reports_a_day(asha: Caller, bilal: Caller, settings: Any) -> None:
+def test_so_many_reports_a_day(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
     """Beyond them it is forbidden; those of another day do not count, nor does a second one of the same thing."""
     settings.REPORTS_A_DAY = 2
     ids = [bilal.create_whisper()["whisper"]["id"] for _ in range(4)]
@@ -125,7 +125,7 @@ def test_so_many_reports_a_day(asha: Caller, bilal: Caller, settings: Any) -> No
     assert [asha.report(id_).get("applied") for id_ in ids[2:]] == ["WRITTEN", None]
 
 
-def test_what_cannot_be_reported(asha: Caller) -> None:
+def test_what_cannot_be_reported(asha: ApiClient) -> None:
     """Ids of other things, and reasons that say nothing or too much."""
     with nothing_written():
         for id_ in ("", "x", to_id("Shelf", uuid.UUID(int=7)), to_id("whisper", uuid.UUID(int=7)), to_id("Whisper")):
@@ -138,7 +138,7 @@ def test_what_cannot_be_reported(asha: Caller) -> None:
 # --- Who may ----------------------------------------------------------------------------------------------------
 
 
-def test_only_moderators_moderate(asha: Caller, bilal: Caller, nobody: Caller, mina: Caller) -> None:
+def test_only_moderators_moderate(asha: ApiClient, bilal: ApiClient, nobody: ApiClient, mina: ApiClient) -> None:
     """Others are forbidden to, and find no report by its id; the signed-out have to sign in."""
     _, report = reported(bilal, asha)
     with nothing_written():
@@ -158,7 +158,7 @@ def test_only_moderators_moderate(asha: Caller, bilal: Caller, nobody: Caller, m
     assert mina.claim(to_id("Report", uuid.UUID(int=7)))["message"] == "There is no such report."
 
 
-def test_reports_are_listed_oldest_first(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_reports_are_listed_oldest_first(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """All, or those of one status; a page at a time, from either end."""
     ids = [reported(bilal, asha, f"{number}")[1] for number in range(7)]
     mina.claim(ids[2])
@@ -186,7 +186,7 @@ def test_reports_are_listed_oldest_first(asha: Caller, bilal: Caller, mina: Call
 # --- Moderators' steps ------------------------------------------------------------------------------------------
 
 
-def test_a_report_goes_its_way(asha: Caller, bilal: Caller, mina: Caller, nils: Caller) -> None:
+def test_a_report_goes_its_way(asha: ApiClient, bilal: ApiClient, mina: ApiClient, nils: ApiClient) -> None:
     """Claimed, let go, claimed by another, settled, opened again; each step raises the version by one."""
     _, report = reported(bilal, asha)
     assert summary(mina.claim(report)) == ("WRITTEN", "2", "CLAIMED", None, "mina")
@@ -201,7 +201,9 @@ def test_a_report_goes_its_way(asha: Caller, bilal: Caller, mina: Caller, nils: 
     assert summary(mina.resolve(report, "DISMISSED", "6")) == ("WRITTEN", "7", "RESOLVED", "DISMISSED", "mina")
 
 
-def test_who_comes_late_is_told_who_was_first(asha: Caller, bilal: Caller, mina: Caller, nils: Caller) -> None:
+def test_who_comes_late_is_told_who_was_first(
+    asha: ApiClient, bilal: ApiClient, mina: ApiClient, nils: ApiClient
+) -> None:
     """The conflict shows who has claimed it."""
     _, report = reported(bilal, asha)
     mina.claim(report)
@@ -213,7 +215,9 @@ def test_who_comes_late_is_told_who_was_first(asha: Caller, bilal: Caller, mina:
             assert [one["theirs"] for one in answer["overlaps"]] == ["CLAIMED"]
 
 
-def test_a_step_that_makes_no_sense_is_invalid(asha: Caller, bilal: Caller, mina: Caller, nils: Caller) -> None:
+def test_a_step_that_makes_no_sense_is_invalid(
+    asha: ApiClient, bilal: ApiClient, mina: ApiClient, nils: ApiClient
+) -> None:
     """To the version that the moderator has seen."""
     _, report = reported(bilal, asha)
     mina.claim(report)
@@ -228,7 +232,9 @@ def test_a_step_that_makes_no_sense_is_invalid(asha: Caller, bilal: Caller, mina
         assert "reopenReport" in invalid[0]["message"]
 
 
-def test_a_report_is_not_opened_beside_another_of_the_same_person(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_a_report_is_not_opened_beside_another_of_the_same_person(
+    asha: ApiClient, bilal: ApiClient, mina: ApiClient
+) -> None:
     """One at a time."""
     whisper, report = reported(bilal, asha)
     mina.resolve(report)
@@ -240,7 +246,7 @@ def test_a_report_is_not_opened_beside_another_of_the_same_person(asha: Caller, 
 # --- Outcomes ---------------------------------------------------------------------------------------------------
 
 
-def test_a_whisper_is_marked(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_a_whisper_is_marked(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """A write to it; one that is marked already stays as it is."""
     whisper, report = reported(bilal, asha)
     assert mina.resolve(report, "MARKED_NSFW")["report"]["subject"]["nsfw"] is True
@@ -250,7 +256,7 @@ def test_a_whisper_is_marked(asha: Caller, bilal: Caller, mina: Caller) -> None:
     assert Whisper.objects.get().version == 2
 
 
-def test_a_whisper_is_removed(asha: Caller, bilal: Caller, chitra: Caller, mina: Caller) -> None:
+def test_a_whisper_is_removed(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, mina: ApiClient) -> None:
     """Its other reports are resolved with it, its flag goes, and its author is told when it went."""
     screen_for("REPORT", "scam")
     whisper, report = reported(bilal, asha, "scam")
@@ -266,7 +272,7 @@ def test_a_whisper_is_removed(asha: Caller, bilal: Caller, chitra: Caller, mina:
 
 
 @pytest.mark.parametrize("chapter", [False, True])
-def test_a_story_is_marked_or_taken_down(asha: Caller, bilal: Caller, mina: Caller, chapter: bool) -> None:
+def test_a_story_is_marked_or_taken_down(asha: ApiClient, bilal: ApiClient, mina: ApiClient, chapter: bool) -> None:
     """The story itself, or that of the chapter; its history says who did it, and its author can go on from there."""
     story = bilal.published_story()
     subject = story["chapters"][0]["id"] if chapter else story["id"]
@@ -286,7 +292,7 @@ def test_a_story_is_marked_or_taken_down(asha: Caller, bilal: Caller, mina: Call
     assert asha.ask(count)["person"]["storyCount"] == 0
 
 
-def test_a_person_can_only_be_dismissed(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_a_person_can_only_be_dismissed(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """There is nothing of a person to mark or to take away."""
     report = asha.report(bilal.id)["report"]["id"]
     with nothing_written():
@@ -295,7 +301,7 @@ def test_a_person_can_only_be_dismissed(asha: Caller, bilal: Caller, mina: Calle
     assert mina.resolve(report)["applied"] == "WRITTEN"
 
 
-def test_a_conflict_undoes_what_was_done_to_the_subject(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_a_conflict_undoes_what_was_done_to_the_subject(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """The version is of the future, so nothing happens."""
     reported(bilal, asha)
     report = to_id("Report", Report.objects.get().pk)
@@ -307,7 +313,7 @@ def test_a_conflict_undoes_what_was_done_to_the_subject(asha: Caller, bilal: Cal
 # --- Subjects ---------------------------------------------------------------------------------------------------
 
 
-def test_deleting_a_subject_resolves_its_reports(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_deleting_a_subject_resolves_its_reports(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """A story with those of its chapters, and a chapter; what had come of a report before stays."""
     story = bilal.published_story(chapters=2)
     one, two = (chapter["id"] for chapter in story["chapters"])
@@ -328,7 +334,7 @@ def test_deleting_a_subject_resolves_its_reports(asha: Caller, bilal: Caller, mi
     assert "has been deleted" in mina.reopen(of_story, "2")["message"]
 
 
-def test_moderators_see_what_they_have_to_judge(asha: Caller, bilal: Caller, mina: Caller) -> None:
+def test_moderators_see_what_they_have_to_judge(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """A draft, and across a block, as long as the report is not resolved; afterwards as anybody in their place."""
     story = bilal.published_story()
     things = [story["id"], story["chapters"][0]["id"], bilal.create_whisper()["whisper"]["id"], bilal.id]

@@ -17,8 +17,8 @@ from backend.monitoring import database
 from resolvers import people
 from schema.nodes import node_types
 from schema.root import schema
-from tests.api import Caller
-from tests.moderating import make_moderator
+from tests.api import ApiClient
+from tests.api.moderation import make_moderator
 from tests.races.rivals import Rival, my_pid, terminate, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +67,7 @@ ENDED = ("katha_transactions_total", "katha_refusals_total", "katha_replays_tota
 # --- What counts as what ----------------------------------------------------------------------------------------
 
 
-def test_each_mutation_is_counted_once(asha: Caller, bilal: Caller) -> None:
+def test_each_mutation_is_counted_once(asha: ApiClient, bilal: ApiClient) -> None:
     """Written, NOOP and replayed are committed; conflicts and other refusals refused; a batch counts each."""
     key = "0190a000-0000-7000-8000-000000000001"
     before = scraped()
@@ -75,7 +75,7 @@ def test_each_mutation_is_counted_once(asha: Caller, bilal: Caller) -> None:
     asha.follow(bilal, key=key)
     asha.follow(bilal, "1")
     asha.unfollow(bilal, "0")
-    Caller().follow(bilal)
+    ApiClient().follow(bilal)
     asha.block(bilal)
     asha.ask("mutation { a: signOut b: signOut }")
     assert since(before, *ENDED, "katha_conflicts_total") == {
@@ -102,7 +102,7 @@ def test_each_mutation_is_counted_once(asha: Caller, bilal: Caller) -> None:
     ],
 )
 def test_what_fails_is_counted_as_it_is_answered(
-    asha: Caller, monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: str, code: str | None
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: str, code: str | None
 ) -> None:
     """A fault is rolled back, and counted as a fault."""
 
@@ -120,7 +120,7 @@ def test_what_fails_is_counted_as_it_is_answered(
     assert since(before, *ENDED, "katha_faults_total") == expected
 
 
-def test_a_fault_after_the_commit_is_committed(asha: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_after_the_commit_is_committed(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The write is there, whatever becomes of the answer."""
 
     def fail(*_args: object) -> Any:
@@ -133,7 +133,7 @@ def test_a_fault_after_the_commit_is_committed(asha: Caller, monkeypatch: pytest
     assert asha.ask("{ viewer { name } }") == {"viewer": {"name": "A"}}
 
 
-def test_what_was_never_executed_is_not_counted(asha: Caller) -> None:
+def test_what_was_never_executed_is_not_counted(asha: ApiClient) -> None:
     """A document that is not valid, a variable that does not fit, a query."""
     before = scraped()
     for document in ("mutation { follow }", "mutation ($k: UUID) { signOut }", "{ viewer { id } }", "mutation {"):
@@ -150,7 +150,7 @@ def test_every_mutation_shows_from_the_start() -> None:
             assert transaction(name, outcome) in found
 
 
-def test_labels_are_of_the_schema(asha: Caller) -> None:
+def test_labels_are_of_the_schema(asha: ApiClient) -> None:
     """Names of operations are those of the contract, whatever a client calls them."""
     asha.post('mutation Mine { mine: updateProfile(patch: {name: "A"}, expect: {version: "1"}) { __typename } }')
     assert schema._schema.mutation_type
@@ -244,9 +244,9 @@ def test_a_connection_that_was_ended_is_not_a_database_that_is_down() -> None:
 # --- health -----------------------------------------------------------------------------------------------------
 
 
-def test_health_is_for_moderators(asha: Caller) -> None:
+def test_health_is_for_moderators(asha: ApiClient) -> None:
     """Everybody else is refused."""
-    for caller, code in ((Caller(), "UNAUTHENTICATED"), (asha, "FORBIDDEN")):
+    for caller, code in ((ApiClient(), "UNAUTHENTICATED"), (asha, "FORBIDDEN")):
         answer = caller.post(HEALTH)
         assert answer["data"] == {"health": None}
         assert answer["errors"][0]["extensions"]["code"] == code
@@ -260,7 +260,7 @@ def cold(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("cold")
-def test_health_says_what_metrics_say(asha: Caller, bilal: Caller) -> None:
+def test_health_says_what_metrics_say(asha: ApiClient, bilal: ApiClient) -> None:
     """Of each mutation, the requests, the jobs, the database, and what was fought over."""
     make_moderator(asha)
     bilal.update_profile({"name": "First"}, "1")
@@ -290,7 +290,7 @@ def test_health_says_what_metrics_say(asha: Caller, bilal: Caller) -> None:
 
 
 @pytest.mark.usefixtures("cold")
-def test_conflicts_are_listed(asha: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+def test_conflicts_are_listed(asha: ApiClient, capsys: pytest.CaptureFixture[str]) -> None:
     """The type, the key, the fields; and that there is nothing where there is nothing."""
     call_command("conflicts", limit=0)
     assert "No conflicts" in capsys.readouterr().out

@@ -3,20 +3,20 @@
 from typing import Any
 
 from backend.notifications import queries
-from tests.api import Caller
-from tests.notifying import announce, told_of, told_of_a_day
+from tests.api import ApiClient
+from tests.api.notifications import announce, told_of, told_of_a_day
 
 NODE = "query ($id: ID!) { node(id: $id) { id ... on Notification { kind story { id } } } }"
 OF_PERSON = "query ($h: String!) { person(handle: $h) { unreadCount notifications { edges { cursor } } } }"
 
 
-def only(caller: Caller) -> Any:
+def only(caller: ApiClient) -> Any:
     """The one notification of this person."""
     (edge,) = caller.notifications()["edges"]
     return edge["node"]
 
 
-def test_followers_are_told_and_nobody_else(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_followers_are_told_and_nobody_else(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Whoever follows when a story is published finds it among their notifications, unread."""
     bilal.follow(asha)
     story = asha.published_story(title="Monsoon")["id"]
@@ -29,7 +29,7 @@ def test_followers_are_told_and_nobody_else(asha: Caller, bilal: Caller, chitra:
 
 
 def test_a_story_that_is_published_again_is_news_only_to_new_followers(
-    asha: Caller, bilal: Caller, chitra: Caller
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient
 ) -> None:
     """While it is a draft nobody sees the notification; then it is back, once."""
     bilal.follow(asha)
@@ -44,7 +44,7 @@ def test_a_story_that_is_published_again_is_news_only_to_new_followers(
     assert bilal.titles() == chitra.titles() == ["A story"]
 
 
-def test_a_draft_is_not_announced(asha: Caller, bilal: Caller) -> None:
+def test_a_draft_is_not_announced(asha: ApiClient, bilal: ApiClient) -> None:
     """A job that comes too late tells nobody."""
     bilal.follow(asha)
     story = asha.published_story()["id"]
@@ -54,7 +54,7 @@ def test_a_draft_is_not_announced(asha: Caller, bilal: Caller) -> None:
     assert bilal.titles() == []
 
 
-def test_a_block_hides_what_was_told_before(asha: Caller, bilal: Caller) -> None:
+def test_a_block_hides_what_was_told_before(asha: ApiClient, bilal: ApiClient) -> None:
     """It leaves the list, and whoever still has its id finds nothing; it is back when the block is gone."""
     bilal.follow(asha)
     story = asha.published_story()["id"]
@@ -69,7 +69,7 @@ def test_a_block_hides_what_was_told_before(asha: Caller, bilal: Caller) -> None
     assert bilal.mark_read(id_)["applied"] == "WRITTEN"
 
 
-def test_stories_for_adults_are_for_who_wants_them(asha: Caller, bilal: Caller) -> None:
+def test_stories_for_adults_are_for_who_wants_them(asha: ApiClient, bilal: ApiClient) -> None:
     """As in every other list."""
     bilal.follow(asha)
     story = asha.create_story("0", title="Dark", mature=True)["story"]["id"]
@@ -82,7 +82,7 @@ def test_stories_for_adults_are_for_who_wants_them(asha: Caller, bilal: Caller) 
     assert bilal.notifications()["unreadCount"] == 1
 
 
-def test_a_deleted_story_takes_its_notifications_along(asha: Caller, bilal: Caller) -> None:
+def test_a_deleted_story_takes_its_notifications_along(asha: ApiClient, bilal: ApiClient) -> None:
     """Nobody finds them, whatever they have kept of them."""
     bilal.follow(asha)
     story = asha.published_story()["id"]
@@ -94,7 +94,7 @@ def test_a_deleted_story_takes_its_notifications_along(asha: Caller, bilal: Call
     assert bilal.mark_read(id_)["code"] == "NOT_FOUND"
 
 
-def test_a_notification_is_for_one_person(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_a_notification_is_for_one_person(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """Nobody else finds it, marks it, lists it or counts it."""
     told = told_of_a_day(bilal)
     for other in (asha, nobody):
@@ -105,7 +105,7 @@ def test_a_notification_is_for_one_person(asha: Caller, bilal: Caller, nobody: C
     assert only(bilal)["readAt"] is None
 
 
-def test_marking_read_is_conditioned(asha: Caller) -> None:
+def test_marking_read_is_conditioned(asha: ApiClient) -> None:
     """Once; who has seen that it is read changes nothing; who has not is told when it was."""
     told = told_of_a_day(asha)
     marked = asha.mark_read(told)
@@ -120,7 +120,7 @@ def test_marking_read_is_conditioned(asha: Caller) -> None:
     assert asha.mark_read(told, "9")["code"] == "CONFLICT"
 
 
-def test_a_version_from_the_future_writes_nothing(asha: Caller) -> None:
+def test_a_version_from_the_future_writes_nothing(asha: ApiClient) -> None:
     """Nor does it claim that anything overlaps."""
     told = told_of_a_day(asha)
     answer = asha.mark_read(told, "7")
@@ -128,7 +128,7 @@ def test_a_version_from_the_future_writes_nothing(asha: Caller) -> None:
     assert only(asha)["version"] == "1"
 
 
-def test_the_unread_are_listed_and_counted_alone(asha: Caller) -> None:
+def test_the_unread_are_listed_and_counted_alone(asha: ApiClient) -> None:
     """Only what is unread, only what is read, or all; the count stops at a hundred."""
     told = [told_of_a_day(asha) for _ in range(4)]
     asha.mark_read(told[1])
@@ -142,7 +142,7 @@ def test_the_unread_are_listed_and_counted_alone(asha: Caller) -> None:
     assert asha.notifications()["unreadCount"] == queries.MAX_COUNTED == 100
 
 
-def test_pages_stay_put_while_notifications_come(asha: Caller) -> None:
+def test_pages_stay_put_while_notifications_come(asha: ApiClient) -> None:
     """The next page goes on where the first one ended."""
     told = [told_of_a_day(asha) for _ in range(5)]
     first = asha.notifications(first=2)
@@ -153,7 +153,7 @@ def test_pages_stay_put_while_notifications_come(asha: Caller) -> None:
     assert second["pageInfo"]["hasNextPage"] is False
 
 
-def test_a_digest_has_figures_and_no_story(asha: Caller, bilal: Caller) -> None:
+def test_a_digest_has_figures_and_no_story(asha: ApiClient, bilal: ApiClient) -> None:
     """And a story has no figures."""
     told_of_a_day(asha)
     told = only(asha)

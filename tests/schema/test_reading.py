@@ -9,29 +9,29 @@ from backend.engine.transactions import unit_of_work
 from backend.engine.versions import stamped, write, write_all
 from backend.reading.models import View
 from backend.stories.models import Chapter, Story
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
 
 READING = "query ($id: ID!) { story(id: $id) { viewCount reading { id version updatedAt offset chapter { id } story { id } } } }"
 
 
 @pytest.fixture
-def story(asha: Caller) -> Any:
+def story(asha: ApiClient) -> Any:
     """A published story of asha's with three chapters."""
     return asha.published_story(chapters=3)
 
 
-def place(viewer: Caller, story: Any) -> Any:
+def place(viewer: ApiClient, story: Any) -> Any:
     """The viewer's place."""
     return viewer.ask(READING, id=story["id"])["story"]["reading"]
 
 
 def views(story: Any) -> int:
     """The story's total."""
-    return int(Caller().ask(READING, id=story["id"])["story"]["viewCount"])
+    return int(ApiClient().ask(READING, id=story["id"])["story"]["viewCount"])
 
 
-def test_who_never_opened_a_story_is_before_its_beginning(bilal: Caller, story: Any) -> None:
+def test_who_never_opened_a_story_is_before_its_beginning(bilal: ApiClient, story: Any) -> None:
     """Version 0, with the id that the place keeps, and a date; nothing is stored for looking."""
     with nothing_written():
         found = place(bilal, story)
@@ -40,10 +40,10 @@ def test_who_never_opened_a_story_is_before_its_beginning(bilal: Caller, story: 
     assert found["updatedAt"]
     first = bilal.record_view(story["id"])
     assert (first["reading"]["id"], first["reading"]["version"]) == (found["id"], "1")
-    assert place(Caller(), story) is None
+    assert place(ApiClient(), story) is None
 
 
-def test_a_view_is_counted_once_a_day(bilal: Caller, chitra: Caller, story: Any) -> None:
+def test_a_view_is_counted_once_a_day(bilal: ApiClient, chitra: ApiClient, story: Any) -> None:
     """For each reader; the place moves as often as it likes."""
     chapters = story["chapters"]
     first = bilal.record_view(story["id"], "0", chapters[0]["id"], 5)
@@ -56,7 +56,7 @@ def test_a_view_is_counted_once_a_day(bilal: Caller, chitra: Caller, story: Any)
     assert views(story) == 2
 
 
-def test_the_next_day_counts_again(bilal: Caller, story: Any) -> None:
+def test_the_next_day_counts_again(bilal: ApiClient, story: Any) -> None:
     """Even where the place stays: the view is what is written."""
     bilal.record_view(story["id"])
     View.objects.update(day="2020-01-01")
@@ -65,7 +65,7 @@ def test_the_next_day_counts_again(bilal: Caller, story: Any) -> None:
     assert views(story) == 2
 
 
-def test_where_the_reader_is_already_nothing_is_written(bilal: Caller, story: Any) -> None:
+def test_where_the_reader_is_already_nothing_is_written(bilal: ApiClient, story: Any) -> None:
     """NOOP, with or without a place."""
     chapter = story["chapters"][0]["id"]
     bilal.record_view(story["id"], "0", chapter, 5)
@@ -75,14 +75,14 @@ def test_where_the_reader_is_already_nothing_is_written(bilal: Caller, story: An
             assert answer["reading"]["offset"] == 5
 
 
-def test_authors_do_not_count(asha: Caller, story: Any) -> None:
+def test_authors_do_not_count(asha: ApiClient, story: Any) -> None:
     """Their place is kept all the same."""
     answer = asha.record_view(story["id"], "0", story["chapters"][0]["id"])
     assert (answer["applied"], answer["counted"], answer["reading"]["version"]) == ("WRITTEN", False, "1")
     assert views(story) == 0
 
 
-def test_drafts_do_not_count(asha: Caller, bilal: Caller) -> None:
+def test_drafts_do_not_count(asha: ApiClient, bilal: ApiClient) -> None:
     """Nor are they found by anybody else."""
     draft = asha.create_story("0")["story"]
     assert asha.record_view(draft["id"])["counted"] is False
@@ -92,7 +92,7 @@ def test_drafts_do_not_count(asha: Caller, bilal: Caller) -> None:
     assert views(draft) == 0
 
 
-def test_a_device_that_is_behind_meets_a_conflict(bilal: Caller, story: Any) -> None:
+def test_a_device_that_is_behind_meets_a_conflict(bilal: ApiClient, story: Any) -> None:
     """With the place that the other device recorded, and no second view."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     bilal.record_view(story["id"], "0", one, 5)
@@ -110,7 +110,7 @@ def test_a_device_that_is_behind_meets_a_conflict(bilal: Caller, story: Any) -> 
     assert bilal.record_view(story["id"], "2", three, 7)["applied"] == "WRITTEN"
 
 
-def test_a_conflict_names_chapters_by_their_ids(bilal: Caller, story: Any) -> None:
+def test_a_conflict_names_chapters_by_their_ids(bilal: ApiClient, story: Any) -> None:
     """What a client can send back, not a key of the database."""
     one, two, _ = (chapter["id"] for chapter in story["chapters"])
     bilal.record_view(story["id"], "0", one, 5)
@@ -119,14 +119,14 @@ def test_a_conflict_names_chapters_by_their_ids(bilal: Caller, story: Any) -> No
     assert offset == {"path": "offset", "base": 0, "mine": 7, "theirs": 5}
 
 
-def test_a_first_view_on_a_version_that_never_was_is_a_conflict(bilal: Caller, story: Any) -> None:
+def test_a_first_view_on_a_version_that_never_was_is_a_conflict(bilal: ApiClient, story: Any) -> None:
     """There is nothing yet that could have been seen; nothing is counted."""
     with nothing_written():
         answer = bilal.record_view(story["id"], "3")
     assert (answer["__typename"], answer["current"]["version"]) == ("ConflictError", "0")
 
 
-def test_a_key_counts_once_and_replays(bilal: Caller, story: Any) -> None:
+def test_a_key_counts_once_and_replays(bilal: ApiClient, story: Any) -> None:
     """The first reply says that it was counted, and so does the second."""
     key = str(uuid.uuid4())
     first = bilal.record_view(story["id"], "0", story["chapters"][0]["id"], key=key)
@@ -139,25 +139,25 @@ def test_a_key_counts_once_and_replays(bilal: Caller, story: Any) -> None:
     assert views(story) == 1
 
 
-def test_a_place_is_its_readers(asha: Caller, bilal: Caller, chitra: Caller, story: Any) -> None:
+def test_a_place_is_its_readers(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, story: Any) -> None:
     """Nobody else finds it by its id."""
     mine = bilal.record_view(story["id"])["reading"]["id"]
     node = "query ($id: ID!) { node(id: $id) { ... on Reading { version story { title } } } }"
     assert bilal.ask(node, id=mine)["node"] == {"version": "1", "story": {"title": "A story"}}
-    for other in (asha, chitra, Caller()):
+    for other in (asha, chitra, ApiClient()):
         assert other.ask(node, id=mine)["node"] is None
 
 
 # --- The furthest place ------------------------------------------------------------------------------------------
 
 
-def advance(viewer: Caller, story: Any, chapter: int, offset: int = 0, **more: Any) -> Any:
+def advance(viewer: ApiClient, story: Any, chapter: int, offset: int = 0, **more: Any) -> Any:
     """Move to a chapter by its index, if that is further, whatever the place is now."""
     of_story = story["chapters"][chapter]["id"]
     return viewer.record_view(story["id"], None, of_story, offset, policy="FURTHEST", **more)
 
 
-def test_the_furthest_place_moves_forward_only(bilal: Caller, story: Any) -> None:
+def test_the_furthest_place_moves_forward_only(bilal: ApiClient, story: Any) -> None:
     """By chapter, then by offset; what is not further is no write, and the answer shows the present place."""
     chapters = [chapter["id"] for chapter in story["chapters"]]
     moves = [(0, 0, True), (0, 5, True), (0, 4, False), (1, 2, True), (0, 9, False), (1, 2, False), (2, 0, True)]
@@ -175,7 +175,7 @@ def test_the_furthest_place_moves_forward_only(bilal: Caller, story: Any) -> Non
     assert views(story) == 1
 
 
-def test_no_place_is_before_all(bilal: Caller, story: Any) -> None:
+def test_no_place_is_before_all(bilal: ApiClient, story: Any) -> None:
     """Whoever has only opened the story has not begun to read it; without a place it stays so."""
     assert bilal.record_view(story["id"])["reading"]["chapter"] is None
     with nothing_written():
@@ -186,7 +186,7 @@ def test_no_place_is_before_all(bilal: Caller, story: Any) -> None:
 
 
 @pytest.mark.parametrize("version", ["0", "1", "99", None])
-def test_the_furthest_place_asks_for_no_version(bilal: Caller, story: Any, version: str | None) -> None:
+def test_the_furthest_place_asks_for_no_version(bilal: ApiClient, story: Any, version: str | None) -> None:
     """It never conflicts."""
     one, two, _ = (chapter["id"] for chapter in story["chapters"])
     for chapter in (one, two):
@@ -195,7 +195,7 @@ def test_the_furthest_place_asks_for_no_version(bilal: Caller, story: Any, versi
     assert bilal.record_view(story["id"], version, one, policy="FURTHEST")["applied"] == "NOOP"
 
 
-def test_a_place_can_follow_the_one_before(bilal: Caller, story: Any) -> None:
+def test_a_place_can_follow_the_one_before(bilal: ApiClient, story: Any) -> None:
     """A device that sent one move and has no answer yet names its key instead of a version."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
@@ -210,7 +210,7 @@ def test_a_place_can_follow_the_one_before(bilal: Caller, story: Any) -> None:
     assert bilal.ask(query, **{**asked, "a": second, "k": None})["recordView"] == {"expected": "2"}
 
 
-def test_an_exact_place_goes_back_too(bilal: Caller, story: Any) -> None:
+def test_an_exact_place_goes_back_too(bilal: ApiClient, story: Any) -> None:
     """And names the version; whatever it is now will not do."""
     advance(bilal, story, 2)
     one = story["chapters"][0]["id"]
@@ -220,7 +220,7 @@ def test_an_exact_place_goes_back_too(bilal: Caller, story: Any) -> None:
     assert bilal.record_view(story["id"], "1", one)["reading"]["chapter"] == {"id": one}
 
 
-def test_a_key_stands_for_policy_and_seen_version_too(bilal: Caller, story: Any) -> None:
+def test_a_key_stands_for_policy_and_seen_version_too(bilal: ApiClient, story: Any) -> None:
     """Another policy, or another version of the story, is another request."""
     key = str(uuid.uuid4())
     first = advance(bilal, story, 0, key=key)
@@ -236,7 +236,7 @@ def test_a_key_stands_for_policy_and_seen_version_too(bilal: Caller, story: Any)
 CHANGED = "query ($id: ID!) { story(id: $id) { reading { version changedChapters { id position story { id } } } } }"
 
 
-def changed(viewer: Caller, story: Any) -> list[int]:
+def changed(viewer: ApiClient, story: Any) -> list[int]:
     """The positions of the chapters that were written since the viewer was last in the story."""
     found = viewer.ask(CHANGED, id=story["id"])["story"]["reading"]["changedChapters"]
     assert all(chapter["story"] == {"id": story["id"]} for chapter in found)
@@ -259,7 +259,7 @@ def rewrite(*positions: int) -> int:
     return unit_of_work(work)
 
 
-def test_chapters_that_were_written_since_are_shown(bilal: Caller, chitra: Caller, story: Any) -> None:
+def test_chapters_that_were_written_since_are_shown(bilal: ApiClient, chitra: ApiClient, story: Any) -> None:
     """In order; none for who was here since, and none for who has never been."""
     bilal.record_view(story["id"])
     assert changed(bilal, story) == []
@@ -271,7 +271,7 @@ def test_chapters_that_were_written_since_are_shown(bilal: Caller, chitra: Calle
     assert changed(bilal, story) == []
 
 
-def test_having_seen_a_newer_version_is_a_write(bilal: Caller, story: Any) -> None:
+def test_having_seen_a_newer_version_is_a_write(bilal: ApiClient, story: Any) -> None:
     """Also where the place stays, under either policy; the same version again is none."""
     one = story["chapters"][0]["id"]
     bilal.record_view(story["id"], "0", one)
@@ -292,7 +292,7 @@ def test_having_seen_a_newer_version_is_a_write(bilal: Caller, story: Any) -> No
         assert advance(bilal, story, 0)["applied"] == "NOOP"
 
 
-def test_the_version_that_was_seen_only_rises(bilal: Caller, story: Any) -> None:
+def test_the_version_that_was_seen_only_rises(bilal: ApiClient, story: Any) -> None:
     """A device that still shows the old text has not seen the new one, and takes nothing back from one that has."""
     one, two, _ = (chapter["id"] for chapter in story["chapters"])
     rewrite(2)
@@ -307,7 +307,7 @@ def test_the_version_that_was_seen_only_rises(bilal: Caller, story: Any) -> None
         assert bilal.record_view(story["id"], "4", seen="2")["applied"] == "NOOP"
 
 
-def test_a_device_that_missed_a_newer_version_is_behind(bilal: Caller, story: Any) -> None:
+def test_a_device_that_missed_a_newer_version_is_behind(bilal: ApiClient, story: Any) -> None:
     """The version is part of the place: whoever names the reading from before has to look."""
     bilal.record_view(story["id"], "0")
     rewrite(1)
@@ -316,7 +316,7 @@ def test_a_device_that_missed_a_newer_version_is_behind(bilal: Caller, story: An
     assert (answer["__typename"], answer["current"]["version"]) == ("ConflictError", "2")
 
 
-def test_changed_chapters_of_a_hidden_story_are_not_told(asha: Caller, bilal: Caller, story: Any) -> None:
+def test_changed_chapters_of_a_hidden_story_are_not_told(asha: ApiClient, bilal: ApiClient, story: Any) -> None:
     """A replayed reply may be older than the block."""
     key = str(uuid.uuid4())
     query = (
@@ -335,7 +335,7 @@ def test_changed_chapters_of_a_hidden_story_are_not_told(asha: Caller, bilal: Ca
 # --- Two devices -------------------------------------------------------------------------------------------------
 
 
-def test_a_conflict_shows_the_whole_place_of_the_other_device(bilal: Caller, story: Any) -> None:
+def test_a_conflict_shows_the_whole_place_of_the_other_device(bilal: ApiClient, story: Any) -> None:
     """What a client needs to ask "go on there?": chapter, offset, when, what is new, and both places side by side."""
     one, two, _ = (chapter["id"] for chapter in story["chapters"])
     bilal.record_view(story["id"], "0", one, 5, seen="2")
@@ -380,13 +380,13 @@ READINGS = """query ($n: Int, $after: String) { viewer { readings(first: $n, aft
 } } }"""
 
 
-def titles(viewer: Caller) -> list[str]:
+def titles(viewer: ApiClient) -> list[str]:
     """Of the stories in which the viewer can go on."""
     found = viewer.ask(READINGS)["viewer"]["readings"]
     return [edge["node"]["story"]["title"] for edge in found["edges"]]
 
 
-def shelf_of_three(author: Caller) -> list[Any]:
+def shelf_of_three(author: ApiClient) -> list[Any]:
     """Three published stories, the last one for adults only."""
     made = [author.published_story(str(n), title=f"Story {n}") for n in range(2)]
     mature = author.create_story("2", title="Story 2", mature=True)["story"]
@@ -394,7 +394,7 @@ def shelf_of_three(author: Caller) -> list[Any]:
     return [*made, mature]
 
 
-def test_one_goes_on_where_one_was_last(asha: Caller, bilal: Caller) -> None:
+def test_one_goes_on_where_one_was_last(asha: ApiClient, bilal: ApiClient) -> None:
     """Most recently moved first, mature ones included; a place that moves is the first again."""
     stories = shelf_of_three(asha)
     for story in stories:
@@ -411,7 +411,7 @@ def test_one_goes_on_where_one_was_last(asha: Caller, bilal: Caller) -> None:
     assert titles(asha) == []
 
 
-def test_one_goes_on_only_where_one_can_find_the_story(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_one_goes_on_only_where_one_can_find_the_story(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """One's own drafts yes, others' no, and nothing across a block."""
     theirs, mine = asha.published_story(title="Theirs"), bilal.create_story("0", title="Mine")["story"]
     others = chitra.published_story(title="Others'")
@@ -425,10 +425,10 @@ def test_one_goes_on_only_where_one_can_find_the_story(asha: Caller, bilal: Call
     assert titles(bilal) == ["Others'", "Mine"]
 
 
-def test_where_somebody_reads_is_theirs_alone(asha: Caller, bilal: Caller, story: Any) -> None:
+def test_where_somebody_reads_is_theirs_alone(asha: ApiClient, bilal: ApiClient, story: Any) -> None:
     """Null for everybody else."""
     bilal.record_view(story["id"])
     query = '{ person(handle: "bilal") { readings { edges { node { id } } } } }'
     assert len(bilal.ask(query)["person"]["readings"]["edges"]) == 1
-    for other in (asha, Caller()):
+    for other in (asha, ApiClient()):
         assert other.ask(query)["person"]["readings"] is None

@@ -10,8 +10,8 @@ from django.test import Client
 from backend import logs
 from backend.people.models import Account
 from schema.server import health
-from tests.api import PASSWORD, Caller
-from tests.schema.wire import code
+from tests.api import PASSWORD, ApiClient
+from tests.schema.raw_http import code
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,7 +66,7 @@ def test_a_form_of_another_site_is_refused() -> None:
     assert (response.status_code, code(response)) == (403, "FORBIDDEN")
 
 
-def test_what_a_moderator_may_not_do_is_refused(asha: Caller) -> None:
+def test_what_a_moderator_may_not_do_is_refused(asha: ApiClient) -> None:
     """Rows with versions can only be looked at."""
     Account.objects.filter(login="asha").update(is_staff=True)
     browser = Client()

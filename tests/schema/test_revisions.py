@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from backend.stories import revisions
 from backend.stories.models import Revision, Tombstone
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
 
 OF_STORY = """
@@ -25,12 +25,12 @@ query ($id: ID!, $n: Int, $after: String) { story(id: $id) {
 
 
 @pytest.fixture
-def story(asha: Caller) -> Any:
+def story(asha: ApiClient) -> Any:
     """A draft with three chapters, at version 1."""
     return asha.create_story("0", chapters=3, title="First")["story"]
 
 
-def found(caller: Caller, story: Any, **variables: Any) -> Any:
+def found(caller: ApiClient, story: Any, **variables: Any) -> Any:
     """The story with its history."""
     return caller.ask(OF_STORY, id=story["id"], **variables)["story"]
 
@@ -43,7 +43,7 @@ def history(of: Any) -> list[tuple[str, dict[str, Any]]]:
 # --- Kept -------------------------------------------------------------------------------------------------------
 
 
-def test_every_write_to_a_story_keeps_what_it_replaced(asha: Caller, story: Any) -> None:
+def test_every_write_to_a_story_keeps_what_it_replaced(asha: ApiClient, story: Any) -> None:
     """Newest first: who, when, which fields, and what they held."""
     one, two, three = order = [chapter["id"] for chapter in story["chapters"]]
     asha.update_story(story["id"], {"title": "Second", "mature": True}, "1")
@@ -65,7 +65,7 @@ def test_every_write_to_a_story_keeps_what_it_replaced(asha: Caller, story: Any)
     assert datetime.now(UTC) - datetime.fromisoformat(node["at"]) < timedelta(hours=1)
 
 
-def test_every_write_to_a_chapter_keeps_what_it_replaced(asha: Caller, story: Any) -> None:
+def test_every_write_to_a_chapter_keeps_what_it_replaced(asha: ApiClient, story: Any) -> None:
     """With the chapter's versions, apart from the story's own history."""
     one = story["chapters"][0]
     asha.update_chapter(one["id"], {"body": "B"}, "1")
@@ -75,7 +75,7 @@ def test_every_write_to_a_chapter_keeps_what_it_replaced(asha: Caller, story: An
     assert history(now["chapters"][0]) == [("3", {"title": one["title"], "body": "B"}), ("2", {"body": one["body"]})]
 
 
-def test_what_was_not_written_leaves_no_revision(asha: Caller, story: Any) -> None:
+def test_what_was_not_written_leaves_no_revision(asha: ApiClient, story: Any) -> None:
     """Neither a conflict nor what was so already."""
     asha.update_story(story["id"], {"title": "First"}, "1")
     asha.update_story(story["id"], {"title": "x"}, "9")
@@ -83,7 +83,7 @@ def test_what_was_not_written_leaves_no_revision(asha: Caller, story: Any) -> No
     assert not Revision.objects.exists()
 
 
-def test_only_the_author_sees_them(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_only_the_author_sees_them(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """Null for everybody else, by id too."""
     story = asha.published_story(chapters=1)
     asha.update_chapter(story["chapters"][0]["id"], {"title": "x"}, "1")
@@ -100,7 +100,7 @@ def test_only_the_author_sees_them(asha: Caller, bilal: Caller, nobody: Caller) 
         assert bilal.restore(id_, "2")["message"] == "There is no such revision."
 
 
-def test_they_come_in_pages(asha: Caller, story: Any) -> None:
+def test_they_come_in_pages(asha: ApiClient, story: Any) -> None:
     """By version, which no two of a story share."""
     for number in range(1, 6):
         asha.update_story(story["id"], {"title": f"T{number}"}, str(number))
@@ -114,7 +114,7 @@ def test_they_come_in_pages(asha: Caller, story: Any) -> None:
     assert other["errors"][0]["extensions"]["code"] == "INVALID"
 
 
-def test_a_shelf_of_histories_is_read_in_one_go(asha: Caller) -> None:
+def test_a_shelf_of_histories_is_read_in_one_go(asha: ApiClient) -> None:
     """Whatever the number of stories and chapters, as many statements."""
     counts = set()
     for number in range(3):
@@ -138,7 +138,7 @@ SHELF = """
 # --- The base of a conflict -------------------------------------------------------------------------------------
 
 
-def test_the_base_is_what_the_field_held_then(asha: Caller, story: Any) -> None:
+def test_the_base_is_what_the_field_held_then(asha: ApiClient, story: Any) -> None:
     """However many writes ago, and whichever fields those set."""
     for version, patch in enumerate(
         ({"title": "B"}, {"summary": "s"}, {"title": "C"}, {"mature": True}, {"title": "D"}), 1
@@ -149,7 +149,7 @@ def test_the_base_is_what_the_field_held_then(asha: Caller, story: Any) -> None:
         assert answer["overlaps"] == [{"path": "title", "base": base, "mine": "Mine", "theirs": "D"}]
 
 
-def test_a_base_that_is_forgotten_is_null_and_never_wrong(asha: Caller, story: Any) -> None:
+def test_a_base_that_is_forgotten_is_null_and_never_wrong(asha: ApiClient, story: Any) -> None:
     """Older revisions were pruned: a later one does not stand in for them."""
     for version, title in enumerate("BCD", 1):
         asha.update_story(story["id"], {"title": title}, str(version))
@@ -161,7 +161,7 @@ def test_a_base_that_is_forgotten_is_null_and_never_wrong(asha: Caller, story: A
     assert bases == [None, None, "C"]
 
 
-def test_without_its_base_a_text_is_not_merged(asha: Caller, story: Any) -> None:
+def test_without_its_base_a_text_is_not_merged(asha: ApiClient, story: Any) -> None:
     """There is nothing to compare with; no suggestion either."""
     one = story["chapters"][0]["id"]
     for version, body in enumerate(("A\n\nB", "A\n\nB!", "A\n\nB!!"), 1):
@@ -174,7 +174,7 @@ def test_without_its_base_a_text_is_not_merged(asha: Caller, story: Any) -> None
 # --- Pruned -----------------------------------------------------------------------------------------------------
 
 
-def test_the_oldest_are_pruned(asha: Caller, story: Any, settings: Any) -> None:
+def test_the_oldest_are_pruned(asha: ApiClient, story: Any, settings: Any) -> None:
     """By number and by size, each story and chapter for itself; the newest is always kept."""
     one, two, _ = (chapter["id"] for chapter in story["chapters"])
     for version in range(1, 5):
@@ -194,7 +194,7 @@ def test_the_oldest_are_pruned(asha: Caller, story: Any, settings: Any) -> None:
 # --- Brought back -----------------------------------------------------------------------------------------------
 
 
-def test_an_earlier_text_comes_back(asha: Caller, story: Any) -> None:
+def test_an_earlier_text_comes_back(asha: ApiClient, story: Any) -> None:
     """A write like any other: new versions, and what it replaces can come back in its turn."""
     one = story["chapters"][0]
     asha.update_chapter(one["id"], {"body": "Worse."}, "1")
@@ -206,7 +206,7 @@ def test_an_earlier_text_comes_back(asha: Caller, story: Any) -> None:
     assert asha.restore(id_, "3")["applied"] == "NOOP"
 
 
-def test_earlier_fields_of_a_story_come_back(asha: Caller, story: Any) -> None:
+def test_earlier_fields_of_a_story_come_back(asha: ApiClient, story: Any) -> None:
     """Those of the revision; what was written in other fields since stays."""
     asha.update_story(story["id"], {"title": "B", "warnings": ["GORE", "ABUSE"]}, "1")
     asha.update_story(story["id"], {"summary": "Kept."}, "2")
@@ -216,7 +216,7 @@ def test_earlier_fields_of_a_story_come_back(asha: Caller, story: Any) -> None:
     assert answer["chapter"] is None
 
 
-def test_bringing_back_is_conditioned(asha: Caller, story: Any) -> None:
+def test_bringing_back_is_conditioned(asha: ApiClient, story: Any) -> None:
     """On the fields that it sets: a title that somebody has written since is not thrown away unseen."""
     asha.update_story(story["id"], {"title": "B"}, "1")
     asha.update_story(story["id"], {"title": "C"}, "2")
@@ -228,7 +228,7 @@ def test_bringing_back_is_conditioned(asha: Caller, story: Any) -> None:
     assert asha.restore(id_, "3")["applied"] == "WRITTEN"
 
 
-def test_an_earlier_order_comes_back(asha: Caller, story: Any) -> None:
+def test_an_earlier_order_comes_back(asha: ApiClient, story: Any) -> None:
     """Chapters that came later stay, after the others."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     asha.reorder(story["id"], [three, two, one], "1")
@@ -237,7 +237,7 @@ def test_an_earlier_order_comes_back(asha: Caller, story: Any) -> None:
     assert [chapter["id"] for chapter in answer["story"]["chapters"]] == [one, two, three, four]
 
 
-def test_a_deleted_chapter_comes_back(asha: Caller, story: Any) -> None:
+def test_a_deleted_chapter_comes_back(asha: ApiClient, story: Any) -> None:
     """In its place, under its own id, with its text and history, at a version that it never had."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])
     asha.update_chapter(two, {"body": "Second."}, "1")
@@ -256,7 +256,7 @@ def test_a_deleted_chapter_comes_back(asha: Caller, story: Any) -> None:
     assert asha.restore(revision["id"], answer["story"]["version"])["applied"] == "NOOP"
 
 
-def test_publishing_is_not_brought_back(asha: Caller, story: Any) -> None:
+def test_publishing_is_not_brought_back(asha: ApiClient, story: Any) -> None:
     """It has mutations of its own, which see to it that what is published was seen."""
     asha.publish(story["id"], "1")
     with nothing_written():
@@ -264,7 +264,7 @@ def test_publishing_is_not_brought_back(asha: Caller, story: Any) -> None:
     assert (answer["__typename"], answer["fields"][0]["path"]) == ("InvalidError", "id")
 
 
-def test_the_text_of_a_chapter_that_is_gone_waits_for_the_chapter(asha: Caller, story: Any) -> None:
+def test_the_text_of_a_chapter_that_is_gone_waits_for_the_chapter(asha: ApiClient, story: Any) -> None:
     """NOT_FOUND says when it was deleted; once the chapter is back, its texts can come back too."""
     one = story["chapters"][0]["id"]
     asha.update_chapter(one, {"body": "B"}, "1")

@@ -9,7 +9,7 @@ from django.test import Client, RequestFactory
 
 from backend.people.models import Account
 from schema.server.safety import PAGES, safe
-from tests.api import PASSWORD, Caller
+from tests.api import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ PATHS += ["/static/explorer/home.css", "/nothing-here"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_says_what_browsers_may_do_with_it(nobody: Caller, path: str) -> None:
+def test_every_answer_says_what_browsers_may_do_with_it(nobody: ApiClient, path: str) -> None:
     response = Client(HTTP_ACCEPT="text/html" if path in ("/", "/graphql") else "*/*").get(path)
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Referrer-Policy"] == "same-origin"
@@ -43,7 +43,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(nobody: Caller, path: st
         assert "script-src 'unsafe" not in policy
 
 
-def test_the_pages_of_the_admin_keep_to_the_policy(asha: Caller) -> None:
+def test_the_pages_of_the_admin_keep_to_the_policy(asha: ApiClient) -> None:
     """No script and no style stands in the page itself, so all of it works under the policy; and none of it is kept."""
     Account.objects.filter(login="asha").update(is_staff=True)
     browser = Client()
@@ -59,7 +59,7 @@ def test_the_pages_of_the_admin_keep_to_the_policy(asha: Caller) -> None:
         assert "<style" not in text
 
 
-def test_answers_of_graphql_are_not_kept(nobody: Caller) -> None:
+def test_answers_of_graphql_are_not_kept(nobody: ApiClient) -> None:
     for response in (
         Client().post("/graphql", QUERY, content_type=JSON),
         Client().post("/graphql", "x", content_type=JSON),
@@ -79,7 +79,7 @@ def preflight(origin: str = ORIGIN, path: str = "/graphql") -> Any:
     return Client().options(path, headers=headers)
 
 
-def test_no_other_origin_is_let_in_unless_it_is_named(nobody: Caller) -> None:
+def test_no_other_origin_is_let_in_unless_it_is_named(nobody: ApiClient) -> None:
     sent = Client().post("/graphql", QUERY, content_type=JSON, headers={"origin": ORIGIN})
     for response in (preflight(), sent):
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
@@ -93,7 +93,7 @@ def opened(settings: Any) -> None:
     settings.MIDDLEWARE = [first, second, "corsheaders.middleware.CorsMiddleware", *rest]
 
 
-def test_an_origin_that_is_named_may_ask_with_a_token(nobody: Caller, opened: None) -> None:
+def test_an_origin_that_is_named_may_ask_with_a_token(nobody: ApiClient, opened: None) -> None:
     """And read the headers that it needs; never with the cookie."""
     response = preflight()
     assert response["Access-Control-Allow-Origin"] == ORIGIN
@@ -106,12 +106,12 @@ def test_an_origin_that_is_named_may_ask_with_a_token(nobody: Caller, opened: No
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://app.example.org", f"{ORIGIN}.evil.example"])
-def test_another_origin_stays_outside(nobody: Caller, opened: None, origin: str) -> None:
+def test_another_origin_stays_outside(nobody: ApiClient, opened: None, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in preflight(origin)
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/metrics", "/"])
-def test_only_the_api_is_opened(nobody: Caller, opened: None, path: str) -> None:
+def test_only_the_api_is_opened(nobody: ApiClient, opened: None, path: str) -> None:
     assert "Access-Control-Allow-Origin" not in preflight(path=path)
 
 
@@ -120,7 +120,7 @@ def test_only_the_api_is_opened(nobody: Caller, opened: None, path: str) -> None
 
 @pytest.mark.parametrize("host", ["evil.example", "katha.example.org.evil.example", "", "a b", "katha.example.org:x"])
 @pytest.mark.parametrize("path", ["/", "/graphql", "/admin/login/", "/metrics"])
-def test_a_request_for_another_host_is_not_answered(nobody: Caller, settings: Any, host: str, path: str) -> None:
+def test_a_request_for_another_host_is_not_answered(nobody: ApiClient, settings: Any, host: str, path: str) -> None:
     """Nor is its name written anywhere in the answer."""
     settings.ALLOWED_HOSTS = ["katha.example.org"]
     response = Client(HTTP_HOST=host).post(path, QUERY, content_type=JSON)
@@ -130,7 +130,7 @@ def test_a_request_for_another_host_is_not_answered(nobody: Caller, settings: An
     assert not host or host not in response.content.decode()
 
 
-def test_our_own_host_and_probes_by_address_are_answered(nobody: Caller, settings: Any) -> None:
+def test_our_own_host_and_probes_by_address_are_answered(nobody: ApiClient, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["katha.example.org"]
     ours = Client(HTTP_HOST="katha.example.org:8000").post("/graphql", QUERY, content_type=JSON)
     assert ours.json() == {"data": {"__typename": "Query"}}
@@ -163,7 +163,7 @@ def test_only_a_trusted_proxy_says_that_a_request_came_by_https(settings: Any) -
 # --- Metrics ----------------------------------------------------------------------------------------------------
 
 
-def test_metrics_are_for_who_has_the_token(nobody: Caller, settings: Any) -> None:
+def test_metrics_are_for_who_has_the_token(nobody: ApiClient, settings: Any) -> None:
     """In production for nobody else; without a token there for nobody at all."""
     assert Client().get("/metrics").status_code == 200
     settings.PRODUCTION = True

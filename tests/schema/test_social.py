@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schema.nodes import to_id
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
 
 COUNTS = "query ($h: String!) { person(handle: $h) { followerCount followingCount } }"
@@ -22,13 +22,13 @@ def side(
     return {"version": version, "following": following, "followedBy": followed_by, "blocking": blocking}
 
 
-def counts(whom: Caller) -> tuple[int, int]:
+def counts(whom: ApiClient) -> tuple[int, int]:
     """Followers and followed, as anybody sees them."""
-    found = Caller().ask(COUNTS, h=whom.person.handle)["person"]
+    found = ApiClient().ask(COUNTS, h=whom.person.handle)["person"]
     return found["followerCount"], found["followingCount"]
 
 
-def test_strangers_have_a_relationship_of_version_0(asha: Caller, bilal: Caller) -> None:
+def test_strangers_have_a_relationship_of_version_0(asha: ApiClient, bilal: ApiClient) -> None:
     """With the id that it keeps after the first contact, and no row."""
     assert asha.relationship(bilal) == side()
     followed = asha.follow(bilal)["relationship"]
@@ -39,13 +39,13 @@ def test_strangers_have_a_relationship_of_version_0(asha: Caller, bilal: Caller)
     assert found["node"] == {"version": "1", "person": {"handle": "bilal"}}
 
 
-def test_follow_and_unfollow(asha: Caller, bilal: Caller) -> None:
+def test_follow_and_unfollow(asha: ApiClient, bilal: ApiClient) -> None:
     """Both sides see it, both versions move by one each time, and the counts are exact."""
     assert asha.follow(bilal)["applied"] == "WRITTEN"
     assert asha.relationship(bilal) == side(following=True, version="1")
     assert bilal.relationship(asha) == side(followed_by=True, version="1")
     assert (counts(asha), counts(bilal)) == ((0, 1), (1, 0))
-    listed = Caller().ask(LISTS, h="bilal")["person"]
+    listed = ApiClient().ask(LISTS, h="bilal")["person"]
     assert listed["followers"] == {"totalCount": 1, "edges": [{"node": {"handle": "asha"}}]}
     assert asha.unfollow(bilal, "1")["applied"] == "WRITTEN"
     assert asha.relationship(bilal) == side(version="2")
@@ -53,7 +53,7 @@ def test_follow_and_unfollow(asha: Caller, bilal: Caller) -> None:
     assert counts(asha) == counts(bilal) == (0, 0)
 
 
-def test_remove_follower(asha: Caller, bilal: Caller) -> None:
+def test_remove_follower(asha: ApiClient, bilal: ApiClient) -> None:
     """Ends their follow, not mine."""
     asha.follow(bilal)
     bilal.follow(asha, "1")
@@ -63,7 +63,7 @@ def test_remove_follower(asha: Caller, bilal: Caller) -> None:
     assert (counts(asha), counts(bilal)) == ((1, 0), (0, 1))
 
 
-def test_block_and_unblock(asha: Caller, bilal: Caller) -> None:
+def test_block_and_unblock(asha: ApiClient, bilal: ApiClient) -> None:
     """A block moves the version of its maker alone."""
     assert asha.block(bilal)["applied"] == "WRITTEN"
     assert asha.relationship(bilal) == side(blocking=True, version="1")
@@ -72,7 +72,7 @@ def test_block_and_unblock(asha: Caller, bilal: Caller) -> None:
     assert bilal.relationship(asha) == side()
 
 
-def test_mutual_follows_do_not_collide(asha: Caller, bilal: Caller) -> None:
+def test_mutual_follows_do_not_collide(asha: ApiClient, bilal: ApiClient) -> None:
     """Each follows on what they saw before the other did."""
     assert asha.follow(bilal, "0")["applied"] == "WRITTEN"
     assert bilal.follow(asha, "0")["applied"] == "WRITTEN"
@@ -91,7 +91,7 @@ def test_mutual_follows_do_not_collide(asha: Caller, bilal: Caller) -> None:
     ],
 )
 def test_what_is_so_already_is_left_alone(
-    asha: Caller, bilal: Caller, first: list[str], again: str, version: str
+    asha: ApiClient, bilal: ApiClient, first: list[str], again: str, version: str
 ) -> None:
     """NOOP: success, the same version, not a row touched."""
     for action in first:
@@ -114,7 +114,7 @@ def test_what_is_so_already_is_left_alone(
     ],
 )
 def test_a_stale_version_is_a_conflict(
-    asha: Caller, bilal: Caller, setup: list[str], action: str, field: str, mine: bool
+    asha: ApiClient, bilal: ApiClient, setup: list[str], action: str, field: str, mine: bool
 ) -> None:
     """With the side as it is now, what collided, and the advice to look first; nothing written."""
     for version, earlier in enumerate(setup):
@@ -131,14 +131,14 @@ def test_a_stale_version_is_a_conflict(
     assert again["applied"] in ("WRITTEN", "NOOP")
 
 
-def test_a_version_from_the_future_is_a_conflict(asha: Caller, bilal: Caller) -> None:
+def test_a_version_from_the_future_is_a_conflict(asha: ApiClient, bilal: ApiClient) -> None:
     """Nobody can have seen it."""
     with nothing_written():
         assert asha.follow(bilal, "7")["__typename"] == "ConflictError"
         assert asha.unfollow(bilal, "7")["__typename"] == "ConflictError"
 
 
-def test_the_follower_who_was_removed_hears_of_it(asha: Caller, bilal: Caller) -> None:
+def test_the_follower_who_was_removed_hears_of_it(asha: ApiClient, bilal: ApiClient) -> None:
     """Their unfollow on the old version meets the change; what they want is so, but they had not seen it."""
     asha.follow(bilal)
     bilal.remove_follower(asha, "1")
@@ -146,7 +146,7 @@ def test_the_follower_who_was_removed_hears_of_it(asha: Caller, bilal: Caller) -
     assert (answer["__typename"], answer["current"]["following"]) == ("ConflictError", False)
 
 
-def test_a_block_stands_whatever_the_version(asha: Caller, bilal: Caller) -> None:
+def test_a_block_stands_whatever_the_version(asha: ApiClient, bilal: ApiClient) -> None:
     """`current: true` is its default; a version that is named is checked as always."""
     asha.follow(bilal)
     bilal.follow(asha, "1")

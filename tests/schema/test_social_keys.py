@@ -2,7 +2,7 @@
 
 import uuid
 
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
 from tests.schema.test_social import side
 
@@ -12,7 +12,7 @@ def new_key() -> str:
     return str(uuid.uuid4())
 
 
-def test_a_key_gives_the_first_reply_again(asha: Caller, bilal: Caller) -> None:
+def test_a_key_gives_the_first_reply_again(asha: ApiClient, bilal: ApiClient) -> None:
     """Also when the version has moved since, and whatever has happened in between."""
     key = new_key()
     first = asha.follow(bilal, "0", key=key)
@@ -25,7 +25,7 @@ def test_a_key_gives_the_first_reply_again(asha: Caller, bilal: Caller) -> None:
     assert asha.relationship(bilal) == side(version="2")
 
 
-def test_a_key_belongs_to_one_request(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_a_key_belongs_to_one_request(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Another person or another mutation under it is refused."""
     key = new_key()
     asha.follow(bilal, "0", key=key)
@@ -39,14 +39,14 @@ def test_a_key_belongs_to_one_request(asha: Caller, bilal: Caller, chitra: Calle
             assert answer["retry"] == {"kind": "NEVER", "afterMs": 0}
 
 
-def test_a_key_is_ones_own(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_a_key_is_ones_own(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Two people may happen to use the same."""
     key = new_key()
     assert asha.follow(chitra, "0", key=key)["applied"] == "WRITTEN"
     assert bilal.follow(chitra, "0", key=key)["applied"] == "WRITTEN"
 
 
-def test_a_refusal_is_not_remembered(asha: Caller, bilal: Caller) -> None:
+def test_a_refusal_is_not_remembered(asha: ApiClient, bilal: ApiClient) -> None:
     """After a conflict the same key goes with the new version."""
     asha.follow(bilal)
     asha.unfollow(bilal, "1")
@@ -56,7 +56,7 @@ def test_a_refusal_is_not_remembered(asha: Caller, bilal: Caller) -> None:
     assert asha.follow(bilal, "2", key=key)["applied"] == "WRITTEN"
 
 
-def test_a_noop_is_remembered_as_one(asha: Caller, bilal: Caller) -> None:
+def test_a_noop_is_remembered_as_one(asha: ApiClient, bilal: ApiClient) -> None:
     """The first reply said that nothing was done; the second says that it was said."""
     key = new_key()
     assert asha.unfollow(bilal, "0", key=key)["applied"] == "NOOP"

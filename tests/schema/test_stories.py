@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from schema.nodes import key_of, to_id
-from tests.api import Caller
+from tests.api import ApiClient
 from tests.schema.footprint import footprint, nothing_written
 
 STORY = """
@@ -27,7 +27,7 @@ def titles(connection: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
     return [edge["node"]["title"] for edge in connection["edges"]]
 
 
-def test_a_story_is_created_with_its_chapters(asha: Caller) -> None:
+def test_a_story_is_created_with_its_chapters(asha: ApiClient) -> None:
     """In order, as a draft, and the shelf counts it."""
     answer = asha.create_story("0", title="  A  title ", chapters=3, summary="About.", mature=True)
     story = answer["story"]
@@ -42,7 +42,7 @@ def test_a_story_is_created_with_its_chapters(asha: Caller) -> None:
     assert all(chapter["story"] == {"title": "A  title"} for chapter in found["chapters"])
 
 
-def test_a_story_may_be_empty(asha: Caller) -> None:
+def test_a_story_may_be_empty(asha: ApiClient) -> None:
     """Its chapters can come later."""
     query = """mutation { createStory(input: {title: "A"}, expect: {version: 0}) {
       ... on StorySuccess { story { chapterCount summary mature } }
@@ -51,7 +51,7 @@ def test_a_story_may_be_empty(asha: Caller) -> None:
 
 
 @pytest.mark.parametrize("version", ["0", "5"])
-def test_a_shelf_that_has_changed_is_a_conflict(asha: Caller, version: str) -> None:
+def test_a_shelf_that_has_changed_is_a_conflict(asha: ApiClient, version: str) -> None:
     """With the shelf as it is now; nothing written."""
     asha.create_story("0")
     with nothing_written():
@@ -65,7 +65,7 @@ def test_a_shelf_that_has_changed_is_a_conflict(asha: Caller, version: str) -> N
     assert asha.create_story(answer["current"]["version"])["applied"] == "WRITTEN"
 
 
-def test_a_shelf_is_its_authors(asha: Caller, bilal: Caller) -> None:
+def test_a_shelf_is_its_authors(asha: ApiClient, bilal: ApiClient) -> None:
     """Drafts included, newest first; nobody else finds it."""
     asha.create_story("0", title="first")
     asha.published_story("1", title="second")
@@ -82,7 +82,7 @@ def test_a_shelf_is_its_authors(asha: Caller, bilal: Caller) -> None:
 # --- Drafts and publishing --------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_seen_by_its_author_alone(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_a_draft_is_seen_by_its_author_alone(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """Neither it, nor a chapter of it, nor a trace in any list or count."""
     bilal.follow(asha)
     story = asha.create_story("0")["story"]
@@ -99,7 +99,7 @@ def test_a_draft_is_seen_by_its_author_alone(asha: Caller, bilal: Caller, nobody
     assert (titles(mine["stories"]), titles(mine["person"]["stories"])) == ([], [])
 
 
-def test_publishing_shows_the_story(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_publishing_shows_the_story(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """To everybody, in every list; the feed is its followers'. The shelf does not move."""
     bilal.follow(asha)
     story = asha.create_story("0", title="Now")["story"]
@@ -107,7 +107,7 @@ def test_publishing_shows_the_story(asha: Caller, bilal: Caller, chitra: Caller)
     assert (answer["applied"], answer["story"]["version"], answer["story"]["status"]) == ("WRITTEN", "2", "PUBLISHED")
     assert answer["story"]["publishedAt"]
     assert answer["shelf"] == {"version": "1", "storyCount": 1}
-    for viewer in (asha, bilal, chitra, Caller()):
+    for viewer in (asha, bilal, chitra, ApiClient()):
         assert viewer.ask(STORY, id=story["id"])["story"]["title"] == "Now"
         lists = viewer.ask(LISTS, h="asha")
         assert (titles(lists["stories"]), titles(lists["person"]["stories"])) == (["Now"], ["Now"])
@@ -116,7 +116,7 @@ def test_publishing_shows_the_story(asha: Caller, bilal: Caller, chitra: Caller)
     assert titles(chitra.ask(FEED)["feed"]) == titles(asha.ask(FEED)["feed"]) == []
 
 
-def test_publishing_again_does_nothing(asha: Caller) -> None:
+def test_publishing_again_does_nothing(asha: ApiClient) -> None:
     """NOOP on the version that is; a conflict on an older one, with what was wanted and what is."""
     story = asha.published_story()
     with nothing_written():
@@ -127,7 +127,7 @@ def test_publishing_again_does_nothing(asha: Caller) -> None:
     assert [(o["path"], o["mine"], o["theirs"]) for o in stale["overlaps"]] == [("status", "PUBLISHED", "PUBLISHED")]
 
 
-def test_a_draft_is_published_as_it_was_seen(asha: Caller) -> None:
+def test_a_draft_is_published_as_it_was_seen(asha: ApiClient) -> None:
     """On any other version it is refused."""
     story = asha.create_story("0")["story"]
     with nothing_written():
@@ -135,7 +135,7 @@ def test_a_draft_is_published_as_it_was_seen(asha: Caller) -> None:
             assert asha.publish(story["id"], version)["__typename"] == "ConflictError"
 
 
-def test_others_do_not_publish(asha: Caller, bilal: Caller) -> None:
+def test_others_do_not_publish(asha: ApiClient, bilal: ApiClient) -> None:
     """A draft of somebody else's is not found, a published story of theirs is forbidden."""
     draft = asha.create_story("0")["story"]
     with nothing_written():
@@ -148,13 +148,13 @@ def test_others_do_not_publish(asha: Caller, bilal: Caller) -> None:
             assert bilal.publish(draft["id"], version)["code"] == "FORBIDDEN"
 
 
-def test_a_feed_is_of_the_signed_in(nobody: Caller) -> None:
+def test_a_feed_is_of_the_signed_in(nobody: ApiClient) -> None:
     """UNAUTHENTICATED otherwise."""
     answer = nobody.post(FEED)
     assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "UNAUTHENTICATED")
 
 
-def test_what_is_no_story_is_null(asha: Caller) -> None:
+def test_what_is_no_story_is_null(asha: ApiClient) -> None:
     """Ids of other things and nonsense."""
     for id_ in ("", "x", asha.id, to_id("Story", uuid.UUID(int=7)), to_id("Story", asha.person.pk, asha.person.pk)):
         assert asha.ask("query ($id: ID!) { story(id: $id) { id } }", id=id_)["story"] is None
@@ -163,7 +163,7 @@ def test_what_is_no_story_is_null(asha: Caller) -> None:
 # --- Keys -------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_creates_one_story(asha: Caller) -> None:
+def test_a_key_creates_one_story(asha: ApiClient) -> None:
     """Sent again it is the same story, as it was; with other chapters the key is refused."""
     key = str(uuid.uuid4())
     first = asha.create_story("0", chapters=2, key=key)
@@ -181,7 +181,7 @@ def test_a_key_creates_one_story(asha: Caller) -> None:
     assert again["shelf"] == first["shelf"]
 
 
-def test_a_key_publishes_once(asha: Caller) -> None:
+def test_a_key_publishes_once(asha: ApiClient) -> None:
     """Its second reply is its first."""
     story = asha.create_story("0")["story"]
     key = str(uuid.uuid4())
@@ -193,7 +193,7 @@ def test_a_key_publishes_once(asha: Caller) -> None:
 # --- Editing ----------------------------------------------------------------------------------------------------
 
 
-def test_fields_of_a_story_are_set_together(asha: Caller) -> None:
+def test_fields_of_a_story_are_set_together(asha: ApiClient) -> None:
     """Those left out stay; warnings are a set, shown in order."""
     story = asha.create_story("0")["story"]["id"]
     answer = asha.update_story(story, {"title": " New ", "warnings": ["VIOLENCE", "GORE", "VIOLENCE"]}, "1")
@@ -206,7 +206,7 @@ def test_fields_of_a_story_are_set_together(asha: Caller) -> None:
     assert answer["shelf"] == {"version": "1", "storyCount": 1}
 
 
-def test_fail_refuses_when_any_editable_field_has_changed(asha: Caller) -> None:
+def test_fail_refuses_when_any_editable_field_has_changed(asha: ApiClient) -> None:
     """Base, mine and theirs of those that this write sets; an edit of a chapter is no reason."""
     story = asha.create_story("0", title="First")["story"]
     asha.update_chapter(story["chapters"][0]["id"], {"body": "New."}, "1")
@@ -219,7 +219,7 @@ def test_fail_refuses_when_any_editable_field_has_changed(asha: Caller) -> None:
     assert (both["expected"], both["current"]["version"]) == ("2", "3")
 
 
-def test_merge_keeps_the_fields_of_others(asha: Caller) -> None:
+def test_merge_keeps_the_fields_of_others(asha: ApiClient) -> None:
     """Only a field that this patch sets can collide; one that has become what it should be does not."""
     story = asha.create_story("0")["story"]["id"]
     asha.update_story(story, {"title": "Theirs"}, "1")
@@ -233,7 +233,7 @@ def test_merge_keeps_the_fields_of_others(asha: Caller) -> None:
     assert asha.update_story(story, {"summary": "Again"}, "4", merge=True)["applied"] == "WRITTEN"
 
 
-def test_autosaves_follow_each_other_by_their_keys(asha: Caller) -> None:
+def test_autosaves_follow_each_other_by_their_keys(asha: ApiClient) -> None:
     """Each expects what the one before made; somebody else's write in between is a conflict."""
     story = asha.create_story("0")["story"]["id"]
     keys = [str(uuid.uuid4()) for _ in range(4)]
@@ -262,7 +262,7 @@ mutation ($id: ID!, $s: String!, $e: Expect!, $k: UUID) {
 
 
 @pytest.mark.parametrize("change", ["title", "text", "append", "order", "delete", "warnings"])
-def test_publishing_collides_with_everything(asha: Caller, change: str) -> None:
+def test_publishing_collides_with_everything(asha: ApiClient, change: str) -> None:
     """The conflict says what has changed: fields with base and theirs, chapters by their place."""
     story = asha.create_story("0", chapters=2, title="First")["story"]
     id_, (one, two) = story["id"], [chapter["id"] for chapter in story["chapters"]]
@@ -293,7 +293,7 @@ def test_publishing_collides_with_everything(asha: Caller, change: str) -> None:
     assert asha.publish(id_, "2")["applied"] == "WRITTEN"
 
 
-def test_a_story_is_taken_back(asha: Caller, bilal: Caller) -> None:
+def test_a_story_is_taken_back(asha: ApiClient, bilal: ApiClient) -> None:
     """A draft again: counted no more, visible to its author alone; it can be published once more."""
     story = asha.published_story()["id"]
     bilal.record_view(story)
@@ -314,7 +314,7 @@ def test_a_story_is_taken_back(asha: Caller, bilal: Caller) -> None:
 # --- Deleting ---------------------------------------------------------------------------------------------------
 
 
-def test_a_story_is_deleted_with_all_that_belongs_to_it(asha: Caller, bilal: Caller) -> None:
+def test_a_story_is_deleted_with_all_that_belongs_to_it(asha: ApiClient, bilal: ApiClient) -> None:
     """Nobody finds it, nothing of it is left but that it was there; the shelf and the totals follow."""
     story = asha.published_story(chapters=2)
     id_, first = story["id"], story["chapters"][0]["id"]
@@ -347,7 +347,7 @@ def test_a_story_is_deleted_with_all_that_belongs_to_it(asha: Caller, bilal: Cal
     assert bilal.record_view(id_, "1")["code"] == "NOT_FOUND"
 
 
-def test_a_story_is_deleted_as_it_was_seen(asha: Caller) -> None:
+def test_a_story_is_deleted_as_it_was_seen(asha: ApiClient) -> None:
     """A chapter written on another device is not thrown away unseen; the shelf stays as it is."""
     story = asha.create_story("0")["story"]
     asha.update_chapter(story["chapters"][0]["id"], {"body": "New."}, "1")
@@ -357,7 +357,7 @@ def test_a_story_is_deleted_as_it_was_seen(asha: Caller) -> None:
     assert asha.delete_story(story["id"], "2")["shelf"] == {"version": "2", "storyCount": 0}
 
 
-def test_a_deletion_is_repeated_like_anything_else(asha: Caller) -> None:
+def test_a_deletion_is_repeated_like_anything_else(asha: ApiClient) -> None:
     """The first reply again, with the shelf as it was."""
     story, key = asha.create_story("0")["story"]["id"], str(uuid.uuid4())
     first = asha.delete_story(story, "1", key)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from backend.engine.models import IdempotencyKey
 from backend.people.models import AccessToken
 from schema.nodes import to_id
-from tests.api import PASSWORD, Caller
-from tests.owning import another_token
+from tests.api import PASSWORD, ApiClient
+from tests.api.account import another_token
 from tests.schema.footprint import nothing_written
-from tests.schema.mutations import UNKNOWN
+from tests.schema.mutation_fixture import UNKNOWN
 
 SIGN_IN = (
     'mutation ($p: String!) { signIn(handle: "asha", password: $p) { __typename ... on SignSuccess { token } '
@@ -35,7 +35,7 @@ def sign_in(password: str, client: str = "") -> Any:
 
 def viewer(token: str | None) -> Any:
     """Whom a token signs in."""
-    return Caller(token).ask("{ viewer { handle } }")["viewer"]
+    return ApiClient(token).ask("{ viewer { handle } }")["viewer"]
 
 
 def aged(hours: int) -> None:
@@ -46,7 +46,7 @@ def aged(hours: int) -> None:
 # --- Listing ----------------------------------------------------------------------------------------------------
 
 
-def test_tokens_are_listed_newest_first(asha: Caller) -> None:
+def test_tokens_are_listed_newest_first(asha: ApiClient) -> None:
     """Each sign-in makes one, named by its client; the one of the request is known."""
     phone = sign_in(PASSWORD, "Katha for phones/1.0\t" + "x" * 300)["token"]
     newest, oldest = asha.tokens()
@@ -55,17 +55,17 @@ def test_tokens_are_listed_newest_first(asha: Caller) -> None:
     assert len(newest["label"]) == 100
     assert newest["createdAt"] > oldest["createdAt"]
     assert newest["createdAt"] < newest["expiresAt"]
-    assert [one["current"] for one in Caller(phone).tokens()] == [True, False]
+    assert [one["current"] for one in ApiClient(phone).tokens()] == [True, False]
 
 
-def test_tokens_never_show_what_they_are(asha: Caller) -> None:
+def test_tokens_never_show_what_they_are(asha: ApiClient) -> None:
     """Neither the token nor its digest, nor anything made from them."""
     shown = json.dumps(asha.tokens())
     assert str(asha.token) not in shown
     assert AccessToken.objects.get().digest.hex() not in shown
 
 
-def test_tokens_are_their_persons_alone(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_tokens_are_their_persons_alone(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """Nobody else lists or finds them."""
     token = another_token(asha)
     node = "query ($id: ID!) { node(id: $id) { id } }"
@@ -75,7 +75,7 @@ def test_tokens_are_their_persons_alone(asha: Caller, bilal: Caller, nobody: Cal
         assert other.ask('{ person(handle: "asha") { tokens { edges { cursor } } } }') == {"person": {"tokens": None}}
 
 
-def test_an_expired_token_is_not_there(asha: Caller) -> None:
+def test_an_expired_token_is_not_there(asha: ApiClient) -> None:
     """It signs nobody in, is not listed, not found and cannot be revoked."""
     token = another_token(asha)
     AccessToken.objects.exclude(digest=AccessToken.objects.earliest("created_at").digest).update(
@@ -86,7 +86,7 @@ def test_an_expired_token_is_not_there(asha: Caller) -> None:
     assert asha.revoke_token(token)["code"] == "NOT_FOUND"
 
 
-def test_use_is_noted_once_an_hour(asha: Caller) -> None:
+def test_use_is_noted_once_an_hour(asha: ApiClient) -> None:
     """A request within the hour writes nothing; the first one after it writes once, also where it only reads."""
     for hours, writes in ((0, 0), (2, 1), (0, 0)):
         if hours:
@@ -103,7 +103,7 @@ def asha_used() -> Any:
     return AccessToken.objects.get().last_used_at
 
 
-def test_use_is_noted_by_writes_too(asha: Caller) -> None:
+def test_use_is_noted_by_writes_too(asha: ApiClient) -> None:
     """Also where they are refused."""
     aged(3)
     before = asha_used()
@@ -114,7 +114,7 @@ def test_use_is_noted_by_writes_too(asha: Caller) -> None:
 # --- Revoking ---------------------------------------------------------------------------------------------------
 
 
-def test_a_revoked_token_signs_nobody_in(asha: Caller) -> None:
+def test_a_revoked_token_signs_nobody_in(asha: ApiClient) -> None:
     """At once, and it is gone for good: a second time it is not found, with the key the first reply comes again."""
     lost = sign_in(PASSWORD)["token"]
     token = asha.tokens()[0]["id"]
@@ -127,13 +127,13 @@ def test_a_revoked_token_signs_nobody_in(asha: Caller) -> None:
     assert viewer(asha.token) == {"handle": "asha"}
 
 
-def test_a_token_may_revoke_itself(asha: Caller) -> None:
+def test_a_token_may_revoke_itself(asha: ApiClient) -> None:
     """Which signs out."""
     assert asha.revoke_token(asha.tokens()[0]["id"])["applied"] == "WRITTEN"
     assert viewer(asha.token) is None
 
 
-def test_nobody_revokes_the_token_of_another(asha: Caller, bilal: Caller) -> None:
+def test_nobody_revokes_the_token_of_another(asha: ApiClient, bilal: ApiClient) -> None:
     """In the words for one that there never was."""
     token = another_token(asha)
     with nothing_written():
@@ -143,7 +143,7 @@ def test_nobody_revokes_the_token_of_another(asha: Caller, bilal: Caller) -> Non
 # --- Changing the password --------------------------------------------------------------------------------------
 
 
-def test_a_change_of_password_revokes_all_other_tokens(asha: Caller, bilal: Caller) -> None:
+def test_a_change_of_password_revokes_all_other_tokens(asha: ApiClient, bilal: ApiClient) -> None:
     """It says how many; the request's own stays, and so do other people's."""
     others = [sign_in(PASSWORD)["token"] for _ in range(3)]
     answer = asha.change_password(PASSWORD, NEW)
@@ -157,7 +157,7 @@ def test_a_change_of_password_revokes_all_other_tokens(asha: Caller, bilal: Call
     assert sign_in(NEW)["__typename"] == "SignSuccess"
 
 
-def test_a_wrong_password_changes_nothing(asha: Caller) -> None:
+def test_a_wrong_password_changes_nothing(asha: ApiClient) -> None:
     """FORBIDDEN; and so many of them as of sign-ins."""
     sign_in(PASSWORD)
     with nothing_written():
@@ -170,14 +170,14 @@ def test_a_wrong_password_changes_nothing(asha: Caller) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "short", "password", "12345678901", "x" * 1_001])
-def test_a_new_password_is_hard_to_guess(asha: Caller, bad: str) -> None:
+def test_a_new_password_is_hard_to_guess(asha: ApiClient, bad: str) -> None:
     """As in signUp."""
     with nothing_written():
         answer = asha.change_password(PASSWORD, bad)
     assert (answer["code"], [field["path"] for field in answer["fields"]]) == ("INVALID", ["new"])
 
 
-def test_a_lost_reply_is_given_again(asha: Caller) -> None:
+def test_a_lost_reply_is_given_again(asha: ApiClient) -> None:
     """With its key, though the present password is another one now; the key is no other request's."""
     sign_in(PASSWORD)
     first = asha.change_password(PASSWORD, NEW, KEY)
@@ -186,7 +186,7 @@ def test_a_lost_reply_is_given_again(asha: Caller) -> None:
     assert asha.change_password(PASSWORD, "a third good password", KEY)["code"] == "KEY_REUSED"
 
 
-def test_a_key_tells_nothing_of_a_password(asha: Caller) -> None:
+def test_a_key_tells_nothing_of_a_password(asha: ApiClient) -> None:
     """What is remembered of the request is not what anybody could hold guesses against without the server's secret."""
     asha.change_password(PASSWORD, NEW, KEY)
     (row,) = IdempotencyKey.objects.values_list("fingerprint", "reply")
@@ -194,7 +194,7 @@ def test_a_key_tells_nothing_of_a_password(asha: Caller) -> None:
     assert NEW not in str(row)
 
 
-def test_other_browsers_are_signed_out_and_this_one_stays(asha: Caller) -> None:
+def test_other_browsers_are_signed_out_and_this_one_stays(asha: ApiClient) -> None:
     """By cookie as by token."""
     here, there = signed_in_browser(), signed_in_browser()
     assert [asked(one, "{ viewer { handle } }")["viewer"] for one in (here, there)] == [{"handle": "asha"}] * 2

@@ -7,8 +7,8 @@ import pytest
 
 from backend.moderation.models import Report
 from backend.whispers.models import Flag, Policy, PolicyWord, Whisper
-from tests.api import Caller
-from tests.moderating import allow_links, make_moderator, screen_for
+from tests.api import ApiClient
+from tests.api.moderation import allow_links, make_moderator, screen_for
 from tests.schema.footprint import nothing_written
 
 LISTED = "edges { cursor node { id text nsfw author { handle } } } pageInfo { hasNextPage endCursor }"
@@ -22,7 +22,7 @@ def texts(connection: Any) -> list[str]:
     return [edge["node"]["text"] for edge in connection["edges"]]
 
 
-def whispers(caller: Caller) -> list[str]:
+def whispers(caller: ApiClient) -> list[str]:
     """What the caller is shown."""
     return texts(caller.ask(WHISPERS)["whispers"])
 
@@ -30,7 +30,7 @@ def whispers(caller: Caller) -> list[str]:
 # --- Screening --------------------------------------------------------------------------------------------------
 
 
-def test_a_whisper_in_which_nothing_is_found_is_as_its_author_says(asha: Caller) -> None:
+def test_a_whisper_in_which_nothing_is_found_is_as_its_author_says(asha: ApiClient) -> None:
     """Marked or not, with neither flag nor report."""
     plain, marked = asha.create_whisper("Hello"), asha.create_whisper("Hello", nsfw=True)
     assert (plain["applied"], plain["report"]) == ("WRITTEN", None)
@@ -41,7 +41,7 @@ def test_a_whisper_in_which_nothing_is_found_is_as_its_author_says(asha: Caller)
     assert (Flag.objects.count(), Report.objects.count()) == (0, 0)
 
 
-def test_a_word_marks_a_whisper(asha: Caller) -> None:
+def test_a_word_marks_a_whisper(asha: ApiClient) -> None:
     """The flag says which rules found it, and at which version of the policy."""
     screen_for("FLAG", "gore", "blood bath")
     answer = asha.create_whisper("A BLOOD  bath, and more Gore!")
@@ -51,7 +51,7 @@ def test_a_word_marks_a_whisper(asha: Caller) -> None:
     assert flag.policy >= 1
 
 
-def test_a_worse_word_reports_a_whisper_as_well(asha: Caller) -> None:
+def test_a_worse_word_reports_a_whisper_as_well(asha: ApiClient) -> None:
     """The report has no reporter, and its author sees it in the answer."""
     screen_for("FLAG", "gore")
     screen_for("REPORT", "scam")
@@ -64,7 +64,7 @@ def test_a_worse_word_reports_a_whisper_as_well(asha: Caller) -> None:
     assert Report.objects.get().reporter_id is None
 
 
-def test_too_many_links_report_a_whisper(asha: Caller) -> None:
+def test_too_many_links_report_a_whisper(asha: ApiClient) -> None:
     """Three may be there unless the policy says otherwise."""
     three = "see http://a.example, https://www.b.example and www.c.example"
     assert asha.create_whisper(three)["report"] is None
@@ -91,7 +91,7 @@ def test_too_many_links_report_a_whisper(asha: Caller) -> None:
         ("δόξας", "ΔΌΞΑΣ"),
     ],
 )
-def test_a_word_is_found_however_it_is_written(asha: Caller, word: str, text: str) -> None:
+def test_a_word_is_found_however_it_is_written(asha: ApiClient, word: str, text: str) -> None:
     """In any case, width, script and punctuation."""
     screen_for("FLAG", word)
     assert asha.create_whisper(text)["whisper"]["nsfw"] is True
@@ -100,13 +100,13 @@ def test_a_word_is_found_however_it_is_written(asha: Caller, word: str, text: st
 @pytest.mark.parametrize(
     ("word", "text"), [("gore", "gorey"), ("gore", "Gregore"), ("खून", "खूनी"), ("blood bath", "blood, sweat, bath")]
 )
-def test_a_word_is_found_whole_or_not_at_all(asha: Caller, word: str, text: str) -> None:
+def test_a_word_is_found_whole_or_not_at_all(asha: ApiClient, word: str, text: str) -> None:
     """A vowel sign of Devanagari is part of its word."""
     screen_for("FLAG", word)
     assert asha.create_whisper(text)["whisper"]["nsfw"] is False
 
 
-def test_a_change_of_the_policy_holds_at_once(asha: Caller) -> None:
+def test_a_change_of_the_policy_holds_at_once(asha: ApiClient) -> None:
     """Words that are added, changed and taken away, one by one or all at once; and the policy with no row at all."""
     assert asha.create_whisper("gore")["whisper"]["nsfw"] is False
     screen_for("FLAG", "gore")
@@ -121,7 +121,7 @@ def test_a_change_of_the_policy_holds_at_once(asha: Caller) -> None:
     assert asha.create_whisper("www.a.example")["whisper"]["nsfw"] is False
 
 
-def test_a_text_says_something_and_is_not_too_long(asha: Caller) -> None:
+def test_a_text_says_something_and_is_not_too_long(asha: ApiClient) -> None:
     """1 to 500 characters, of which one is not blank."""
     with nothing_written():
         for text in ("", " \n", "x" * 501):
@@ -130,7 +130,7 @@ def test_a_text_says_something_and_is_not_too_long(asha: Caller) -> None:
     assert asha.create_whisper("x" * 500)["applied"] == "WRITTEN"
 
 
-def test_the_reason_of_a_report_has_an_end(asha: Caller) -> None:
+def test_the_reason_of_a_report_has_an_end(asha: ApiClient) -> None:
     """However many words are found."""
     screen_for("REPORT", *(" ".join("a" * count) for count in range(1, 50)))
     answer = asha.create_whisper(" ".join("a" * 50))
@@ -141,20 +141,22 @@ def test_the_reason_of_a_report_has_an_end(asha: Caller) -> None:
 # --- Lists ------------------------------------------------------------------------------------------------------
 
 
-def test_the_signed_in_are_shown_whom_they_follow_and_themselves(asha: Caller, bilal: Caller, chitra: Caller) -> None:
+def test_the_signed_in_are_shown_whom_they_follow_and_themselves(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
     """Newest first; everybody's for the signed-out."""
     for caller, text in ((asha, "one"), (bilal, "two"), (chitra, "three"), (asha, "four")):
         caller.create_whisper(text)
     asha.follow(bilal)
     assert whispers(asha) == ["four", "two", "one"]
     assert whispers(chitra) == ["three"]
-    assert whispers(Caller()) == ["four", "three", "two", "one"]
+    assert whispers(ApiClient()) == ["four", "three", "two", "one"]
     page = asha.ask(WHISPERS, first=2)["whispers"]
     assert page["pageInfo"]["hasNextPage"] is True
     assert texts(asha.ask(WHISPERS, after=page["pageInfo"]["endCursor"])["whispers"]) == ["one"]
 
 
-def test_marked_ones_are_left_out_unless_they_are_wanted(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_marked_ones_are_left_out_unless_they_are_wanted(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """Or one's own; by its id one is found whatever is wanted."""
     whisper = bilal.create_whisper("hush", nsfw=True)["whisper"]
     asha.follow(bilal)
@@ -166,7 +168,7 @@ def test_marked_ones_are_left_out_unless_they_are_wanted(asha: Caller, bilal: Ca
     assert whispers(asha) == texts(asha.ask(OF_PERSON, h="bilal")["person"]["whispers"]) == ["hush"]
 
 
-def test_a_block_hides_whispers_both_ways(asha: Caller, bilal: Caller, nobody: Caller) -> None:
+def test_a_block_hides_whispers_both_ways(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
     """In lists and by id."""
     theirs, mine = bilal.create_whisper("theirs")["whisper"], asha.create_whisper("mine")["whisper"]
     asha.follow(bilal)
@@ -181,7 +183,7 @@ def test_a_block_hides_whispers_both_ways(asha: Caller, bilal: Caller, nobody: C
 # --- Deleting ---------------------------------------------------------------------------------------------------
 
 
-def test_deleting_leaves_nothing_but_resolved_reports(asha: Caller, bilal: Caller) -> None:
+def test_deleting_leaves_nothing_but_resolved_reports(asha: ApiClient, bilal: ApiClient) -> None:
     """The flag goes, the reports stay without their subject; late ones are told when it went."""
     screen_for("REPORT", "scam")
     whisper = asha.create_whisper("scam")["whisper"]["id"]
@@ -198,7 +200,7 @@ def test_deleting_leaves_nothing_but_resolved_reports(asha: Caller, bilal: Calle
     assert bilal.delete_whisper(whisper)["message"] == "There is no such whisper."
 
 
-def test_only_its_author_deletes_a_whisper(asha: Caller, bilal: Caller) -> None:
+def test_only_its_author_deletes_a_whisper(asha: ApiClient, bilal: ApiClient) -> None:
     """Across a block it is not found."""
     whisper = asha.create_whisper()["whisper"]["id"]
     with nothing_written():
@@ -207,7 +209,7 @@ def test_only_its_author_deletes_a_whisper(asha: Caller, bilal: Caller) -> None:
     assert bilal.delete_whisper(whisper)["code"] == "NOT_FOUND"
 
 
-def test_deleting_is_refused_if_it_was_marked_since(person: Callable[[str], Caller], asha: Caller) -> None:
+def test_deleting_is_refused_if_it_was_marked_since(person: Callable[[str], ApiClient], asha: ApiClient) -> None:
     """The author learns of it, and may delete it all the same."""
     moderator, bilal = make_moderator(person("mina")), person("bilal")
     whisper = asha.create_whisper()["whisper"]["id"]
@@ -219,7 +221,7 @@ def test_deleting_is_refused_if_it_was_marked_since(person: Callable[[str], Call
     assert asha.delete_whisper(whisper, "2")["applied"] == "WRITTEN"
 
 
-def test_a_key_names_the_whisper_that_it_made(asha: Caller) -> None:
+def test_a_key_names_the_whisper_that_it_made(asha: ApiClient) -> None:
     """It can be deleted without waiting for its version, and is created once."""
     key = "0f0f0f0f-0f0f-7f0f-8f0f-0f0f0f0f0f0f"
     first, again = asha.create_whisper(key=key), asha.create_whisper(key=key)

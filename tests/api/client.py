@@ -10,10 +10,10 @@ from backend.engine.transactions import unit_of_work
 from backend.people import actions
 from backend.stories.actions import make_shelf
 from schema.nodes import to_id
-from tests.market import Trader
-from tests.moderating import Moderating
-from tests.notifying import Notified
-from tests.owning import Owning
+from tests.api.account import AccountCalls
+from tests.api.market import MarketCalls
+from tests.api.moderation import ModerationCalls
+from tests.api.notifications import NotificationCalls
 
 PASSWORD = "a good enough password"
 
@@ -59,7 +59,7 @@ def _on(merge: bool) -> str:
     return "MERGE" if merge else "FAIL"
 
 
-class Caller(Moderating, Notified, Owning, Trader):
+class ApiClient(ModerationCalls, NotificationCalls, AccountCalls, MarketCalls):
     """Somebody who calls the API: with a token, or signed out."""
 
     def __init__(self, token: str | None = None, person: Any = None) -> None:
@@ -86,23 +86,23 @@ class Caller(Moderating, Notified, Owning, Trader):
 
     # One method for each mutation: the answer of its only field.
 
-    def follow(self, whom: "Caller", version: str = "0", key: str | None = None) -> Any:
+    def follow(self, whom: "ApiClient", version: str = "0", key: str | None = None) -> Any:
         return self._relationship("follow", whom, {"version": version}, key)
 
-    def unfollow(self, whom: "Caller", version: str, key: str | None = None) -> Any:
+    def unfollow(self, whom: "ApiClient", version: str, key: str | None = None) -> Any:
         return self._relationship("unfollow", whom, {"version": version}, key)
 
-    def remove_follower(self, whom: "Caller", version: str, key: str | None = None) -> Any:
+    def remove_follower(self, whom: "ApiClient", version: str, key: str | None = None) -> Any:
         return self._relationship("removeFollower", whom, {"version": version}, key)
 
-    def block(self, whom: "Caller", version: str | None = None, key: str | None = None) -> Any:
+    def block(self, whom: "ApiClient", version: str | None = None, key: str | None = None) -> Any:
         expect = {"current": True} if version is None else {"version": version}
         return self._relationship("block", whom, expect, key)
 
-    def unblock(self, whom: "Caller", version: str, key: str | None = None) -> Any:
+    def unblock(self, whom: "ApiClient", version: str, key: str | None = None) -> Any:
         return self._relationship("unblock", whom, {"version": version}, key)
 
-    def _relationship(self, field: str, whom: "Caller", expect: dict[str, Any], key: str | None) -> Any:
+    def _relationship(self, field: str, whom: "ApiClient", expect: dict[str, Any], key: str | None) -> Any:
         query = (
             f"mutation($p: ID!, $e: Expect!, $k: UUID) {{ {field}(person: $p, expect: $e, key: $k) {{ __typename "
             "... on RelationshipSuccess { applied relationship { id version updatedAt following followedBy blocking } } "
@@ -110,7 +110,7 @@ class Caller(Moderating, Notified, Owning, Trader):
         )
         return self.ask(query, p=whom.id, e=expect, k=key)[field]
 
-    def relationship(self, whom: "Caller") -> Any:
+    def relationship(self, whom: "ApiClient") -> Any:
         """The caller's side towards somebody, or None."""
         query = "query($p: [ID!]!) { relationships(people: $p) { version following followedBy blocking } }"
         return self.ask(query, p=[whom.id])["relationships"][0]
@@ -224,12 +224,12 @@ class Caller(Moderating, Notified, Owning, Trader):
         return self.ask(query, p=patch, e={"version": version}, c=conflict, k=key)["updateProfile"]
 
 
-def join(handle: str) -> Caller:
+def join(handle: str) -> ApiClient:
     """A new person with an account, an empty shelf and a token."""
 
-    def work() -> Caller:
+    def work() -> ApiClient:
         account = actions.sign_up(handle=handle, name=handle.title(), password=PASSWORD)
         make_shelf(account.pk)
-        return Caller(actions.new_token(account), account.person)
+        return ApiClient(actions.new_token(account), account.person)
 
     return unit_of_work(work)

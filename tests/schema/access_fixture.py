@@ -11,10 +11,10 @@ from typing import Any
 from django.test import Client
 
 from schema.nodes import from_id, to_id
-from tests.api import Caller, join
-from tests.moderating import make_moderator
-from tests.notifying import told_of, told_of_a_day
-from tests.owning import another_token
+from tests.api import ApiClient, join
+from tests.api.account import another_token
+from tests.api.moderation import make_moderator
+from tests.api.notifications import told_of, told_of_a_day
 
 VIEWERS = ("signed out", "stranger", "follower", "blocked", "blocks", "author", "buyer", "moderator")
 TABLE = Path(__file__).parents[2] / "docs" / "access.md"
@@ -54,14 +54,14 @@ def kind_of(thing: str) -> str:
 THINGS = table("Things")
 
 
-class Scene:
+class AccessFixture:
     """The author, the viewers, and the id of each thing. Every text in it names the thing, so that it can be looked for."""
 
     def __init__(self) -> None:
-        self.callers = {"signed out": Caller(), **{name: join(f"the-{name}") for name in VIEWERS[1:]}}
+        self.callers = {"signed out": ApiClient(), **{name: join(f"the-{name}") for name in VIEWERS[1:]}}
         self.author, self.buyer = self.callers["author"], self.callers["buyer"]
         make_moderator(self.callers["moderator"])
-        self.ids: dict[str, Callable[[Caller], str]] = {}
+        self.ids: dict[str, Callable[[ApiClient], str]] = {}
         self.order: dict[str, list[str]] = {}
         self.stories()
         self.market()
@@ -134,7 +134,7 @@ class Scene:
             self.author.mark_read(self._put(thing, id_))
         self._put("AccessToken", another_token(self.author))
 
-    def version(self, id_: str, *askers: Caller) -> str:
+    def version(self, id_: str, *askers: ApiClient) -> str:
         """The version of a thing, as the first of these finds it, or else the author or a moderator; 0 for what is not there."""
         for caller in (*askers, self.author, self.callers["moderator"]):
             found = caller.ask(VERSION, id=id_)["node"]
@@ -160,17 +160,17 @@ def key_in(id_: str) -> uuid.UUID:
     return found[1][-1]
 
 
-def between(kind: str, viewer: Caller, key: uuid.UUID) -> str:
+def between(kind: str, viewer: ApiClient, key: uuid.UUID) -> str:
     """The id of what stands between a viewer and something else; for the signed-out one that nobody has."""
     return to_id(kind, viewer.person.pk if viewer.person else MISSING, key)
 
 
-def to_shelf(caller: Caller) -> str:
+def to_shelf(caller: ApiClient) -> str:
     """The id of somebody's shelf."""
     return to_id("Shelf", caller.person.pk)
 
 
-def raw(caller: Caller, query: str, **variables: Any) -> bytes:
+def raw(caller: ApiClient, query: str, **variables: Any) -> bytes:
     """The bytes of an answer."""
     headers = {"HTTP_AUTHORIZATION": f"Bearer {caller.token}"} if caller.token else {}
     body = json.dumps({"query": query, "variables": variables})

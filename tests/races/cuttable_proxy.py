@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT. Or fall silent."""
+"""A proxy to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT. Or fall silent."""
 
 import contextlib
 import select
@@ -18,13 +18,13 @@ READY = b"Z\x00\x00\x00\x05I"
 """What the server sends when it is done with a statement and in no transaction: the COMMIT has happened."""
 
 
-class Wire:
+class CuttableProxy:
     """A socket that passes everything on to the tests' database, until it is told to cut."""
 
     def __init__(self) -> None:
         parameters = connection.get_connection_params()
         self._host, self._port = str(parameters.get("host") or "127.0.0.1"), int(parameters.get("port") or PORT)
-        self.folder = Path(tempfile.mkdtemp(prefix="wire"))
+        self.folder = Path(tempfile.mkdtemp(prefix="proxy"))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / f".s.PGSQL.{PORT}"))
         self._listener.listen()
@@ -103,15 +103,15 @@ def _wait_until_ready(server: socket.socket) -> None:
 
 
 @contextmanager
-def wired() -> Iterator[Wire]:
-    """Lead the connection of this thread through a wire of its own."""
-    wire, direct = Wire(), connection.settings_dict
+def through_proxy() -> Iterator[CuttableProxy]:
+    """Lead the connection of this thread through a proxy of its own."""
+    proxy, direct = CuttableProxy(), connection.settings_dict
     connection.close()
-    connection.settings_dict = {**direct, "HOST": str(wire.folder), "PORT": PORT}
+    connection.settings_dict = {**direct, "HOST": str(proxy.folder), "PORT": PORT}
     try:
-        yield wire
-        assert wire.is_whole, "nobody sent a COMMIT"
+        yield proxy
+        assert proxy.is_whole, "nobody sent a COMMIT"
     finally:
         connection.close()
         connection.settings_dict = direct
-        wire.close()
+        proxy.close()

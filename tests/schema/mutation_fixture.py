@@ -4,10 +4,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.api import PASSWORD, Caller
-from tests.moderating import make_moderator
-from tests.notifying import told_of_a_day
-from tests.owning import another_token
+from tests.api import PASSWORD, ApiClient
+from tests.api.account import another_token
+from tests.api.moderation import make_moderator
+from tests.api.notifications import told_of_a_day
 from tests.schema.footprint import nothing_written
 
 KEY = str(uuid.UUID(int=5))
@@ -17,11 +17,11 @@ NUL, SURROGATE = "a\0b", "a\ud800b"
 
 
 @dataclass
-class World:
+class MutationFixture:
     """Who and what a request can name."""
 
-    me: Caller
-    other: Caller
+    me: ApiClient
+    other: ApiClient
     story: Any
     draft: Any
     revision: str
@@ -37,7 +37,7 @@ class World:
     """Another one of the first one's."""
 
     @classmethod
-    def of(cls, me: Caller, other: Caller) -> "World":
+    def of(cls, me: ApiClient, other: ApiClient) -> "MutationFixture":
         """Two people with a story and two drafts between them, one of which was edited; the requests are the first one's."""
         edited = me.create_story("0")["story"]["id"]
         me.update_story(edited, {"title": "Edited"}, "1")
@@ -152,7 +152,7 @@ BY_ID = {
 """The argument that names what is written to, and its type."""
 
 
-def good(world: World, mutation: str) -> dict[str, Any]:
+def good(world: MutationFixture, mutation: str) -> dict[str, Any]:
     """Arguments with which the mutation would succeed."""
     chapters = [{"title": "One", "body": "Text."}]
     draft, order = world.draft["id"], [chapter["id"] for chapter in world.draft["chapters"]]
@@ -185,7 +185,7 @@ def good(world: World, mutation: str) -> dict[str, Any]:
     return own[mutation]
 
 
-def of_market(world: World) -> dict[str, dict[str, Any]]:
+def of_market(world: MutationFixture) -> dict[str, dict[str, Any]]:
     """Those of them that are about an edition of the first one's, of which the other has ordered a copy."""
     return {
         "createEdition": {"story": world.printed, "title": "New", "priceCents": 5, "stock": 3},
@@ -196,12 +196,12 @@ def of_market(world: World) -> dict[str, dict[str, Any]]:
     }
 
 
-def send(world: World, mutation: str, /, **arguments: Any) -> Any:
+def send(world: MutationFixture, mutation: str, /, **arguments: Any) -> Any:
     """The whole answer to a mutation with good arguments but for these."""
     return world.me.post(MUTATIONS[mutation], **{**good(world, mutation), **arguments})
 
 
-def check_invalid(world: World, mutation: str, path: str, *requests: dict[str, Any]) -> None:
+def check_invalid(world: MutationFixture, mutation: str, path: str, *requests: dict[str, Any]) -> None:
     """Each request gets an InvalidError that names the argument, no use in trying again, and writes nothing."""
     with nothing_written():
         for arguments in requests:
@@ -216,7 +216,7 @@ def _check_one(whole: Any, mutation: str, path: str, sent: str) -> None:
     assert 0 < len(answer["message"]) < 500, sent
 
 
-def check_request_error(world: World, mutation: str, *requests: dict[str, Any]) -> None:
+def check_request_error(world: MutationFixture, mutation: str, *requests: dict[str, Any]) -> None:
     """Requests that the schema itself does not allow: an error with a code, no data, nothing written."""
     with nothing_written():
         for arguments in requests:

@@ -11,7 +11,7 @@ TOKEN = "id label createdAt lastUsedAt expiresAt current"
 REFUSED = "... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
 
 
-class Owning:
+class AccountCalls:
     """The mutations of tokens and passwords, and the viewer's own tokens."""
 
     ask: Any

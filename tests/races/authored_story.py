@@ -1,4 +1,4 @@
-"""An author's desk: one story, and every write to it by the version or the key that it says it has seen."""
+"""A story and its author, and every write to it by the version or the key that the author says they have seen."""
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -11,33 +11,29 @@ from backend.engine.errors import Refusal
 from backend.engine.idempotency import Outcome
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
-from backend.monitoring import verify
 from backend.people.models import Person
 from backend.reading.places import ReadingPlace
 from backend.stories import actions
 from backend.stories.actions import NewChapter, NewStory
 from backend.stories.models import Chapter, Revision, Story
 from resolvers import chapters, reading, revisions, stories
-from tests.races.rows import scalar, tables
 
 Seen = int | uuid.UUID
 """A version, or the key of the mutation that made it."""
 Answer = Outcome | Refusal
-REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey", "procrastinate_jobs"}
-"""Tables that may name what has been deleted."""
 
 
 @dataclass(frozen=True)
-class Desk:
+class AuthoredStory:
     """A story and its author."""
 
     me: Person
     story: uuid.UUID
 
     @classmethod
-    def of(cls, me: Person, *bodies: str) -> "Desk":
+    def of(cls, me: Person, *bodies: str) -> "AuthoredStory":
         """A new draft with a chapter for each body."""
-        return desks(me, 1, *bodies)[0]
+        return authored_stories(me, 1, *bodies)[0]
 
     def row(self) -> Story:
         """The story as it is now."""
@@ -94,11 +90,11 @@ class Desk:
         )
 
 
-def desks(me: Person, count: int, *bodies: str) -> list[Desk]:
+def authored_stories(me: Person, count: int, *bodies: str) -> list[AuthoredStory]:
     """So many drafts of one author, each with a chapter for each body."""
     new = NewStory("A story", "", False, [NewChapter(f"Chapter {n}", body) for n, body in enumerate(bodies, 1)])
     make = lambda: [actions.create_story(me.pk, new, Expected(None))[0] for _ in range(count)]  # noqa: E731
-    return [Desk(me, story.pk) for story in unit_of_work(make)]
+    return [AuthoredStory(me, story.pk) for story in unit_of_work(make)]
 
 
 def expected(seen: Seen) -> Expected:
@@ -127,15 +123,3 @@ def words(answers: Iterable[Answer]) -> list[str]:
 def fields(row: Model) -> dict[str, Any]:
     """The columns of a row in memory."""
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
-
-
-def assert_verified() -> None:
-    """`manage.py verify` has nothing to say."""
-    assert [(result.check.name, result.rows) for result in verify.results() if result.broken] == []
-
-
-def assert_nothing_left(*ids: uuid.UUID) -> None:
-    """No row of any table names one of these, but for those that say that they are gone."""
-    patterns = [f"%{id_}%" for id_ in ids]
-    for table in set(tables()) - REMEMBERED_IN:
-        assert scalar(f'SELECT count(*) FROM "{table}" AS row WHERE row::text LIKE ANY(%s)', patterns) == 0, table

@@ -21,7 +21,7 @@ CONFLICT = (
 )
 
 
-class Moderating:
+class ModerationCalls:
     """One method for each mutation of whispers and reports: the answer of its only field."""
 
     ask: Any

@@ -18,7 +18,7 @@ CONFLICT = """
 """
 
 
-class Trader:
+class MarketCalls:
     """The mutations of the market, for whoever can `ask`."""
 
     def ask(self, query: str, **variables: Any) -> Any:

@@ -20,7 +20,7 @@ CONFLICT = (
 _days = itertools.count()
 
 
-class Notified:
+class NotificationCalls:
     """The mutation of notifications, and the viewer's own list."""
 
     ask: Any
