@@ -31,14 +31,14 @@ PAUSE = 0.05
 _held: set[int] = set()
 
 
-def _let_go_in_a_fork() -> None:
+def _release_in_fork() -> None:
     """Close the locks that a forked child inherited, so that it does not count as a user."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go_in_a_fork)
+os.register_at_fork(after_in_child=_release_in_fork)
 
 
 @contextmanager
@@ -88,13 +88,13 @@ def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[s
         try:
             if alone(descriptor):
                 if started:
-                    raise EmbeddedError(f"PostgreSQL did not start. {_last_words(place)}")
+                    raise EmbeddedError(f"PostgreSQL did not start. {_end_of_log(place)}")
                 _start(place, descriptor, durable=durable, report=report)
                 started = True
         finally:
             os.close(descriptor)
         if time.monotonic() > deadline:
-            raise EmbeddedError(f"PostgreSQL does not answer on {folder}. {_last_words(place)}")
+            raise EmbeddedError(f"PostgreSQL does not answer on {folder}. {_end_of_log(place)}")
         time.sleep(PAUSE)
     report(f"PostgreSQL {version} is ready" if started else f"PostgreSQL {version} is running already")
 
@@ -132,10 +132,10 @@ def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callabl
             check=False,
         )
     if done.returncode:
-        raise EmbeddedError(f"PostgreSQL's supervisor did not start. {_last_words(place)}")
+        raise EmbeddedError(f"PostgreSQL's supervisor did not start. {_end_of_log(place)}")
 
 
-def _last_words(place: DataFolder) -> str:
+def _end_of_log(place: DataFolder) -> str:
     """The end of the log, which says what went wrong, and what to do."""
     lines = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
     return "\n  ".join([f"The end of {place.log}:", *lines[-15:]]) + f"\n{WAY_OUT}"

@@ -121,7 +121,7 @@ def limited(deadline: Deadline) -> Iterator[None]:
     if _CURRENT.get() is deadline:
         yield
         return
-    _be_watched()
+    _ensure_watcher()
     committed.begin()
     before = _CURRENT.set(deadline)
     _RUNNING.add(deadline)
@@ -188,7 +188,7 @@ def extend() -> None:
         deadline.extend()
 
 
-def _be_watched() -> None:
+def _ensure_watcher() -> None:
     global _watcher
     if (
         _watcher is None or not _watcher.is_alive()

@@ -35,12 +35,12 @@ SERIALIZATION_FAILURE = "40001"
 DEADLOCK = "40P01"
 RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK})
 
-SERVED_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
+RETRY_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
 """SQLSTATEs (PostgreSQL manual, appendix A) that mean "try again later": connection exceptions, transaction timeouts,
 rollbacks, lack of resources, lock timeouts, cancelled statements, a shutdown.
 """
 
-AFTER_ANOTHER = "25P02"
+IN_FAILED_TRANSACTION = "25P02"
 """The SQLSTATE of a statement in a transaction that has failed already; the first error was logged."""
 
 ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
@@ -152,7 +152,7 @@ def _has_something_to_read(socket: int) -> bool:
 def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:
     """The refusal for a database error, which is logged; None for a bug of ours, which must surface as an internal error."""
     refusal = _refusal_for(sqlstate(error), error, committing=committing)
-    if refusal is not None and sqlstate(error) != AFTER_ANOTHER:
+    if refusal is not None and sqlstate(error) != IN_FAILED_TRANSACTION:
         log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
     return refusal
 
@@ -161,7 +161,7 @@ def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Re
     if committing and not (state or "").startswith(ROLLED_BACK_AT_COMMIT):
         return OutcomeUnknown(after_ms=after_busy_ms())
     lost = state is None and isinstance(error, OperationalError | InterfaceError)
-    if committing or lost or (state or "").startswith(SERVED_LATER):
+    if committing or lost or (state or "").startswith(RETRY_LATER):
         return Busy(after_ms=after_busy_ms())
     return None
 

@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 NOWHERE = "nowhere"
 """The address of a request over a socket without one."""
 
-HOUSEHOLD = 64
+IPV6_PREFIX_BITS = 64
 """The prefix length of an IPv6 network: one client usually has all of its addresses."""
 
 
@@ -32,7 +32,9 @@ def address_of(request: HttpRequest) -> str:
         address = hop
     if address is None:
         return NOWHERE
-    return str(address) if isinstance(address, IPv4Address) else str(ip_network((address, HOUSEHOLD), strict=False))
+    return (
+        str(address) if isinstance(address, IPv4Address) else str(ip_network((address, IPV6_PREFIX_BITS), strict=False))
+    )
 
 
 def comes_by_proxy(request: HttpRequest) -> bool:

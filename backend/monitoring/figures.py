@@ -65,7 +65,7 @@ class Figures:
     hot: Sequence[ConflictCount]
 
 
-WHOSE = ("operation", "task")
+FIRST_LABELS = ("operation", "task")
 """Labels that come first in a metric; there is at most one other."""
 
 
@@ -76,7 +76,7 @@ class _Samples:
         self._values: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
         for family in families:
             for sample in family.samples:
-                labels = sorted(sample.labels.items(), key=lambda label: label[0] not in WHOSE)
+                labels = sorted(sample.labels.items(), key=lambda label: label[0] not in FIRST_LABELS)
                 self._values[sample.name][tuple(value for _, value in labels)] = sample.value
 
     def of(self, name: str, *labels: str) -> float:

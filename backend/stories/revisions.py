@@ -151,13 +151,13 @@ DELETE FROM stories_revision WHERE id IN (
     WHERE number > %s OR (number > 1 AND characters > %s) LIMIT %s FOR UPDATE OF stories_revision SKIP LOCKED
 )
 """
-"""Those that are being deleted with their story are left to that: so neither waits for the other."""
+"""Rows that are locked, because their story is being deleted, are skipped, so that neither waits for the other."""
 
 
 def prune(*, kept: int, characters: int, batch: int = 10_000) -> int:
-    """Forget the oldest revisions of each story and chapter: beyond so many, or so many characters. How many went.
+    """Delete the oldest revisions of each story and chapter beyond `kept` or `characters`; returns how many.
 
-    The newest always stays. A batch at a time, so that no transaction grows long.
+    The newest is always kept. Runs in batches, to keep transactions short.
     """
     pruned = 0
     while True:

@@ -81,7 +81,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class _Unfit:
+class _Rejected:
     """A document that cannot be executed, with its errors; cached too."""
 
     errors: list[GraphQLError]
@@ -91,38 +91,38 @@ class _Unfit:
 def prepare(text: str) -> Prepared:
     """Parse, check and validate a document, or take it from the cache. Raises `RequestError`."""
     prepared = _REMEMBERED.prepared(text) if len(text) <= MAX_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
-    if isinstance(prepared, _Unfit):
+    if isinstance(prepared, _Rejected):
         raise RequestError(prepared.errors, prepared.code)
     return prepared
 
 
-def _prepare_in_turn(text: str) -> Prepared | _Unfit:
+def _prepare_in_turn(text: str) -> Prepared | _Rejected:
     """Prepare a document; a long one counts as an expensive request. Raises `Postponed`."""
     if len(text) > CHARACTERS_QUICKLY_PREPARED:
         wait_for_turn()
     return _prepare(text)
 
 
-def _prepare(text: str) -> Prepared | _Unfit:
+def _prepare(text: str) -> Prepared | _Rejected:
     excess = too_long(text)
     if excess is not None:
-        return _Unfit([excess], LIMIT_EXCEEDED)
+        return _Rejected([excess], LIMIT_EXCEEDED)
     try:
         document = parse(text, allow_empty_selection_sets=False, max_tokens=settings.MAX_TOKENS)
         excess = too_large(document)
         if excess is not None:
-            return _Unfit([excess], LIMIT_EXCEEDED)
+            return _Rejected([excess], LIMIT_EXCEEDED)
         problems = validate(GRAPHQL, document, RULES, max_errors=MAX_ERRORS, hide_suggestions=True)
     except GraphQLError as error:
         if error.message.endswith(TOO_MANY_TOKENS):
-            return _Unfit([_too_many_tokens()], LIMIT_EXCEEDED)
-        return _Unfit([error], PARSE_FAILED)
+            return _Rejected([_too_many_tokens()], LIMIT_EXCEEDED)
+        return _Rejected([error], PARSE_FAILED)
     except RecursionError:
-        return _Unfit([GraphQLError(TOO_DEEP)], PARSE_FAILED)
+        return _Rejected([GraphQLError(TOO_DEEP)], PARSE_FAILED)
     if problems and problems[-1].message == ABORTED:
-        return _Unfit([GraphQLError(TOO_INTRICATE, extensions={"limit": "validation"})], LIMIT_EXCEEDED)
+        return _Rejected([GraphQLError(TOO_INTRICATE, extensions={"limit": "validation"})], LIMIT_EXCEEDED)
     if problems:
-        return _Unfit(problems, "GRAPHQL_VALIDATION_FAILED")
+        return _Rejected(problems, "GRAPHQL_VALIDATION_FAILED")
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     named = {node.name.value if node.name else None: node for node in operations}
     return Prepared(document, named, {name: Costs(GRAPHQL, document, node) for name, node in named.items()})
@@ -141,13 +141,13 @@ class _Remembered:
         self._limit = limit
         self._characters = 0
         """The characters of all texts. A prepared document takes about 100 bytes of memory for each."""
-        self._prepared: dict[str, Prepared | _Unfit] = {}
+        self._prepared: dict[str, Prepared | _Rejected] = {}
         self._uses: dict[str, int] = {}
         self._texts: dict[str, str] = {}
         """Texts by SHA-256, for automatic persisted queries."""
         self._lock = threading.Lock()
 
-    def prepared(self, text: str) -> Prepared | _Unfit:
+    def prepared(self, text: str) -> Prepared | _Rejected:
         """The document from the cache, or prepared now."""
         known = self._prepared.get(text)
         if known is None:

@@ -19,7 +19,7 @@ log = logging.getLogger("katha")
 MAX_CHARACTERS_SAID = 500
 GUESS = re.compile(r"\.?,? [Dd]id you mean.*", re.DOTALL)
 NULL = re.compile(r"not to be None\.$")
-OF_A_VALUE = ("Argument ", "Directive ", "Expected ", "Variable ")
+VALUE_ERROR_PREFIXES = ("Argument ", "Directive ", "Expected ", "Variable ")
 """Prefixes of graphql-core's messages about values that are known only at execution."""
 
 FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged{}."
@@ -58,7 +58,11 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
         return _replaced(error, original.message, {"code": original.code, "retry": retry})
     if isinstance(original, RecursionError):
         return _replaced(error, TOO_DEEP, {"code": "TOO_DEEP"})
-    if isinstance(original, GraphQLError) and error.path is not None and not error.message.startswith(OF_A_VALUE):
+    if (
+        isinstance(original, GraphQLError)
+        and error.path is not None
+        and not error.message.startswith(VALUE_ERROR_PREFIXES)
+    ):
         return _fault(error, original, mutations or {})
     if original is None or isinstance(original, GraphQLError):
         return _replaced(error, _shortened(error.message), {**(error.extensions or {}), "code": code})

@@ -19,7 +19,7 @@ from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
 from schema.execution.errors import RequestError, shown
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.length import Length, measured
-from schema.execution.values import misfits
+from schema.execution.values import invalid_values
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
 MAX_ERRORS_SHOWN = 100
@@ -67,7 +67,7 @@ def run(
     if late is not None and any(isinstance(error.original_error, NOT_SERVED) for error in result.errors or ()):
         return _nothing(late)
     if result.data is None and all(error.path is None for error in result.errors or ()):
-        found = misfits(GRAPHQL, operation, variables or {}, MAX_ERRORS)
+        found = invalid_values(GRAPHQL, operation, variables or {}, MAX_ERRORS)
         raise RequestError(found or result.errors or [], BAD_USER_INPUT)
     context.note_use()
     return _answer(result, _mutations(operation))

@@ -33,11 +33,11 @@ EXPECTED = {
     "ID": "a string or a whole number",
 }
 
-Misfit = tuple[str, str]
+InvalidValue = tuple[str, str]
 """The path within the value, and what is wrong there."""
 
 
-def misfits(
+def invalid_values(
     schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any], limit: int
 ) -> list[GraphQLError]:
     """The errors in an operation's variables, limited in number; none if they are valid."""
@@ -47,7 +47,7 @@ def misfits(
         value = variables.get(name, Undefined)
         if value is Undefined and definition.default_value is not None:
             continue
-        for where, problem in _misfits(value, type_, "", 0):
+        for where, problem in _invalid_values(value, type_, "", 0):
             place = f" at '{name}{where}'" if where else ""
             found.append(GraphQLError(f"Variable '${name}' has an invalid value{place}: {problem}", definition))
             if len(found) == limit:
@@ -74,7 +74,7 @@ def _literal(value: Any, levels: int) -> str:
     return json.dumps(value)
 
 
-def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]:
+def _invalid_values(value: Any, type_: Any, where: str, level: int) -> Iterator[InvalidValue]:
     if level > MAX_LEVELS:
         yield where, "It is nested too deeply."
     elif isinstance(type_, GraphQLNonNull):
@@ -83,15 +83,15 @@ def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]
         elif value is None:
             yield where, f"A value of type '{type_}' cannot be null."
         else:
-            yield from _misfits(value, type_.of_type, where, level)
+            yield from _invalid_values(value, type_.of_type, where, level)
     elif value is None or value is Undefined:
         return
     elif isinstance(type_, GraphQLList):
         items = value if isinstance(value, list) else None
         if items is None:  # input coercion: a single value is a list of one
-            yield from _misfits(value, type_.of_type, where, level + 1)
+            yield from _invalid_values(value, type_.of_type, where, level + 1)
         for place, item in enumerate(items or ()):
-            yield from _misfits(item, type_.of_type, f"{where}[{place}]", level + 1)
+            yield from _invalid_values(item, type_.of_type, f"{where}[{place}]", level + 1)
     elif isinstance(type_, GraphQLInputObjectType):
         yield from _in_object(value, type_, where, level)
     elif isinstance(type_, GraphQLEnumType):
@@ -101,13 +101,13 @@ def _misfits(value: Any, type_: Any, where: str, level: int) -> Iterator[Misfit]
         yield from ((where, problem) for problem in _in_scalar(value, type_))
 
 
-def _in_object(value: Any, type_: GraphQLInputObjectType, where: str, level: int) -> Iterator[Misfit]:
+def _in_object(value: Any, type_: GraphQLInputObjectType, where: str, level: int) -> Iterator[InvalidValue]:
     if not isinstance(value, dict):
         yield where, f"Expected an object of type '{type_}', found {shown(value)}."
         return
     for name, field in type_.fields.items():
         if name in value or field.default_value is Undefined:
-            yield from _misfits(value.get(name, Undefined), field.type, f"{where}.{name}", level + 1)
+            yield from _invalid_values(value.get(name, Undefined), field.type, f"{where}.{name}", level + 1)
     for name in value:
         if name not in type_.fields:
             yield where, f"The type '{type_}' has no field {shown(name)}."

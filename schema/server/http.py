@@ -29,7 +29,7 @@ HTML = "text/html"
 PARTIAL = 294
 """The status that the draft recommends since 2025 for data with errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
-ASKED, UNFIT = 1, 100
+REQUEST_COST, REJECTED_COST = 1, 100
 """The base cost of a request, and the cost of one that cannot be executed, whose document has to be parsed too."""
 
 
@@ -72,11 +72,11 @@ def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResp
 
 def _execute(request: HttpRequest) -> dict[str, Any]:
     context = Context(request)
-    context.spend(ASKED)
+    context.spend(REQUEST_COST)
     try:
         return _executed(request, context)
     except RequestError:
-        context.spend(UNFIT)
+        context.spend(REJECTED_COST)
         raise
 
 
