@@ -40,7 +40,7 @@ test-exhaustive: .venv/ready-dev explorer-if-possible ## The same tests with all
 # Who runs out of tests takes over some of another's, from its end, so that most modules stay together.
 PARALLEL := --numprocesses "$(JOBS)" --dist worksteal --durations=15
 
-check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules.
+check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules, completeness.
 	@echo "▸ Formatting and lint"
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
@@ -53,8 +53,8 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@echo "▸ Migrations"
 	@$(VENV) manage.py makemigrations --check --dry-run
 	@DJANGO_SETTINGS_MODULE=tests.settings $(VENV) manage.py lintmigrations
-	@echo "▸ House rules"
-	@$(VENV) -m pytest -q tests/test_house.py
+	@echo "▸ House rules, and whether anything is missing"
+	@$(VENV) -m pytest -q tests/test_house.py tests/test_complete.py tests/test_requirements.py
 
 bench: .venv/ready-run ## Measure what requests cost, beside the least that they could (ARGS="--quick --only R1,M4").
 	@exec $(VENV) -m bench $(ARGS)

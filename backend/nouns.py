@@ -4,19 +4,35 @@ A noun is one of our Django apps (`stories`, `market` …). Modules of these nam
 
 `invariants`  INVARIANTS: the checks of its rows that `manage.py verify` runs
 `erasure`     functions that delete its rows when something they depend on is deleted; see `backend.erasure`
-`demo`        demo_tables(world): its rows of the demo data
+`demo`        demo_tables(world): its rows of the demo data, as `Table`s
 
 The lock order of its tables is declared on its models; see `backend.engine.locks`.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 from django.apps import apps
+from django.db.models import Model
 
 OURS = "backend."
+
+Rows = Iterable[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a model for the demo: the fields that `rows` give, in their order; all others have the model's defaults."""
+
+    what: str
+    model: type[Model]
+    names: str
+    count: int
+    rows: Rows
 
 
 def packages() -> list[str]:

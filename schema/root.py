@@ -23,63 +23,51 @@ from schema import (
     whispers,
 )
 from schema.answers import HANDLERS
+from schema.nodes import node_types
 from schema.scalars import UUID, VERSION, Version
 
+NOUNS = (
+    people,
+    tokens,
+    lookup,
+    social,
+    stories,
+    lists,
+    chapters,
+    revisions,
+    reading,
+    whispers,
+    moderation,
+    market,
+    notifications,
+    monitoring,
+)
+"""In the order in which the contract has their root fields: those of a class whose name ends in Query or Mutation."""
 
-def _root(name: str, description: str, *parts: type) -> type:
+
+def _root(name: str, description: str) -> type:
     """A root type made of the root fields of each module."""
-    root = merge_types(name, parts)
+    parts = [
+        part
+        for module in NOUNS
+        for of, part in vars(module).items()
+        if of.endswith(name) and getattr(part, "__module__", None) == module.__name__
+    ]
+    root = merge_types(name, tuple(parts))
     root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
     return root
 
 
-Query = _root(
-    "Query",
-    "What can be read. One request sees one moment: its answer never mixes two.",
-    people.PeopleQuery,
-    lookup.LookupQuery,
-    social.SocialQuery,
-    stories.StoriesQuery,
-    lists.ListsQuery,
-    whispers.WhispersQuery,
-    moderation.ModerationQuery,
-    market.MarketQuery,
-    monitoring.MonitoringQuery,
-)
+Query = _root("Query", "What can be read. One request sees one moment: its answer never mixes two.")
 Mutation = _root(
     "Mutation",
     "What can be written. Each happens entirely or not at all, and answers with what it made or why it was refused.",
-    people.PeopleMutation,
-    tokens.TokensMutation,
-    social.SocialMutation,
-    stories.StoriesMutation,
-    chapters.ChaptersMutation,
-    revisions.RevisionsMutation,
-    reading.ReadingMutation,
-    whispers.WhispersMutation,
-    moderation.ModerationMutation,
-    market.MarketMutation,
-    notifications.NotificationsMutation,
 )
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=[
-        people.Person,
-        tokens.AccessToken,
-        social.Relationship,
-        stories.Story,
-        stories.Shelf,
-        chapters.Chapter,
-        revisions.Revision,
-        reading.Reading,
-        whispers.Whisper,
-        moderation.Report,
-        market.Edition,
-        market.Order,
-        notifications.Notification,
-    ],
+    types=list(node_types().values()),
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=(*HANDLERS, market.OUT_OF_STOCK),
 )

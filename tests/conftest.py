@@ -1,6 +1,7 @@
 """What every test may ask for: the database, people who can call the API, and a real server."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from urllib.parse import quote
@@ -23,6 +24,8 @@ from tests.worlds import MadeOnce, refuse_both
 PROCESSES_A_CORE = 2
 
 choose_examples()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that started this in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

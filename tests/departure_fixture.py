@@ -9,6 +9,7 @@ from django.apps import apps
 from backend.people.models import Account, Person
 from tests.api import PASSWORD, ApiClient, join
 from tests.api.notifications import announce
+from tests.nouns import collect
 from tests.races.kept import kept
 
 KEPT = {
@@ -68,6 +69,8 @@ def lived(tag: str = "") -> DepartureFixture:
     _read(life)
     _trade(life)
     _report(life)
+    for of_noun in collect("live"):
+        of_noun(life)
     return life
 
 

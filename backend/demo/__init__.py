@@ -7,7 +7,7 @@ people    the people
 stories   their stories
 follows   follows and blocks
 views     views of stories
-tables    everything as rows, with their totals
+tables    everything as rows, with those that nouns add by themselves, and the totals
 load      loading the rows by COPY
 
 Everything is dated before 2026, so that the data does not depend on the time of its creation, and a visitor's own actions

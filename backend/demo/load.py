@@ -6,7 +6,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import NOT_PROVIDED, Field
 
-from backend.demo.tables import Rows, Table, World, tables
+from backend.demo.tables import World, tables
+from backend.nouns import Rows, Table
 from backend.people.actions import remember_token
 from backend.people.demo import HANDLES, token
 from backend.people.models import Account, Person

@@ -1,13 +1,12 @@
 """The demo data as rows, with their totals, in an order that satisfies all references."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
-from django.db.models import Model
 
 from backend.demo.chance import Chance
 from backend.demo.editions import Bought, Printed, bought, editions, left
@@ -23,6 +22,7 @@ from backend.engine.tallies import SLOTS
 from backend.market.models import Edition, Order, OrderLine
 from backend.moderation.models import Report
 from backend.notifications.models import Notification, NotificationKind
+from backend.nouns import Rows, Table, collect
 from backend.people.demo import PASSWORD
 from backend.people.models import Account, Person, PersonTally
 from backend.reading.models import Reading, View
@@ -33,20 +33,8 @@ from backend.whispers.models import Flag, PolicyWord, Whisper
 OFFSETS = 1_000
 """The maximum offset of a reader's position; every chapter is longer."""
 
-Rows = Iterable[tuple[Any, ...]]
 Totals = Sequence[tuple[Any, str, int]]
 """Subject, kind, how many."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of a model. `rows` are tuples of the listed fields; other fields get the model's defaults."""
-
-    what: str
-    model: type[Model]
-    names: str
-    count: int
-    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -95,6 +83,8 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("editions", Edition, _EDITION, len(of.editions), _editions(of))
     yield Table("orders", Order, _ORDER, len(of.orders), _orders(of))
     yield Table("lines of orders", OrderLine, _LINE, sum(len(one.lines) for one in of.orders), _lines(of))
+    for demo_tables in collect("demo", "demo_tables"):
+        yield from demo_tables(of)
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
     yield Table("totals of stories", StoryTally, _TALLY, _slots(about_stories), _tallies(about_stories))
     yield Table("ranks of stories", StoryRank, "story views", published, _ranks(of, about_stories))

@@ -13,6 +13,7 @@ from backend.engine.checks import MAX_ROWS
 from backend.monitoring import verify
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
 from tests.backend.verifying import execute, told_broken, verified
+from tests.nouns import collect
 from tests.worlds import MadeOnce
 
 
@@ -524,6 +525,9 @@ WAYS += [
         )
     ),
 ]
+
+
+WAYS += [Broken(*way) for ways in collect("WAYS") for way in ways]
 
 
 @pytest.fixture(scope="module")

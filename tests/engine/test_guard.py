@@ -8,14 +8,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 
 from backend.engine.guard import VersionGuard, guard_of
-from backend.market.models import Edition, Order
-from backend.moderation.models import Report
-from backend.notifications.models import Notification
 from backend.people.models import Person
-from backend.reading.models import Reading
 from backend.social.models import Relationship
-from backend.stories.models import Chapter, Revision, Story
-from backend.whispers.models import Whisper
+from backend.stories.models import Chapter, Revision
+from tests.engine.samples import samples
 from tests.races.rows import crowd, query, scalar
 
 pytestmark = pytest.mark.django_db
@@ -48,19 +44,8 @@ def name_of(value: Any) -> str:
 def rows(db: None) -> None:
     """One row of each versioned model."""
     one, other = sorted(crowd(2), key=lambda person: person.pk)
-    story = Story(author=one, title="A story")
-    Story.objects.bulk_create([story])
-    Chapter.objects.bulk_create([Chapter(story=story, position=1, title="One", body=".")])
-    Reading.objects.bulk_create([Reading(story=story, reader=other)])
-    Relationship.objects.bulk_create([Relationship(low=one, high=other)])
-    whisper = Whisper(author=one, text="Psst.")
-    Whisper.objects.bulk_create([whisper])
-    Report.objects.bulk_create([Report(about=one, reporter=other, whisper=whisper, reason="Look.")])
-    Edition.objects.bulk_create(
-        [Edition(story=story, author=one, title="An edition", price_cents=5, stock=9, initial=9)]
-    )
-    Order.objects.bulk_create([Order(author=one, buyer=other, total_cents=5)])
-    Notification.objects.bulk_create([Notification(person=other, kind="STORY_PUBLISHED", story=story)])
+    for row in samples(one, other):
+        type(row)._base_manager.bulk_create([row])
 
 
 def change(model: type[models.Model], *sets: str) -> None:

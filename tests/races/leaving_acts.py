@@ -16,6 +16,7 @@ from tests.api.account import another_token
 from tests.api.moderation import new_key, screen_for
 from tests.api.notifications import announce, told_of, told_of_a_day
 from tests.departure_fixture import DepartureFixture, done, leave, lived
+from tests.nouns import merged
 from tests.races.kept import kept
 
 Act = Callable[[DepartureFixture], Any]
@@ -98,6 +99,7 @@ HERS: dict[str, Act] = {
     "signOut": lambda life: ApiClient(life.ids["device"]).ask("mutation { signOut }"),
     "signUp": lambda _life: ApiClient().ask(SIGN_UP, p=PASSWORD)["signUp"],
     "deleteAccount": lambda life: life.asha.delete_account(PASSWORD, new_key()),
+    **merged("HERS"),
 }
 """What she does on another device, or somebody who wants her handle."""
 OF_OTHERS: dict[str, Act] = {

@@ -12,12 +12,15 @@ from django.db import close_old_connections, connection
 
 from backend.engine import transactions
 from backend.limits.models import Bucket
+from backend.people.models import Person
+from backend.stories.models import Story
 from backend.whispers.models import PolicyWord
 from tests import depth
 from tests.api import PASSWORD, ApiClient, join
 from tests.api.account import another_token
 from tests.api.moderation import make_moderator, screen_for
 from tests.api.notifications import told_of
+from tests.nouns import collect, merged
 from tests.races.rivals import my_pid, terminate
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import Statement, fault_at, recorded
@@ -66,6 +69,8 @@ def prepared(mutation: str, tag: str) -> Send:
         bilal.follow(asha)
     if mutation == "unblock":
         asha.block(bilal)
+    if mutation in OF_NOUNS:
+        return OF_NOUNS[mutation](asha, bilal)
     if mutation in TRADES:
         return prepared_trade(mutation, asha, bilal)
     if mutation in EDITS:
@@ -176,6 +181,7 @@ TRADES = ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder
 TRADES += ["deleteStory-with-edition"]
 EDITS = ["updateStory", "updateChapter", "updateChapter-merging", "deleteChapter", "reorderChapters", "unpublishStory"]
 EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
+OF_NOUNS = merged("REQUESTS")
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
 WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
@@ -183,7 +189,7 @@ WITH_KEY += ["revokeToken", "changePassword", "deleteAccount"]
 WITHOUT = depth.some(WITH_KEY, 4)
 """Those that are sent without a key too: the key is all that differs, so a few show it."""
 CASES = [(mutation, False) for mutation in WITHOUT_KEY + WITHOUT] + [
-    (mutation, True) for mutation in WITH_KEY + EDITS + MODERATION + TRADES
+    (mutation, True) for mutation in [*WITH_KEY, *EDITS, *MODERATION, *TRADES, *OF_NOUNS]
 ]
 NAMES = [f"{mutation}-{'with' if keyed else 'no'}-key" for mutation, keyed in CASES]
 MUTATIONS = pytest.mark.parametrize(("mutation", "keyed"), CASES, ids=NAMES)
@@ -385,6 +391,7 @@ def counted() -> Counter[str]:
         "market_edition": "version + stock",
         "market_order": "version",
         "notifications_notification": "version",
+        **{row._meta.db_table: "version" for of in collect("guarded") for row in of(Person(), Person(), Story())},
     }
     versions = {
         f"versions of {table}": scalar(f"SELECT coalesce(sum({sum_}), 0)::int FROM {table}")

@@ -6,11 +6,11 @@ import pytest
 
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected, stamped, write
+from backend.erasure.chapters import delete_chapter
 from backend.erasure.stories import delete_story
 from backend.reading import actions
 from backend.reading.models import Reading
 from backend.reading.places import ReadingPlace
-from backend.stories.chapters import delete_chapter
 from backend.stories.models import Chapter, Story
 from tests import depth
 from tests.api import ApiClient

@@ -16,6 +16,7 @@ from tests.api import PASSWORD, ApiClient
 from tests.api.account import another_token
 from tests.api.moderation import make_moderator, screen_for
 from tests.api.notifications import told_of
+from tests.nouns import merged
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, everything, query, scalar, sizes
 from tests.races.statements import before
@@ -114,6 +115,8 @@ def prepared(mutation: str, asha: ApiClient, bilal: ApiClient) -> Request:
     if mutation == "unblock":
         asha.block(bilal)
         return lambda key: asha.unblock(bilal, "1", key)
+    if mutation in OF_NOUNS:
+        return OF_NOUNS[mutation](asha, bilal)
     return requests(mutation, asha, bilal)[mutation]
 
 
@@ -132,6 +135,8 @@ TRADES = ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder
 MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
 MUTATIONS += ["updateProfile", "unpublishStory", "markNotificationRead", "revokeToken", "changePassword"]
 MUTATIONS += EDITS + MODERATION + TRADES
+OF_NOUNS = merged("REQUESTS")
+MUTATIONS += OF_NOUNS
 
 
 def effect(before_it: dict[str, int]) -> dict[str, int]:

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.apps import apps
 
 from backend.engine.locks import lock_order
 from backend.engine.transactions import unit_of_work
@@ -21,6 +20,7 @@ from tests.api.account import another_token
 from tests.api.moderation import make_moderator, new_key, screen_for
 from tests.api.notifications import announce, told_of_a_day
 from tests.departure_fixture import leave, live
+from tests.nouns import merged
 from tests.races.statements import Statement, recorded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,20 +28,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_UP = 'mutation($p: String!) { signUp(handle: "meena", name: "Meena", password: $p) { __typename } }'
 SIGN_IN = 'mutation($p: String!) { signIn(handle: "asha", password: $p) { __typename } }'
 TALLIES = ("people_persontally", "stories_storytally")
-OURS = {
-    "engine",
-    "people",
-    "social",
-    "stories",
-    "reading",
-    "whispers",
-    "moderation",
-    "market",
-    "notifications",
-    "limits",
-}
-WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
-"""What no mutation writes; each statement of the admin changes one of them alone."""
 HELD_BEFORE = ("stories_story", "market_edition", "whispers_screening", "notifications_announcement")
 
 
@@ -73,8 +59,18 @@ def everything_that_writes(asha: ApiClient, bilal: ApiClient, chitra: ApiClient)
         *everything_that_moderates(chitra, asha),
         *everything_that_trades(bilal, chitra),
         *everything_that_is_told(asha, bilal),
+        *everything_of_nouns(),
         *everything_that_signs_in(asha),
     ]
+
+
+def everything_of_nouns() -> list[Callable[[], Any]]:
+    """The requests of tests/nouns, each twice: the second has nothing to do, or is refused."""
+    prepared = [
+        prepare(join(f"one{number}"), join(f"other{number}"))
+        for number, prepare in enumerate(merged("REQUESTS").values())
+    ]
+    return [lambda send=send: send(new_key()) for send in prepared for _ in range(2)]
 
 
 def everything_that_edits(author: ApiClient, reader: ApiClient) -> list[Callable[[], Any]]:
@@ -278,9 +274,3 @@ def test_what_unrelated_people_share_comes_last() -> None:
     """Totals, and the ranks that follow from them: nobody holds them while waiting for anything else."""
     shared = (*TALLIES, "stories_storyrank")
     assert lock_order()[-len(shared) :] == shared
-
-
-def test_the_declared_order_names_every_table() -> None:
-    """A new table has to find its place before anything can write to it."""
-    tables = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in OURS}
-    assert tables == set(lock_order()) | WRITTEN_IN_THE_ADMIN

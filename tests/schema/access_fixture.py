@@ -15,6 +15,7 @@ from tests.api import ApiClient, join
 from tests.api.account import another_token
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of, told_of_a_day
+from tests.nouns import collect
 
 VIEWERS = ("signed out", "stranger", "follower", "blocked", "blocks", "author", "buyer", "moderator")
 TABLE = Path(__file__).parents[2] / "docs" / "access.md"
@@ -68,6 +69,8 @@ class AccessFixture:
         self.relations()
         self.told()
         self.author.update_profile({"bio": "TEXT of Person"}, "1")
+        for set_scene in collect("set_scene"):
+            set_scene(self)
 
     def _put(self, thing: str, id_: str) -> str:
         self.ids[thing] = lambda _viewer: id_

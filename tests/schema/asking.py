@@ -5,6 +5,7 @@ from typing import Any
 
 from schema.nodes import to_id
 from tests.api import PASSWORD, ApiClient
+from tests.nouns import merged
 from tests.schema import mutation_fixture
 from tests.schema.access_fixture import MISSING, AccessFixture, Row, between, key_in, kind_of, to_shelf
 
@@ -28,6 +29,7 @@ MORE: dict[str, dict[str, Any]] = {
     "report": {"reason": "Look at this."},
     "resolveReport": {"outcome": "DISMISSED"},
     **{name: {"patch": patch} for name, patch in PATCHES.items()},
+    **merged("MORE"),
 }
 """Arguments beside the id."""
 
@@ -83,4 +85,6 @@ def _version(scene: AccessFixture, row: Row, caller: ApiClient) -> str:
         "updateProfile": me.id,
         "restoreRevision": scene.restored,
     }
+    for name, of in merged("EXPECTED").items():
+        own[name] = of(me, scene.ids[row.names[0]](me)) if row.what == name else None
     return scene.version(own.get(row.what) or scene.ids[row.names[0]](caller), me)

@@ -4,10 +4,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from graphql import GraphQLField, Undefined
+
+from schema.root import schema
 from tests.api import PASSWORD, ApiClient
 from tests.api.account import another_token
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of_a_day
+from tests.nouns import merged
 from tests.schema.footprint import nothing_written
 
 KEY = str(uuid.UUID(int=5))
@@ -122,19 +126,29 @@ MUTATIONS = {
     "signIn": "mutation ($handle: String!, $password: String!) "
     f"{{ signIn(handle: $handle, password: $password) {{ {ANSWER} }} }}",
 }
+assert schema._schema.mutation_type
+FIELDS = schema._schema.mutation_type.fields
+
+
+def document(name: str, field: GraphQLField) -> str:
+    """A mutation with all of its arguments; those that have a value of their own may be left out."""
+    types = {
+        given: str(argument.type) if argument.default_value is Undefined else str(argument.type).rstrip("!")
+        for given, argument in field.args.items()
+    }
+    declared = ", ".join(f"${given}: {type_}" for given, type_ in types.items())
+    passed = ", ".join(f"{given}: ${given}" for given in types)
+    return f"mutation ({declared}) {{ {name}({passed}) {{ {ANSWER} }} }}"
+
+
+LISTED = {*MUTATIONS, "signOut"}
+"""Those of which everything is said in this file; others are of the nouns in tests/nouns."""
+MUTATIONS |= {name: document(name, field) for name, field in FIELDS.items() if name not in LISTED}
 OF_STORIES = ("publishStory", "updateStory", "unpublishStory", "deleteStory", "reorderChapters")
 OF_CHAPTERS = ("updateChapter", "deleteChapter")
 OF_REPORTS = (*CLAIMS, "resolveReport")
-CONDITIONED = (
-    *(*RELATIONSHIPS, *OF_STORIES, *OF_CHAPTERS),
-    *("createStory", "restoreRevision", "recordView", "updateProfile"),
-    *("deleteWhisper", *OF_REPORTS),
-    *("setStock", "updateOrder", READ),
-)
-KEYED = (
-    *(*CONDITIONED, "appendChapter", "createWhisper", "report", "createEdition", "adjustStock", "placeOrder"),
-    *("revokeToken", "changePassword", "deleteAccount"),
-)
+CONDITIONED = tuple(name for name, field in FIELDS.items() if "expect" in field.args)
+KEYED = tuple(name for name, field in FIELDS.items() if "key" in field.args)
 BY_ID = {
     **dict.fromkeys(RELATIONSHIPS, ("person", "Person")),
     **dict.fromkeys(OF_STORIES, ("id", "Story")),
@@ -148,12 +162,16 @@ BY_ID = {
     "updateOrder": ("id", "Order"),
     READ: ("id", "Notification"),
     "revokeToken": ("id", "AccessToken"),
+    **merged("BY_ID"),
 }
 """The argument that names what is written to, and its type."""
 
 
 def good(world: MutationFixture, mutation: str) -> dict[str, Any]:
     """Arguments with which the mutation would succeed."""
+    if mutation not in LISTED:
+        found: dict[str, Any] = merged("ARGUMENTS")[mutation](world)
+        return found
     chapters = [{"title": "One", "body": "Text."}]
     draft, order = world.draft["id"], [chapter["id"] for chapter in world.draft["chapters"]]
     own: dict[str, dict[str, Any]] = {

@@ -96,7 +96,7 @@ def test_what_was_never_begun_is_not_said_to_be_written() -> None:
     """Whatever the request has committed before: the count of an attempt, another mutation."""
     late = Deadline(0)
     with limited(late):
-        late.committed()
+        committed.note()
         late._at = 0
         with pytest.raises(Busy, match="Nothing was written"):
             unit_of_work(lambda: pytest.fail("begun"))
@@ -111,9 +111,8 @@ def test_a_commit_gives_as_long_again_to_read_the_answer() -> None:
     with limited(Deadline(3600)):
         unit_of_work(lambda: None)
         assert deadline.refused() is None
-    late = Deadline(0)
-    late.committed()
-    assert isinstance(late.refusal(), OutcomeUnknown)
+    assert committed.has_committed()
+    assert isinstance(Deadline(0).refusal(), OutcomeUnknown)
 
 
 class Told:

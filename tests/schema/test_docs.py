@@ -19,7 +19,7 @@ from tests.api import ApiClient, join
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "conflicts.md"
-MEMORY = ROOT / "schema" / "explorer" / "static" / "explorer" / "memory.js"
+MEMORY = ROOT / "schema" / "server" / "explorer" / "static" / "explorer" / "memory.js"
 ADDRESS = "http://127.0.0.1:8000"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)

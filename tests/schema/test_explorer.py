@@ -21,7 +21,7 @@ from schema.server.explorer.examples import FOLDER, examples
 pytestmark = pytest.mark.django_db
 
 ROOT = FOLDER.parents[1]
-EXPLORER = ROOT / "schema" / "explorer"
+EXPLORER = ROOT / "schema" / "server" / "explorer"
 DOCUMENTS = sorted(FOLDER.glob("*.graphql"))
 PLACEHOLDER = re.compile(r"<(\w+)\.(\w+)>")
 PEOPLE = [("asha", "Asha"), ("bilal", "Bilal <b>")]

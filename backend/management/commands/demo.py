@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backend.demo.load import NotEmpty, Watch, is_empty, load
 from backend.demo.sizes import Sizes
-from backend.demo.tables import Rows, world
+from backend.demo.tables import world
+from backend.nouns import Rows
 
 SIZES = {
     "people": "default 1000",

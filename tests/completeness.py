@@ -1,0 +1,229 @@
+"""The rules by which whatever is added is demanded wherever it has to be: each says what is missing, and where to write it.
+
+They look at models, contract and files, and need no database; tests/test_complete.py holds the house against them.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Field, ForeignKey, Model
+
+from backend.engine.guard import VersionGuard, guard_of
+from backend.engine.locks import rank_of
+from backend.engine.presence import PresenceGuard
+from backend.nouns import OURS
+from backend.people.models import Account, Person
+from backend.stories.models import Chapter, Story
+from backend.whispers.models import Whisper
+from tests.departure_fixture import KEPT
+from tests.schema.access_fixture import kind_of
+
+ROOT = Path(__file__).parents[1]
+MODELS = [one for one in apps.get_models() if one.__module__.startswith(OURS) and not one._meta.proxy]
+WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
+"""What no unit of work writes; each statement of the admin changes one of them alone."""
+ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
+NEVER_UPDATED = {"stories_revision"}
+"""It has the version of what it was made of, and none of its own."""
+AS_THE_WHOLE = {"whispers_flag.author_id", "moderation_report.person_id", "market_orderline.author_id"}
+"""Columns that follow from those of the row that these belong to, which is guarded and swept."""
+OF_HISTORY = {"stories_revision.by_id", "stories_tombstone.author_id"}
+"""Columns that say what was; of a revision the id stays, and a tombstone is swept."""
+
+Complaints = Iterator[str]
+
+
+def package_of(model: type[Model]) -> str:
+    """The folder of the noun to which a model belongs."""
+    return f"backend/{model._meta.app_label}"
+
+
+def is_versioned(model: type[Model]) -> bool:
+    return any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints)
+
+
+def columns_to(model: type[Model], *others: type[Model]) -> "list[Field[Any, Any]]":
+    """The foreign keys of a model to one of these."""
+    return [one for one in model._meta.concrete_fields if isinstance(one, ForeignKey) and one.related_model in others]
+
+
+# --- Models -----------------------------------------------------------------------------------------------------
+
+
+def ranks(models: Iterable[type[Model]]) -> Complaints:
+    """A new table has to find its place before anything can write to it."""
+    ranked = {model: rank_of(model) for model in models if model._meta.db_table not in ALONE}
+    often = Counter(ranked.values())
+    for model, rank in ranked.items():
+        where = f"{package_of(model)}/models.py: class {model.__name__}"
+        if rank is None:
+            yield f"{where} says no LOCK_RANK: when its rows are locked; see backend/engine/locks.py for a free number"
+        elif often[rank] > 1:
+            yield f"{where} has LOCK_RANK = {rank}, which another model has as well; take a free number"
+
+
+def versions(models: Iterable[type[Model]]) -> Complaints:
+    """A table with a version and no trigger would be the one that loses a write."""
+    for model in models:
+        has_version = any(field.name.endswith("version") for field in model._meta.concrete_fields)
+        if has_version and not is_versioned(model) and model._meta.db_table not in NEVER_UPDATED:
+            yield f"{package_of(model)}/models.py: {model.__name__} has a version, and no VersionGuard in its constraints"
+    for model in filter(is_versioned, models):
+        guard = guard_of(model)
+        known = {
+            *guard.fixed,
+            *guard.stamps,
+            *(f"{side}{own}" for side in guard.sides for own in ("version", "updated_at")),
+        }
+        for side, groups in guard.sides.items():
+            known |= {f"{side}{group}_changed" for group in groups} | {field for of in groups.values() for field in of}
+        for field in model._meta.concrete_fields:
+            if field.name not in known:
+                yield (
+                    f"{package_of(model)}/models.py: {model.__name__}.{field.name} is in no group of its VersionGuard: add it to "
+                    "one of `sides`, or to `fixed` if it never changes"
+                )
+
+
+def guard_samples(models: Iterable[type[Model]], sampled: Collection[type[Model]]) -> Complaints:
+    """The trigger of each versioned table is tried on a row of it."""
+    for model in filter(is_versioned, models):
+        if model not in sampled:
+            yield (
+                f"tests/nouns/{model._meta.app_label}.py: guarded(one, other, story) has no row of {model.__name__}, so nothing "
+                f"tries its guard: return [{model.__name__}(…)]"
+            )
+
+
+def presence(models: Iterable[type[Model]]) -> Complaints:
+    """Nothing new may refer to somebody who has left; see backend/engine/presence.py."""
+    for model in models:
+        named = {one for guard in model._meta.constraints if isinstance(guard, PresenceGuard) for one in guard.people}
+        keys = {field.name for field in model._meta.pk_fields} - {"id"}
+        for field in columns_to(model, Person):
+            if field.name not in {*named, *keys} and name_of(field) not in AS_THE_WHOLE | OF_HISTORY:
+                yield (
+                    f"{package_of(model)}/models.py: {model.__name__}.{field.name} refers to people without a guard: "
+                    f'add PresenceGuard(name="…", people=["{field.name}"]) to the constraints'
+                )
+
+
+def name_of(field: "Field[Any, Any]") -> str:
+    """The name of a column: table and column."""
+    return f"{field.model._meta.db_table}.{field.column}"
+
+
+def sweeping(models: Iterable[type[Model]], swept: set[str]) -> Complaints:
+    """Whoever leaves takes everything along, but for what others need."""
+    for model in models:
+        for field in columns_to(model, Person, Account):
+            if name_of(field) not in swept | AS_THE_WHOLE | OF_HISTORY and model._meta.label not in KEPT:
+                yield (
+                    f"{package_of(model)}/erasure.py: {name_of(field)} refers to people, and nobody sweeps it: "
+                    "name it in SWEPT_COLUMNS and write sweep_person(person_id, limit) with a SWEEP_STAGE; see backend/erasure"
+                )
+
+
+ENDS: dict[type[Model], tuple[str, ...]] = {
+    Story: ("story_deleted", "check_story_deletion"),
+    Chapter: ("chapter_deleted",),
+    Whisper: ("whispers_deleted",),
+}
+"""What a noun declares that refers to one of these; one of the functions."""
+
+
+def ends(models: Iterable[type[Model]], declared: Mapping[str, Collection[str]]) -> Complaints:
+    """Whatever hangs on a thing goes when that goes, or keeps it."""
+    for model in models:
+        for other, functions in ENDS.items():
+            own = model._meta.app_label == other._meta.app_label
+            if (
+                columns_to(model, other)
+                and not own
+                and not set(functions) & set(declared.get(model._meta.app_label, ()))
+            ):
+                yield (
+                    f"{package_of(model)}/erasure.py: {model.__name__} refers to {other.__name__}, and does not say what becomes "
+                    f"of it when that is deleted: write {functions[0]}(…); see backend/erasure/__init__.py"
+                )
+
+
+def profiles(fields: Iterable[str], emptied: Collection[str]) -> Complaints:
+    """Of somebody who has left nothing but the handle is kept."""
+    for field in fields:
+        if field not in emptied:
+            yield f"backend/erasure/leaving.py: NO_PROFILE leaves Person.{field} when somebody leaves: give its empty value"
+
+
+def checks(names: Iterable[str], broken: Collection[str]) -> Complaints:
+    """A check of `verify` that nobody has seen to fail proves nothing."""
+    for name in names:
+        if name not in broken:
+            yield f"tests/nouns/….py of its noun: WAYS has no way to break the check {name}; see tests/backend/test_verify.py"
+
+
+# --- The contract -----------------------------------------------------------------------------------------------
+
+
+def access_rows(fields: Mapping[str, Collection[str]], things: Mapping[str, Collection[str]]) -> Complaints:
+    """Who may see what is decided for each field, once for each thing of its type."""
+    kinds = {kind_of(thing) for thing in things}
+    for name in fields.keys() - kinds - {"Query", "Mutation"}:
+        names = " ".join(f"`{field}`" for field in sorted(fields[name]))
+        yield (
+            f"docs/access.md: no row for the type {name}. Add it under Things, a cell for each viewer: | {name} | {names} | … | "
+            f"— or, if it only carries things, under that heading: | `{name}` | {names} | who sent the mutation |"
+        )
+    for thing, named in things.items():
+        for field in set(fields.get(kind_of(thing), ())) - set(named):
+            yield f"docs/access.md: {thing} does not say who sees `{field}`: add it to a row, or a row with other cells"
+
+
+def access_roots(root: str, fields: Iterable[str], named: Collection[str]) -> Complaints:
+    """Who may ask and do what is decided for each query and each mutation."""
+    for field in fields:
+        if field not in named:
+            yield f"docs/access.md: no row for `{field}` under {root}: for each thing that it is about, a cell for each viewer"
+
+
+def look_ups(implementing: Iterable[str], known: Mapping[str, type]) -> Complaints:
+    """Everything that has an id is found again by it."""
+    for name in implementing:
+        if name not in known or not hasattr(known[name], "look_up"):
+            yield f"schema: class {name} is a Node: it needs `row`, its model, and `look_up`; see schema/nodes.py"
+
+
+def races(conditioned: Iterable[str], raced: Mapping[str, str], root: Path = ROOT) -> Complaints:
+    """A version is a promise only if two who saw the same one were let loose on it."""
+    for name in conditioned:
+        if name not in raced:
+            yield (
+                f"tests/races: no test races {name}, which takes `expect`. Write one, in which of eight with one version one "
+                f'wins, and name it in RACES of tests/nouns: RACES = {{"{name}": "tests/races/test_….py::test_…"}}'
+            )
+            continue
+        path, _, test = raced[name].partition("::")
+        text = (root / path).read_text() if (root / path).exists() else ""
+        if test not in {one.name for one in ast.parse(text).body if isinstance(one, ast.FunctionDef)}:
+            yield f"{path}: there is no {test}, which RACES names as the race of {name}"
+        elif "from tests.races.rivals import" not in text:
+            yield f"{path}: {test} is to race {name}, and its file uses nothing of tests/races/rivals.py"
+
+
+DEMANDED = {
+    "ARGUMENTS": "with which arguments it succeeds",
+    "REQUESTS": "how a request is prepared and sent with a key",
+    "HERS": "what somebody does with it who is leaving",
+}
+
+
+def requests(names: Iterable[str], declared: Mapping[str, Collection[str]]) -> Complaints:
+    """What every mutation is put through: bad input, faults at every statement, one key eight times, somebody who leaves."""
+    for name in names:
+        for table_, what in DEMANDED.items():
+            if name not in declared[table_]:
+                yield f'tests/nouns/….py of its noun: {table_} does not say of {name} {what}: {table_} = {{"{name}": …}}'
