@@ -11,7 +11,7 @@ from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitio
 from backend import logs
 from backend.engine import deadline
 from backend.engine.errors import Refusal
-from backend.engine.transactions import drop_broken_connection, snapshot
+from backend.engine.transactions import snapshot
 from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
@@ -44,7 +44,6 @@ def run(
         wait_for_turn()  # expensive mutations hash passwords, which has its own limit
     context.spend(cost)
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
-    drop_broken_connection()
     try:
         if reads:
             context.settle_session()

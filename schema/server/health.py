@@ -9,7 +9,6 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
 from schema.server.refusals import not_found, reading, refusal
@@ -26,7 +25,6 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @reading
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Readiness: the database answers and has all migrations; otherwise 503 with the reason."""
-    drop_broken_connection()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -6,6 +6,7 @@ from time import perf_counter
 from django.http import HttpRequest, HttpResponse
 
 from backend import logs
+from backend.engine.transactions import drop_broken_connection
 from backend.monitoring.process import BY_STATUS, REQUEST_SECONDS, THREADS_BUSY
 
 MAX_CHARACTERS = 200
@@ -21,6 +22,7 @@ def watched(answer: Answer) -> Answer:
         started = perf_counter()
         request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
         logs.begin(request_id=request_id, method=request.method, url=request.path[:MAX_CHARACTERS])
+        drop_broken_connection()  # every view finds a connection that works, those without a unit of work too
         THREADS_BUSY.inc()
         try:
             response = answer(request)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from tests.api import ApiClient
-from tests.races.rivals import Rival, elsewhere
+from tests.races.rivals import Rival, elsewhere, my_pid, terminate
 from tests.races.rows import everything, query
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,3 +44,10 @@ def test_who_waits_long_enough_gets_the_lock(asha: ApiClient, bilal: ApiClient) 
         query("SELECT 1 FROM social_relationship FOR UPDATE")
         rival = Rival(lambda: asha.unfollow(bilal, "1")).until_it_waits()
     assert rival.result()["applied"] == "WRITTEN"
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql", "/readyz"])
+def test_a_page_is_served_although_the_connection_has_broken(nobody: ApiClient, path: str) -> None:
+    """PostgreSQL was started again: nobody gets an error for that who comes when it is there, of any view."""
+    terminate(my_pid())
+    assert Client().get(path, headers={"accept": "text/html"}).status_code == 200

@@ -107,10 +107,10 @@ def test_a_request_error_of_a_limit_is_400(client: Client) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_clients_send_stays_far_below(path: Path, settings: Any) -> None:
     """Half of each limit would do."""
-    for name in ("CHARACTERS", "LINES", "OPERATIONS", "FRAGMENTS", "VARIABLES", "SAME"):
-        setattr(settings, f"MOST_{name}", getattr(settings, f"MOST_{name}") // 2)
-    for name in ("DEPTH", "FIELDS", "ALIASES", "DIRECTIVES", "ROOT_FIELDS", "REPEATS"):
-        setattr(settings, f"MOST_{name}", getattr(settings, f"MOST_{name}") // 2)
+    for name in ("CHARACTERS", "LINES", "OPERATIONS", "FRAGMENTS", "VARIABLES", "SAME_FIELDS"):
+        setattr(settings, f"MAX_{name}", getattr(settings, f"MAX_{name}") // 2)
+    for name in ("DEPTH", "FIELDS", "ALIASES", "DIRECTIVES", "ROOT_FIELDS", "REPEATED_FIELDS"):
+        setattr(settings, f"MAX_{name}", getattr(settings, f"MAX_{name}") // 2)
     document = parse(path.read_text(encoding="utf-8"))
     assert too_long(path.read_text(encoding="utf-8")) is None
     assert too_large(document) is None
