@@ -19,6 +19,7 @@ GUIDE = ROOT / "docs" / "extending.md"
 BLOCK = re.compile(
     r"^(?:`(?P<path>[^`\n]+)`(?P<end>, at its end)?:\n\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
+LEFT_BEHIND = (".git", ".venv", ".katha", ".hypothesis", ".*_cache", "__pycache__", "node_modules", "vendor")
 WAY_OUT = "Do what the guide says by hand, see what has changed there, and write it into docs/extending.md."
 
 
@@ -42,14 +43,8 @@ def blocks() -> list[Block]:
 
 
 def copy_tree(to: Path) -> None:
-    """Every file that belongs to the project, as it is now, and this Python as the copy's own."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    for name in filter(
-        None, subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    ):
-        if (ROOT / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
+    """The tree as it is now, without what runs leave in it, and this Python as the copy's own."""
+    shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*LEFT_BEHIND), dirs_exist_ok=True)
     (to / ".venv").symlink_to(sys.prefix)
 
 

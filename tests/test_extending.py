@@ -15,7 +15,16 @@ from tests.extending import Block, blocks, copy_tree, edited, edits, follow
 QUIETLY = ("-p no:randomly", "-p no:cacheprovider")
 PYTEST = " ".join([".venv/bin/python -m pytest -q", *QUIETLY])
 EXPORT = ".venv/bin/python manage.py export_schema"
-NOT_PASSED_ON = ("PYTEST_", "COV_", "MAKE", "MFLAGS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "EXHAUSTIVE")
+NOT_PASSED_ON = (
+    "PYTEST_",
+    "COV_",
+    "MAKE",
+    "MFLAGS",
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "EXHAUSTIVE",
+    "PROMETHEUS_",
+)
 
 
 class Shell:
