@@ -62,7 +62,11 @@ class Shell:
         for command in commands:
             if EXHAUSTIVE or not command.endswith("-m mypy"):
                 is_last = command == commands[-1]
-                self.run(" ".join([command, *QUIETLY, *self.tests]) if is_last else command)
+                self.run(" ".join([self._of_this_depth(command), *QUIETLY, *self.tests]) if is_last else command)
+
+    def _of_this_depth(self, command: str) -> str:
+        """The rules of the house take a while, and are those of the tree itself."""
+        return command if EXHAUSTIVE else command.replace(" tests/test_house.py", "")
 
     def at_the_end(self) -> bool:
         """Whether everything that the guide makes is there."""

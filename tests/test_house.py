@@ -1,6 +1,7 @@
 """The house rules that no tool knows, each also shown to fail on a sample that breaks it."""
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,9 +124,10 @@ def everything() -> Iterator[Path]:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not NOT_OURS & set(path.relative_to(ROOT).parts):
-            yield path
+    """All files below a folder; what is not ours is not even walked through, for npm brings thousands."""
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in NOT_OURS]
+        yield from (Path(at, name) for name in names)
 
 
 # --- The tests ----------------------------------------------------------------------------------------------

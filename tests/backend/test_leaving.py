@@ -128,12 +128,13 @@ MUCH = (
 
 def test_a_part_of_much_is_found_by_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of somebody who has most of the rows, the next few are found without looking through those of others."""
-    life, others = live(), crowd(2_000)
+    much = depth.rounds(2_000, at_least=800)
+    life, others = live(), crowd(much)
     me = life.asha.person
     make_followers(me, others)
     story = Story.objects.get(author=me, title="Read").pk
-    Whisper.objects.bulk_create(Whisper(author=one, text="Psst.") for one in [*others, *[me] * 4_000])
-    Story.objects.bulk_create(Story(author=one, title="Much") for one in [*others, *[me] * 2_000])
+    Whisper.objects.bulk_create(Whisper(author=one, text="Psst.") for one in [*others, *[me] * 2 * much])
+    Story.objects.bulk_create(Story(author=one, title="Much") for one in [*others, *[me] * much])
     for about in (me, life.bilal.person):
         Report.objects.bulk_create(Report(about=about, person=about, reporter=one, reason="Look.") for one in others)
     Reading.objects.bulk_create(Reading(story_id=story, reader=one) for one in others)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator
-from tests.races.desk import assert_verified
 from tests.races.rivals import lost, race, won
+from tests.races.rows import assert_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
