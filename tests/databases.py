@@ -57,12 +57,13 @@ def _maintenance() -> Iterator[Any]:
 
 
 def _state(cursor: Any) -> str:
-    """What a database is made from: PostgreSQL and all migrations, those of the libraries among them."""
+    """What a database is made from: PostgreSQL, all migrations, those of the libraries among them, and who writes triggers."""
     cursor.execute("SELECT version()")
     found = hashlib.sha256(cursor.fetchone()[0].encode())
-    for app in sorted(apps.get_app_configs(), key=lambda app: app.name):
-        for path in sorted(Path(app.path, "migrations").glob("*.py")):
-            found.update(f"{app.name} {path.name}\n".encode() + path.read_bytes())
+    folders = [Path(app.path, "migrations") for app in apps.get_app_configs()]
+    for folder in (*folders, Path(apps.get_app_config("engine").path)):
+        for path in sorted(folder.glob("*.py")):
+            found.update(f"{folder.parent.name} {path.name}\n".encode() + path.read_bytes())
     return found.hexdigest()
 
 
