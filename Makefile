@@ -34,7 +34,7 @@ run: .venv/ready-run explorer-if-possible ## Set everything up and serve with de
 test: .venv/ready-dev explorer-if-possible ## Set everything up and run the tests, in parallel (ARGS="-k follow -x", JOBS).
 	@exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
 
-test-exhaustive: .venv/ready-dev explorer-if-possible ## The same tests with all cases and rounds: some hours.
+test-exhaustive: .venv/ready-dev explorer-if-possible ## The same tests with all cases and rounds: takes several times as long.
 	@EXHAUSTIVE=1 exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
 
 # Who runs out of tests takes over some of another's, from its end, so that most modules stay together.

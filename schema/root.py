@@ -44,6 +44,9 @@ NOUNS = (
 )
 """In the order in which the contract has their root fields: those of a class whose name ends in Query or Mutation."""
 
+POSITION = {module.__name__: position for position, module in enumerate(NOUNS)}
+"""Introspection lists the types in this order too, whatever imports what first."""
+
 
 def _root(name: str, description: str) -> type:
     """A root type made of the root fields of each module."""
@@ -67,7 +70,7 @@ Mutation = _root(
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=list(node_types().values()),
+    types=sorted(node_types().values(), key=lambda one: POSITION.get(one.__module__, len(POSITION))),
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
     exception_handlers=(*HANDLERS, market.OUT_OF_STOCK),
 )

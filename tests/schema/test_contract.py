@@ -22,7 +22,8 @@ from graphql import (
 )
 
 from schema.answers import NormalizeText
-from schema.root import schema
+from schema.nodes import node_types
+from schema.root import POSITION, schema
 from tests.schema.mutation_fixture import CONDITIONED
 
 HERE = Path(__file__).parent
@@ -206,3 +207,12 @@ def test_nodes_are_found_as_relay_asks() -> None:
     assert query
     assert (str(query.fields["node"].type), str(query.fields["node"].args["id"].type)) == ("Node", "ID!")
     assert (str(query.fields["nodes"].type), str(query.fields["nodes"].args["ids"].type)) == ("[Node]!", "[ID!]!")
+
+
+def test_introspection_lists_the_kinds_of_node_in_the_order_of_the_nouns() -> None:
+    """The answer does not depend on which module happened to be imported first."""
+    answer = schema.execute_sync('{ __type(name: "Node") { possibleTypes { name } } }')
+    assert answer.data
+    listed = [POSITION[node_types()[one["name"]].__module__] for one in answer.data["__type"]["possibleTypes"]]
+    assert listed == sorted(listed)
+    assert len(listed) == len(node_types())
