@@ -130,6 +130,19 @@ def test_of_two_sums_the_later_one_cannot_lower_the_rank(story: Story) -> None:
     assert query(BOTH, story.pk, story.pk) == [(500, 500)]
 
 
+def test_a_sum_does_not_include_views_that_are_being_subtracted(story: Story) -> None:
+    """It waits for who subtracts them before it looks at the slots: a sum of what it saw before would be too high."""
+    StoryTally.objects.bulk_create(
+        StoryTally(subject=story, kind="views", slot=slot, count=views) for slot, views in enumerate([rank.EVERY, 20])
+    )
+    with transaction.atomic():
+        StoryTally.objects.filter(slot=1).update(count=10)
+        rank.lowered(story.pk)
+        late = Rival(lambda: unit_of_work(lambda: rank.raised(story.pk, rank.EVERY))).until_it_waits()
+    late.result()
+    assert query(BOTH, story.pk, story.pk) == [(rank.EVERY + 10,) * 2]
+
+
 def unlock_with(story: Story, views: int) -> None:
     """What another sum wrote that ended first."""
     with connection.cursor() as cursor:
