@@ -12,6 +12,8 @@ from pathlib import Path
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """The wait before a restart; it doubles as long as no worker lives longer than the longest pause."""
 GLANCE_SECONDS = 0.2
+START_TIMEOUT_SECONDS = 8.0
+"""How long the server may wait for its first worker's process to exist; not for the worker to be ready."""
 STOP_TIMEOUT_SECONDS = 8.0
 """How long the worker may take to stop; it interrupts its own jobs earlier."""
 BASE = Path(__file__).resolve().parents[2]
@@ -20,9 +22,11 @@ BASE = Path(__file__).resolve().parents[2]
 @contextmanager
 def worker_process() -> Iterator[None]:
     """Keep a worker running while the block runs."""
-    over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=[over], name="keeper of the worker", daemon=True)
+    over, started = threading.Event(), threading.Event()
+    keeper = threading.Thread(target=_keep, args=[over, started], name="keeper of the worker", daemon=True)
     keeper.start()
+    # A server process that is forked in the middle of a Popen keeps its pipe open, and the keeper would wait for ever.
+    started.wait(START_TIMEOUT_SECONDS)
     try:
         yield
     finally:
@@ -30,12 +34,13 @@ def worker_process() -> Iterator[None]:
         keeper.join()
 
 
-def _keep(over: threading.Event) -> None:
+def _keep(over: threading.Event, started: threading.Event) -> None:
     """Runs in a thread that lives as long as the server, because a worker ends with the thread that started it."""
     pause = FIRST_PAUSE_SECONDS
     while not over.is_set():
         began = time.monotonic()
         process = _start()
+        started.set()
         while process.poll() is None and not over.wait(GLANCE_SECONDS):
             pass
         if process.poll() is None:
