@@ -11,7 +11,7 @@ from django.core.management import execute_from_command_line
 from backend.embedded import EmbeddedError, running
 from backend.monitoring.folder import open_folder
 
-WITHOUT_DATABASE = {"help", "version", "export_schema", "collectstatic", "heat", "test"}
+WITHOUT_DATABASE = {"help", "version", "export_schema", "collectstatic", "conflicts", "test"}
 
 
 def main(arguments: list[str]) -> None:

@@ -80,6 +80,7 @@ def _sweep_views(story_id: uuid.UUID, limit: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(VIEWS_OF_STORY, [story_id, story_id, limit])
         tallies.add(StoryTally, [(story_id, "views", -cursor.rowcount)])
+    rank.lowered(story_id)  # a story that was unpublished has kept its rank
     return True
 
 

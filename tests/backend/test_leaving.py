@@ -17,7 +17,8 @@ from backend.stories.models import Chapter, Shelf, Story
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
 from tests import depth
-from tests.departure_fixture import KEPT, DepartureFixture, leave, left_of, live
+from tests.api import ApiClient
+from tests.departure_fixture import KEPT, DepartureFixture, done, leave, left_of, live
 from tests.explaining import Explained
 from tests.races.rows import assert_verified, crowd
 from tests.working import all_done, jobs, make_followers, work_off
@@ -72,6 +73,22 @@ def test_each_step_leaves_everything_sound(batch: int, monkeypatch: pytest.Monke
     assert_verified()
     assert steps > (20 if batch == 1 else 5)
     assert not unit_of_work(lambda: sweeping.sweep_some(life.asha.person.pk))
+
+
+def test_a_story_that_was_unpublished_is_swept_as_soundly(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has kept its rank, which is never above the views that are left."""
+    monkeypatch.setattr(sweeping, "BATCH", 1)
+    story = asha.published_story()["id"]
+    for reader in (bilal, chitra):
+        done(reader.record_view(story))
+    done(asha.unpublish(story, "2"))
+    leave(asha)
+    while unit_of_work(lambda: sweeping.sweep_some(asha.person.pk)):
+        assert_verified()
+    assert not Story.objects.exists()
+    assert_verified()
 
 
 def test_a_job_sweeps() -> None:
