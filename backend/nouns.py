@@ -11,6 +11,7 @@ The lock order of its tables is declared on its models; see `backend.engine.lock
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -40,10 +41,11 @@ def packages() -> list[str]:
     return [config.name for config in apps.get_app_configs() if config.name.startswith(OURS)]
 
 
-def modules(name: str) -> list[ModuleType]:
+@cache  # deletions ask while they hold locks, and a missing module is looked for in every folder
+def modules(name: str) -> tuple[ModuleType, ...]:
     """All nouns' modules of this name, in the order of INSTALLED_APPS."""
     found = (f"{package}.{name}" for package in packages())
-    return [import_module(module) for module in found if find_spec(module) is not None]
+    return tuple(import_module(module) for module in found if find_spec(module) is not None)
 
 
 def collect(module: str, name: str) -> list[Any]:

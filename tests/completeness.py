@@ -9,13 +9,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Field, ForeignKey, Model
 
-from backend.engine.guard import VersionGuard, guard_of
+from backend.engine.guard import guard_of, is_versioned
 from backend.engine.locks import rank_of
 from backend.engine.presence import PresenceGuard
-from backend.nouns import OURS
 from backend.people.models import Account, Person
 from backend.stories.models import Chapter, Story
 from backend.whispers.models import Whisper
@@ -23,7 +21,6 @@ from tests.departure_fixture import KEPT
 from tests.schema.access_fixture import kind_of
 
 ROOT = Path(__file__).parents[1]
-MODELS = [one for one in apps.get_models() if one.__module__.startswith(OURS) and not one._meta.proxy]
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
 ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
@@ -40,10 +37,6 @@ Complaints = Iterator[str]
 def package_of(model: type[Model]) -> str:
     """The folder of the noun to which a model belongs."""
     return f"backend/{model._meta.app_label}"
-
-
-def is_versioned(model: type[Model]) -> bool:
-    return any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints)
 
 
 def columns_to(model: type[Model], *others: type[Model]) -> "list[Field[Any, Any]]":

@@ -36,7 +36,7 @@ def rounds(full: int, *, at_least: int = 1) -> int:
 
 
 def some(cases: Sequence[CaseT], quick: int) -> list[CaseT]:
-    """All `cases` in the exhaustive run, else `quick` of them, spread evenly from the first to the last.
+    """All `cases` in the exhaustive run, else `quick` of them, spread evenly, the first among them.
 
     The choice is always the same, so that a test which fails can be run again.
     """

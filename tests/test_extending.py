@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from backend.embedded import running
-from tests import extending
 from tests.depth import EXHAUSTIVE
 from tests.extending import Block, blocks, copy_tree, edited, edits, follow
 
@@ -102,4 +101,3 @@ def test_an_edit_that_does_not_fit_says_so() -> None:
     for text in ("x\n", "a\na\n"):
         with pytest.raises(AssertionError, match=r"docs/extending.md edits README.md, where this is [02] times"):
             edited(text, block)
-    assert extending.GUIDE.exists()

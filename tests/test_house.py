@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.management import get_commands
 
-from backend.engine.guard import VersionGuard
+from backend.engine.guard import is_versioned
+from manage import WITHOUT_DATABASE
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ("backend", "resolvers", "schema", "bench")
@@ -22,11 +24,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 Complaints = Iterator[str]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MODELS = {model.__name__: model for model in apps.get_models()}
-VERSIONED = {
-    name
-    for name, model in MODELS.items()
-    if any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints)
-}
+VERSIONED = {name for name, model in MODELS.items() if is_versioned(model)}
 # An instance does not show whose it is, so these need the name of a model that is not versioned.
 WRITES_OF_UNVERSIONED = {
     *("save", "delete", "bulk_update", "update_or_create", "get_or_create"),
@@ -186,6 +184,11 @@ HOST = ".".join(["registry", "npmjs", "org"])
 )
 def test_a_rule_sees_what_breaks_it(rule: Callable[[str], Complaints], sample: str) -> None:
     assert len(list(rule(sample))) == 1
+
+
+def test_commands_without_a_database_are_commands() -> None:
+    """One that is renamed would start PostgreSQL without need."""
+    assert WITHOUT_DATABASE - {"help", "version"} <= get_commands().keys()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class MadeOnce:
         self.before = footprint()
 
     def __call__(self, make: Callable[[], WorldT]) -> WorldT:
-        """Make a world."""
+        """Make a world. What was made before it has to be as it was."""
+        self._prove()
         world = make()
         self.before = footprint()
         return world
@@ -40,11 +41,14 @@ class MadeOnce:
     def end(self) -> None:
         """Fails where a test has written, and clears away the worlds; a fixture with parameters ends each of its own."""
         try:
-            after = footprint()
+            self._prove()
         finally:
             clear()
-            before, self.before = self.before, footprint()
-        written = [table for table, rows in after.items() if rows != before[table]]
+            self.before = footprint()
+
+    def _prove(self) -> None:
+        """Nothing has been written since the last world was made."""
+        written = [table for table, rows in footprint().items() if rows != self.before[table]]
         assert not written, (
             f"The tests of {self.module} share what was made once, but one of them has written to {', '.join(written)}. "
             "Run them one by one to find it, and move it to a module whose tests each have a world of their own."

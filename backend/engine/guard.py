@@ -96,6 +96,11 @@ def _columns(model: type[Model], names: Sequence[str]) -> list[str]:
     return [str(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
 
 
+def is_versioned(model: type[Model]) -> bool:
+    """Whether `model` declares a guard."""
+    return any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints)
+
+
 def guard_of(model: type[Model]) -> VersionGuard:
     """The guard that `model` declares. Raises LookupError if it declares none."""
     for constraint in model._meta.constraints:

@@ -15,5 +15,6 @@ are collected and called inside the unit of work:
                                           With `SWEEP_STAGE`, a number: lower stages run first
 `SWEPT_COLUMNS`                           by table, the columns that refer to nobody whose sweep is done
 
-The nouns are called in the order of INSTALLED_APPS, which is their lock order.
+The nouns are called in the order of INSTALLED_APPS. Of those that have one of these functions, this is the order of
+their locks; the market's own two are called before the others.
 """

@@ -36,8 +36,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
     _tell_nouns(story_id, chapters)
     if gone[0].published_at is not None:
         tallies.add(PersonTally, [(author_id, "stories", -1)])
-    StoryTally.objects.filter(subject_id=story_id).delete()
-    StoryRank.objects.filter(story_id=story_id).delete()
+    _delete_totals(story_id)
     return shelves[0]
 
 
@@ -52,6 +51,12 @@ def _delete_texts(story_id: uuid.UUID) -> list[uuid.UUID]:
 def _tell_nouns(story_id: uuid.UUID, chapters: list[uuid.UUID]) -> None:
     for story_deleted in collect("erasure", "story_deleted"):
         story_deleted(story_id, chapters)
+
+
+def _delete_totals(story_id: uuid.UUID) -> None:
+    """Delete the totals of a story and its rank; they are locked last."""
+    StoryTally.objects.filter(subject_id=story_id).delete()
+    StoryRank.objects.filter(pk=story_id).delete()
 
 
 # --- Of an author who has left ------------------------------------------------------------------------------------
@@ -115,6 +120,5 @@ def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> bool:
     else:
         remove_all(Story.objects.filter(pk=story_id))
         write(Shelf.objects.filter(pk=author_id), story_count=F("story_count") - 1, **stamped(Shelf, ["stories"]))
-    StoryTally.objects.filter(subject_id=story_id).delete()
-    StoryRank.objects.filter(pk=story_id).delete()
+    _delete_totals(story_id)
     return stays

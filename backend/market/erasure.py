@@ -9,7 +9,7 @@ from backend.engine.errors import Invalid
 from backend.engine.versions import remove_all, stamped, write_all
 from backend.market import queries
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
-from backend.market.orders import FROM, editions_in, give_back
+from backend.market.orders import FROM, give_back, lock_editions
 
 SWEEP_STAGE = 10
 
@@ -45,11 +45,7 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
     of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
     found = list({one for side in ("buyer_id", "author_id") for one in _open(limit, **{side: person_id})})
     lines = queries.lines(found)
-    list(
-        editions_in({line.edition_id: 0 for of in lines.values() for line in of})
-        .order_by("pk")
-        .select_for_update(no_key=True)
-    )
+    lock_editions(line.edition_id for of in lines.values() for line in of)
     open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
     locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
     write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))

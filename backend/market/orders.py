@@ -5,7 +5,7 @@ each is all or nothing.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
@@ -166,18 +166,22 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
 def _locked_quantities(order_id: uuid.UUID) -> Quantities:
     """The copies in an order; locks their editions until the unit of work ends."""
     quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
-    list(editions_in(quantities).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    lock_editions(quantities)
     return quantities
 
 
 def give_back(quantities: Quantities) -> None:
     """Put copies back into the stocks."""
-    write_all(editions_in(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
+    write_all(_editions(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
 
 
-def editions_in(quantities: Quantities) -> QuerySet[Edition]:
-    """The editions of these copies."""
-    return Edition.objects.filter(pk__in=list(quantities))
+def lock_editions(ids: Iterable[uuid.UUID]) -> None:
+    """Lock these editions until the unit of work ends, in the order of their ids."""
+    list(_editions(ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
+def _editions(ids: Iterable[uuid.UUID]) -> QuerySet[Edition]:
+    return Edition.objects.filter(pk__in=set(ids))
 
 
 def _changed(order: Order, to: OrderStatus, seen: Expected) -> Conflict:

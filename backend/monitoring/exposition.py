@@ -9,7 +9,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from backend import VERSION
 from backend.engine.metrics import REGISTRY
-from backend.engine.transactions import drop_broken_connection
 from backend.monitoring import database, folder, process
 
 
@@ -42,7 +41,6 @@ class _AtScrape:
         """The metric families."""
         yield _gauge("katha_info", "Which version runs.", 1, version=VERSION)
         yield _gauge("katha_start_time_seconds", "When the server started.", process.started_at())
-        drop_broken_connection()  # this thread's connection may be stale while the database is up
         try:
             seen = database.read()
         except (DatabaseError, InterfaceError):

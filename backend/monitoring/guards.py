@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstraint
 
 from backend.engine.checks import Check
-from backend.engine.guard import VersionGuard, guard_of
+from backend.engine.guard import VersionGuard, guard_of, is_versioned
 from backend.engine.presence import PresenceGuard
 from backend.engine.trigger import TriggerConstraint
 
@@ -16,7 +16,7 @@ MODELS = [model for model in apps.get_models() if model.__module__.startswith("b
 def checks() -> Iterator[Check]:
     """The checks of each versioned model, then those of all tables."""
     for model in MODELS:
-        if any(isinstance(constraint, VersionGuard) for constraint in model._meta.constraints):
+        if is_versioned(model):
             yield _versions(model)
     yield _references()
     yield _guards()

@@ -67,10 +67,10 @@ async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
         return b""
     size = int(length)
     if size > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     body = await _pieces(protocol, limit, room) if size > SMALL else await _at_once(protocol)
     if len(body) != size:
-        raise _cut_short()
+        raise cut_short()
     return body
 
 
@@ -87,18 +87,20 @@ async def _pieces(protocol: Any, limit: int, room: Room) -> bytes:
     body, ended = bytearray(), False
     async for piece in protocol:
         if ended:  # granian yields an empty chunk at the end, and a second one if the last was broken
-            raise _cut_short()
+            raise cut_short()
         ended = not piece
         body += piece
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         room.hold(len(body))
     return bytes(body)
 
 
-def _too_large(limit: int) -> Problem:
+def too_large(limit: int) -> Problem:
+    """The problem of a body of more bytes than `limit`."""
     return Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {limit} bytes.")
 
 
-def _cut_short() -> Problem:
+def cut_short() -> Problem:
+    """The problem of a body of which a part is missing."""
     return Problem(400, "BAD_REQUEST", "The body did not arrive whole.")

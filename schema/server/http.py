@@ -21,6 +21,7 @@ from schema.execution.frames import with_room
 from schema.execution.problems import UNPROCESSABLE, Problem, too_many
 from schema.execution.run import run
 from schema.server.accept import preferred
+from schema.server.arrival import cut_short, too_large
 from schema.server.explorer.views import explorer
 
 JSON = "application/json"
@@ -152,10 +153,9 @@ def _body(request: HttpRequest) -> bytes:
     try:
         return request.body
     except RequestDataTooBig:
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raise Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {most} bytes.") from None
+        raise too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) from None
     except OSError:
-        raise Problem(400, "BAD_REQUEST", "The body did not arrive whole.") from None
+        raise cut_short() from None
 
 
 def _json(raw: bytes, what: str) -> Any:

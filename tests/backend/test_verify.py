@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 
 from backend.engine.checks import MAX_ROWS
 from backend.monitoring import verify
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
 from tests.backend.verifying import execute, told_broken, verified
 from tests.nouns import collect
+from tests.races.rows import query
 from tests.worlds import MadeOnce
 
 
@@ -550,15 +551,9 @@ def breakable(demo: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def fetch(sql: str) -> list[tuple[str, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
-
-
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way.check}-{number}" for number, way in enumerate(WAYS)])
 def test_a_check_names_the_row_that_breaks_it(way: Broken, breakable: None) -> None:
-    ((it, *_),) = fetch(way.pick)
+    ((it, *_),) = query(way.pick)
     execute(way.how.format(it=it))
     said, error = verified()
     assert told_broken(said) == {way.check, *way.also}

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 
-from backend.engine.guard import VersionGuard, guard_of
+from backend.engine.guard import VersionGuard, guard_of, is_versioned
 from backend.people.models import Person
 from backend.social.models import Relationship
 from backend.stories.models import Chapter, Revision
@@ -16,7 +16,7 @@ from tests.races.rows import crowd, query, scalar
 
 pytestmark = pytest.mark.django_db
 
-VERSIONED = [model for model in apps.get_models() if any(isinstance(c, VersionGuard) for c in model._meta.constraints)]
+VERSIONED = [model for model in apps.get_models() if is_versioned(model)]
 SIDES = [(model, side) for model in VERSIONED for side in guard_of(model).sides]
 GROUPS = [(model, side, group) for model, side in SIDES for group in guard_of(model).sides[side]]
 FIELDS = [(*where, field) for where in GROUPS for field in guard_of(where[0]).sides[where[1]][where[2]]]

@@ -1,4 +1,4 @@
-"""The gate for text: whatever comes through can be stored and is in one form; whatever cannot is refused by name."""
+"""Normalized text: whatever comes through can be stored and is in one form; whatever cannot is refused by name."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def texts(value: Any) -> list[str]:
 
 @given(value=NESTED)
 def test_no_text_hides_in_lists_and_objects(value: Any) -> None:
-    """The gate finds every string, wherever it is, and leaves everything else alone."""
+    """Every string is found, wherever it is, and everything else is left alone."""
     unfit = any(set(text) & {chr(code) for code in range(0xD800, 0xE000)} or "\0" in text for text in texts(value))
     if unfit:
         with pytest.raises(Invalid):

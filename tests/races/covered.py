@@ -7,7 +7,7 @@ from tests.nouns import merged
 
 RELATIONSHIP, EDITING = "tests/races/test_relationship.py", "tests/races/test_editing.py"
 MODERATION, MARKET = "tests/races/test_moderation.py", "tests/races/test_market.py"
-DELETION = "tests/races/test_story_deletion.py::test_a_deletion_that_waited_for_a_write_is_told_of_it"
+DELETION = "tests/races/test_story_deletion.py::test_a_write_that_waited_for_a_deletion_is_told_when_it_was"
 
 RACES = {
     "follow": f"{RELATIONSHIP}::test_of_eight_rivals_on_one_version_exactly_one_wins",

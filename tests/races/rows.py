@@ -1,6 +1,7 @@
 """Looks at the rows that a race has left, below every rule of ours."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
@@ -69,8 +70,13 @@ def tables() -> list[str]:
 
 
 def everything() -> dict[str, list[str]]:
-    """All rows of all tables, so that two moments can be compared; one statement, because tests ask often."""
-    found: dict[str, list[str]] = {table: [] for table in tables()}
+    """All rows of all tables, so that two moments can be compared."""
+    return rows_of(tables())
+
+
+def rows_of(tables: Iterable[str]) -> dict[str, list[str]]:
+    """All rows of these tables, as text; one statement, because tests ask often."""
+    found: dict[str, list[str]] = {table: [] for table in tables}
     for table, row in query(" UNION ALL ".join(f"SELECT '{one}', row::text FROM \"{one}\" AS row" for one in found)):
         found[table].append(row)
     return {table: sorted(rows) for table, rows in found.items()}

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.apps import apps
-from django.db import connection
+
+from tests.races.rows import rows_of
 
 COUNTED = "limits_bucket"
 """Attempts to sign in are counted whatever becomes of them."""
@@ -13,13 +14,7 @@ BESIDES = {COUNTED, "django_session", "django_migrations", "django_content_type"
 
 def footprint() -> dict[str, list[str]]:
     """Every row of every table, as text."""
-    tables = {model._meta.db_table for model in apps.get_models()} - BESIDES
-    with connection.cursor() as cursor:
-        rows = {}
-        for table in sorted(tables):
-            cursor.execute(f"SELECT t::text FROM {connection.ops.quote_name(table)} AS t ORDER BY 1")
-            rows[table] = [row for (row,) in cursor.fetchall()]
-    return rows
+    return rows_of({model._meta.db_table for model in apps.get_models()} - BESIDES)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_text_that_cannot_be_kept_is_invalid(
     check_invalid(world, name, path, *map(arguments, bad))
 
 
-def test_credentials_go_through_the_same_gate(world: MutationFixture) -> None:
+def test_credentials_are_normalized_as_well(world: MutationFixture) -> None:
     """Text that cannot be kept opens no account, changes no password and deletes nothing either."""
     arguments = (
         *(("signIn", "handle"), ("signIn", "password"), ("deleteAccount", "password")),

@@ -98,8 +98,8 @@ def test_everything_is_described() -> None:
     assert unfinished == []
 
 
-def test_all_text_goes_through_the_gate() -> None:
-    """A root field that takes arguments has the gate before its resolver, but for lookups: there it would spoil other ids."""
+def test_all_text_is_normalized() -> None:
+    """A root field that takes arguments normalizes them before its resolver, but for lookups: there it would spoil other ids."""
     for root in (schema.query, schema.mutation):
         for field in root.__strawberry_definition__.fields:  # type: ignore[union-attr]
             lookup = field.name in ("node", "nodes", "relationships")
