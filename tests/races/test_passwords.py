@@ -4,6 +4,8 @@ import uuid
 from functools import partial
 from typing import Any
 
+from backend.engine.transactions import unit_of_work
+from backend.people import passwords
 from backend.people.models import AccessToken
 from tests import depth
 from tests.api import PASSWORD, ApiClient, join
@@ -48,6 +50,18 @@ def test_a_change_waits_for_who_is_signing_in(transactional_db: None) -> None:
         assert sign_in(asha, PASSWORD)["__typename"] == "SignSuccess"
     assert changes[0].result()["__typename"] == "PasswordSuccess"
     assert AccessToken.objects.filter(account_id=asha.person.pk).count() == 1
+
+
+def test_it_is_the_password_that_a_change_waits_for(transactional_db: None) -> None:
+    """Attempts are counted in rows that both lock as well; here the change does not touch them."""
+    asha, changes = join("asha"), list[Rival]()
+    prepared = passwords.prepared(asha.person.pk, PASSWORD, NEW)
+    change = partial(passwords.change, prepared, kept=None)
+    late = lambda: changes.append(Rival(partial(unit_of_work, change)).until_it_waits())  # noqa: E731
+    with before('INSERT INTO "people_accesstoken"', late):
+        assert sign_in(asha, PASSWORD)["__typename"] == "SignSuccess"
+    assert changes[0].result() == 2
+    assert not AccessToken.objects.exists()
 
 
 def test_of_two_changes_one_wins(transactional_db: None) -> None:
