@@ -12,21 +12,23 @@ from pathlib import Path
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """The wait before a restart; it doubles as long as no worker lives longer than the longest pause."""
 GLANCE_SECONDS = 0.2
-START_TIMEOUT_SECONDS = 8.0
-"""How long the server may wait for its first worker's process to exist; not for the worker to be ready."""
 STOP_TIMEOUT_SECONDS = 8.0
 """How long the worker may take to stop; it interrupts its own jobs earlier."""
 BASE = Path(__file__).resolve().parents[2]
+
+STARTING = threading.Lock()
+"""Held while a worker is started. Popen waits until all copies of a pipe are closed: a server process that was forked meanwhile
+would keep one, and no worker would ever be started again.
+"""
+os.register_at_fork(before=STARTING.acquire, after_in_parent=STARTING.release, after_in_child=STARTING.release)
 
 
 @contextmanager
 def worker_process() -> Iterator[None]:
     """Keep a worker running while the block runs."""
-    over, started = threading.Event(), threading.Event()
-    keeper = threading.Thread(target=_keep, args=[over, started], name="keeper of the worker", daemon=True)
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=[over], name="keeper of the worker", daemon=True)
     keeper.start()
-    # A server process that is forked in the middle of a Popen keeps its pipe open, and the keeper would wait for ever.
-    started.wait(START_TIMEOUT_SECONDS)
     try:
         yield
     finally:
@@ -34,13 +36,12 @@ def worker_process() -> Iterator[None]:
         keeper.join()
 
 
-def _keep(over: threading.Event, started: threading.Event) -> None:
+def _keep(over: threading.Event) -> None:
     """Runs in a thread that lives as long as the server, because a worker ends with the thread that started it."""
     pause = FIRST_PAUSE_SECONDS
     while not over.is_set():
         began = time.monotonic()
         process = _start()
-        started.set()
         while process.poll() is None and not over.wait(GLANCE_SECONDS):
             pass
         if process.poll() is None:
@@ -58,7 +59,8 @@ def _start() -> "subprocess.Popen[bytes]":
     Not by manage.py, because the server keeps the embedded PostgreSQL running already.
     """
     command = [sys.executable, "-m", "django", "worker", "--parent", str(os.getpid())]
-    return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)
+    with STARTING:
+        return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

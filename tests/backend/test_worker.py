@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from django.db import connection
 from procrastinate.jobs import Job
 
-from backend.jobs import worker
+from backend.jobs import worker, worker_process
 from backend.jobs.queue import MAX_ATTEMPTS
 from tests.races.rows import crowd, query, scalar
 from tests.serving import PATIENCE_SECONDS, serving, until
@@ -116,6 +117,27 @@ def test_a_server_brings_a_worker(served_database: str) -> None:
         process.wait(PATIENCE_SECONDS)
         assert not has_worker(process.pid)
         assert query("SELECT id FROM procrastinate_workers WHERE last_heartbeat > now() - interval '1 second'") == []
+
+
+def test_no_server_process_is_forked_while_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep open what the start waits for: a worker that is killed later would have no successor."""
+    starting, forked, seen = threading.Event(), threading.Event(), list[bool]()
+
+    def popen(*_args: object, **_options: object) -> None:
+        starting.set()
+        seen.append(forked.wait(0.5))
+
+    monkeypatch.setattr(worker_process.subprocess, "Popen", popen)
+    keeper = threading.Thread(target=worker_process._start)
+    keeper.start()
+    starting.wait()
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    forked.set()
+    keeper.join()
+    os.waitpid(process, 0)
+    assert seen == [False]
 
 
 @ON_LINUX
