@@ -1,4 +1,6 @@
-"""A fault at every SQL statement of every mutation: nothing is left behind, and afterwards it works."""
+"""A fault at the SQL statements of every mutation, in the exhaustive run at each: nothing is left behind, and
+afterwards it works.
+"""
 
 import uuid
 from collections import Counter, defaultdict
@@ -256,7 +258,7 @@ def broken_at_commit(unit: int) -> Iterator[list[Statement]]:
 
 
 def plan(statements: list[Statement]) -> list[tuple[int, Callable[[], None]]]:
-    """Where each fault is to strike: everywhere; in the quick run where a unit begins, after its own write, and at its end.
+    """Where each fault is to strike: everywhere; in the quick run at the first unit's begin, after its own write, at its end.
 
     A deadlock is one only where no unit of work has begun: within one it is run again.
     """

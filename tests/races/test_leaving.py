@@ -72,7 +72,7 @@ AT_ONCE = [
     *("their follow", "their recordView", "their placeOrder", "their report", "their takeDown", "their deleteAccount"),
     *("their announce-hers", "their sweep-bilal"),
 ]
-"""One of each kind of lock that may be in the way. Every act is tried in the crowd below, and late in the exhaustive run."""
+"""One of each kind of lock that may be in the way. The others are tried in the crowd below, and late in the exhaustive run."""
 LATE = [*AT_ONCE, *depth.some([act for act in ACTS if act not in AT_ONCE], 8)]
 
 
