@@ -1,7 +1,7 @@
 """Authentication: who is asking; signing up, in and out; password and account."""
 
+import logging
 import uuid
-from contextlib import suppress
 
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.db import DatabaseError, InterfaceError
@@ -10,6 +10,7 @@ from django.utils.crypto import salted_hmac
 
 from backend.engine.errors import Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
+from backend.engine.notices import note
 from backend.engine.transactions import unit_of_work
 from backend.erasure import leaving
 from backend.limits.addresses import address_of
@@ -17,6 +18,8 @@ from backend.people import actions, attempts, passwords, queries, tokens
 from backend.people.models import Account, Person
 from backend.stories.actions import make_shelf
 from resolvers.batches import gather
+
+log = logging.getLogger("katha")
 
 
 def bearer_token(request: HttpRequest) -> str | None:
@@ -41,11 +44,15 @@ def digest_of(request: HttpRequest) -> bytes | None:
 
 
 def note_use(request: HttpRequest) -> None:
-    """Record that the request's token was used. A failure is ignored; the next request tries again."""
+    """Record that the request's token was used. A failure is only logged; the next request tries again."""
     digest = digest_of(request)
     if digest is not None:
-        with suppress(Refusal, DatabaseError, InterfaceError):
+        try:
             unit_of_work(lambda: tokens.note_use(digest))
+        except Refusal as refusal:
+            note(refusal)
+        except (DatabaseError, InterfaceError) as error:
+            log.error("the use of a token could not be recorded", exc_info=error)
 
 
 def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:

@@ -14,10 +14,11 @@ from strawberry.scalars import JSON
 
 from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
+from backend.engine.notices import note
 from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
 from backend.engine.versions import Expected
-from schema.nodes import Versioned, to_id
+from schema.nodes import Versioned, to_id, type_name_of
 from schema.scalars import Version
 
 # --- What a write is conditioned on -----------------------------------------------------------------------------
@@ -317,26 +318,39 @@ def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
     return lambda refusal: answer(**common(refusal))
 
 
-def _unserved(error: Exception) -> BusyError | None:
-    """The answer to a database error outside the unit of work; None for a bug of ours.
+def _unserved(error: Exception) -> errors.Refusal | None:
+    """The refusal for a database error outside the unit of work; None for a bug of ours.
 
     After a commit (for example while the session is saved) it must not say that nothing was written.
     """
     refusal = refusal_for(error)
     if refusal is not None and committed.has_committed():
         refusal = errors.OutcomeUnknown(after_ms=refusal.after_ms)
-    return None if refusal is None else BusyError(**common(refusal))
+        refusal.__cause__ = error
+    return refusal
 
 
 class Handler:
-    """Turns one kind of refusal into its GraphQL type, outside the transaction."""
+    """Turns one kind of refusal into its GraphQL type, outside the transaction, and logs it."""
 
     def __init__(self, kinds: tuple[type[Exception], ...], answer: type, make: Callable[[Any], Any]) -> None:
         self.exception_type, self.error_type, self.make = kinds, answer, make
 
     def handle(self, exception: Exception, **_: Any) -> Any:
         """The answer, or None to decline. Strawberry calls this only if the field's union contains the type."""
-        return self.make(exception)
+        refusal = exception if isinstance(exception, errors.Refusal) else _unserved(exception)
+        if refusal is None:
+            return None
+        answer = self.make(refusal)
+        note(refusal, **_facts(answer))
+        return answer
+
+
+def _facts(answer: Any) -> dict[str, Any]:
+    """Of a conflict the type of what was fought over, and the fields that both wrote."""
+    if not isinstance(answer, ConflictError):
+        return {}
+    return {"type": type_name_of(answer.current), "fields": [overlap.path for overlap in answer.overlaps]}
 
 
 HANDLERS = (
@@ -347,7 +361,7 @@ HANDLERS = (
     Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
     Handler((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
     Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
-    Handler((DatabaseError, InterfaceError), BusyError, _unserved),
+    Handler((DatabaseError, InterfaceError), BusyError, _plain(BusyError)),
 )
 """Handlers for all refusals of the engine. A noun with its own refusal adds a handler: see `root`."""
 

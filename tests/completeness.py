@@ -21,6 +21,7 @@ from tests.departure_fixture import KEPT
 from tests.schema.access_fixture import kind_of
 
 ROOT = Path(__file__).parents[1]
+OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
 ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
@@ -188,6 +189,18 @@ def look_ups(implementing: Iterable[str], known: Mapping[str, type]) -> Complain
     for name in implementing:
         if name not in known or not hasattr(known[name], "look_up"):
             yield f"schema: class {name} is a Node: it needs `row`, its model, and `look_up`; see schema/nodes.py"
+
+
+def refusals(classes: Iterable[type]) -> Complaints:
+    """Nobody forgets to decide whether somebody wants to hear of it: trouble is no secret, and daily life is no trouble."""
+    for one in classes:
+        if not {"event", "log_level"} <= vars(one).keys():
+            yield (
+                f"{one.__module__}: class {one.__name__} declares no `event` and `log_level`: what the log calls it, and how "
+                "loudly; logging.NOTSET if it is only counted"
+            )
+        elif one.__dict__["log_level"] and f"`{one.__dict__['event']}`" not in OPERATIONS.read_text(encoding="utf-8"):
+            yield f"docs/operations.md: the table under Logs does not explain `{one.__dict__['event']}`"
 
 
 def races(conditioned: Iterable[str], raced: Mapping[str, str], root: Path = ROOT) -> Complaints:

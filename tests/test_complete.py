@@ -7,6 +7,7 @@ import pytest
 from django.apps import apps
 from graphql import is_object_type
 
+from backend.engine.errors import Refusal
 from backend.engine.guard import guard_of
 from backend.erasure.invariants import swept_columns
 from backend.erasure.leaving import NO_PROFILE
@@ -31,6 +32,7 @@ from tests.completeness import (
     profiles,
     races,
     ranks,
+    refusals,
     requests,
     sweeping,
     versions,
@@ -83,6 +85,11 @@ def nodes() -> list[str]:
     return [name for name, type_ in TYPES.items() if is_object_type(type_) and TYPES["Node"] in type_.interfaces]
 
 
+def every_refusal(of: type[Refusal] = Refusal) -> list[type[Refusal]]:
+    """The classes below one, of the engine and of each noun."""
+    return [one for below in of.__subclasses__() for one in (below, *every_refusal(below))]
+
+
 def new_mutations() -> list[str]:
     """Those that tests/schema/mutation_fixture.py does not list by itself, all of which take a key."""
     return sorted(set(MUTATIONS) - LISTED)
@@ -103,6 +110,7 @@ RULES: list[tuple[Rule, Callable[[], tuple[Any, ...]]]] = [
     (access_roots, lambda: ("Queries", object_fields()["Query"], {row.what for row in table("Queries")})),
     (access_roots, lambda: ("Mutations", object_fields()["Mutation"], {row.what for row in table("Mutations")})),
     (look_ups, lambda: (nodes(), node_types())),
+    (refusals, lambda: (every_refusal(),)),
     (races, lambda: (CONDITIONED, RACES)),
     (requests, lambda: (new_mutations(), {**{name: merged(name) for name in DEMANDED}, "HERS": HERS})),
 ]
@@ -138,6 +146,8 @@ OF_PERSON = {"Person": ["id", "pronouns"]}
             "no row for `bookmarkStory` under Mutations",
         ),
         (look_ups, (["Bookmark"], {}), "schema: class Bookmark is a Node"),
+        (refusals, ([type("TooYoung", (), {"code": "TOO_YOUNG"})],), "class TooYoung declares no `event`"),
+        (refusals, ([type("TooYoung", (), {"event": "too young", "log_level": 20})],), "does not explain `too young`"),
         (races, (["bookmarkStory"], {}), "no test races bookmarkStory, which takes `expect`"),
         (races, (["recordView"], {"recordView": SAMPLE}), "there is no test_no_such"),
         (requests, (["x"], {"ARGUMENTS": "", "REQUESTS": "x", "HERS": "x"}), "ARGUMENTS does not say of x"),

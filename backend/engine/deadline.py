@@ -38,6 +38,9 @@ WRITTEN = (
     "first reply."
 )
 
+TOOK_TOO_LONG, LEFT = "the request's time was up", "the client had left"
+"""Causes, for the log."""
+
 
 class Deadline:
     """The deadline of one request. Other threads than the request's own may only call `leave` and `enforce`."""
@@ -76,8 +79,15 @@ class Deadline:
     def refusal(self) -> Refusal:
         """What the client is told when the time is up."""
         if committed.has_committed():
-            return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms())
-        return Busy(TIMED_OUT, after_ms=after_busy_ms())
+            return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms(), cause=self._cause())
+        return self.timed_out()
+
+    def timed_out(self) -> Busy:
+        """The refusal of what has written nothing."""
+        return Busy(TIMED_OUT, after_ms=after_busy_ms(), cause=self._cause())
+
+    def _cause(self) -> str:
+        return LEFT if self._left else TOOK_TOO_LONG
 
     def enforce(self) -> None:
         """Cancel the running statement, if the time is up and the statement may be cancelled."""
@@ -101,7 +111,7 @@ class Deadline:
         """Allow no more cancels. Raises `Busy` if one may still be under way, because it could hit the COMMIT."""
         self.set_cancellable(None)
         if self.cancel_pending:
-            raise Busy(TIMED_OUT, after_ms=after_busy_ms())
+            raise self.timed_out()
         self._commits = True
 
     def extend(self) -> None:
@@ -155,7 +165,7 @@ def check_before() -> None:
     """Raise `Busy` if there is no time left to begin a transaction. Always `Busy`: this transaction has written nothing."""
     deadline = _CURRENT.get()
     if deadline is not None and deadline.over:
-        raise Busy(TIMED_OUT, after_ms=after_busy_ms())
+        raise deadline.timed_out()
 
 
 @contextmanager

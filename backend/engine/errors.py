@@ -3,23 +3,30 @@
 Refusal
 ├── Conflict          somebody else wrote first
 ├── NotFound          there is no such thing, or none that this person may see
-├── Unauthenticated   nobody is signed in, or the credentials are wrong
+├── Unauthenticated   nobody is signed in
+│   └── SignInFailed    the credentials are wrong
 ├── Forbidden         signed in, and not allowed
+│   └── WrongPassword   the present password is wrong
 ├── Invalid           the arguments do not make sense
+│   └── Oneself         somebody else was needed
 ├── KeyReused         the idempotency key belongs to another request
 ├── RateLimited       there were too many of these lately
 ├── Busy              the database could not serve the write now
 └── OutcomeUnknown    the connection broke at COMMIT: the write may or may not have happened
 
-A noun may add its own, such as `market.errors.OutOfStock`.
+A noun may add its own, such as `market.errors.OutOfStock`. Each declares whether it is logged: `event` is what the log calls
+it, `log_level` how loudly, where NOTSET is for what happens every day and needs nobody's attention.
 """
 
 import enum
+import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from backend.engine.outage import OUTAGE
 
 
 class RetryKind(enum.Enum):
@@ -52,6 +59,10 @@ class Refusal(Exception):
     """A unit of work that was rolled back. `message` is text for the user."""
 
     code: str
+    event: str
+    """What the log calls it."""
+    log_level: int
+    """The level of its line in the log; NOTSET for none."""
     retry_kind: RetryKind = RetryKind.NEVER
 
     def __init__(self, message: str, *, after_ms: int = 0) -> None:
@@ -64,6 +75,7 @@ class Conflict(Refusal):
     """Somebody else wrote first. `current` is the present row, as far as the caller may see it."""
 
     code = "CONFLICT"
+    event, log_level = "conflict", logging.INFO
     retry_kind = RetryKind.REBASE
 
     def __init__(self, current: Any, *, expected: int, after_ms: int, overlaps: Sequence[FieldConflict] = ()) -> None:
@@ -86,6 +98,7 @@ class NotFound(Refusal):
     """
 
     code = "NOT_FOUND"
+    event, log_level = "not found", logging.INFO
 
     def __init__(self, message: str, *, deleted_at: datetime | None = None) -> None:
         super().__init__(message)
@@ -93,24 +106,42 @@ class NotFound(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """Nobody is signed in, or the credentials are wrong."""
+    """Nobody is signed in."""
 
     code = "UNAUTHENTICATED"
+    event, log_level = "not signed in", logging.INFO
 
     def __init__(self, message: str = "Sign in first: this needs a signed-in person.") -> None:
         super().__init__(message)
+
+
+class SignInFailed(Unauthenticated):
+    """The handle or the password is wrong: nobody is told which."""
+
+    event, log_level = "sign-in failed", logging.INFO
+
+    def __init__(self) -> None:
+        super().__init__("There is no account with this handle and password.")
 
 
 class Forbidden(Refusal):
     """Signed in, and not allowed."""
 
     code = "FORBIDDEN"
+    event, log_level = "forbidden", logging.INFO
+
+
+class WrongPassword(Forbidden):
+    """Signed in, and the present password is wrong, which has to be given again."""
+
+    event, log_level = "wrong password", logging.INFO
 
 
 class Invalid(Refusal):
     """Invalid arguments; `fields` names each of them."""
 
     code = "INVALID"
+    event, log_level = "invalid", logging.NOTSET
 
     def __init__(self, *fields: InvalidField) -> None:
         super().__init__(" ".join(f"{field.path}: {field.message}" for field in fields))
@@ -122,10 +153,17 @@ class Invalid(Refusal):
         return cls(InvalidField(path, message))
 
 
+class Oneself(Invalid):
+    """What needs another person names oneself, which no app offers."""
+
+    event, log_level = "oneself in place of another", logging.INFO
+
+
 class KeyReused(Refusal):
     """The idempotency key was used before, with other arguments."""
 
     code = "KEY_REUSED"
+    event, log_level = "key reused", logging.WARNING
 
     def __init__(self) -> None:
         super().__init__(
@@ -137,6 +175,7 @@ class RateLimited(Refusal):
     """Too many requests of this kind; nothing was done. `limit` names the limit for logs and tests, not for clients."""
 
     code = "RATE_LIMITED"
+    event, log_level = "rate limited", logging.WARNING
     retry_kind = RetryKind.SAME_REQUEST
 
     def __init__(
@@ -150,15 +189,27 @@ class RateLimited(Refusal):
         self.limit = limit
 
 
-def after_busy_ms() -> int:
-    """How many milliseconds to wait before a retry, with jitter."""
-    return random.randint(50, 250)
+SOON_MS, LONGEST_MS = 250, 5_000
+
+
+def after_busy_ms(lasted: float = 0.0) -> int:
+    """How many milliseconds to wait before a retry: at least 50, about as long as the trouble has lasted, at most 5 seconds.
+
+    `lasted` is for how many seconds it has; of an outage of the database this process knows. Half of the wait is jitter, so
+    that clients which were refused together do not come back together.
+    """
+    lasted_ms = round(1_000 * max(lasted, OUTAGE.lasted()))
+    if lasted_ms <= SOON_MS:
+        return random.randint(50, SOON_MS)
+    longest = min(LONGEST_MS, lasted_ms)
+    return random.randint(longest // 2, longest)
 
 
 class Busy(Refusal):
-    """The database could not serve the write now; nothing was written."""
+    """The database could not serve the write now; nothing was written. `cause` is for the log, if no error is the cause."""
 
     code = "BUSY"
+    event, log_level = "busy", logging.WARNING
     retry_kind = RetryKind.SAME_REQUEST
 
     def __init__(
@@ -166,14 +217,17 @@ class Busy(Refusal):
         message: str = "The database could not serve this just now. Nothing was written. Send the same request again.",
         *,
         after_ms: int,
+        cause: str | None = None,
     ) -> None:
         super().__init__(message, after_ms=after_ms)
+        self.cause = cause
 
 
 class OutcomeUnknown(Refusal):
-    """The connection broke at COMMIT: the write may or may not have happened."""
+    """The connection broke at COMMIT: the write may or may not have happened. `cause` as for `Busy`."""
 
     code = "OUTCOME_UNKNOWN"
+    event, log_level = "outcome unknown", logging.WARNING
     retry_kind = RetryKind.SAME_REQUEST
 
     def __init__(
@@ -182,5 +236,7 @@ class OutcomeUnknown(Refusal):
         "it happened. Send the same request with the same key: it gives the first reply if there was one.",
         *,
         after_ms: int,
+        cause: str | None = None,
     ) -> None:
         super().__init__(message, after_ms=after_ms)
+        self.cause = cause

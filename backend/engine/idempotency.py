@@ -114,7 +114,9 @@ def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, [person_id, key, b""])  # waits like a second request with this key
             if cursor.rowcount:  # the key was free; the refusal rolls this claim back
-                raise Busy(NOT_SERVED_YET, after_ms=after_busy_ms())
+                raise Busy(
+                    NOT_SERVED_YET, after_ms=after_busy_ms(), cause="the write that `after` names is not served yet"
+                )
         found = served.get()
     if found.reply is None:
         raise Invalid.one("expect.after", "is the key of this same request.")

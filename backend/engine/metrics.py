@@ -1,4 +1,4 @@
-"""Prometheus metrics of mutations, units of work and jobs; `docs/operations.md` explains each.
+"""Prometheus metrics of mutations, queries, transactions and jobs; `docs/operations.md` explains each.
 
 Label values are names from the code: of mutations, jobs, types. Nothing that a client sends becomes a label, so the
 number of series is fixed and none contains personal data.
@@ -12,6 +12,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from backend.logs.causes import CONNECTION_CAUSES
+
 REGISTRY: Final = CollectorRegistry()
 """The metrics of this process. With several processes, prometheus_client adds them up (multiprocess mode)."""
 
@@ -23,8 +25,8 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TRANSACTIONS = Counter(
     "katha_transactions", "Mutations that ended, by how.", ["operation", "outcome"], registry=REGISTRY
 )
-TRANSACTION_SECONDS = Histogram(
-    "katha_transaction_seconds",
+MUTATION_SECONDS = Histogram(
+    "katha_mutation_seconds",
     "How long mutations took, from their start to their answer.",
     ["operation"],
     buckets=SECONDS,
@@ -41,13 +43,47 @@ UNCONDITIONED = Counter(
     "katha_unconditioned_writes", "Writes that expected nothing (current: true).", ["operation"], registry=REGISTRY
 )
 
+# --- Counted where a query or a request ends --------------------------------------------------------------------
+
+OK = "OK"
+"""The code of a query without errors."""
+QUERIES = Counter(
+    "katha_queries", "Queries that were executed, by the worst code in the answer.", ["code"], registry=REGISTRY
+)
+REJECTED = Counter(
+    "katha_rejected_requests",
+    "Requests that were refused before they were executed, by code.",
+    ["code"],
+    registry=REGISTRY,
+)
+for _code in (OK, "BUSY", "INTERNAL_SERVER_ERROR"):
+    QUERIES.labels(_code)
+for _code in ("BUSY", "RATE_LIMITED"):
+    REJECTED.labels(_code)
+
 LIMITED = Counter(
     "katha_rate_limited", "What was refused because there was too much of it, by limit.", ["limit"], registry=REGISTRY
 )
 
 FAULTS = Counter("katha_faults", "Errors that Katha did not expect; each is in the log.", registry=REGISTRY)
 
-# --- Counted in the unit of work --------------------------------------------------------------------------------
+# --- Counted in each transaction --------------------------------------------------------------------------------
+
+QUERY = "query"
+"""The operation of a query's transaction."""
+
+TRANSACTION_SECONDS = Histogram(
+    "katha_transaction_seconds",
+    "How long transactions took, each attempt from its BEGIN to its COMMIT or ROLLBACK.",
+    ["operation"],
+    buckets=SECONDS,
+    registry=REGISTRY,
+)
+CONNECTION_ERRORS = Counter(
+    "katha_connection_errors", "Connections to the database that failed, by cause.", ["cause"], registry=REGISTRY
+)
+for _cause in CONNECTION_CAUSES:
+    CONNECTION_ERRORS.labels(_cause)
 
 RERUNS = Counter(
     "katha_reruns", "Transactions that were run again, by cause.", ["operation", "cause"], registry=REGISTRY
@@ -61,6 +97,13 @@ LOCK_TIMEOUTS = Counter(
 )
 
 JOBS = Counter("katha_jobs", "Runs of background jobs, by how they ended.", ["task", "outcome"], registry=REGISTRY)
+JOB_SECONDS = Histogram(
+    "katha_job_seconds",
+    "How long runs of background jobs took.",
+    ["task"],
+    buckets=(*SECONDS, 30.0, 60.0, 300.0, 1800.0),
+    registry=REGISTRY,
+)
 
 CAUSES = {"40P01": ("deadlock", DEADLOCKS), "40001": ("serialization_failure", SERIALIZATION_FAILURES)}
 LOCK_TIMEOUT = "55P03"
@@ -71,7 +114,7 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="other")
 
 @contextmanager
 def operation(name: str) -> Iterator[None]:
-    """Count what happens inside for this operation: a mutation or a job."""
+    """Count what happens inside for this operation: a mutation, a job, or queries."""
     token = _OPERATION.set(name)
     try:
         yield
@@ -91,6 +134,11 @@ def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
             RERUNS.labels(name, cause).inc()
 
 
+def transaction_took(seconds: float) -> None:
+    """Count the duration of one attempt, whatever became of it."""
+    TRANSACTION_SECONDS.labels(_OPERATION.get()).observe(seconds)
+
+
 def job_ended(task: str, outcome: str) -> None:
     """Count one run of a background job by its task's name and its outcome."""
     JOBS.labels(task, outcome).inc()
@@ -101,7 +149,8 @@ class Ended:
 
     def __init__(self, name: str) -> None:
         self._outcomes = {outcome: TRANSACTIONS.labels(name, outcome) for outcome in OUTCOMES}
-        self._seconds = TRANSACTION_SECONDS.labels(name)
+        self._seconds = MUTATION_SECONDS.labels(name)
+        TRANSACTION_SECONDS.labels(name)
         self._replays, self._unconditioned = REPLAYS.labels(name), UNCONDITIONED.labels(name)
 
     def count(self, outcome: str, seconds: float, *, replayed: bool = False, unconditioned: bool = False) -> None:

@@ -5,15 +5,16 @@ Rules
 - It is retried only when PostgreSQL aborted it: deadlock or serialization failure. A conflict is never retried here;
   that is the client's decision.
 - An error from COMMIT means that the outcome is unknown, unless PostgreSQL says that it rolled back.
-- Errors are turned into answers outside the transaction, so a refusal has rolled everything back.
+- Errors are turned into answers outside the transaction, so a refusal has rolled everything back. Whoever answers logs the
+  refusal (`notices`); here a line says only what no answer does: that a transaction was run again.
 """
 
 import logging
 import random
 import select
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import perf_counter, sleep
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -22,6 +23,8 @@ from psycopg.pq import TransactionStatus
 
 from backend.engine import committed, deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
+from backend.engine.outage import OUTAGE, THE_DATABASE_ITSELF
+from backend.logs.causes import database_facts
 
 log = logging.getLogger("katha")
 
@@ -39,9 +42,6 @@ RETRY_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
 """SQLSTATEs (PostgreSQL manual, appendix A) that mean "try again later": connection exceptions, transaction timeouts,
 rollbacks, lack of resources, lock timeouts, cancelled statements, a shutdown.
 """
-
-IN_FAILED_TRANSACTION = "25P02"
-"""The SQLSTATE of a statement in a transaction that has failed already; the first error was logged."""
 
 ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
 """SQLSTATEs by which COMMIT reports that it rolled back: a deferred constraint, a serialization failure. 40003
@@ -71,6 +71,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
             runs_again = state in RUN_AGAIN and attempt < MAX_ATTEMPTS
             metrics.aborted(state, runs_again=runs_again)
             if runs_again:
+                log.warning("transaction run again", extra=database_facts(error))
                 _pause(attempt)
                 continue
             drop_broken_connection()
@@ -85,7 +86,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
 def snapshot() -> Iterator[None]:
     """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first read."""
     try:
-        with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
+        with metrics.operation(metrics.QUERY), _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
             yield
     except (DatabaseError, InterfaceError) as error:
         drop_broken_connection()
@@ -104,10 +105,14 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
     raw = connection.connection
     if isolation is not None:
         raw.isolation_level, raw.read_only = isolation, read_only
+    began = perf_counter()
     try:
         with deadline.cancellable(raw), transaction.atomic(durable=True):
             yield
+        if not raw.closed:  # an error in a query becomes part of its answer and does not come through here
+            OUTAGE.served()
     finally:
+        metrics.transaction_took(perf_counter() - began)
         if isolation is not None and not raw.closed:
             raw.isolation_level = raw.read_only = None
 
@@ -150,17 +155,19 @@ def _has_something_to_read(socket: int) -> bool:
 
 
 def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:
-    """The refusal for a database error, which is logged; None for a bug of ours, which must surface as an internal error."""
+    """The refusal for a database error, which is its cause; None for a bug of ours, which must surface as an internal error."""
     refusal = _refusal_for(sqlstate(error), error, committing=committing)
-    if refusal is not None and sqlstate(error) != IN_FAILED_TRANSACTION:
-        log.warning("the database could not serve this", exc_info=error, extra={"code": refusal.code})
+    if refusal is not None:
+        refusal.__cause__ = error
     return refusal
 
 
 def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Refusal | None:
+    lost = state is None and isinstance(error, OperationalError | InterfaceError)
+    if lost or (state or "").startswith(THE_DATABASE_ITSELF):
+        OUTAGE.failed()
     if committing and not (state or "").startswith(ROLLED_BACK_AT_COMMIT):
         return OutcomeUnknown(after_ms=after_busy_ms())
-    lost = state is None and isinstance(error, OperationalError | InterfaceError)
     if committing or lost or (state or "").startswith(RETRY_LATER):
         return Busy(after_ms=after_busy_ms())
     return None
@@ -168,4 +175,4 @@ def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Re
 
 def _pause(attempt: int) -> None:
     """Sleep with full jitter, so that transactions which collided do not collide again."""
-    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)))
+    sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)))

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.db.models.functions import Now
 
-from backend.engine.errors import Forbidden, Unauthenticated
+from backend.engine.errors import Unauthenticated, WrongPassword
 from backend.engine.versions import require_transaction, stamped, write
 from backend.jobs.queue import defer
 from backend.people import tokens
@@ -50,7 +50,7 @@ def leave(wanted: Leave) -> None:
     write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
     unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
     if wanted.checked is None or not unchanged.update(password=make_password(None), is_active=False, is_staff=False):
-        raise Forbidden(WRONG)
+        raise WrongPassword(WRONG)
     Departure.objects.bulk_create([Departure(person_id=wanted.person_id)])
     tokens.revoke_others(wanted.person_id, None)
     defer("sweep", f"sweep:{wanted.person_id}", person=str(wanted.person_id))

@@ -12,8 +12,10 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
+from backend import logs
 from backend.engine.errors import Refusal
-from backend.engine.metrics import job_ended, operation
+from backend.engine.metrics import JOB_SECONDS, job_ended, operation
+from backend.engine.notices import why
 from backend.engine.transactions import drop_broken_connection, unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import is_last
@@ -44,12 +46,14 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
     drop_broken_connection()
     started = time.monotonic()
     try:
+        logs.begin(task=context.job.task_name, job=context.job.id)
         with operation(context.job.task_name):
             result = attempt()
     except Exception as error:
         ended(context.job, after_failure(context.job), time.monotonic() - started, error)
         raise
     finally:
+        JOB_SECONDS.labels(context.job.task_name).observe(time.monotonic() - started)
         if context.job.id is not None:
             ATTEMPTS_ENDED[context.job.id] = (context.job.attempts, time.monotonic())
     ended(context.job, JobOutcome.SUCCEEDED, time.monotonic() - started)
@@ -68,11 +72,16 @@ def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | 
         job.attempts + 1,
         outcome.value,
         seconds,
-        exc_info=error,
-        extra={"task": job.task_name, "job": job.id},
+        exc_info=None if isinstance(error, Refusal) else error,
+        extra={"task": job.task_name, "job": job.id, **_refused(error)},
     )
     if error is not None and job.id is not None:
         _keep(job.id, _said(error))
+
+
+def _refused(error: BaseException | None) -> dict[str, str]:
+    """Of a refusal the code and the cause: it is no fault, so nobody needs its stack."""
+    return {"code": error.code, **why(error)} if isinstance(error, Refusal) else {}
 
 
 def _keep(job_id: int, said: str) -> None:

@@ -119,7 +119,7 @@ def read() -> Figures:
 
 def _operation(name: str, samples: _Samples) -> Operation:
     ended = {one.kind: one.count for one in samples.by_kind("katha_transactions_total", name)}
-    timed = samples.of("katha_transaction_seconds_count", name)
+    timed = samples.of("katha_mutation_seconds_count", name)
     deadlocks, serialization_failures, lock_timeouts = (samples.of(metric, name) for metric in ABORTS)
     return Operation(
         name=name,
@@ -129,7 +129,7 @@ def _operation(name: str, samples: _Samples) -> Operation:
         unknown=ended.get("unknown", 0),
         replays=samples.of("katha_replays_total", name),
         unconditioned=samples.of("katha_unconditioned_writes_total", name),
-        mean_seconds=samples.of("katha_transaction_seconds_sum", name) / timed if timed else 0.0,
+        mean_seconds=samples.of("katha_mutation_seconds_sum", name) / timed if timed else 0.0,
         deadlocks=deadlocks,
         serialization_failures=serialization_failures,
         lock_timeouts=lock_timeouts,

@@ -14,7 +14,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from backend.engine.errors import FieldConflict, Invalid, Unauthenticated
+from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
@@ -77,13 +77,13 @@ def _checked_account(handle: str, name: str, password: str) -> Account:
 
 
 def sign_in(*, handle: str, password: str) -> Account:
-    """The account with these credentials. Raises `Unauthenticated`, with the same message and timing whatever is wrong.
+    """The account with these credentials. Raises `SignInFailed`, with the same message and timing whatever is wrong.
 
     Django's backend hashes the password for an unknown account too, so that timing reveals nothing.
     """
     account = authenticate(username=handle.lower(), password=password[: passwords.PASSWORD_CHARACTERS])
     if not isinstance(account, Account):
-        raise Unauthenticated("There is no account with this handle and password.")
+        raise SignInFailed
     return account
 
 

@@ -7,7 +7,8 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
 from backend.admin import ReadOnly
-from backend.engine.errors import RateLimited
+from backend.engine.errors import RateLimited, SignInFailed
+from backend.engine.notices import note
 from backend.engine.transactions import unit_of_work
 from backend.limits.addresses import address_of
 from backend.people import attempts
@@ -43,7 +44,11 @@ class SignInForm(AdminAuthenticationForm):
         try:
             attempts.count_sign_in(handle, address)
             cleaned = super().clean()
-        except RateLimited:
+        except ValidationError:
+            note(SignInFailed())
+            raise
+        except RateLimited as refusal:
+            note(refusal)
             raise ValidationError("There were too many of these lately. Wait, then try again.") from None
         unit_of_work(lambda: attempts.forgive_sign_in(handle, address))
         return cleaned

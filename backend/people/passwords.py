@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from backend.engine.errors import Forbidden, Unauthenticated
+from backend.engine.errors import SignInFailed, WrongPassword
 from backend.engine.text import Checker
 from backend.people import tokens
 from backend.people.models import Account
@@ -59,20 +59,20 @@ def change(prepared: Change, *, kept: bytes | None) -> int:
     """Set the new password if the stored hash is still the one that was checked, and revoke all tokens but `kept`.
 
     Returns how many were revoked. A concurrent sign-in waits for the account's row lock, and is then checked against the new
-    password. Raises `Forbidden` for a wrong present password.
+    password. Raises `WrongPassword` for a wrong present password.
     """
     tokens.hold(prepared.person_id)
     unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
     if prepared.checked is None or not unchanged.update(password=prepared.wanted):
-        raise Forbidden(WRONG)
+        raise WrongPassword(WRONG)
     return tokens.revoke_others(prepared.person_id, kept)
 
 
 def hold(account: Account) -> None:
-    """Lock the account, so that the checked password stays valid until the unit of work ends. Raises `Unauthenticated` if it
+    """Lock the account, so that the checked password stays valid until the unit of work ends. Raises `SignInFailed` if it
     has changed.
     """
     with connection.cursor() as cursor:
         cursor.execute(STILL, [account.pk, account.password])
         if not cursor.rowcount:
-            raise Unauthenticated("There is no account with this handle and password.")
+            raise SignInFailed

@@ -9,7 +9,8 @@ from psycopg import adapters
 from psycopg.abc import PQGen
 from psycopg.pq import Format, TransactionStatus
 
-from backend.engine import deadline
+from backend.engine import deadline, metrics
+from backend.logs.causes import connection_cause
 
 MOMENTS = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
 """psycopg's own loader for timestamps, in C if installed. Django's is in Python, because it supports any time zone."""
@@ -41,7 +42,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Connect. Unlike Django's version, without pool, and the isolation level is set by each transaction."""
         if deadline.refused() is not None:  # connecting may take seconds, and the request's time is up
             raise psycopg.OperationalError("no time is left to connect")
-        connection = Connection.connect(**conn_params)
+        try:
+            connection = Connection.connect(**conn_params)
+        except psycopg.Error as error:
+            metrics.CONNECTION_ERRORS.labels(connection_cause(error)).inc()
+            raise
         assert MOMENTS is not None
         connection.adapters.register_loader("timestamptz", MOMENTS)
         return connection

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from backend.engine.errors import Conflict, FieldConflict, Invalid, NotFound
+from backend.engine.errors import Conflict, FieldConflict, NotFound, Oneself
 from backend.engine.versions import (
     Expected,
     conflict,
@@ -39,7 +39,7 @@ class Pair:
     def of(cls, me: uuid.UUID, them: uuid.UUID) -> "Pair":
         """The pair of two people. Raises `Invalid` if they are the same."""
         if me == them:
-            raise Invalid.one("person", "is yourself; this needs another person.")
+            raise Oneself.one("person", "is yourself; this needs another person.")
         return cls(me, them, LOW, HIGH) if me < them else cls(me, them, HIGH, LOW)
 
     @property

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from backend import logs
 from backend.engine import metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
+from backend.engine.notices import note
 from backend.engine.transactions import refusal_for
 from schema.execution.problems import UNPROCESSABLE, Problem
 
@@ -43,17 +44,23 @@ class RequestError(Problem):
         return {"errors": [error.formatted for error in self.errors]}
 
 
-def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None) -> GraphQLError:
-    """The error for the client: a refusal with its code and advice; an internal error masked and logged.
+def shown(
+    error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None, *, logged: Container[str] = ()
+) -> GraphQLError:
+    """The error for the client: a refusal with its code and advice; an internal error masked. Both are logged.
 
-    `mutations` maps response names to the operation's mutations; None for a query.
+    `mutations` maps response names to the operation's mutations; None for a query. Refusals with a code in `logged` have
+    left their line: a query is refused once, however many of its fields say so.
     """
     original = error.original_error
     if isinstance(original, DatabaseError | InterfaceError):
         original = refusal_for(original) or original
         if mutations is not None and isinstance(original, Busy):  # the connection may have broken after the commit
-            original = OutcomeUnknown(after_ms=original.after_ms)
+            original, cause = OutcomeUnknown(after_ms=original.after_ms), original.__cause__
+            original.__cause__ = cause
     if isinstance(original, Refusal):
+        if original.code not in logged:
+            note(original, **_place(error, mutations))
         retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
         return _replaced(error, original.message, {"code": original.code, "retry": retry})
     if isinstance(original, RecursionError):
@@ -75,13 +82,18 @@ def shown(error: GraphQLError, code: str, mutations: Mapping[str, str] | None = 
 
 def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str]) -> GraphQLError:
     """Log an internal error; the client gets only the request id, under which it is in the log."""
-    path = error.path or []
-    place = {"path": ".".join(map(str, path)), "mutation": mutations.get(str(path[0])) if path else None}
-    log.error("fault", exc_info=original, extra=place)
+    log.error("fault", exc_info=original, extra=_place(error, mutations))
     metrics.FAULTS.inc()
     request = logs.this_request()
     extensions = {"code": "INTERNAL_SERVER_ERROR"} | ({"requestId": request} if request else {})
     return _replaced(error, FAULT.format(f" as {request}" if request else ""), extensions)
+
+
+def _place(error: GraphQLError, mutations: Mapping[str, str] | None) -> dict[str, str | None]:
+    """Where in the answer it happened, for the log."""
+    path = error.path or []
+    mutation = mutations.get(str(path[0])) if path and mutations else None
+    return {"path": ".".join(map(str, path)), "mutation": mutation}
 
 
 def _shortened(message: str) -> str:

@@ -1,6 +1,5 @@
-"""Counts each mutation by the answer that its client got, and logs conflicts."""
+"""Counts each mutation by the answer that its client got."""
 
-import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -18,8 +17,6 @@ OUTCOMES = {"BUSY": metrics.ROLLED_BACK, "OUTCOME_UNKNOWN": metrics.UNKNOWN}
 MAX_CHARACTERS = 100
 """The maximum length of a logged path."""
 WROTE = {Applied.WRITTEN, Applied.MERGED}
-
-log = logging.getLogger("katha")
 
 Resolve = Callable[..., Any]
 
@@ -52,10 +49,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
         if isinstance(answer, Failure):
             figures.count(_refused(name, answer.code.name), perf_counter() - started)
             if isinstance(answer, ConflictError):
-                type_ = type_name_of(answer.current)
-                metrics.CONFLICTS.labels(name, type_).inc()
-                fields = [overlap.path for overlap in answer.overlaps]
-                log.info("conflict", extra={"type": type_, "fields": fields})
+                metrics.CONFLICTS.labels(name, type_name_of(answer.current)).inc()
             return answer
         applied = getattr(answer, "applied", None)
         figures.count(

@@ -4,11 +4,16 @@ Problem         the HTTP request is invalid, or the server is overloaded
 └── RequestError    the document or its variables cannot be executed: see `errors`
 """
 
+import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
+from backend.engine import metrics
 from backend.engine.errors import RateLimited, after_busy_ms
+
+log = logging.getLogger("katha")
 
 UNPROCESSABLE = 422
 """The status that the GraphQL-over-HTTP draft recommends since 2025 for requests that cannot be executed; 400 unless
@@ -39,9 +44,9 @@ class Problem(Exception):
         return {"errors": [{"message": self.text, "extensions": {"code": self.code, **self._extensions}}]}
 
 
-def busy(text: str) -> Problem:
-    """The problem of an overloaded server."""
-    after_ms = after_busy_ms()
+def busy(text: str, *, lasted: float = 0.0) -> Problem:
+    """The problem of an overloaded server; `lasted` is for how many seconds the request has waited for it."""
+    after_ms = after_busy_ms(lasted)
     retry = {"kind": "SAME_REQUEST", "afterMs": after_ms}
     return Problem(503, "BUSY", text, headers=_retry_after(after_ms), extensions={"retry": retry})
 
@@ -50,6 +55,13 @@ def too_many(refusal: RateLimited) -> Problem:
     """The problem of a sender who exceeded a rate limit."""
     headers = _retry_after(refusal.after_ms)
     return Problem(429, refusal.code, refusal.message, headers=headers, extensions={"afterMs": refusal.after_ms})
+
+
+def note(problem: Problem, **facts: Any) -> None:
+    """Count a request that is turned away, and log it where that is the server's fault; `facts` are for the line."""
+    metrics.REJECTED.labels(problem.code).inc()
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("turned away", extra={"code": problem.code, "cause": problem.text, **facts})
 
 
 def _retry_after(after_ms: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
 
 from backend import logs
-from backend.engine import deadline
+from backend.engine import deadline, metrics
 from backend.engine.errors import Refusal
 from backend.engine.transactions import snapshot
 from backend.limits.turns import wait_for_turn
@@ -24,6 +24,8 @@ from schema.execution.values import invalid_values
 BAD_USER_INPUT = "BAD_USER_INPUT"
 MAX_ERRORS_SHOWN = 100
 """The maximum number of errors in an answer."""
+WORST = ("INTERNAL_SERVER_ERROR", "OUTCOME_UNKNOWN", "BUSY")
+"""Codes of what is wrong with the server, the worst first."""
 NOT_SERVED = (Refusal, DatabaseError, InterfaceError)
 
 MAX_CHARACTERS_LOGGED = 100
@@ -33,7 +35,24 @@ MAX_CHARACTERS_LOGGED = 100
 def run(
     prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
 ) -> dict[str, Any]:
-    """Execute the operation and return the answer as a dict. Raises `RequestError` for bad variables, `RateLimited`."""
+    """Execute the operation and return the answer as a dict, and count a query by it. Raises `RequestError` for bad
+    variables, `RateLimited`.
+    """
+    answer = _run(prepared, operation, variables, context)
+    if operation.operation is OperationType.QUERY:
+        metrics.QUERIES.labels(_worst(answer)).inc()
+    return answer
+
+
+def _worst(answer: dict[str, Any]) -> str:
+    """The code of an answer's worst error: what is wrong with the server comes before what is wrong with the request."""
+    codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
+    return min(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST), default=metrics.OK)
+
+
+def _run(
+    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
+) -> dict[str, Any]:
     name = operation.name.value if operation.name else None
     logs.bind(operation=name and name[:MAX_CHARACTERS_LOGGED])
     excess = too_many_values(variables)
@@ -63,7 +82,9 @@ def run(
     if length.exceeded:
         return _too_long(length, operation)
     late = deadline.refused() if reads else None
-    if late is not None and any(isinstance(error.original_error, NOT_SERVED) for error in result.errors or ()):
+    unserved = [one.original_error for one in result.errors or () if isinstance(one.original_error, NOT_SERVED)]
+    if late is not None and unserved:
+        late.__cause__ = unserved[0]
         return _nothing(late)
     if result.data is None and all(error.path is None for error in result.errors or ()):
         found = invalid_values(GRAPHQL, operation, variables or {}, MAX_ERRORS)
@@ -89,10 +110,11 @@ def _too_long(length: Length, operation: OperationDefinitionNode) -> dict[str, A
 def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    return {
-        "errors": [shown(error, BAD_USER_INPUT, mutations).formatted for error in result.errors[:MAX_ERRORS_SHOWN]],
-        "data": result.data,
-    }
+    errors: list[GraphQLError] = []
+    for error in result.errors[:MAX_ERRORS_SHOWN]:
+        logged = {one.extensions["code"] for one in errors if one.extensions} if mutations is None else ()
+        errors.append(shown(error, BAD_USER_INPUT, mutations, logged=logged))
+    return {"errors": [error.formatted for error in errors], "data": result.data}
 
 
 def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """The views /healthz, /readyz, /metrics and /schema.graphql."""
 
+import logging
 from hmac import compare_digest
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from backend.logs.causes import database_facts
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
 from schema.server.refusals import not_found, reading, refusal
+
+log = logging.getLogger("katha")
 
 CONTRACT = Path(__file__).parents[1] / "schema.graphql"
 
@@ -30,8 +34,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
             cursor.execute("SELECT 1")
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except (DatabaseError, InterfaceError):
+    except (DatabaseError, InterfaceError) as error:
         connection.close()
+        log.warning("not ready", extra=database_facts(error))
         return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
     if pending:
         return JsonResponse({"status": "unavailable", "database": "ok", "migrations": "pending"}, status=503)

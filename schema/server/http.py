@@ -11,10 +11,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
+from backend.engine import notices
 from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.engine.errors import RateLimited
 from resolvers.access import bearer_token
 from schema.context import Context
+from schema.execution import problems
 from schema.execution.documents import prepare, sent
 from schema.execution.errors import RequestError
 from schema.execution.frames import with_room
@@ -54,6 +56,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
     except TooManyFieldsSent:
         return _turn_away(Problem(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
     except RateLimited as refusal:
+        notices.note(refusal)
         return _turn_away(too_many(refusal), media or JSON)
 
 
@@ -62,6 +65,7 @@ def _opens_the_page(request: HttpRequest) -> bool:
 
 
 def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResponse:
+    problems.note(problem)
     status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
     if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
         status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from backend import logs
+from backend.engine import metrics
 from schema.execution.errors import FAULT
 from schema.execution.problems import Problem
 
@@ -48,6 +49,7 @@ def unproven(_request: HttpRequest, **_facts: object) -> HttpResponse:
 
 def fault(_request: HttpRequest) -> HttpResponse:
     """500: an internal error, which Django has logged."""
+    metrics.FAULTS.inc()
     request = logs.this_request()
     known = {"requestId": request} if request else {}
     return refusal(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request}" if request else ""), **known)

@@ -11,17 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
 from django.db import connections
 
+from backend import logs
 from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.limits.hashing import AT_END, MAKE_ROOM
 from backend.limits.turns import MY_TURN, Postponed
-from schema.execution.problems import Problem, busy
+from backend.monitoring.process import BY_STATUS
+from schema.execution.problems import Problem, busy, note
 from schema.server.arrival import Memory, Room, body_of, require_plain
+from schema.server.requests import MAX_CHARACTERS
 from schema.server.wsgi import application as wsgi
 
 ALIVE = "/healthz"
@@ -76,7 +79,8 @@ class Application:
                 if not deadline.begun:  # it waits for a thread, and would keep its body in memory
                     answered.cancel()
                     if not ended:
-                        _turn_away(protocol, busy(NO_PLACE))
+                        asks = Asks(asked["REQUEST_METHOD"], asked["PATH_INFO"], asked.get("HTTP_X_REQUEST_ID"))
+                        _turn_away(protocol, busy(NO_PLACE, lasted=settings.REQUEST_SECONDS), asks)
             gone.cancel()
         with suppress(asyncio.CancelledError):
             await answered
@@ -158,23 +162,37 @@ def answer(asked: dict[str, Any], protocol: Any, make_room: Callable[[], None], 
 
 async def _arrived(scope: Any, protocol: Any, room: Room) -> bytes | None:
     """Read the body of a request; None if the request was refused."""
+    asks = Asks(scope.method, scope.path, scope.headers.get("x-request-id"))
     try:
         require_plain(scope)
         async with asyncio.timeout(settings.BODY_SECONDS):
             return await body_of(scope.headers, protocol, room)
     except TimeoutError:
-        _turn_away(protocol, Problem(408, "REQUEST_TIMEOUT", "The request did not arrive in time."))
+        _turn_away(protocol, Problem(408, "REQUEST_TIMEOUT", "The request did not arrive in time."), asks)
     except Problem as problem:
-        _turn_away(protocol, problem)
+        _turn_away(protocol, problem, asks)
     return None
 
 
-def _turn_away(protocol: Any, problem: Problem) -> None:
+class Asks(NamedTuple):
+    """What the log says of a request that takes no thread."""
+
+    method: str
+    url: str
+    request_id: str | None
+
+
+def _turn_away(protocol: Any, problem: Problem, asks: Asks) -> None:
+    """Answer a request that takes no thread, and count it as the middleware counts all others."""
+    request_id = logs.request_id(asks.request_id)
+    note(problem, method=asks.method, url=asks.url[:MAX_CHARACTERS], request_id=request_id)
+    BY_STATUS[problem.status // 100].inc()
     headers = [
         ("Content-Type", "application/json; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Connection", "close"),
+        ("X-Request-Id", request_id),
         SERVER,
         *problem.headers.items(),
     ]

@@ -3,16 +3,22 @@
 import io
 import json
 import logging
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.test import Client
 from procrastinate.jobs import Job
 
+from backend.engine.errors import Busy
 from backend.jobs.outcomes import JobOutcome, ended
 from backend.jobs.queue import MAX_ATTEMPTS
+from backend.limits.rates import Rate
+from backend.logs.throttle import ThrottledHandler
 from backend.people.models import Account
 from resolvers import people
 from tests.api import PASSWORD, ApiClient
@@ -27,10 +33,14 @@ Lines = Callable[[], list[dict[str, Any]]]
 def lines() -> Iterator[Lines]:
     """What has been logged since the test began, as it would stand on stderr."""
     handler = next(one for one in logging.getLogger().handlers if one.name == "stderr")
+    assert isinstance(handler, ThrottledHandler)
     stream = io.StringIO()
-    before = handler.setStream(stream)  # type: ignore[attr-defined]
+    handler.forget()
+    before = handler.setStream(stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    handler.setStream(before)  # type: ignore[attr-defined]
+    handler.forget()
+    assert before is not None
+    handler.setStream(before)
 
 
 def send(query: str, token: str | None = None, **headers: str) -> Any:
@@ -171,7 +181,7 @@ def test_a_conflict_is_a_line_of_information(asha: ApiClient, lines: Lines) -> N
 
 
 def test_a_database_that_cannot_serve_is_a_warning(asha: ApiClient, lines: Lines) -> None:
-    """With the cause: the client is told BUSY and no more."""
+    """With the cause in words, and no stack: nothing is wrong with the code. The client is told BUSY and no more."""
 
     def cancel() -> None:
         with connection.cursor() as cursor:
@@ -181,25 +191,123 @@ def test_a_database_that_cannot_serve_is_a_warning(asha: ApiClient, lines: Lines
     with fault_at(2, cancel):
         assert "BusyError" in send(RENAME % SECRET, asha.token).content.decode()
     (line,) = lines()
-    assert (line["level"], line["code"], line["sqlstate"]) == ("warning", "BUSY", "57014")
+    assert (line["event"], line["level"], line["code"], line["sqlstate"]) == ("busy", "warning", "BUSY", "57014")
+    assert line["cause"].startswith("the statement was cancelled")
+    assert (line["method"], line["url"], "stack" in line) == ("POST", "/graphql", False)
     assert (line["mutation"], line["path"], line["viewer"]) == ("updateProfile", "mine", str(asha.person.pk))
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        f'mutation {{ signIn(handle: "asha", password: "{SECRET}") {{ __typename }} }}',
         f'mutation {{ signUp(handle: "asha", name: "Asha", password: "{SECRET}") {{ __typename }} }}',
-        RENAME % (SECRET * 100),
+        f'mutation {{ signUp(handle: "{SECRET * 100}", name: "Asha", password: "{PASSWORD}") {{ __typename }} }}',
         f'{{ person(handle: "{SECRET}") {{ id }} }}',
         f'{{ {SECRET.replace("-", "_")} "',
     ],
 )
-def test_a_refusal_is_no_news(asha: ApiClient, lines: Lines, query: str) -> None:
+def test_what_happens_every_day_is_no_news(asha: ApiClient, lines: Lines, query: str) -> None:
     """Nothing is logged of what clients are told, nor of what they said."""
     send(query, SECRET)
     send(query, asha.token)
     assert lines() == []
+
+
+FOLLOW = 'mutation {{ mine: follow(person: "{}", expect: {{version: "0"}}, key: "{}") {{ __typename }} }}'
+SIGN_IN = f'mutation {{ mine: signIn(handle: "%s", password: "{SECRET}") {{ __typename }} }}'
+CHANGE = f'mutation {{ mine: changePassword(current: "{SECRET}", new: "{SECRET}-new") {{ __typename }} }}'
+RETITLE = (
+    f'mutation {{{{ mine: updateStory(id: "{{}}", patch: {{{{title: "{SECRET}"}}}}, expect: {{{{version: "1"}}}}) '
+    "{{ __typename }} }}"
+)
+KEY = "0190a000-0000-7000-8000-000000000001"
+
+
+def unusual(name: str, asha: ApiClient, bilal: ApiClient) -> Any:
+    """Do something that an operator wants to hear of, as Asha or as nobody; the last response."""
+    theirs = bilal.published_story()["id"]
+    draft = bilal.create_story("1", title=SECRET)["story"]["id"]
+    asha.follow(bilal, key=KEY)
+    requests: dict[str, tuple[str, str | None]] = {
+        "oneself": (FOLLOW.format(asha.id, uuid.uuid4()), asha.token),
+        "reused": (RENAME.replace('"1"}', f'"1"}}, key: "{KEY}"') % SECRET, asha.token),
+        "theirs": (RETITLE.format(theirs), asha.token),
+        "draft": (RETITLE.format(draft), asha.token),
+        "nobody": (RETITLE.format(theirs), SECRET),
+        "wrong": (SIGN_IN % "asha", None),
+        "unknown": (SIGN_IN % SECRET, None),
+        "present": (CHANGE, asha.token),
+        "moderators": ("{ mine: health { version } }", asha.token),
+    }
+    return send(*requests[name])
+
+
+UNUSUAL = [
+    ("oneself", "oneself in place of another", "info", "INVALID", "follow"),
+    ("reused", "key reused", "warning", "KEY_REUSED", "updateProfile"),
+    ("theirs", "forbidden", "info", "FORBIDDEN", "updateStory"),
+    ("draft", "not found", "info", "NOT_FOUND", "updateStory"),
+    ("nobody", "not signed in", "info", "UNAUTHENTICATED", "updateStory"),
+    ("wrong", "sign-in failed", "info", "UNAUTHENTICATED", "signIn"),
+    ("unknown", "sign-in failed", "info", "UNAUTHENTICATED", "signIn"),
+    ("present", "wrong password", "info", "FORBIDDEN", "changePassword"),
+    ("moderators", "forbidden", "info", "FORBIDDEN", None),
+]
+
+
+@pytest.mark.parametrize(("name", "event", "level", "code", "mutation"), UNUSUAL, ids=lambda value: str(value))
+def test_what_is_unusual_is_one_line(
+    asha: ApiClient, bilal: ApiClient, lines: Lines, name: str, event: str, level: str, code: str, mutation: str | None
+) -> None:
+    """What, by whom, in which mutation; nothing that was typed, not even a handle that may be a password."""
+    unusual(name, asha, bilal)
+    (line,) = lines()
+    assert (line["event"], line["level"], line["code"]) == (event, level, code)
+    assert (line["mutation"], line["path"], line["url"]) == (mutation, "mine", "/graphql")
+    assert line.get("viewer") == (str(asha.person.pk) if name not in {"nobody", "wrong", "unknown"} else None)
+    assert SECRET not in json.dumps(line)
+
+
+def test_the_limit_that_stops_somebody_is_a_line(asha: ApiClient, lines: Lines, settings: Any) -> None:
+    """Which limit: of sign-ins, in GraphQL and in the admin, and of what a request costs."""
+    settings.SIGN_INS = Rate(1, 1000)
+    for _ in range(3):
+        send(SIGN_IN % "asha")
+    settings.SIGN_INS = Rate(2, 1000)
+    for _ in range(2):
+        Client().post("/admin/login/", {"username": "nobody", "password": SECRET})
+    settings.SIGN_INS = Rate(1, 1000)
+    Client().post("/admin/login/", {"username": "nobody", "password": SECRET})
+    settings.COST_A_MINUTE = 1
+    for _ in range(2):
+        send("{ __typename }")
+    handler = next(one for one in logging.getLogger().handlers if isinstance(one, ThrottledHandler))
+    handler.write_all()
+    heard: Counter[Any] = Counter()
+    for line in lines():
+        heard[line["event"], line.get("limit"), line["url"]] += line.get("times", 1)
+    assert heard.pop(("rate limited", "cost", "/graphql")) > 0
+    assert heard == {
+        ("sign-in failed", None, "/graphql"): 1,
+        ("rate limited", "sign_in", "/graphql"): 2,
+        ("sign-in failed", None, "/admin/login/"): 2,
+        ("rate limited", "sign_in", "/admin/login/"): 1,
+    }
+    assert SECRET not in json.dumps(lines())
+
+
+def test_a_job_that_is_refused_has_a_cause_and_no_stack(transactional_db: None, lines: Lines) -> None:
+    """A database that is away is no fault of the job's."""
+    job = Job(id=8, queue="default", lock=None, queueing_lock=None, task_name="announce", attempts=1)
+    refusal = Busy(after_ms=1)
+    refusal.__cause__ = OperationalError(SECRET)
+    refusal.__cause__.__cause__ = psycopg.OperationalError(f"connection failed: Connection refused {SECRET}")
+    ended(job, JobOutcome.RETRIED, 1.5, refusal)
+    (line,) = lines()
+    assert (line["level"], line["task"], line["code"]) == ("warning", "announce", "BUSY")
+    assert line["cause"] == "the connection was refused: no PostgreSQL listens there"
+    assert "stack" not in line
+    assert SECRET not in json.dumps(line)
 
 
 def test_people_sign_in_unheard(asha: ApiClient, lines: Lines) -> None:

@@ -1,14 +1,16 @@
-"""The log: one JSON line for each event, on stderr.
+"""The log: one JSON line for each event, on stderr; the same one that repeats is throttled.
 
 No line contains user data. An exception's message may quote a text, a password or a row (PostgreSQL's DETAIL does), so
-only its type, its SQLSTATE, the constraint and the lines of code are logged.
+only its type, its SQLSTATE, the cause in our own words, the constraint and the lines of code are logged.
+
+causes     why the database failed, in words
+throttle   the handler that counts repetitions instead of writing them
 """
 
 import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -17,7 +19,12 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-FACTS = ("operation", "mutation", "path", "viewer", "type", "fields", "code", "task", "job")
+from backend.logs.causes import chain, database_facts
+from backend.logs.throttle import name_of
+
+REQUEST = ("request_id", "method", "url", "operation", "mutation", "path", "viewer")
+DATABASE = ("cause", "sqlstate", "constraint_name", "table_name")
+FACTS = (*REQUEST, *DATABASE, "type", "fields", "code", "limit", "task", "job", "exception", "times")
 """The fields that may be passed as `extra`; any other attribute that a library adds to a record is dropped."""
 MAX_FRAMES = 40
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -45,20 +52,6 @@ def this_request() -> str | None:
     return found
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and its causes, in the order in which Python follows them."""
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-
-
-def _name(error: BaseException) -> str:
-    return f"{type(error).__module__}.{type(error).__qualname__}"
-
-
 def _frame(lines: str) -> str:
     """A traceback entry in one line: the place and the code, without the markers under it."""
     return ": ".join(line.strip() for line in lines.splitlines()[:2])
@@ -67,16 +60,10 @@ def _frame(lines: str) -> str:
 def _described(error: BaseException) -> dict[str, Any]:
     """The loggable parts of an exception. `stack` has the oldest entry first, like a traceback."""
     stack: list[str] = []
-    said: dict[str, Any] = {"exception": _name(error)}
-    for one in _chain(error):
+    for one in chain(error):
         frames = traceback.format_tb(one.__traceback__, limit=-MAX_FRAMES)
-        stack[:0] = [*(_frame(frame) for frame in frames), _name(one)]
-        diagnosis = getattr(one, "diag", None)
-        for name in ("sqlstate", "constraint_name", "table_name"):
-            value = getattr(diagnosis, name, None)
-            if value:
-                said.setdefault(name, value)
-    return {**said, "stack": stack}
+        stack[:0] = [*(_frame(frame) for frame in frames), name_of(one)]
+    return {"exception": name_of(error), **database_facts(error), "stack": stack}
 
 
 def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -92,13 +79,18 @@ class _Discreet(logging.Filter):
     """Removes user data from the log messages of libraries."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass a record on, with exceptions among its arguments replaced by their types.
+        """Pass a record on, with exceptions among its arguments replaced by their types, and causes if they are known.
 
         Drops procrastinate's own messages about jobs, which contain job arguments; `backend.jobs` logs jobs instead.
         """
         if isinstance(record.args, tuple):
-            record.args = tuple(_name(one) if isinstance(one, BaseException) else one for one in record.args)
+            record.args = tuple(_in_words(one) if isinstance(one, BaseException) else one for one in record.args)
         return not str(getattr(record, "action", "")).startswith("job_")
+
+
+def _in_words(error: BaseException) -> str:
+    why = database_facts(error).get("cause")
+    return f"{name_of(error)}: {why}" if why else name_of(error)
 
 
 def _json(value: Any, **_: Any) -> str:
@@ -128,7 +120,9 @@ LOGGING: dict[str, Any] = {
             ],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["discreet"]}},
+    "handlers": {
+        "stderr": {"class": "backend.logs.throttle.ThrottledHandler", "formatter": "json", "filters": ["discreet"]}
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "katha": {"level": "INFO"},
