@@ -18,6 +18,7 @@ from tests.api import ApiClient, join
 from tests.clearing import clear
 from tests.databases import database
 from tests.depth import choose_examples
+from tests.logged import Logged
 from tests.serving import serving
 from tests.worlds import MadeOnce, refuse_both
 
@@ -83,6 +84,14 @@ def attempts(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     refuse_both(items)
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What is logged from now on."""
+    found = Logged()
+    yield found
+    found.end()
 
 
 @pytest.fixture

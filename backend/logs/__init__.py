@@ -81,8 +81,11 @@ class _Discreet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass a record on, with exceptions among its arguments replaced by their types, and causes if they are known.
 
-        Drops procrastinate's own messages about jobs, which contain job arguments; `backend.jobs` logs jobs instead.
+        Drops procrastinate's own messages about jobs, which contain job arguments; `backend.jobs` logs jobs instead. Drops
+        Django's about a response of status 500 or more without an exception: the view that made it has said why.
         """
+        if record.name == "django.request" and not record.exc_info:
+            return False
         if isinstance(record.args, tuple):
             record.args = tuple(_in_words(one) if isinstance(one, BaseException) else one for one in record.args)
         return not str(getattr(record, "action", "")).startswith("job_")

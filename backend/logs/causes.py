@@ -28,7 +28,12 @@ MESSAGES = (
     ("too_many", re.compile(r"FATAL:  (sorry, )?too many (clients|connections)|FATAL:  remaining connection slots")),
     ("starting", re.compile(r"FATAL:  the database system is ")),
     ("no_database", re.compile(r'FATAL:  database "[^"]*" (does not exist|is not currently accepting)')),
-    ("password", re.compile(r'FATAL:  (\S+ authentication failed|role "|no pg_hba.conf entry)|no password supplied')),
+    (
+        "password",
+        re.compile(
+            r'FATAL:  (\S+ authentication failed|role "|no pg_hba.conf entry|pg_hba.conf rejects)|no password supplied'
+        ),
+    ),
     ("timeout", re.compile(r"timeout expired|timed out|no time is left")),
     (
         "lost",

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from contextvars import Context, copy_context
+from copy import copy
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any, TextIO
@@ -147,12 +148,13 @@ def _origin(error: BaseException | None) -> tuple[Hashable, ...]:
 
 
 def _without_stack(record: logging.LogRecord) -> logging.LogRecord:
-    """The record with an exception's name and cause in place of the exception: its frames hold much memory."""
+    """A copy with an exception's name and cause in place of the exception: its frames hold much memory."""
+    kept = copy(record)  # other handlers have the same record
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        vars(record).update({"exception": name_of(error)} | database_facts(error))
-        record.exc_info = record.exc_text = None
-    return record
+        vars(kept).update({"exception": name_of(error)} | database_facts(error))
+        kept.exc_info = kept.exc_text = None
+    return kept
 
 
 def name_of(error: BaseException) -> str:

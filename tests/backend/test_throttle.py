@@ -1,52 +1,19 @@
 """Lines that repeat are counted instead of written, and what is written adds up to what happened."""
 
-import io
 import json
 import logging
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from structlog.contextvars import bound_contextvars
 
 from backend.logs import LOGGING, throttle
 from backend.logs.throttle import ThrottledHandler
+from tests.logged import Logged
 
 log = logging.getLogger("katha")
-
-
-class Heard:
-    """What stands on stderr."""
-
-    def __init__(self, handler: ThrottledHandler) -> None:
-        self.handler, self.stream = handler, io.StringIO()
-        handler.forget()
-        self.before = handler.setStream(self.stream)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """The lines so far."""
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
-
-    def counts(self, *fields: str) -> dict[Any, int]:
-        """How many events the lines stand for, by these fields."""
-        found: Counter[Any] = Counter()
-        for line in self.lines():
-            found[tuple(line.get(field) for field in fields)] += line.get("times", 1)
-        return dict(found)
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    """Nothing so far."""
-    handler = next(one for one in logging.getLogger().handlers if isinstance(one, ThrottledHandler))
-    found = Heard(handler)
-    yield found
-    handler.forget()
-    assert found.before is not None
-    handler.setStream(found.before)
 
 
 def busy(viewer: str = "asha", **facts: str) -> None:
@@ -55,47 +22,47 @@ def busy(viewer: str = "asha", **facts: str) -> None:
         log.warning("busy", extra={"code": "BUSY", "cause": "deadlock", **facts})
 
 
-def test_a_line_that_repeats_is_written_twice_for_all(heard: Heard) -> None:
+def test_a_line_that_repeats_is_written_twice_for_all(logged: Logged) -> None:
     """At once, and in the end with how many it stands for: then with what was bound for the last of them."""
     for number in range(60):
         busy(f"viewer-{number}")
-    assert [line["viewer"] for line in heard.lines()] == ["viewer-0"]
-    heard.handler.write_all()
-    assert [(line["viewer"], line.get("times")) for line in heard.lines()] == [("viewer-0", None), ("viewer-59", 59)]
-    heard.handler.write_all()
-    assert heard.counts("event") == {("busy",): 60}
+    assert [line["viewer"] for line in logged.lines()] == ["viewer-0"]
+    logged.handler.write_all()
+    assert [(line["viewer"], line.get("times")) for line in logged.lines()] == [("viewer-0", None), ("viewer-59", 59)]
+    logged.handler.write_all()
+    assert logged.counts("event") == {("busy",): 60}
 
 
-def test_lines_of_another_kind_are_written(heard: Heard) -> None:
+def test_lines_of_another_kind_are_written(logged: Logged) -> None:
     """Another cause, code, mutation or level; a number in the message or another viewer makes none."""
     busy()
     busy(cause="the disk is full")
     busy(code="OUTCOME_UNKNOWN")
     busy(mutation="follow")
     log.error("busy", extra={"code": "BUSY", "cause": "deadlock"})
-    assert len(heard.lines()) == 5
+    assert len(logged.lines()) == 5
     for number in range(3):
         log.warning("attempt %s", number)
-    assert [line["event"] for line in heard.lines()][5:] == ["attempt 0"]
+    assert [line["event"] for line in logged.lines()][5:] == ["attempt 0"]
 
 
-def test_it_is_written_in_time_without_another_event(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_written_in_time_without_another_event(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a thread, which ends when nothing is held back any more."""
     monkeypatch.setattr(throttle, "SECONDS", 0.2)
     monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.02)
     for _ in range(5):
         busy()
-    watching = heard.handler._thread
+    watching = logged.handler._thread
     assert watching is not None
     watching.join(60)
     assert not watching.is_alive()
-    assert heard.counts("event") == {("busy",): 5}
-    assert len(heard.lines()) == 2
+    assert logged.counts("event") == {("busy",): 5}
+    assert len(logged.lines()) == 2
     busy()
-    assert len(heard.lines()) == 3
+    assert len(logged.lines()) == 3
 
 
-def test_each_fault_has_its_stack(heard: Heard) -> None:
+def test_each_fault_has_its_stack(logged: Logged) -> None:
     """Faults differ by where they were raised; of one that repeats the stack is written once."""
     for _ in range(3):
         for divisor in ("0", "zero"):
@@ -103,20 +70,20 @@ def test_each_fault_has_its_stack(heard: Heard) -> None:
                 _ = 1 // int(divisor)
             except (ZeroDivisionError, ValueError) as error:
                 log.error("fault", exc_info=error)
-    heard.handler.write_all()
-    assert heard.counts("exception") == {("builtins.ZeroDivisionError",): 3, ("builtins.ValueError",): 3}
-    assert ["stack" in line for line in heard.lines()] == [True, True, False, False]
+    logged.handler.write_all()
+    assert logged.counts("exception") == {("builtins.ZeroDivisionError",): 3, ("builtins.ValueError",): 3}
+    assert ["stack" in line for line in logged.lines()] == [True, True, False, False]
 
 
-def test_memory_is_bounded_and_nothing_is_lost(heard: Heard) -> None:
+def test_memory_is_bounded_and_nothing_is_lost(logged: Logged) -> None:
     """The kind that began first makes room, and what was held back of it is written."""
     for number in range(throttle.MOST_KINDS + 10):
         for _ in range(2):
             busy(cause=str(number))
-    assert len(heard.handler._repeated) == throttle.MOST_KINDS
-    heard.handler.write_all()
-    assert set(heard.counts("cause").values()) == {2}
-    assert len(heard.counts("cause")) == throttle.MOST_KINDS + 10
+    assert len(logged.handler._repeated) == throttle.MOST_KINDS
+    logged.handler.write_all()
+    assert set(logged.counts("cause").values()) == {2}
+    assert len(logged.counts("cause")) == throttle.MOST_KINDS + 10
 
 
 PROGRAM = """

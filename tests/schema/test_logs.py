@@ -1,11 +1,9 @@
 """What the log says: one line of JSON for each failure, with where and what kind, and never anybody's words."""
 
-import io
 import json
 import logging
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -18,10 +16,10 @@ from backend.engine.errors import Busy
 from backend.jobs.outcomes import JobOutcome, ended
 from backend.jobs.queue import MAX_ATTEMPTS
 from backend.limits.rates import Rate
-from backend.logs.throttle import ThrottledHandler
 from backend.people.models import Account
 from resolvers import people
 from tests.api import PASSWORD, ApiClient
+from tests.logged import Logged
 from tests.races.statements import fault_at
 
 SECRET = "a-secret-that-nobody-logs"
@@ -30,17 +28,9 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    """What has been logged since the test began, as it would stand on stderr."""
-    handler = next(one for one in logging.getLogger().handlers if one.name == "stderr")
-    assert isinstance(handler, ThrottledHandler)
-    stream = io.StringIO()
-    handler.forget()
-    before = handler.setStream(stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    handler.forget()
-    assert before is not None
-    handler.setStream(before)
+def lines(logged: Logged) -> Lines:
+    """What has been logged since the test began."""
+    return logged.lines
 
 
 def send(query: str, token: str | None = None, **headers: str) -> Any:
@@ -268,7 +258,7 @@ def test_what_is_unusual_is_one_line(
     assert SECRET not in json.dumps(line)
 
 
-def test_the_limit_that_stops_somebody_is_a_line(asha: ApiClient, lines: Lines, settings: Any) -> None:
+def test_the_limit_that_stops_somebody_is_a_line(asha: ApiClient, logged: Logged, settings: Any) -> None:
     """Which limit: of sign-ins, in GraphQL and in the admin, and of what a request costs."""
     settings.SIGN_INS = Rate(1, 1000)
     for _ in range(3):
@@ -281,11 +271,7 @@ def test_the_limit_that_stops_somebody_is_a_line(asha: ApiClient, lines: Lines, 
     settings.COST_A_MINUTE = 1
     for _ in range(2):
         send("{ __typename }")
-    handler = next(one for one in logging.getLogger().handlers if isinstance(one, ThrottledHandler))
-    handler.write_all()
-    heard: Counter[Any] = Counter()
-    for line in lines():
-        heard[line["event"], line.get("limit"), line["url"]] += line.get("times", 1)
+    heard = logged.counts("event", "limit", "url")
     assert heard.pop(("rate limited", "cost", "/graphql")) > 0
     assert heard == {
         ("sign-in failed", None, "/graphql"): 1,
@@ -293,7 +279,7 @@ def test_the_limit_that_stops_somebody_is_a_line(asha: ApiClient, lines: Lines, 
         ("sign-in failed", None, "/admin/login/"): 2,
         ("rate limited", "sign_in", "/admin/login/"): 1,
     }
-    assert SECRET not in json.dumps(lines())
+    assert SECRET not in json.dumps(logged.lines())
 
 
 def test_a_job_that_is_refused_has_a_cause_and_no_stack(transactional_db: None, lines: Lines) -> None:
