@@ -171,7 +171,8 @@ class Retry:
 
     kind: RetryKind = strawberry.field(description="What to send.")
     after_ms: int = strawberry.field(
-        description="How many milliseconds to wait first; grows with recent contention on the same thing."
+        description="How many milliseconds to wait first; grows with recent contention on the same thing, and of BUSY with how "
+        "long the database has been away."
     )
 
 

@@ -98,7 +98,8 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 
     def _write(self, held: _Repeated, now: float) -> None:
         """Write the last repetition for all of them. The time until the next one may be written begins anew."""
-        if held.last is not None and held.context is not None:
+        there_still = not self.stream.closed  # the interpreter may be ending
+        if held.last is not None and held.context is not None and there_still:
             if held.times > 1:
                 vars(held.last)["times"] = held.times
             held.context.run(super().emit, held.last)

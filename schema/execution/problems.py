@@ -48,12 +48,12 @@ def busy(text: str, *, lasted: float = 0.0) -> Problem:
     """The problem of an overloaded server; `lasted` is for how many seconds the request has waited for it."""
     after_ms = after_busy_ms(lasted)
     retry = {"kind": "SAME_REQUEST", "afterMs": after_ms}
-    return Problem(503, "BUSY", text, headers=_retry_after(after_ms), extensions={"retry": retry})
+    return Problem(503, "BUSY", text, headers=retry_after(after_ms), extensions={"retry": retry})
 
 
 def too_many(refusal: RateLimited) -> Problem:
     """The problem of a sender who exceeded a rate limit."""
-    headers = _retry_after(refusal.after_ms)
+    headers = retry_after(refusal.after_ms)
     return Problem(429, refusal.code, refusal.message, headers=headers, extensions={"afterMs": refusal.after_ms})
 
 
@@ -64,5 +64,6 @@ def note(problem: Problem, **facts: Any) -> None:
         log.warning("turned away", extra={"code": problem.code, "cause": problem.text, **facts})
 
 
-def _retry_after(after_ms: int) -> dict[str, str]:
+def retry_after(after_ms: int) -> dict[str, str]:
+    """The header that says when to come back, in whole seconds."""
     return {"Retry-After": str(ceil(after_ms / 1000))}

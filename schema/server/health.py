@@ -10,9 +10,13 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from backend.engine.errors import after_busy_ms
+from backend.engine.outage import OUTAGE
+from backend.engine.transactions import refusal_for
 from backend.logs.causes import database_facts
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
+from schema.execution.problems import retry_after
 from schema.server.refusals import not_found, reading, refusal
 
 log = logging.getLogger("katha")
@@ -37,10 +41,17 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     except (DatabaseError, InterfaceError) as error:
         connection.close()
         log.warning("not ready", extra=database_facts(error))
-        return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
+        headers = retry_after(_after_ms(error))
+        return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503, headers=headers)
+    OUTAGE.served()
     if pending:
         return JsonResponse({"status": "unavailable", "database": "ok", "migrations": "pending"}, status=503)
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
+
+
+def _after_ms(error: Exception) -> int:
+    refusal = refusal_for(error)
+    return after_busy_ms() if refusal is None else refusal.after_ms
 
 
 @reading

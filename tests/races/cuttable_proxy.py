@@ -1,4 +1,4 @@
-"""A proxy to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT. Or fall silent."""
+"""A proxy to PostgreSQL that can be cut at the worst moment: right before or right after a COMMIT. Or fall silent, or go away."""
 
 import contextlib
 import select
@@ -26,8 +26,10 @@ class CuttableProxy:
         self._host, self._port = str(parameters.get("host") or "127.0.0.1"), int(parameters.get("port") or PORT)
         self.folder = Path(tempfile.mkdtemp(prefix="proxy"))
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.folder / f".s.PGSQL.{PORT}"))
+        self._path, self._hidden = self.folder / f".s.PGSQL.{PORT}", self.folder / "hidden"
+        self._listener.bind(str(self._path))
         self._listener.listen()
+        self._clients: set[socket.socket] = set()
         self._cut_at: str | None = None
         self._command = COMMIT
         self._speaks = threading.Event()
@@ -55,6 +57,17 @@ class CuttableProxy:
         """Pass on everything, and what has come meanwhile."""
         self._speaks.set()
 
+    def go_away(self) -> None:
+        """End all connections, and take no more: as a PostgreSQL that is stopped."""
+        self._path.rename(self._hidden)
+        for client in list(self._clients):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
+    def come_back(self) -> None:
+        """Take connections again."""
+        self._hidden.rename(self._path)
+
     @property
     def is_whole(self) -> bool:
         """Whether no cut is left to be made."""
@@ -67,6 +80,13 @@ class CuttableProxy:
                 threading.Thread(target=self._carry, args=[client], daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
+        self._clients.add(client)
+        try:
+            self._pass_on(client)
+        finally:
+            self._clients.discard(client)
+
+    def _pass_on(self, client: socket.socket) -> None:
         with client, self._server() as server, contextlib.suppress(OSError):
             while True:
                 readable, _, _ = select.select([client, server], [], [])

@@ -397,12 +397,11 @@ import { readFileSync } from "node:fs";
 const { url, token, query, base, patch } = JSON.parse(readFileSync(0));
 let lost = 1;
 const said = [];
-const ask = async (query, variables) => {
-  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
-  const { data } = await response.json();
+const asked = asker(url, token);
+const ask = async (query, variables, signal) => {
+  const data = await asked(query, variables, signal);
   said.push(data.updateChapter.applied ?? data.updateChapter.retry.kind);
-  if (data.updateChapter.applied && lost-- > 0) throw new TypeError("the reply got lost");
+  if (data.updateChapter.applied && lost-- > 0) throw new Unserved("the reply got lost");
   return data;
 };
 const mine = (conflict) => ({ body: conflict.suggestion.body.map((part) => part.text ?? part.mine).join("") });
