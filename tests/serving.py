@@ -19,13 +19,16 @@ Process = subprocess.Popen[bytes]
 
 
 @contextmanager
-def serving(database: str, *, workers: int = 2, jobs: bool = False) -> Iterator[tuple[str, Process]]:
+def serving(
+    database: str, *, workers: int = 2, jobs: bool = False, stderr: int | None = None
+) -> Iterator[tuple[str, Process]]:
     """A server over this database that is ready: its address and its main process. Ended when the block ends.
 
-    `jobs`: with a worker, as it is for everybody else. Most tests look at rows that no job may add to.
+    `jobs`: with a worker, as it is for everybody else. Most tests look at rows that no job may add to. `stderr`: the
+    descriptor of a file for the log.
     """
     port = free_port()
-    process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers)
+    process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers, stderr=stderr)
     address = f"http://127.0.0.1:{port}"
     try:
         until(lambda: _answers(process, f"{address}/readyz"), "the server is ready")

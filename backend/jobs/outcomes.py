@@ -91,8 +91,10 @@ def _keep(job_id: int, said: str) -> None:
 
     try:
         unit_of_work(work)
-    except (DatabaseError, InterfaceError, Refusal):  # must not replace the job's own error
-        log.warning("the failure of job %s could not be kept", job_id, exc_info=True)
+    except Refusal as refusal:  # must not replace the job's own error
+        log.warning("the failure of job %s could not be kept", job_id, extra=_refused(refusal))
+    except (DatabaseError, InterfaceError) as error:
+        log.error("the failure of job %s could not be kept", job_id, exc_info=error)
 
 
 def _said(error: BaseException) -> str:

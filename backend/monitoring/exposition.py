@@ -1,5 +1,6 @@
 """All metrics in Prometheus's text format, added up over all processes of this server."""
 
+import logging
 from collections.abc import Iterator
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -9,7 +10,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from backend import VERSION
 from backend.engine.metrics import REGISTRY
+from backend.logs.causes import database_facts
 from backend.monitoring import database, folder, process
+
+log = logging.getLogger("katha")
 
 
 def text() -> bytes:
@@ -43,8 +47,9 @@ class _AtScrape:
         yield _gauge("katha_start_time_seconds", "When the server started.", process.started_at())
         try:
             seen = database.read()
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError) as error:
             connection.close()
+            log.warning("metrics of the database are missing", extra=database_facts(error))
             yield _gauge("katha_database_up", "Whether the database answers.", 0)
             return
         yield _gauge("katha_database_up", "Whether the database answers.", 1)

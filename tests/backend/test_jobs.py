@@ -15,10 +15,11 @@ from procrastinate.jobs import Job
 
 from backend import tasks
 from backend.engine.errors import Invalid
+from backend.engine.metrics import REGISTRY
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
 from backend.jobs.models import DeadLetter, Failure
-from backend.jobs.outcomes import ERROR_CHARACTERS
+from backend.jobs.outcomes import ERROR_CHARACTERS, JobOutcome
 from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MAX_ATTEMPTS, Backoff, defer, is_last, pause
 from backend.jobs.removal import DEAD_LETTER_HOURS, KEPT_HOURS, remove_finished
 from backend.notifications import fanout
@@ -144,6 +145,29 @@ def test_a_job_that_fails_is_tried_later(
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ValueError)
     assert (record.levelname, record.__dict__["task"]) == ("WARNING", "announce")
+
+
+def test_an_attempt_is_timed_however_it_ends(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many durations as attempts, by task; and its transactions count for it."""
+    labels = {"task": "announce"}
+    before = timed(**labels), ended(**labels)
+    asha.published_story()
+    work_off()
+    asha.published_story("1")
+    break_announce(monkeypatch)
+    work_off()
+    assert (timed(**labels) - before[0], ended(**labels) - before[1]) == (2, 2)
+    assert (REGISTRY.get_sample_value("katha_transaction_seconds_count", {"operation": "announce"}) or 0) > 0
+
+
+def timed(**labels: str) -> float:
+    return REGISTRY.get_sample_value("katha_job_seconds_count", labels) or 0
+
+
+def ended(**labels: str) -> float:
+    return sum(
+        REGISTRY.get_sample_value("katha_jobs_total", {**labels, "outcome": one.value}) or 0 for one in JobOutcome
+    )
 
 
 def test_an_error_is_kept_in_so_many_characters(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:

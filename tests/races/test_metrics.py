@@ -198,7 +198,7 @@ def test_metrics_are_what_clients_counted(own_server: tuple[str, Process], perso
     assert {key[2] for key in heard if key[0] == "katha_conflicts_total"} >= {"Relationship", "Person"}
     assert {name for name, *_ in heard} == set(COUNTED)
     assert counted(address) == heard
-    seconds = sum(sample.value for sample in samples(address) if sample.name == "katha_transaction_seconds_count")
+    seconds = sum(sample.value for sample in samples(address) if sample.name == "katha_mutation_seconds_count")
     assert seconds == MUTATIONS
 
     requests = one(address, "katha_http_requests_total", status="2xx")

@@ -1,11 +1,13 @@
 """A database that takes everything and says nothing any more, as one that is stopped: nobody waits for it for ever."""
 
 import json
+import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlparse
 
@@ -93,15 +95,19 @@ def test_a_refusal_that_cannot_be_rolled_back_is_busy(asha: ApiClient, bilal: Ap
 
 
 def test_a_server_over_it_is_alive_and_tells_all_to_come_back(
-    served_database: str, monkeypatch: pytest.MonkeyPatch, asha: ApiClient
+    served_database: str, monkeypatch: pytest.MonkeyPatch, asha: ApiClient, tmp_path: Path
 ) -> None:
-    """Those it has begun with, and those for whom it never had a place."""
+    """Those it has begun with, and those for whom it never had a place; its log and its metrics tell of each."""
     monkeypatch.setenv("REQUEST_SECONDS", "1")
     proxy = CuttableProxy()
     place = urlparse(served_database)
     through = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@{quote(str(proxy.folder), safe='')}:5432")
 
-    with serving(through.geturl(), workers=1) as (address, _process):
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as written,
+        serving(through.geturl(), workers=1, stderr=written.fileno()) as (address, _process),
+    ):
         asked = caller(address, asha.token)
         assert asked()[0] == 200
         proxy.fall_silent()
@@ -114,7 +120,21 @@ def test_a_server_over_it_is_alive_and_tells_all_to_come_back(
         assert get(address, "/readyz")[0] == 503
         proxy.speak()
         assert asked() == (200, {"data": {"viewer": {"handle": "asha"}}})
+        with urllib.request.urlopen(f"{address}/metrics") as response:
+            metrics = response.read().decode()
+        assert f'katha_queries_total{{code="BUSY"}} {settings.THREADS}.0\n' in metrics
+        assert f'katha_rejected_requests_total{{code="BUSY"}} {2 * settings.THREADS}.0\n' in metrics
+        assert f'katha_http_requests_total{{status="5xx"}} {2 * settings.THREADS + 1}.0\n' in metrics
     proxy.close()
+    events: Counter[tuple[str, str, str]] = Counter()
+    for line in map(json.loads, log.read_text().splitlines()):
+        if "request_id" in line:  # all but what the watcher says, which cancels in vain
+            events[line["event"], line["method"], line["url"]] += line.get("times", 1)
+    assert events == {
+        ("busy", "POST", "/graphql"): settings.THREADS,
+        ("turned away", "POST", "/graphql"): 2 * settings.THREADS,
+        ("not ready", "GET", "/readyz"): 1,
+    }
 
 
 def caller(address: str, token: str | None) -> Callable[[], tuple[int, Any]]:
