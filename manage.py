@@ -8,10 +8,13 @@ from contextlib import nullcontext
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
-from backend.embedded import EmbeddedError, running
+from backend.embedded import EmbeddedError, kept_running, running
+from backend.management.database import unusable
 from backend.monitoring.folder import open_folder
 
 WITHOUT_DATABASE = {"help", "version", "export_schema", "collectstatic", "conflicts", "test"}
+STAY = {"serve", "worker"}
+"""Commands that run until they are told to stop: the embedded PostgreSQL is kept running under them."""
 
 
 def main(arguments: list[str]) -> None:
@@ -22,11 +25,17 @@ def main(arguments: list[str]) -> None:
     if command == "serve" and not asks_for_help:
         open_folder(settings.DATA)  # before anything imports prometheus_client
     needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE and not asks_for_help
+    use = kept_running if command in STAY else running
     try:
-        with running(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
+        with use(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
             execute_from_command_line(arguments)
     except EmbeddedError as error:
         sys.exit(f"Katha: {error}")
+    except Exception as error:
+        reason = unusable(error)
+        if reason is None:
+            raise
+        sys.exit(f"Katha: {reason}")
 
 
 def _report(line: str) -> None:

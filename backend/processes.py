@@ -1,12 +1,21 @@
-"""Helpers for commands that start processes: their arguments, and ending a child with its parent."""
+"""Helpers for commands that start processes: their arguments, forks that must wait, and ending a child with its parent."""
 
 import ctypes
+import os
 import signal
 import sys
+import threading
 from argparse import ArgumentTypeError
 
 PR_SET_PDEATHSIG = 1
 MAX_PROCESSES = 256
+
+NO_FORKS = threading.Lock()
+"""Held while a thread starts a process, or has open what a forked child must not keep. Popen waits until all copies of a pipe are
+closed: a server process that was forked meanwhile would keep one, and nothing would ever be started again. So a fork waits for
+the few milliseconds that a start takes.
+"""
+os.register_at_fork(before=NO_FORKS.acquire, after_in_parent=NO_FORKS.release, after_in_child=NO_FORKS.release)
 
 
 def die_with_parent() -> None:

@@ -18,9 +18,13 @@ releases a lock whenever its holder ends, even by `kill -9`:
 
 The kernel sends `postgres` a signal when its supervisor dies, so it never outlives it. The supervisor has a
 session of its own: Ctrl-C reaches only the user, which can still use the database while it shuts down.
+
+A user that stays (`kept_running`) looks at the server's lock: when that is free, no process of the server is alive, whatever
+ended it, and the user starts the next one.
 """
 
 from backend.embedded.data_folder import DATABASE, ROLE, EmbeddedError, socket_folder
+from backend.embedded.keeper import kept_running
 from backend.embedded.users import running
 
-__all__ = ["DATABASE", "ROLE", "EmbeddedError", "running", "socket_folder"]
+__all__ = ["DATABASE", "ROLE", "EmbeddedError", "kept_running", "running", "socket_folder"]

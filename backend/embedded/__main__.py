@@ -15,17 +15,30 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend.embedded.cluster import Cluster, Process
-from backend.embedded.data_folder import DataFolder, EmbeddedError, alone, open_lock
+from backend.embedded.data_folder import SOCKET, DataFolder, EmbeddedError, alone, open_lock
+from backend.embedded.last_words import SUPERVISOR, how_it_ended
 
 LINGER = 1.0  # seconds that an unused server stays up, so that the next command need not start it again
 TICK = 0.2
 LOG_LIMIT = 10_000_000  # bytes
+STOPPING = 2.0  # seconds that PostgreSQL may take to end after it has removed its socket
 
 
-def wait_until_unused(postgres: Process, users: int) -> None:
-    """Return when there has been no user for a while, holding their lock, or when PostgreSQL has ended."""
+def wait_until_unused(postgres: Process, users: int, socket: Path) -> None:
+    """Return when there has been no user for a while, holding their lock.
+
+    Raises `EmbeddedError` when PostgreSQL has ended by itself, or can no longer be reached because its socket has gone.
+    """
     last_used = time.monotonic()
+    reachable = False
     while postgres.poll() is None:
+        if socket.exists():
+            reachable = True
+        elif reachable:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                postgres.wait(STOPPING)
+                break
+            raise EmbeddedError(f"its socket {socket} has gone, so nobody can reach PostgreSQL")
         if not alone(users):
             last_used = time.monotonic()
         elif time.monotonic() - last_used > LINGER:
@@ -35,6 +48,7 @@ def wait_until_unused(postgres: Process, users: int) -> None:
         shorten_log()
         with contextlib.suppress(subprocess.TimeoutExpired):
             postgres.wait(TICK)
+    raise EmbeddedError(f"PostgreSQL has ended by itself: {how_it_ended(postgres.returncode)}")
 
 
 def shorten_log() -> None:
@@ -56,7 +70,7 @@ def stop(postgres: Process) -> None:
 
 def leave(_signal: int, _frame: object) -> NoReturn:
     """Signal handler: exit in a way that runs the clean-up."""
-    sys.exit(0)
+    sys.exit(f"{SUPERVISOR}it was told to stop")
 
 
 def supervise(place: DataFolder, server_lock: int, *, durable: bool) -> None:
@@ -66,7 +80,7 @@ def supervise(place: DataFolder, server_lock: int, *, durable: bool) -> None:
     try:
         postgres = cluster.serve()
         try:
-            wait_until_unused(postgres, users)
+            wait_until_unused(postgres, users, cluster.sockets / SOCKET)
         finally:
             stop(postgres)
     finally:
@@ -85,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         supervise(DataFolder(Path(data)), int(server_lock), durable=bool(durable))
     except (EmbeddedError, OSError, subprocess.SubprocessError) as error:
-        sys.exit(str(error))
+        sys.exit(f"{SUPERVISOR}{error}")
 
 
 if __name__ == "__main__":

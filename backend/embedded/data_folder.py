@@ -19,6 +19,10 @@ class EmbeddedError(RuntimeError):
     """The embedded PostgreSQL cannot be used; the message says why and what to do."""
 
 
+class DidNotStart(EmbeddedError):
+    """It was started and has not come to answer; its log says why."""
+
+
 @dataclass(frozen=True)
 class DataFolder:
     """The paths that belong to one data folder."""
@@ -41,6 +45,11 @@ class DataFolder:
         return self._beside(".log")
 
     @property
+    def last_log(self) -> Path:
+        """The log of the server before this one, which shows how that ended."""
+        return self._beside(".log.1")
+
+    @property
     def unfinished(self) -> Path:
         """The data folder while it is created; renamed when it is complete."""
         return self._beside(".unfinished")
@@ -52,6 +61,10 @@ class DataFolder:
 
     def _beside(self, ending: str) -> Path:
         return self.data.with_name(self.data.name + ending)
+
+
+SOCKET = ".s.PGSQL.5432"
+"""The name of the server's socket in its folder."""
 
 
 def socket_folder(data: Path) -> Path:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 
 import psycopg
 
@@ -17,6 +18,7 @@ from backend.embedded.data_folder import (
     ROLE,
     WAY_OUT,
     DataFolder,
+    DidNotStart,
     EmbeddedError,
     alone,
     binaries,
@@ -24,6 +26,7 @@ from backend.embedded.data_folder import (
     open_lock,
     socket_folder,
 )
+from backend.processes import NO_FORKS
 
 START_TIMEOUT_SECONDS = 120.0  # seconds; a start takes about one, but crash recovery can take long
 PAUSE = 0.05
@@ -51,13 +54,15 @@ def running(data: Path, *, durable: bool, report: Callable[[str], None] | None =
     folder = socket_folder(place.data)
     with _as_user(place):
         try:
-            _join(place, folder, durable=durable, report=report or _silent)
+            join_server(place, folder, durable=durable, report=report or silent, over=Event())
+        except DidNotStart as error:
+            raise EmbeddedError(f"{error} {_end_of_log(place)}") from error
         except OSError as error:
             raise EmbeddedError(f"PostgreSQL cannot run in {place.data}: {error}. {WAY_OUT}") from error
         yield folder
 
 
-def _silent(_: str) -> None:
+def silent(_: str) -> None:
     """Report nothing."""
 
 
@@ -66,36 +71,61 @@ def _as_user(place: DataFolder) -> Iterator[None]:
     """Hold the users' lock. Waits while a supervisor stops the previous server."""
     try:
         place.data.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = open_lock(place.users_lock)
+        descriptor = _opened(place.users_lock)
     except OSError as error:
         raise EmbeddedError(f"PostgreSQL's folder cannot be used: {error}. {WAY_OUT}") from error
-    _held.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
+        _close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """A lock that a child forked at any moment closes."""
+    with NO_FORKS:
+        descriptor = open_lock(path)
+        _held.add(descriptor)
+    return descriptor
+
+
+def _close(descriptor: int) -> None:
+    with NO_FORKS:
         if descriptor in _held:  # in a forked child it is closed already
             _held.remove(descriptor)
             os.close(descriptor)
 
 
-def _join(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[str], None]) -> None:
-    """Wait until the server answers; start it if no process has."""
+@contextmanager
+def _server_lock(place: DataFolder) -> Iterator[int]:
+    descriptor = _opened(place.server_lock)
+    try:
+        yield descriptor
+    finally:
+        _close(descriptor)
+
+
+def lives(place: DataFolder) -> bool:
+    """Whether any process of the server lives, be it that it starts or stops."""
+    with _server_lock(place) as descriptor:
+        return not alone(descriptor)
+
+
+def join_server(place: DataFolder, folder: Path, *, durable: bool, report: Callable[[str], None], over: Event) -> None:
+    """Wait until the server answers, or until `over`; start it if no process has. Raises `DidNotStart`."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     started = False
     while (version := _version(place, folder, durable=durable)) is None:
-        descriptor = open_lock(place.server_lock)
-        try:
+        with _server_lock(place) as descriptor:
             if alone(descriptor):
                 if started:
-                    raise EmbeddedError(f"PostgreSQL did not start. {_end_of_log(place)}")
+                    raise DidNotStart("PostgreSQL did not start.")
                 _start(place, descriptor, durable=durable, report=report)
                 started = True
-        finally:
-            os.close(descriptor)
         if time.monotonic() > deadline:
-            raise EmbeddedError(f"PostgreSQL does not answer on {folder}. {_end_of_log(place)}")
-        time.sleep(PAUSE)
+            raise DidNotStart(f"PostgreSQL does not answer on {folder}.")
+        if over.wait(PAUSE):
+            return
     report(f"PostgreSQL {version} is ready" if started else f"PostgreSQL {version} is running already")
 
 
@@ -119,9 +149,10 @@ def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callabl
     if not place.exists:
         report(f"Preparing a new PostgreSQL {MAJOR} in {place.data}")
     command = [sys.executable, "-m", "backend.embedded", str(place.data), str(descriptor)]
-    with os.fdopen(os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-        log.truncate(0)
-        done = subprocess.run(
+    with suppress(FileNotFoundError):
+        place.log.replace(place.last_log)
+    with os.fdopen(os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log, NO_FORKS:
+        starter = subprocess.Popen(
             command + ["durable"] * durable,
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
@@ -129,10 +160,9 @@ def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callabl
             stderr=log,
             pass_fds=[descriptor],
             start_new_session=True,
-            check=False,
         )
-    if done.returncode:
-        raise EmbeddedError(f"PostgreSQL's supervisor did not start. {_end_of_log(place)}")
+    if starter.wait():
+        raise DidNotStart("PostgreSQL's supervisor did not start.")
 
 
 def _end_of_log(place: DataFolder) -> str:

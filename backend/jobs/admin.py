@@ -6,12 +6,11 @@ Other jobs are on procrastinate's own admin pages.
 from django.contrib import admin, messages
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
-from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
 
 from backend.admin import ReadOnly
 from backend.jobs.models import DeadLetter, Failure
+from backend.jobs.queue import run_again
 
 
 @admin.register(DeadLetter)
@@ -46,9 +45,5 @@ class DeadLetterAdmin(ReadOnly):
         """Retry each once; a job that fails again is a dead letter again."""
         again = 0
         for letter in letters:
-            try:
-                app.job_manager.retry_job_by_id(letter.pk, timezone.now())
-                again += 1
-            except ConnectorException:  # another moderator has just retried or removed it
-                continue
+            again += run_again(letter.pk, letter.attempts, Status.FAILED)  # unless another moderator was faster
         self.message_user(request, f"{again} will be run again.", messages.SUCCESS)

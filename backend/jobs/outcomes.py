@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from procrastinate.job_context import JobContext
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 
 from backend import logs
@@ -18,7 +18,7 @@ from backend.engine.metrics import JOB_SECONDS, job_ended, operation
 from backend.engine.notices import why
 from backend.engine.transactions import drop_broken_connection, unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
-from backend.jobs.queue import is_last
+from backend.jobs.queue import give_up, is_last, run_again
 
 log = logging.getLogger("katha.jobs")
 
@@ -82,6 +82,27 @@ def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | 
 def _refused(error: BaseException | None) -> dict[str, str]:
     """Of a refusal the code and the cause: it is no fault, so nobody needs its stack."""
     return {"code": error.code, **why(error)} if isinstance(error, Refusal) else {}
+
+
+def give_back(job: Job) -> bool:
+    """Requeue a job whose worker has died, unless it has used up its attempts: it may be what kills the workers.
+
+    False if it is no longer at this attempt: another worker has given it back, or it has ended after all.
+    """
+    if job.id is None:
+        return False
+    pk, attempts, outcome = job.id, job.attempts, after_failure(job)
+    if outcome is JobOutcome.FAILED:
+        given = unit_of_work(lambda: give_up(pk, attempts))
+    else:
+        given = unit_of_work(lambda: run_again(pk, attempts, Status.DOING))
+    if given:
+        ended(job, outcome, 0.0, WorkerLost())
+    return given
+
+
+class WorkerLost(Exception):
+    """The worker of the job has died, or its heartbeat has stopped."""
 
 
 def _keep(job_id: int, said: str) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
@@ -61,3 +61,27 @@ def pause(attempts: int) -> float:
     """Seconds to wait after so many attempts: exponential, half of it fixed and half random."""
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempts)
     return random.uniform(longest / 2, longest)
+
+
+# The row is locked and looked at again once it is free: of several who give the same attempt back, one finds it.
+AT_THIS_ATTEMPT = (
+    "FROM (SELECT id FROM procrastinate_jobs WHERE id = %s AND attempts = %s AND status = %s FOR UPDATE) AS job"
+)
+RUN_AGAIN = f"SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) {AT_THIS_ATTEMPT}"
+GIVE_UP = f"SELECT procrastinate_finish_job_v1(id, 'failed', false) {AT_THIS_ATTEMPT}"
+
+
+def run_again(job: int, attempts: int, status: Status) -> bool:
+    """Let the job be fetched again at once; its attempt counts. False if it is no longer at this attempt and status."""
+    return _is_changed(RUN_AGAIN, job, attempts, status)
+
+
+def give_up(job: int, attempts: int) -> bool:
+    """Make a job that is being done a dead letter. False if it is no longer at this attempt."""
+    return _is_changed(GIVE_UP, job, attempts, Status.DOING)
+
+
+def _is_changed(statement: str, job: int, attempts: int, status: Status) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [job, attempts, status.value])
+        return bool(cursor.rowcount)

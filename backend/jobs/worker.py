@@ -1,4 +1,4 @@
-"""The worker: runs jobs until it is told to stop, and reconnects when the database fails.
+"""The worker: runs jobs until it is told to stop, and waits for the database when that is away, however long.
 
 It may be killed at any point. Other workers then see that its heartbeat has stopped, and run its jobs again.
 """
@@ -10,17 +10,24 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
-from django.utils import timezone
+import psycopg
+from django.db import DatabaseError, InterfaceError
 from procrastinate.contrib.django import app, connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
-from backend.jobs.outcomes import ATTEMPTS_ENDED, JobOutcome, after_failure, ended, watched
+from backend.engine.errors import Refusal
+from backend.engine.outages import why
+from backend.jobs.outcomes import ATTEMPTS_ENDED, give_back, watched
 
 log = logging.getLogger("katha.jobs")
+
+ResultT = TypeVar("ResultT")
 
 POLL_SECONDS = 5.0
 """New jobs are announced by NOTIFY. Polling finds retries, and all jobs if a connection pooler drops NOTIFY."""
@@ -34,6 +41,8 @@ STOP_TIMEOUT_SECONDS = 5.0
 """How long running jobs may take after a stop signal. An interrupted job is run again."""
 CONNECTIONS = 4
 """Connections for the queue; each job uses its own thread's connection."""
+ANSWER_SECONDS = 10.0
+"""How long the database may take to answer whether it can be used."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """The wait between attempts to reconnect."""
 
@@ -50,18 +59,72 @@ def work(concurrency: int) -> None:
 async def _work(concurrency: int) -> None:
     stop = _stop_event()
     pause = FIRST_PAUSE_SECONDS
-    while not stop.is_set():
-        began = time.monotonic()
+    lost = False
+    while await _reached(stop, lost=lost):
+        began, lost = time.monotonic(), True
         try:
-            async with app.open_async():
-                await _until_stopped(stop, concurrency)
-        except ConnectorException as error:
-            log.warning("the worker has lost the database, and tries again: %s", type(error.__cause__).__name__)
+            await app.open_async()
+            await _until_stopped(stop, concurrency)
+        except (ConnectorException, psycopg.Error):  # why is found out next, by another connection
+            pass
+        finally:
+            await app.close_async()
         if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
             pause = FIRST_PAUSE_SECONDS  # the connection had worked
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), random.uniform(pause / 2, pause))
+        await _unless(stop, asyncio.sleep(random.uniform(pause / 2, pause)))
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+
+
+async def _reached(stop: asyncio.Event, *, lost: bool) -> bool:
+    """Wait until the database can be used; False if the worker is told to stop.
+
+    However long that takes, it says once that the database is away and once that it is back; of connections that are `lost`
+    while the database is there it says so too.
+    """
+    pause, away = FIRST_PAUSE_SECONDS, False
+    while not stop.is_set():
+        error = await _unless(stop, _attempt())
+        if stop.is_set():
+            break
+        if error is None:
+            if away:
+                log.warning("the database is back, and the worker goes on")
+            elif lost:
+                log.warning("the worker has lost its connections, and connects again")
+            return True
+        if not away:
+            log.error(
+                "the worker waits for the database: %s", why(error) or "its queue cannot be read; is it migrated?"
+            )
+        away = True
+        await _unless(stop, asyncio.sleep(random.uniform(pause / 2, pause)))
+        pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+    return False
+
+
+async def _attempt() -> psycopg.Error | None:
+    """Why the queue cannot be used, or None."""
+    try:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            await psycopg.AsyncConnection.connect(**connector_params()) as connection,
+        ):
+            await connection.execute("SELECT FROM procrastinate_jobs LIMIT 0")
+    except psycopg.Error as error:
+        return error
+    except TimeoutError:
+        return psycopg.OperationalError("it does not answer")
+    return None
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, ResultT]) -> ResultT | None:
+    """What the work returns; None if the worker is told to stop first."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for one in (doing, stopping):
+        one.cancel()
+    await asyncio.gather(doing, stopping, return_exceptions=True)
+    return None if doing.cancelled() else doing.result()
 
 
 def _stop_event() -> asyncio.Event:
@@ -112,10 +175,8 @@ async def _give_back_stalled() -> None:
     while True:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
         for job in [*stalled, *await unrecorded()]:
-            with suppress(
-                ConnectorException
-            ):  # another worker was faster, or the database is unreachable, which the main loop handles
-                await _give_back(job)
+            with suppress(DatabaseError, InterfaceError, Refusal):  # it is still stalled when the database is back
+                await asyncio.to_thread(give_back, job)
         await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
 
 
@@ -132,17 +193,3 @@ async def unrecorded() -> list[Job]:
     for job in over:
         ATTEMPTS_ENDED.pop(job, None)
     return [job for job in doing if job.id is not None and over.get(job.id) == job.attempts]
-
-
-async def _give_back(job: Job) -> None:
-    """Requeue the job, unless it has used up its attempts: it may be what kills the workers."""
-    outcome = after_failure(job)
-    if outcome is JobOutcome.FAILED:
-        await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
-    else:
-        await app.job_manager.retry_job(job, retry_at=timezone.now())
-    await asyncio.to_thread(ended, job, outcome, 0.0, WorkerLost())
-
-
-class WorkerLost(Exception):
-    """The worker of the job has died, or its heartbeat has stopped."""

@@ -9,18 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.processes import NO_FORKS
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """The wait before a restart; it doubles as long as no worker lives longer than the longest pause."""
 GLANCE_SECONDS = 0.2
 STOP_TIMEOUT_SECONDS = 8.0
 """How long the worker may take to stop; it interrupts its own jobs earlier."""
 BASE = Path(__file__).resolve().parents[2]
-
-STARTING = threading.Lock()
-"""Held while a worker is started. Popen waits until all copies of a pipe are closed: a server process that was forked meanwhile
-would keep one, and no worker would ever be started again.
-"""
-os.register_at_fork(before=STARTING.acquire, after_in_parent=STARTING.release, after_in_child=STARTING.release)
 
 
 @contextmanager
@@ -59,7 +55,7 @@ def _start() -> "subprocess.Popen[bytes]":
     Not by manage.py, because the server keeps the embedded PostgreSQL running already.
     """
     command = [sys.executable, "-m", "django", "worker", "--parent", str(os.getpid())]
-    with STARTING:
+    with NO_FORKS:
         return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)
 
 

@@ -81,9 +81,13 @@ class _Discreet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass a record on, with exceptions among its arguments replaced by their types, and causes if they are known.
 
-        Drops procrastinate's own messages about jobs, which contain job arguments; `backend.jobs` logs jobs instead. Drops
-        Django's about a response of status 500 or more without an exception: the view that made it has said why.
+        Drops procrastinate's own messages about jobs, which contain job arguments, and about a database that is away;
+        `backend.jobs` logs both instead, and an outage once. Drops Django's about a response of status 500 or more without
+        an exception: the view that made it has said why.
         """
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name.startswith("procrastinate") and type(error).__name__ == "ConnectorException":
+            return False
         if record.name == "django.request" and not record.exc_info:
             return False
         if isinstance(record.args, tuple):
@@ -129,6 +133,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "katha": {"level": "INFO"},
+        "psycopg.pool": {"level": "ERROR"},  # the worker says what it warns of: that connections are lost
         # Refused requests are not logged; internal errors are logged where they are masked.
         "django.request": {"level": "ERROR"},
         "django.security.csrf": {"level": "ERROR"},  # it would quote headers

@@ -1,10 +1,14 @@
 """The worker: it stops when it is told to, outlives the loss of its connections, and stands beside the server."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +20,7 @@ from backend.jobs import worker, worker_process
 from backend.jobs.queue import MAX_ATTEMPTS
 from tests.races.rows import crowd, query, scalar
 from tests.serving import PATIENCE_SECONDS, serving, until
-from tests.working import all_done, jobs, make_followers, publish, told, working
+from tests.working import all_done, jobs, make_followers, publish, start_worker, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +73,65 @@ def test_it_outlives_its_connections(served_database: str) -> None:
             until(all_done, "the jobs are done")
         assert process.poll() is None
     assert list(told().values()) == [3] * 6
+
+
+WAITS, BACK = "the worker waits for the database", "the database is back"
+
+
+@contextmanager
+def away() -> Iterator[None]:
+    """Nobody but this connection gets to the database, and whoever was there is thrown out."""
+    allow(False)
+    try:
+        execute(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
+        yield
+    finally:
+        allow(True)
+
+
+def allow(connections: bool) -> None:
+    """Whether the tests' database lets anybody in. It is told from another database, as PostgreSQL demands."""
+    name = connection.settings_dict["NAME"]
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {connections}')
+
+
+def test_it_waits_for_a_database_that_is_away(served_database: str, tmp_path: Path) -> None:
+    """From the start, and in the middle: it says so once each time, says once that it is back, and goes on with the jobs."""
+    author, *followers = crowd(4)
+    make_followers(author, followers)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        with away():
+            process = start_worker(served_database, stderr=output)
+            until(lambda: WAITS in log.read_text(), "it says that it waits")
+            publish(author, 1)
+        try:
+            until(all_done, "what waited is done")
+            with away():
+                until(lambda: log.read_text().count(WAITS) == 2, "it says again that it waits")
+                publish(author, 1)
+            until(all_done, "what came meanwhile is done")
+            assert process.poll() is None
+        finally:
+            process.kill()
+            process.wait(PATIENCE_SECONDS)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    about = [line["event"] for line in lines if line["event"].startswith((BACK, "the worker"))]
+    assert [event[: len(BACK)] for event in about] == [WAITS[: len(BACK)], BACK] * 2, about
+    assert not [line for line in lines if line["logger"].startswith(("procrastinate", "psycopg"))]
+    assert "is not currently accepting connections" in about[0]
+    assert list(told().values()) == [3, 3]
+
+
+def test_it_stops_while_it_waits(served_database: str) -> None:
+    """At once, as it does at any other time."""
+    with away():
+        process = start_worker(served_database, stderr=subprocess.PIPE)
+        assert process.stderr
+        assert WAITS in process.stderr.readline().decode()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(("attempts", "becomes"), [(0, "succeeded"), (MAX_ATTEMPTS - 1, "failed")])

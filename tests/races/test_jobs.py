@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import close_old_connections, connection
+from procrastinate.jobs import Job, Status
 
 from backend.engine.errors import Busy
 from backend.engine.transactions import unit_of_work
+from backend.jobs.outcomes import give_back
+from backend.jobs.queue import MAX_ATTEMPTS, run_again
 from backend.moderation import rescreening
 from backend.moderation.digest import tell_moderators
 from backend.moderation.models import Report
@@ -72,6 +75,52 @@ def broken_off_everywhere(job: Callable[[], Any], fault: Callable[[], None]) -> 
         if len(statements) < number:
             return number - 1
     raise AssertionError("unreachable: the loop ends by returning")
+
+
+# --- Jobs of the dead -------------------------------------------------------------------------------------------
+
+
+def job_of_the_dead(attempts: int) -> Job:
+    """A job whose worker is gone, as a worker that looks for such jobs sees it."""
+    publish(crowd(1, f"author{attempts}")[0], 1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', attempts = %s", [attempts])
+        cursor.execute("SELECT id FROM procrastinate_jobs")
+        (pk,) = cursor.fetchone()
+    return Job(id=pk, queue="default", lock=None, queueing_lock=None, task_name="announce", attempts=attempts)
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(0, "todo"), (MAX_ATTEMPTS - 1, "failed")])
+def test_of_all_who_give_a_job_back_one_does(attempts: int, status: str) -> None:
+    """Its attempt counts once, and so does its end in the metrics."""
+    job = job_of_the_dead(attempts)
+    assert sorted(race([lambda: give_back(job)] * 8)) == [False] * 7 + [True]
+    assert query("SELECT status::text, attempts FROM procrastinate_jobs") == [(status, attempts + 1)]
+    assert query("SELECT error FROM jobs_failure") == [("WorkerLost",)]
+
+
+def test_who_is_late_does_not_take_a_job_from_the_worker_that_does_it_now() -> None:
+    """It was given back and is being done again: to the one who saw it before, that looks like the same dead worker's job."""
+    job = job_of_the_dead(0)
+    assert give_back(job)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (procrastinate_fetch_job_v2(NULL, NULL)).attempts")
+        assert cursor.fetchone() == (1,)
+    assert not give_back(job)
+    assert query("SELECT status::text, attempts FROM procrastinate_jobs") == [("doing", 1)]
+
+
+def test_of_two_moderators_who_run_a_dead_letter_again_one_does() -> None:
+    """Also when it is being done again before the second one has clicked."""
+    job = job_of_the_dead(MAX_ATTEMPTS - 1)
+    assert give_back(job)
+    assert job.id is not None
+    letter = (job.id, MAX_ATTEMPTS, Status.FAILED)
+    assert sorted(race([lambda: run_again(*letter)] * 4)) == [False] * 3 + [True]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT procrastinate_fetch_job_v2(NULL, NULL)")
+    assert not run_again(*letter)
+    assert query("SELECT status::text, attempts FROM procrastinate_jobs") == [("doing", MAX_ATTEMPTS + 1)]
 
 
 # --- Telling followers ------------------------------------------------------------------------------------------

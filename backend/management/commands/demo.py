@@ -7,13 +7,14 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backend.demo.load import NotEmpty, Watch, is_empty, load
 from backend.demo.sizes import Sizes
 from backend.demo.tables import world
+from backend.management.database import DatabaseCommand
 from backend.nouns import Rows
 
 SIZES = {
@@ -30,7 +31,7 @@ STEP = 500
 """Rows between two updates of the progress bar."""
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py demo [--people N] [--stories N] … [--seed S] [--if-empty]."""
 
     help = "Fill an empty database with demo data: the same for the same seed and sizes, all of it or nothing."

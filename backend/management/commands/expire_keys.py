@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand
 from django.utils import timezone
 
 from backend.engine.idempotency import forget_keys
+from backend.management.database import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py expire_keys."""
 
     help = "Forget idempotency keys older than IDEMPOTENCY_KEY_DAYS."

@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
+from backend.management.database import DatabaseCommand
 from backend.people.models import Account
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py moderator HANDLE [--revoke]."""
 
     help = "Make the person with this handle a moderator, who may look at everything in the admin."

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand
 
+from backend.management.database import DatabaseCommand
 from backend.stories.revisions import prune
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py prune_revisions."""
 
     help = "Forget the oldest revisions of each story and chapter, beyond REVISIONS_KEPT or REVISION_CHARACTERS."

@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from backend.engine.transactions import unit_of_work
+from backend.management.database import DatabaseCommand
 from backend.people.actions import new_token
 from backend.people.models import Account
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py token HANDLE."""
 
     help = "Print a new bearer token for the person with this handle."

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from backend.engine.checks import Result
+from backend.management.database import DatabaseCommand
 from backend.monitoring.verify import results
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """manage.py verify."""
 
     help = "Check every invariant in one snapshot of the live data; exit with 1 if any is broken."

@@ -17,6 +17,7 @@ from granian.http import HTTP1Settings
 
 from backend.engine.transactions import unit_of_work
 from backend.jobs.worker_process import worker_process
+from backend.management.database import require_answer, require_migrated
 from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
@@ -58,9 +59,11 @@ class Command(BaseCommand):
         if options["demo"] and settings.PRODUCTION:
             raise CommandError("Demo data are not for production, because everybody can play the people in them.")
         require_free_port(options["host"], options["port"])
+        require_answer()
         if options["migrate"]:
             self._say("Bringing the database up to date")
             call_command("migrate", verbosity=0)
+        require_migrated()
         if options["demo"]:
             call_command("demo", if_empty=True)
             unit_of_work(demo.renew_tokens)
