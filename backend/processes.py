@@ -13,7 +13,7 @@ MAX_PROCESSES = 256
 NO_FORKS = threading.Lock()
 """Held while a thread starts a process, or has open what a forked child must not keep. Popen waits until all copies of a pipe are
 closed: a server process that was forked meanwhile would keep one, and nothing would ever be started again. So a fork waits for
-the few milliseconds that a start takes.
+the few milliseconds that a start takes, although that is I/O.
 """
 os.register_at_fork(before=NO_FORKS.acquire, after_in_parent=NO_FORKS.release, after_in_child=NO_FORKS.release)
 

@@ -1,10 +1,9 @@
 """The GraphQL context of a request: the viewer."""
 
-from functools import cached_property
-
 import strawberry
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
 from backend import logs
 from backend.limits import spending

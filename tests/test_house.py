@@ -32,6 +32,38 @@ WRITES_OF_UNVERSIONED = {
 }
 # These are words of dictionaries and hashes as well, so they are looked at only behind a model's manager.
 WRITES_BEHIND_A_MANAGER = {"update", "aupdate"}
+LOCKS = {"NO_FORKS"}
+"""Locks that other modules import; those of a module itself are seen where they are made."""
+WAITS = {
+    *(
+        "open",
+        "fdopen",
+        "read",
+        "read_text",
+        "read_bytes",
+        "write",
+        "write_text",
+        "write_bytes",
+        "unlink",
+        "rename",
+        "mkdir",
+    ),
+    *("connect", "cursor", "execute", "executemany", "fetchone", "fetchall", "unit_of_work", "snapshot", "atomic"),
+    *(
+        "recv",
+        "sendall",
+        "urlopen",
+        "cancel",
+        "cancel_safe",
+        "Popen",
+        "run",
+        "check_output",
+        "communicate",
+        "wait",
+        "sleep",
+    ),
+}
+"""What may take as long as something outside of the process wants."""
 
 
 # --- The rules: each says what is wrong, by line ------------------------------------------------------------
@@ -69,6 +101,39 @@ def too_long(text: str) -> Complaints:
     for function in functions(text):
         if (function.end_lineno or 0) - function.lineno >= LONGEST_FUNCTION:
             yield f"line {function.lineno}: {function.name}() is longer than {LONGEST_FUNCTION} lines"
+
+
+def class_wide_locks(text: str) -> Complaints:
+    """functools.cached_property holds one lock for all instances while it computes (Python 3.11); Django's holds none."""
+    for node in ast.walk(ast.parse(text)):
+        imported = isinstance(node, ast.ImportFrom) and node.module == "functools"
+        if imported and any(name.name == "cached_property" for name in node.names):
+            yield f"line {node.lineno}: functools.cached_property; django.utils.functional has one"
+        if isinstance(node, ast.Attribute) and chain(node) == ["functools", "cached_property"]:
+            yield f"line {node.lineno}: functools.cached_property; django.utils.functional has one"
+
+
+def locks_over_io(text: str) -> Complaints:
+    """Whoever waits for a lock waits for all that is done under it: no database, file, socket, process or sleep.
+
+    Where it has to be, a comment on the lines before says why: that it is "held over I/O".
+    """
+    lines = text.splitlines()
+    locks = LOCKS | {
+        chain(target)[-1]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and chain(node.value)[-1] in ("Lock", "RLock")
+        for target in node.targets
+    }
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.With) or not any(chain(item.context_expr)[-1] in locks for item in node.items):
+            continue
+        called = [chain(one.func) for inner in node.body for one in ast.walk(inner) if isinstance(one, ast.Call)]
+        over = next((names[-1] for names in called if names[-1] in WAITS or "objects" in names), None)
+        if over and not any("held over I/O" in line for line in lines[max(0, node.lineno - 3) : node.lineno]):
+            yield f"line {node.lineno}: a lock is held over {over}()"
 
 
 def machine_paths(text: str) -> Complaints:
@@ -138,6 +203,8 @@ def files(folder: Path) -> Iterator[Path]:
         (hidden_imports, lambda: modules(*HOUSE)),
         (missing_docstring, lambda: [ROOT / "manage.py", *modules(*HOUSE, "tests")]),
         (too_long, lambda: modules(*HOUSE)),
+        (class_wide_locks, lambda: modules(*HOUSE)),
+        (locks_over_io, lambda: modules(*HOUSE)),
         (machine_paths, everything),
         (registries, everything),
     ],
@@ -177,6 +244,15 @@ HOST = ".".join(["registry", "npmjs", "org"])
         (missing_docstring, "import json\n'''too late'''"),
         (too_long, "\n" * (LONGEST_FILE + 1)),
         (too_long, "def f():\n" + "    f()\n" * LONGEST_FUNCTION),
+        (class_wide_locks, "from functools import cache, cached_property"),
+        (class_wide_locks, "class A:\n    @functools.cached_property\n    def f(self): ..."),
+        (
+            locks_over_io,
+            "class A:\n    def f(self):\n        self._a = threading.Lock()\n        with self._a:\n            sleep(1)",
+        ),
+        (locks_over_io, "busy = Lock()\nwith busy:\n    rows = list(Story.objects.all())"),
+        (locks_over_io, "busy = Lock()\nwith busy, place:\n    if fresh:\n        fresh.write_bytes(b'')"),
+        (locks_over_io, "with NO_FORKS:\n    subprocess.Popen([])"),
         (machine_paths, f"DATA = '{HOME}'"),
         (registries, f"see {HOST}/graphiql"),
         (registries, "--" + "index-url somewhere"),
@@ -200,6 +276,13 @@ def test_commands_that_manage_py_knows_are_commands() -> None:
         (missing_docstring, ""),
         (missing_docstring, "'''Says its job.'''"),
         (too_long, "def f():\n" + "    f()\n" * (LONGEST_FUNCTION - 1)),
+        (class_wide_locks, "from django.utils.functional import cached_property\nfrom functools import cache"),
+        (locks_over_io, "busy = Lock()\nwith busy:\n    count += 1\nsleep(1)"),
+        (
+            locks_over_io,
+            "busy = Lock()\n# Held over I/O, hence:\n# it is held over I/O for nobody waits.\nwith busy:\n    sleep(1)",
+        ),
+        (locks_over_io, "with open('x') as file:\n    file.read()"),
         (machine_paths, "url = 'https://example.org/home/asha'; up = '../root/x'"),
         (registries, "make lock --no-emit-index-url"),
     ],

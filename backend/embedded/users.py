@@ -151,6 +151,7 @@ def _start(place: DataFolder, descriptor: int, *, durable: bool, report: Callabl
     command = [sys.executable, "-m", "backend.embedded", str(place.data), str(descriptor)]
     with suppress(FileNotFoundError):
         place.log.replace(place.last_log)
+    # The lock is held over I/O, see there.
     with os.fdopen(os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log, NO_FORKS:
         starter = subprocess.Popen(
             command + ["durable"] * durable,

@@ -90,7 +90,9 @@ class FrequentConflicts:
         self._limit = limit
         self._counts: dict[Key, tuple[int, float]] = {}
         self._lock = threading.Lock()
-        self._writes_soon = False
+        self._writer: threading.Timer | None = None
+        """Writes the counters soon, or is writing them now."""
+        self._unwritten = False
 
     def note(self, thing: Sequence[Any], fields: Iterable[str]) -> None:
         """Count one conflict on a row, named by its type and keys."""
@@ -101,12 +103,9 @@ class FrequentConflicts:
                 rarest = min(self._counts, key=lambda one: self._counts[one])
                 count = self._counts.pop(rarest)[0]
             self._counts[key] = (count + 1, time.time())
-            folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-            if folder and not self._writes_soon:
-                self._writes_soon = True
-                soon = threading.Timer(SECONDS_BETWEEN_WRITES, self._write, [Path(folder)])
-                soon.daemon = True
-                soon.start()
+            self._unwritten = True
+            if self._writer is None:
+                self._write_soon()
 
     def counts(self) -> list[ConflictCount]:
         """All counters."""
@@ -116,13 +115,27 @@ class FrequentConflicts:
     def _now(self) -> list[ConflictCount]:
         return [ConflictCount(*key, *value) for key, value in self._counts.items()]
 
+    def _write_soon(self) -> None:
+        """Start the writer, if there is a folder to write to and something to write. The lock is held."""
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._writer = None
+        if folder and self._unwritten:
+            self._writer = threading.Timer(SECONDS_BETWEEN_WRITES, self._write, [Path(folder)])
+            self._writer.daemon = True
+            self._writer.start()
+
     def _write(self, folder: Path) -> None:
+        """Write the counters to the file. Without the lock, so that no request waits for the disk; there is one writer."""
+        with self._lock:
+            counts, self._unwritten = self._now(), False
         written = folder / f"conflicts_{os.getpid()}.json"
         fresh = written.with_suffix(".new")
-        with self._lock:
-            self._writes_soon = False
-            fresh.write_bytes(orjson.dumps(self._now()))
+        try:
+            fresh.write_bytes(orjson.dumps(counts))
             fresh.replace(written)
+        finally:
+            with self._lock:
+                self._write_soon()  # what was counted meanwhile
 
 
 FREQUENT: Final = FrequentConflicts()

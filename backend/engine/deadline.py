@@ -92,7 +92,8 @@ class Deadline:
     def enforce(self) -> None:
         """Cancel the running statement, if the time is up and the statement may be cancelled."""
         if self.over:
-            # The lock ensures that the connection still belongs to this request, not to the next one.
+            # The lock ensures that the connection still belongs to this request, not to the next one. It is held over I/O, for
+            # CANCEL_SECONDS at most: nobody waits for it but this request's own thread, whose time is up.
             with self._lock:
                 if self._cancellable is None or self.cancel_pending:
                     return

@@ -55,7 +55,7 @@ def _start() -> "subprocess.Popen[bytes]":
     Not by manage.py, because the server keeps the embedded PostgreSQL running already.
     """
     command = [sys.executable, "-m", "django", "worker", "--parent", str(os.getpid())]
-    with NO_FORKS:
+    with NO_FORKS:  # held over I/O, see there
         return subprocess.Popen(command, cwd=BASE, stdin=subprocess.DEVNULL, process_group=0)
 
 

@@ -5,12 +5,12 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from backend.engine import committed, metrics
 from backend.engine.errors import RateLimited

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import orjson
 import pytest
 
 from backend.engine import conflicts
@@ -19,7 +20,7 @@ from backend.engine.conflicts import (
     retry_after_ms,
 )
 from tests.api import ApiClient
-from tests.serving import until
+from tests.serving import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -139,3 +140,29 @@ def test_a_conflict_is_noted(asha: ApiClient) -> None:
     assert asha.update_profile({"name": "Second"}, "1")["__typename"] == "ConflictError"
     (one,) = (one for one in FREQUENT.counts() if one.keys == (str(asha.person.pk),))
     assert (one.type, one.fields, one.conflicts) == ("person", ("name",), 1)
+
+
+def test_nobody_waits_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conflicts go on being counted while the file is written, and what was counted meanwhile is written next."""
+    begun, goes_on, written = threading.Event(), threading.Event(), list[bytes]()
+
+    def write_bytes(_path: Path, content: bytes) -> None:
+        begun.set()
+        assert goes_on.wait(PATIENCE_SECONDS)
+        written.append(content)
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(conflicts, "SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    monkeypatch.setattr(Path, "replace", lambda _path, _target: None)
+    seen = FrequentConflicts()
+    seen.note(("story", 1), ["title"])
+    assert begun.wait(PATIENCE_SECONDS)
+    other = threading.Thread(target=lambda: seen.note(("story", 1), ["title"]), daemon=True)
+    other.start()
+    other.join(PATIENCE_SECONDS / 4)
+    held_up = other.is_alive()
+    goes_on.set()
+    assert not held_up
+    until(lambda: len(written) == 2, "both counts are written")
+    assert [orjson.loads(content)[0]["conflicts"] for content in written] == [1, 2]
