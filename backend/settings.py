@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "backend.notifications",
     "backend.jobs",
     "backend.limits",
+    "backend.persisted",
     "schema",
     "schema.server.explorer",
 ]
@@ -222,6 +223,8 @@ TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
 """The path of a manifest with the frontends' documents by id, as Relay or Apollo write it; clients then send only the id."""
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether all other documents are refused."""
+EXPLORER = (os.environ.get("EXPLORER") or ("0" if TRUSTED_DOCUMENTS_ONLY else "1")) == "1"
+"""Whether the pages for developers are served: GraphiQL, the start page and `/schema.graphql`."""
 MAX_COST = 40_000
 """The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`)."""
 MAX_ANSWER_CHARACTERS = 50_000_000

@@ -3,7 +3,7 @@
 - Prepared documents are cached. The least frequently used are dropped first, so that one-off documents do not displace those
   in use.
 - Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document, and its text only if the server
-  does not know it.
+  does not know it. They are kept in the database for all processes; each asks it once for a document and then has it cached.
 - Trusted documents: a manifest of the frontends' documents, which are sent by id. The server can be set to refuse all others.
 """
 
@@ -21,6 +21,8 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
+    TokenKind,
     parse,
     specified_rules,
     validate,
@@ -29,6 +31,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from backend.limits.turns import wait_for_turn
+from backend.persisted.documents import find, register
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded, too_large, too_long
 from schema.execution.errors import PARSE_FAILED, TOO_DEEP, RequestError
@@ -58,6 +61,17 @@ class Prepared:
     document: DocumentNode
     operations: Mapping[str | None, OperationDefinitionNode]
     costs: Mapping[str | None, Costs]
+
+    @property
+    def writes_literal_texts(self) -> bool:
+        """Whether it holds mutations and texts. Such a text may be a password or what somebody writes, so it is never stored."""
+        token = self.document.loc.start_token if self.document.loc else None
+        writes = any(one.operation is OperationType.MUTATION for one in self.operations.values())
+        while writes and token is not None:
+            if token.kind in (TokenKind.STRING, TokenKind.BLOCK_STRING):
+                return True
+            token = token.next
+        return False
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises `RequestError` if `name` does not select exactly one."""
@@ -214,16 +228,45 @@ def sent(query: str | None, document_id: str | None, persisted: str | None) -> s
 def _persisted(query: str | None, sha256: str) -> str:
     """Apollo's automatic persisted queries: a hash alone, or text and hash if the server does not know it."""
     if query is None:
-        text = trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _REMEMBERED.named(sha256)
+        text = trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _trusted_by_hash().get(sha256)
+        text = text or _known(sha256)
         if text is None:
             raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")  # the message that clients expect
         return text
-    if hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest() != sha256:
+    if _sha256(query) != sha256:
         raise _refused("The document does not have the SHA-256 that was sent.", "PERSISTED_QUERY_HASH_MISMATCH")
     text = sent(query, None, None)
-    prepare(text)  # only valid documents are stored by their hash
-    _REMEMBERED.name(sha256, text)
+    if _REMEMBERED.named(sha256) is None:
+        prepared = prepare(text)  # only valid documents are stored by their hash
+        if len(text) <= MAX_CHARACTERS_REMEMBERED and not prepared.writes_literal_texts:
+            _REMEMBERED.name(sha256, text)
+            if sha256 not in _trusted_by_hash():
+                register(text)
     return text
+
+
+def _known(sha256: str) -> str | None:
+    """The text that was registered with this hash, in this process or another; None while only trusted ones are served.
+
+    Raises `RequestError` if the document is valid no longer, as if it had been sent.
+    """
+    text = _REMEMBERED.named(sha256)
+    if text is None and not settings.TRUSTED_DOCUMENTS_ONLY:
+        text = find(sha256)
+        if text is not None:
+            prepare(text)
+            _REMEMBERED.name(sha256, text)
+    return text
+
+
+@cache
+def _trusted_by_hash() -> Mapping[str, str]:
+    """The trusted documents by their own SHA-256, whatever ids the manifest gives them."""
+    return {_sha256(text): text for text in trusted().values()}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @cache

@@ -17,7 +17,7 @@ from backend.logs.causes import database_facts
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
 from schema.execution.problems import retry_after
-from schema.server.refusals import not_found, reading, refusal
+from schema.server.refusals import for_developers, not_found, reading, refusal
 
 log = logging.getLogger("katha")
 
@@ -71,6 +71,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 @reading
+@for_developers
 def contract(_request: HttpRequest) -> HttpResponse:
     """The printed schema, for tools that generate code."""
     return HttpResponse(CONTRACT.read_bytes(), content_type="text/plain; charset=utf-8")

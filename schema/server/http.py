@@ -38,12 +38,16 @@ REQUEST_COST, REJECTED_COST = 1, 100
 
 @csrf_exempt  # checked below, for requests with a session cookie
 def graphql(request: HttpRequest) -> HttpResponse:
-    """Answer a GraphQL request; a browser that opens the page gets the explorer."""
+    """Answer a GraphQL request; a browser that opens the page gets the explorer, if that is on."""
     accepts = request.META.get("HTTP_ACCEPT", "")
     media = preferred(accepts, (JSON, GRAPHQL_RESPONSE))
     draft = settings.DRAFT_STATUSES and media == GRAPHQL_RESPONSE
     try:
-        if _opens_the_page(request) and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML:
+        if (
+            settings.EXPLORER
+            and _opens_the_page(request)
+            and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML
+        ):
             return explorer(request)
         if media is None:
             raise Problem(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from functools import wraps
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -73,5 +74,15 @@ def reading(view: View) -> View:
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": READING})
         return not_allowed(READING)
+
+    return answer
+
+
+def for_developers(view: View) -> View:
+    """Decorate a view that is for developers: 404 while `EXPLORER` is off."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        return view(request) if settings.EXPLORER else not_found(request)
 
     return answer

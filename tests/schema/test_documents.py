@@ -5,14 +5,23 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from backend.persisted import documents as store
+from backend.persisted.models import PersistedDocument
 from schema.execution import documents
 from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
+from tests.races.rivals import race
 from tests.schema.raw_http import post
+from tests.serving import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NAME = "{ __typename }"
 
@@ -127,6 +136,116 @@ def test_what_cannot_be_run_is_not_known_by_its_hash() -> None:
     assert code(by_hash(query)) == "PERSISTED_QUERY_NOT_FOUND"
 
 
+def in_another_process(patch: pytest.MonkeyPatch) -> None:
+    """From now on this process remembers nothing that it was sent before."""
+    patch.setattr(documents, "_REMEMBERED", _Remembered(100))
+
+
+def test_what_one_process_was_sent_is_known_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And another one asks the database once, and writes nothing for it."""
+    query = "query Shared { __typename } # \0 is no text to PostgreSQL"
+    by_hash(query, query=query)
+    in_another_process(monkeypatch)
+    with CaptureQueriesContext(connection) as asked:
+        assert by_hash(query) == {"data": {"__typename": "Query"}}
+    sent_to_database = [one["sql"] for one in asked.captured_queries if "persisted" in one["sql"]]
+    assert len(sent_to_database) == 1
+    assert sent_to_database[0].startswith("SELECT")
+    monkeypatch.setattr(documents, "find", None)
+    assert by_hash(query) == {"data": {"__typename": "Query"}}
+
+
+def test_every_worker_of_a_server_knows_it(server: str) -> None:
+    """Whichever answers: each request has a connection of its own."""
+    query = "query Everywhere { __typename }"
+    persisted = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(query)}}}
+    assert "errors" not in sent_to(server, {**persisted, "query": query})
+    assert [sent_to(server, persisted) for _ in range(20)] == [{"data": {"__typename": "Query"}}] * 20
+
+
+def sent_to(server: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    with urlopen(Request(f"{server}/graphql", json.dumps(body).encode(), headers), timeout=PATIENCE_SECONDS) as answer:
+        said: dict[str, Any] = json.load(answer)
+    return said
+
+
+def test_it_is_registered_once_however_often_it_is_sent() -> None:
+    """A client that always sends both costs no write a request."""
+    query = "query Always { __typename }"
+    by_hash(query, query=query)
+    with CaptureQueriesContext(connection) as asked:
+        by_hash(query, query=query)
+    assert not [one for one in asked.captured_queries if "persisted" in one["sql"]]
+    assert PersistedDocument.objects.count() == 1
+
+
+def test_what_cannot_be_run_or_is_long_or_mismatched_is_not_stored() -> None:
+    for query, sent in [
+        ("{ noSuchField }", None),
+        ("{ __typename", None),
+        ("query Long { __typename } #" + "." * MAX_CHARACTERS_REMEMBERED, None),
+        ("query Mine { __typename }", "query Yours { __typename }"),
+    ]:
+        by_hash(query, query=sent or query)
+        assert code(by_hash(query)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert not PersistedDocument.objects.exists()
+
+
+def test_a_text_within_a_mutation_is_not_stored() -> None:
+    """It may be a password. As a variable it is no part of the document."""
+    literal = 'mutation { signIn(handle: "asha", password: "a secret of mine") { __typename } }'
+    by_hash(literal, query=literal)
+    assert code(by_hash(literal)) == "PERSISTED_QUERY_NOT_FOUND"
+    assert not PersistedDocument.objects.exists()
+    variable = "mutation($p: String!) { signIn(handle: $p, password: $p) { __typename } }"
+    by_hash(variable, query=variable, variables={"p": "nobody"})
+    assert PersistedDocument.objects.count() == 1
+
+
+def test_the_number_of_stored_documents_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest stay; whoever's was pushed out is asked for its text again."""
+    monkeypatch.setattr(store, "MAX_DOCUMENTS", 5)
+    queries = [f"query Flood{n} {{ __typename }}" for n in range(12)]
+    for query in queries:
+        by_hash(query, query=query)
+    assert PersistedDocument.objects.count() == 5
+    in_another_process(monkeypatch)
+    known = [query for query in queries if "data" in by_hash(query)]
+    assert known == queries[-5:]
+    by_hash(queries[0], query=queries[0])
+    in_another_process(monkeypatch)
+    assert "data" in by_hash(queries[0])
+
+
+def test_rivals_who_register_stay_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of them fails."""
+    monkeypatch.setattr(store, "MAX_DOCUMENTS", 5)
+    race([lambda n=n: [store.register(f"query R{n}x{m} {{ __typename }}") for m in range(5)] for n in range(6)])
+    store.register("query Last { __typename }")
+    assert PersistedDocument.objects.count() == 5
+
+
+def test_a_database_that_is_away_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client then sends the text, which is answered although it cannot be stored."""
+    query = "query Away { __typename }"
+    by_hash(query, query=query)
+    in_another_process(monkeypatch)
+    with monkeypatch.context() as away:
+        away.setitem(connection.settings_dict, "HOST", "/nowhere")
+        connection.close()
+        assert code(by_hash(query)) == "PERSISTED_QUERY_NOT_FOUND"
+        assert by_hash(query, query=query) == {"data": {"__typename": "Query"}}
+        assert by_hash(query) == {"data": {"__typename": "Query"}}
+    connection.close()
+
+
+def test_a_row_that_does_not_have_its_hash_is_not_believed() -> None:
+    """Whoever can write to the table cannot put another document in the place of one."""
+    PersistedDocument.objects.create(sha256=bytes.fromhex(sha256("{ a }")), text=b"{ __typename }")
+    assert code(by_hash("{ a }")) == "PERSISTED_QUERY_NOT_FOUND"
+
+
 @pytest.mark.parametrize("persisted", [1, [], "x", {}, {"sha256Hash": 1}, {"sha256Hash": None}])
 def test_nonsense_for_a_hash_is_a_bad_request(persisted: Any) -> None:
     answer = post({"query": NAME, "extensions": {"persistedQuery": persisted}})
@@ -153,9 +272,11 @@ def manifest(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> I
     path = tmp_path / "documents.json"
     path.write_text(json.dumps(request.param))
     settings.TRUSTED_DOCUMENTS = str(path)
-    trusted.cache_clear()
+    for known in (trusted, documents._trusted_by_hash):
+        known.cache_clear()
     yield
-    trusted.cache_clear()
+    for known in (trusted, documents._trusted_by_hash):
+        known.cache_clear()
 
 
 @pytest.fixture
@@ -166,6 +287,8 @@ def only(manifest: None, settings: Any) -> None:
 
 @pytest.mark.usefixtures("manifest")
 def test_an_id_is_enough_for_a_trusted_document() -> None:
+    for text in KNOWN.values():
+        assert by_hash(text) == {"data": {"__typename": "Query"}}
     for id_ in KNOWN:
         assert post({"documentId": id_}).json() == {"data": {"__typename": "Query"}}
     assert by_hash("query Hashed { __typename }") == {"data": {"__typename": "Query"}}
@@ -178,6 +301,8 @@ def test_a_server_that_trusts_only_its_own_refuses_all_others() -> None:
     """Sent whole or by hash; its own are served in any way."""
     assert code(post({"query": NAME}).json()) == "DOCUMENT_NOT_TRUSTED"
     assert code(by_hash(NAME, query=NAME)) == "DOCUMENT_NOT_TRUSTED"
+    assert code(by_hash(NAME)) == "PERSISTED_QUERY_NOT_FOUND"
+    store.register(NAME)
     assert code(by_hash(NAME)) == "PERSISTED_QUERY_NOT_FOUND"
     feed = KNOWN["feed"]
     for answer in (post({"query": feed}).json(), post({"documentId": "feed"}).json(), by_hash(feed, query=feed)):

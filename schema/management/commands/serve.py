@@ -95,7 +95,8 @@ class Command(BaseCommand):
 
     def _welcome(self, host: str, port: int) -> None:
         base = f"http://{host}:{port}"
-        self.stdout.write(f"\nKatha serves {base}\n  {base}/graphql   the explorer: GraphiQL with prepared examples\n")
+        shown = "the explorer: GraphiQL with prepared examples" if settings.EXPLORER else "GraphQL; the explorer is off"
+        self.stdout.write(f"\nKatha serves {base}\n  {base}/graphql   {shown}\n")
         people = names(demo.HANDLES) if demo.is_open() else []
         if people:
             self.stdout.write(f"  Demo people sign in with the password {demo.PASSWORD}, or with a token:")

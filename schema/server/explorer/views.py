@@ -11,11 +11,12 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from resolvers.people import DEMO_PASSWORD, demo_people
 from schema.server.explorer.assets import CDN, assets, vendored
 from schema.server.explorer.examples import edition, examples
-from schema.server.refusals import reading
+from schema.server.refusals import for_developers, reading
 from schema.server.safety import PAGES
 
 
 @reading
+@for_developers
 def home(request: HttpRequest) -> HttpResponse:
     """The start page, with links."""
     people = demo_people()

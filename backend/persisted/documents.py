@@ -1,0 +1,67 @@
+"""Registers documents by their hash, and finds them: a bounded number, of which the newest stay.
+
+Anybody may register one, so neither number nor size may grow with how many do. Whoever's document was pushed out is asked for
+its text again, as the protocol has it. A database that is away is no error here either: a document that cannot be looked up
+is one that is not known, and the client sends its text.
+"""
+
+from hashlib import sha256
+
+from django.db import connection
+
+from backend.engine import committed, metrics
+from backend.engine.errors import Refusal
+from backend.engine.transactions import snapshot, unit_of_work
+from backend.persisted.models import PersistedDocument
+
+OPERATION = "persist"
+"""The operation under which metrics count the transactions."""
+MAX_DOCUMENTS = 2_000
+MAX_BYTES = 80_000
+"""The maximum size of a registered document."""
+
+
+def find(digest: str) -> str | None:
+    """The text with this SHA-256 (in hexadecimal), or None if it is not known. Only reads."""
+    try:
+        key = bytes.fromhex(digest)
+        with snapshot():
+            row = PersistedDocument.objects.filter(pk=key).values_list("text", flat=True).first()
+    except (ValueError, Refusal):
+        return None
+    found = None if row is None else bytes(row)
+    return _decoded(found) if found is not None and sha256(found).digest() == key else None
+
+
+def register(text: str) -> None:
+    """Make a valid document known to all processes, unless it is too long."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) > MAX_BYTES:
+        return
+    try:
+        with metrics.operation(OPERATION), committed.apart():
+            unit_of_work(lambda: _register(sha256(encoded).digest(), encoded))
+    except Refusal:  # logged; the next process that is sent the text registers it
+        return
+
+
+INSERT = "INSERT INTO persisted_persisteddocument (sha256, text) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+# Of several who register at once, each skips the rows that another one is deleting.
+DELETE_OLDEST = """
+DELETE FROM persisted_persisteddocument WHERE sha256 IN (
+  SELECT sha256 FROM persisted_persisteddocument WHERE sha256 IN (
+    SELECT sha256 FROM persisted_persisteddocument ORDER BY registered_at DESC, sha256 OFFSET %s
+  ) FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+def _register(digest: bytes, encoded: bytes) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [digest, encoded])
+        if cursor.rowcount:
+            cursor.execute(DELETE_OLDEST, [MAX_DOCUMENTS])
+
+
+def _decoded(encoded: bytes) -> str:
+    return encoded.decode("utf-8", "surrogatepass")
