@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from backend.embedded import EmbeddedError, kept_running, running
@@ -20,22 +21,26 @@ STAY = {"serve", "worker"}
 def main(arguments: list[str]) -> None:
     """Run a command, with the embedded PostgreSQL running where the command needs it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
-    command = next((word for word in arguments[1:] if not word.startswith("-")), "help")
-    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
-    if command == "serve" and not asks_for_help:
-        open_folder(settings.DATA)  # before anything imports prometheus_client
-    needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE and not asks_for_help
-    use = kept_running if command in STAY else running
     try:
-        with use(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
-            execute_from_command_line(arguments)
-    except EmbeddedError as error:
+        _run(arguments)
+    except (EmbeddedError, ImproperlyConfigured) as error:
         sys.exit(f"Katha: {error}")
     except Exception as error:
         reason = unusable(error)
         if reason is None:
             raise
         sys.exit(f"Katha: {reason}")
+
+
+def _run(arguments: list[str]) -> None:
+    command = next((word for word in arguments[1:] if not word.startswith("-")), "help")
+    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    if command == "serve" and not asks_for_help:
+        open_folder(settings.DATA)  # before anything imports prometheus_client
+    needed = settings.EMBEDDED is not None and command not in WITHOUT_DATABASE and not asks_for_help
+    use = kept_running if command in STAY else running
+    with use(settings.EMBEDDED, durable=True, report=_report) if needed else nullcontext():
+        execute_from_command_line(arguments)
 
 
 def _report(line: str) -> None:

@@ -14,13 +14,16 @@ METRICS_TOKEN  the bearer token that /metrics requires; without it everybody may
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from backend import logs
 from backend.embedded import socket_folder
-from backend.limits.rates import Rate
+from backend.limits.rates import Rate, allowance, seconds
 
 BASE = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
@@ -29,6 +32,17 @@ DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
 def listed(name: str) -> list[str]:
     """The comma-separated values of an environment variable."""
     return [one.strip() for one in (os.environ.get(name) or "").split(",") if one.strip()]
+
+
+ValueT = TypeVar("ValueT")
+
+
+def checked(name: str, read: Callable[[str], ValueT], text: str) -> ValueT:
+    """The value of a setting. Raises `ImproperlyConfigured`, which names it, if nothing can work with it."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
 
 
 PRODUCTION = os.environ.get("PRODUCTION") == "1"
@@ -190,9 +204,9 @@ THREADS = 4
 """How many requests a process handles at a time. A request that is still arriving takes no thread; one that hashes a
 password gets an extra thread.
 """
-BODY_SECONDS = float(os.environ.get("BODY_SECONDS") or 20)
+BODY_SECONDS = checked("BODY_SECONDS", seconds, os.environ.get("BODY_SECONDS") or "20")
 """How many seconds a request body may take to arrive; a slower one is answered 408."""
-REQUEST_SECONDS = float(os.environ.get("REQUEST_SECONDS") or 10)
+REQUEST_SECONDS = checked("REQUEST_SECONDS", seconds, os.environ.get("REQUEST_SECONDS") or "10")
 """How many seconds a request may take; then it is cancelled, in the database too."""
 
 # Limits of GraphQL documents. GraphiQL, Relay and the examples in docs/ stay far below each.
@@ -228,21 +242,27 @@ EXPLORER = (os.environ.get("EXPLORER") or ("0" if TRUSTED_DOCUMENTS_ONLY else "1
 MAX_COST = 40_000
 """The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`)."""
 MAX_ANSWER_CHARACTERS = 50_000_000
-"""Characters of all texts in an answer, short ones not counted. The longest story has fewer."""
-EXPENSIVE_QUERY_COST = 1_000
-"""From this cost on, queries share half of the `THREADS`, so that the others stay free for cheap ones."""
+"""Characters of all values in an answer, short ones not counted. The longest story has fewer."""
+EXPENSIVE_QUERY_COST = 2_000
+"""From this cost on, requests share half of the `THREADS`, so that the others stay free for cheap ones; but not those that
+hash a password.
+"""
 
 # --- How often --------------------------------------------------------------------------------------------------
 # "burst/seconds": so many at once, then one every so many seconds. Environment variables of the same names override them.
 
-SIGN_INS = Rate.read(os.environ.get("SIGN_INS") or "10/30")
+SIGN_INS = checked("SIGN_INS", Rate.read, os.environ.get("SIGN_INS") or "10/30")
 """Attempts to sign in to one handle from one address; a success resets the count."""
-FAILED_SIGN_INS_BY_HANDLE = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
-FAILED_SIGN_INS_BY_ADDRESS = Rate.read(os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
-SIGN_UPS_BY_ADDRESS = Rate.read(os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
+FAILED_SIGN_INS_BY_HANDLE = checked("FAILED_SIGN_INS_BY_HANDLE", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
+FAILED_SIGN_INS_BY_ADDRESS = checked("FAILED_SIGN_INS_BY_ADDRESS", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
+SIGN_UPS_BY_ADDRESS = checked("SIGN_UPS_BY_ADDRESS", Rate.read, os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
-COST_A_MINUTE = int(os.environ.get("COST_A_MINUTE") or (10_000_000 if PRODUCTION else 0))
-"""The cost per minute (see `MAX_COST`) that one person, or one address when signed out, may use in one process; 0: no limit."""
+COST_A_MINUTE = checked(
+    "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or ("10000000" if PRODUCTION else "0")
+)
+"""The cost per minute (see `MAX_COST`) that one person, or one address when signed out, may use in one process; 0: no limit.
+No request may cost more than that.
+"""
 
 HASHES_AT_ONCE = 2
 """How many passwords one process hashes at the same time."""

@@ -18,8 +18,13 @@ from backend.engine.notices import note
 from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
 from backend.engine.versions import Expected
-from schema.nodes import Versioned, to_id, type_name_of
+from backend.stories.models import MAX_CHAPTERS
+from schema.nodes import Versioned, at_most, to_id, type_name_of
 from schema.scalars import Version
+
+MAX_OVERLAPS = MAX_CHAPTERS + 10
+"""At most so many fields can overlap: those of a story, and each of its chapters."""
+MAX_INVALID_FIELDS = 100
 
 # --- What a write is conditioned on -----------------------------------------------------------------------------
 
@@ -213,7 +218,8 @@ class ConflictError(Failure):
     )
     overlaps: list[FieldConflict] = strawberry.field(
         description="Fields that this write touches and somebody else changed since `expected`. Empty where others changed "
-        "only fields that this write leaves alone: with MERGE it would go through."
+        "only fields that this write leaves alone: with MERGE it would go through.",
+        metadata=at_most(MAX_OVERLAPS),
     )
     suggestion: JSON | None = strawberry.field(
         default=None,
@@ -252,7 +258,10 @@ class InvalidField:
 class InvalidError(Failure):
     """Invalid arguments."""
 
-    fields: list[InvalidField] = strawberry.field(description="Each argument that is wrong.")
+    fields: list[InvalidField] = strawberry.field(
+        description=f"Each argument that is wrong; the first {MAX_INVALID_FIELDS} if there are more.",
+        metadata=at_most(MAX_INVALID_FIELDS),
+    )
 
 
 @strawberry.type(description="The idempotency key was used before with other arguments.")
@@ -307,7 +316,7 @@ def _as_sent(value: Any) -> Any:
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:
-    fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields]
+    fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields[:MAX_INVALID_FIELDS]]
     return InvalidError(**common(refusal), fields=fields)
 
 

@@ -19,9 +19,17 @@ class Context:
         self.request = request
         self.token = bearer_token(request)
 
+    def require_allowance(self) -> None:
+        """Raise `RateLimited` if the sender has used up the allowance, before anything is done for the request."""
+        spending.require(self.request, self.token)
+
     def spend(self, cost: int) -> None:
-        """Count the cost of the request for its sender. Raises `RateLimited`."""
+        """Count the cost of the request for its sender, before it is executed. Raises `RateLimited`."""
         spending.spend(self.request, self.token, cost)
+
+    def charge(self, cost: int) -> None:
+        """Count the cost of a request that could not be executed for its sender."""
+        spending.charge(self.request, self.token, cost)
 
     @cached_property
     def viewer(self) -> Person | None:

@@ -112,7 +112,9 @@ class Order(Versioned):
     buyer: Person = computed(market.buyer, "Who has placed it, and can cancel it.")
     author: Person = computed(market.author, "Whose editions it is of, and who confirms and ships it.")
     status: OrderStatus = computed(lambda order: OrderStatus[order.status], "How far it has come.")
-    lines: list[OrderLine] = computed(market.lines, "What is ordered, in the order in which it was asked for.")
+    lines: list[OrderLine] = computed(
+        market.lines, "What is ordered, in the order in which it was asked for.", most=models.MAX_LINES
+    )
     total_cents: int = strawberry.field(description="What all lines cost together, in cents.")
 
 

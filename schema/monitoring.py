@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 import strawberry
 
 from resolvers import monitoring
-from schema.answers import query
+from schema.answers import MAX_OVERLAPS, query
 from schema.context import Info
-from schema.nodes import computed, to_id
+from schema.nodes import at_most, computed, to_id
 
 MAX_HOT = 20
+MAX_OPERATIONS = 100
+"""More mutations, and more tasks, than there are."""
+MAX_KINDS = 20
+"""More codes, types, statuses and tables than there are, each."""
 
 # Counts are floats, because they can exceed GraphQL's Int.
 
@@ -41,10 +45,14 @@ class OperationHealth:
     deadlocks: float = strawberry.field(description="Transactions that PostgreSQL ended because of a deadlock.")
     serialization_failures: float = strawberry.field(description="Transactions that could not be serialized.")
     lock_timeouts: float = strawberry.field(description="Transactions that waited too long for a lock.")
-    refusals: list[Count] = strawberry.field(description="What was refused or rolled back, by code.")
-    conflicts: list[Count] = strawberry.field(description="Conflicts by the type of what was fought over.")
+    refusals: list[Count] = strawberry.field(
+        description="What was refused or rolled back, by code.", metadata=at_most(MAX_KINDS)
+    )
+    conflicts: list[Count] = strawberry.field(
+        description="Conflicts by the type of what was fought over.", metadata=at_most(MAX_KINDS)
+    )
     reruns: list[Count] = strawberry.field(
-        description="Transactions run again, by cause: deadlock or serialization_failure."
+        description="Transactions run again, by cause: deadlock or serialization_failure.", metadata=at_most(MAX_KINDS)
     )
 
 
@@ -53,7 +61,9 @@ class JobRuns:
     """One task."""
 
     task: str = strawberry.field(description="The task's name.")
-    outcomes: list[Count] = strawberry.field(description="Attempts by outcome: succeeded, retried or failed.")
+    outcomes: list[Count] = strawberry.field(
+        description="Attempts by outcome: succeeded, retried or failed.", metadata=at_most(MAX_KINDS)
+    )
 
 
 @strawberry.type(description="Background jobs.")
@@ -63,12 +73,15 @@ class JobsHealth:
     by_status: list[Count] = computed(
         lambda seen: [Count(kind=kind, count=count) for kind, count in seen.database.jobs.items()],
         "Jobs in the queue now, by status: todo, doing, failed and others.",
+        most=MAX_KINDS,
     )
     oldest_seconds: float = computed(
         lambda seen: seen.database.oldest_job_seconds,
         "For how many seconds the oldest job that is due has been waiting; 0 if none is.",
     )
-    runs: list[JobRuns] = strawberry.field(description="Attempts since the server started, by task.")
+    runs: list[JobRuns] = strawberry.field(
+        description="Attempts since the server started, by task.", metadata=at_most(MAX_OPERATIONS)
+    )
 
 
 @strawberry.type(description="The database now.")
@@ -83,6 +96,7 @@ class DatabaseHealth:
     tally_slots: list[Count] = computed(
         lambda seen: [Count(kind=table, count=rows) for table, rows in seen.tally_slots.items()],
         "Rows of totals by table; an estimate.",
+        most=MAX_KINDS,
     )
 
 
@@ -96,7 +110,8 @@ class HotThing:
         "The thing's id. Of a Relationship or a Reading: that of the person who lost.",
     )
     fields: list[str] = strawberry.field(
-        description="The fields that both wrote. None where others had changed only what the loser left alone."
+        description="The fields that both wrote. None where others had changed only what the loser left alone.",
+        metadata=at_most(MAX_OVERLAPS),
     )
     conflicts: float = strawberry.field(
         description="How many conflicts, at most: where very many things are fought over, rare ones may show too high a count."
@@ -113,16 +128,21 @@ class Health:
     version: str = strawberry.field(description="Katha's version.")
     started_at: datetime = strawberry.field(description="When the server started.")
     operations: list[OperationHealth] = strawberry.field(
-        description="Mutations that were asked for, and jobs whose transactions were broken off, by name."
+        description="Mutations that were asked for, and jobs whose transactions were broken off, by name.",
+        metadata=at_most(MAX_OPERATIONS),
     )
     jobs: JobsHealth = computed(lambda seen: seen, "Background jobs.")
-    requests: list[Count] = strawberry.field(description="HTTP requests by class of status, such as 2xx.")
+    requests: list[Count] = strawberry.field(
+        description="HTTP requests by class of status, such as 2xx.", metadata=at_most(MAX_KINDS)
+    )
     faults: float = strawberry.field(description="Errors that Katha did not expect; each is in the log.")
     threads_busy: float = strawberry.field(description="Threads that answer a request now; this one among them.")
     threads: float = strawberry.field(description="Threads that can answer requests; 0 if unknown.")
     database: DatabaseHealth = strawberry.field(description="The database.")
     hottest: list[HotThing] = computed(
-        lambda seen: seen.hot[:MAX_HOT], f"What was fought over most, the most contended first; at most {MAX_HOT}."
+        lambda seen: seen.hot[:MAX_HOT],
+        f"What was fought over most, the most contended first; at most {MAX_HOT}.",
+        most=MAX_HOT,
     )
 
 

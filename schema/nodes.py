@@ -17,6 +17,8 @@ from schema.scalars import Version
 
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
+MOST = "most"
+"""The key of a list's metadata: see `at_most`."""
 
 
 class LookUp(Protocol):
@@ -110,14 +112,20 @@ def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
     return ids
 
 
-def computed(load: Callable[[Any], Any], description: str) -> Any:
-    """A field that is computed from its object alone; its type is the annotation's."""
+def at_most(items: int) -> dict[str, int]:
+    """The metadata of a list: how many items it can hold. Every list that is no page says so, for the cost of a request."""
+    return {MOST: items}
+
+
+def computed(load: Callable[[Any], Any], description: str, *, most: int | None = None) -> Any:
+    """A field that is computed from its object alone; its type is the annotation's. A list says how many items it can hold."""
 
     def resolve(root: Any) -> Any:
         return load(root)
 
     resolve.load = load  # type: ignore[attr-defined]  # for `light.lighten`
-    return strawberry.field(resolver=resolve, description=description)
+    metadata = None if most is None else at_most(most)
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------

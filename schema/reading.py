@@ -8,6 +8,7 @@ import strawberry
 
 from backend.reading import models
 from backend.reading.places import ReadingPlace
+from backend.stories.models import MAX_CHAPTERS
 from resolvers import reading
 from schema.answers import (
     Applied,
@@ -54,6 +55,7 @@ class Reading(Versioned):
         reading.changed_chapters,
         "Chapters whose title or text was written since the reader was last here, new ones included, in order; empty for "
         "a reader who has never been here.",
+        most=MAX_CHAPTERS,
     )
 
 

@@ -33,6 +33,9 @@ from schema.stories import Shelf, Story
 if TYPE_CHECKING:
     from schema.people import Person
 
+MAX_FIELDS = 10
+"""More fields than a write to a story or a chapter can set."""
+
 
 @strawberry.type(
     description="What one write to a story or to a chapter replaced. It never changes; only the author sees it."
@@ -49,7 +52,9 @@ class Revision(Node):
     )
     at: datetime = strawberry.field(description="When the write happened.")
     by: Annotated["Person", strawberry.lazy("schema.people")] = computed(revisions.author, "Who wrote.")
-    changed: list[str] = computed(lambda row: sorted(row.values), "The names of the fields that the write set.")
+    changed: list[str] = computed(
+        lambda row: sorted(row.values), "The names of the fields that the write set.", most=MAX_FIELDS
+    )
     values: JSON = computed(
         lambda row: _as_sent(row.values),
         "What these fields held before, by name. `chapters` is the order of the chapters, by id; `removed` a chapter that "

@@ -102,9 +102,10 @@ class Story(Versioned):
     warnings: list[ContentWarning] = computed(
         lambda story: [ContentWarning(warning) for warning in story.warnings],
         "Its content warnings, in alphabetical order.",
+        most=len(ContentWarning),
     )
     chapter_count: int = computed(stories.chapter_count, "How many chapters it has.")
-    chapters: list[Chapter] = computed(stories.chapters, "Its chapters, in order.")
+    chapters: list[Chapter] = computed(stories.chapters, "Its chapters, in order.", most=models.MAX_CHAPTERS)
     view_count: int = computed(
         stories.view_count,
         "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",

@@ -5,6 +5,8 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
@@ -50,28 +52,33 @@ WAIT = "SELECT extract(epoch FROM empty_at - statement_timestamp() - %(room)s) F
 
 
 def count(limits: Iterable[Limit]) -> None:
-    """Count one event in each bucket; committed before this returns. Raises `RateLimited` if one is full; then none counts."""
+    """Count one event in each bucket; committed before this returns. Raises `RateLimited` if one is full; then none counts.
+
+    Of several that are full it names the one with the longest wait, because before that the others do not help.
+    """
     ordered = sorted(limits, key=lambda limit: limit.key)
 
     def work() -> None:
-        for limit in ordered:
-            _fill(limit)
+        after_ms, full = max(((_fill(limit), limit) for limit in ordered), key=itemgetter(0))
+        if after_ms:
+            metrics.LIMITED.labels(full.name).inc()
+            raise RateLimited(full.name, after_ms=after_ms)
 
     with metrics.operation(OPERATION), committed.apart():
         unit_of_work(work)
 
 
-def _fill(limit: Limit) -> None:
+def _fill(limit: Limit) -> int:
+    """Count one event, or return in how many milliseconds there will be room for it."""
     drop = timedelta(seconds=limit.rate.seconds)
     values: dict[str, Any] = {"key": limit.key, "drop": drop, "room": drop * (limit.rate.burst - 1)}
     with connection.cursor() as cursor:
         cursor.execute(FILL, values)
         if cursor.rowcount:
-            return
+            return 0
         cursor.execute(WAIT, values)
         (seconds,) = cursor.fetchone()
-    metrics.LIMITED.labels(limit.name).inc()
-    raise RateLimited(limit.name, after_ms=max(1, round(seconds * 1000)))
+    return max(1, ceil(seconds * 1000))
 
 
 LOCK = "SELECT FROM limits_bucket WHERE key = ANY(%s) ORDER BY key FOR UPDATE"

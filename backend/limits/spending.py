@@ -1,4 +1,4 @@
-"""Limits the cost of requests per minute by person or address, in memory, for each process.
+"""Limits the cost of requests per minute by person or address, in memory, for each process; not at all if `COST_A_MINUTE` is 0.
 
 A request with a token counts for the token's person, but only once the token has proved valid; otherwise a client could
 invent a new token for each request. Until then, and for signed-out clients, the address counts.
@@ -8,7 +8,8 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from math import ceil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from django.conf import settings
@@ -22,39 +23,58 @@ LIMIT = "cost"
 MAX_REMEMBERED = 10_000
 """How many buckets, and how many tokens, one process remembers; the least recently used are dropped first."""
 
-MINUTE = 60.0
+MINUTE = 60_000_000_000
+"""In nanoseconds, as all times here: sums of whole numbers are exact, so whoever waits as told is served."""
+MILLISECOND = 1_000_000
 
 Key = bytes | str
-
 
 TOO_MUCH = "Too much has been asked for lately. Wait, then send the same again."
 
 
 class Spending:
-    """Leaky buckets for the cost of one minute, each stored as the time when it will be empty."""
+    """Leaky buckets for the cost of one minute, each stored as the time when it will be empty.
+
+    A bucket holds a minute's allowance. What costs more than that is refused for good (`Prepared.cost`).
+    """
 
     def __init__(self) -> None:
-        self._empty_at: OrderedDict[Key, float] = OrderedDict()
+        self._empty_at: OrderedDict[Key, int] = OrderedDict()
         self._owners: OrderedDict[bytes, str] = OrderedDict()
         """The person of each token, by the token's digest."""
         self._lock = threading.Lock()
 
-    def spend(self, key: Key, cost: int, a_minute: int, *, now: float | None = None) -> None:
-        """Count this cost. Raises `RateLimited` if it exceeds the limit; then it is not counted.
-
-        A request that costs more than a minute's limit is allowed if the bucket is empty; later requests wait until it
-        has drained.
+    def require(self, key: Key, *, now: int | None = None) -> None:
+        """Raise `RateLimited` if nothing is left of the allowance. Says when all of it will be there again, because what the
+        request will cost is not known yet.
         """
-        now = time.monotonic() if now is None else now
+        used = self._empty_at.get(key, 0) - (time.monotonic_ns() if now is None else now)
+        if used >= MINUTE:
+            raise _too_much(used)
+
+    def spend(self, key: Key, cost: int, a_minute: int, *, now: int | None = None) -> None:
+        """Count this cost. Raises `RateLimited` if less is left of the allowance; then it is not counted."""
+        now = time.monotonic_ns() if now is None else now
         with self._lock:
-            begun = max(self._empty_at.pop(key, now), now)
-            empty_at = begun + cost * MINUTE / a_minute
-            over = min(begun - now, empty_at - now - MINUTE)
-            self._empty_at[key] = begun if over > 0 else empty_at
-            while len(self._empty_at) > MAX_REMEMBERED:
-                self._empty_at.popitem(last=False)
+            begun = max(self._empty_at.get(key, now), now)
+            empty_at = begun + cost * MINUTE // a_minute
+            over = empty_at - now - MINUTE
+            if over <= 0:
+                self._fill(key, empty_at)
         if over > 0:
-            raise RateLimited(LIMIT, TOO_MUCH, after_ms=ceil(over * 1000))
+            raise _too_much(over)
+
+    def charge(self, key: Key, cost: int, a_minute: int, *, now: int | None = None) -> None:
+        """Count this cost, even if less is left of the allowance: what it is for has been done."""
+        now = time.monotonic_ns() if now is None else now
+        with self._lock:
+            self._fill(key, max(self._empty_at.get(key, now), now) + cost * MINUTE // a_minute)
+
+    def _fill(self, key: Key, empty_at: int) -> None:
+        self._empty_at[key] = empty_at
+        self._empty_at.move_to_end(key)
+        while len(self._empty_at) > MAX_REMEMBERED:
+            self._empty_at.popitem(last=False)
 
     def owner(self, digest: bytes) -> str | None:
         """The person whom this token signs in, if known."""
@@ -74,16 +94,42 @@ SPENDING: Final = Spending()
 """The buckets of this process."""
 
 
+def require(request: HttpRequest, token: str | None) -> None:
+    """Raise `RateLimited` if nothing is left of the allowance of a request's person or address."""
+    if settings.COST_A_MINUTE:
+        with _refusals_counted():
+            SPENDING.require(_sender(request, token))
+
+
 def spend(request: HttpRequest, token: str | None, cost: int) -> None:
-    """Count the cost of a request for its person or address. Raises `RateLimited`. Does nothing if `COST_A_MINUTE` is 0."""
-    if not settings.COST_A_MINUTE:
-        return
-    owner = None if token is None else SPENDING.owner(_digest(token))
+    """Count the cost of a request for its person or address. Raises `RateLimited`."""
+    if settings.COST_A_MINUTE:
+        with _refusals_counted():
+            SPENDING.spend(_sender(request, token), cost, settings.COST_A_MINUTE)
+
+
+def charge(request: HttpRequest, token: str | None, cost: int) -> None:
+    """Count the cost of a request that could not be executed for its person or address."""
+    if settings.COST_A_MINUTE:
+        SPENDING.charge(_sender(request, token), cost, settings.COST_A_MINUTE)
+
+
+@contextmanager
+def _refusals_counted() -> Iterator[None]:
     try:
-        SPENDING.spend(owner or address_of(request), cost, settings.COST_A_MINUTE)
+        yield
     except RateLimited:
         metrics.LIMITED.labels(LIMIT).inc()
         raise
+
+
+def _sender(request: HttpRequest, token: str | None) -> Key:
+    owner = None if token is None else SPENDING.owner(_digest(token))
+    return owner or address_of(request)
+
+
+def _too_much(nanoseconds: int) -> RateLimited:
+    return RateLimited(LIMIT, TOO_MUCH, after_ms=-(-nanoseconds // MILLISECOND))
 
 
 def learn(token: str, owner: str | None) -> None:

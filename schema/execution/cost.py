@@ -1,7 +1,9 @@
 """The cost of an operation: how many fields its answer can have, by the page sizes and lists that it asks for.
 
-A field counts 1, or its entry in `WEIGHTS`. Fields within a list count once for each possible item. So the cost is known
-before execution. Each fragment is summed once, so the time is linear in the size of the document.
+A field counts 1, or its entry in `WEIGHTS`. What is within a list counts once for each item that the list can hold: the page
+that is asked for, or what the list declares (`nodes.at_most`). So an answer never has more fields than its cost, which is
+known before execution. Introspection is counted field by field (`introspection`). What `@skip` and `@include` leave out
+counts too. Each fragment is summed once, so the time is linear in the size of the document.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,19 +22,21 @@ from graphql import (
     ListValueNode,
     OperationDefinitionNode,
     SelectionNode,
+    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
+    is_input_type,
+    is_introspection_type,
     is_list_type,
     is_object_type,
 )
 
 from backend.pages import DEFAULT_SIZE, MAX_PAGE_SIZE
 from schema.execution.document_limits import CAP
-
-LISTED = 10
-"""The assumed length of lists without pagination, such as the chapters of a story."""
+from schema.execution.introspection import Introspected
+from schema.nodes import MOST
 
 MUTATION = 20
 """The weight of a mutation, because it is a transaction."""
@@ -47,9 +51,24 @@ PAGES = ("first", "last")
 IDS = ("ids", "people")
 """List arguments whose length limits the number of items."""
 
+INTROSPECTION = ("__schema", "__type")
+
 MAX_REMEMBERED = 100
 
-Sizes = Mapping[str, int]
+Sizes = Mapping[str, int | str]
+"""By variable: a page size, the length of a list of ids, or the name of a type."""
+
+
+def require_lengths(schema: GraphQLSchema) -> None:
+    """Raise TypeError for a list that does not say how many items it can hold: its cost could not be known."""
+    for type_ in schema.type_map.values():
+        if is_input_type(type_) or is_introspection_type(type_):
+            continue
+        for name, field in getattr(type_, "fields", {}).items():
+            asked = _is_edges(type_, name) or field.args.keys() & {*IDS}
+            if _is_list(field) and not asked and _most(field) is None:
+                what = f"{type_.name}.{name} is a list"
+                raise TypeError(f"{what}: say how many items it can hold (schema/nodes.py, at_most).")
 
 
 class Costs:
@@ -61,50 +80,48 @@ class Costs:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._defaults = {one.variable.name.value: one.default_value for one in operation.variable_definitions or ()}
-        self._sizing: set[str] = set()
-        """The variables that page sizes or id lists depend on."""
-        self._sum({})
-        self._known: dict[tuple[int, ...], int] = {}
+        first = self._sum({})
+        self._sizing = sorted(first.sizing)
+        self.hashes = first.hashes
+        """Whether it hashes a password. How many do so at once has a limit of its own."""
+        self._known: dict[tuple[int | str, ...], int] = {}
 
-    def of(self, variables: Mapping[str, Any] | None) -> int:
-        """The cost with these variables, whether or not they are valid."""
-        given = variables or {}
-        sizes = {name: self._size(name, given) for name in self._sizing}
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """The cost with these variables, as coerced for execution."""
+        sizes = {name: self._size(variables.get(name)) for name in self._sizing}
         key = tuple(sizes.values())
         if key not in self._known:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            self._known[key] = cost = self._sum(sizes)
+            self._known[key] = cost = self._sum(sizes).total
             return cost
         return self._known[key]
 
-    def _size(self, name: str, given: Mapping[str, Any]) -> int:
-        if name not in given and self._defaults.get(name) is not None:
-            return _literal(self._defaults[name])
-        value = given.get(name)
+    def _size(self, value: Any) -> int | str:
+        if isinstance(value, str):
+            return value if value in self._schema.type_map else ""  # any other name need not be kept
         if isinstance(value, list):
             return len(value)
-        return _page(value) if isinstance(value, int) else DEFAULT_SIZE
+        return DEFAULT_SIZE if value is None else _page(value)
 
-    def _sum(self, sizes: Sizes) -> int:
-        return _Sum(self._schema, self._fragments, sizes, self._sizing).of(
-            self._operation.selection_set.selections, self._root, DEFAULT_SIZE
-        )
+    def _sum(self, sizes: Sizes) -> "_Sum":
+        found = _Sum(self._schema, self._fragments, sizes)
+        found.total = found.of(self._operation.selection_set.selections, self._root, DEFAULT_SIZE)
+        return found
 
 
 class _Sum:
     """One computation for an operation."""
 
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        sizes: Sizes,
-        sizing: set[str],
-    ) -> None:
-        self._schema, self._fragments, self._sizes, self._sizing = schema, fragments, sizes, sizing
+    total = 0
+
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], sizes: Sizes) -> None:
+        self._schema, self._fragments, self._sizes = schema, fragments, sizes
+        self._introspected = Introspected(schema, fragments)
         self._known: dict[tuple[str, int], int] = {}
+        self.sizing: set[str] = set()
+        """The variables that page sizes, id lists or types depend on."""
+        self.hashes = False
 
     def of(self, selections: Iterable[SelectionNode], parent: GraphQLNamedType | None, page: int) -> int:
         """The cost of selections on `parent`; `page` is the number of items if it is a connection.
@@ -152,38 +169,75 @@ class _Sum:
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None, page: int) -> int:
         name = node.name.value
+        if name in INTROSPECTION:
+            return self._introspection(node)
         definition: GraphQLField | None = getattr(parent, "fields", {}).get(name)
         if definition is None or parent is None:
-            return 1  # introspection, which has its own limits
-        own = WEIGHTS.get(f"{parent.name}.{name}", MUTATION if parent is self._schema.mutation_type else 1)
+            return 1  # __typename
+        own = self._own(f"{parent.name}.{name}", parent)
+        items = self._items(node, definition, parent, page)
         if node.selection_set is None:
-            return own
+            return own + (items if _is_list(definition) else 0)
+        size = self._asked(node, PAGES) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
         inside = get_named_type(definition.type)
-        times, size = 1, DEFAULT_SIZE
-        if any(argument in definition.args for argument in PAGES):
-            size = self._asked(node, PAGES)
-        elif any(argument in definition.args for argument in IDS):
-            times = self._asked(node, IDS)
-        elif is_list_type(get_nullable_type(definition.type)):
-            times = page if parent.name.endswith("Connection") else LISTED
-        return min(own + times * self.of(node.selection_set.selections, inside, size), CAP)
+        return min(own + items * self.of(node.selection_set.selections, inside, size), CAP)
+
+    def _own(self, field: str, parent: GraphQLNamedType) -> int:
+        self.hashes = self.hashes or field in WEIGHTS
+        return WEIGHTS.get(field, MUTATION if parent is self._schema.mutation_type else 1)
+
+    def _items(self, node: FieldNode, definition: GraphQLField, parent: GraphQLNamedType, page: int) -> int:
+        """How many items it can hold; 1 if it is no list."""
+        if not _is_list(definition):
+            return 1
+        if definition.args.keys() & {*IDS}:
+            return self._asked(node, IDS)
+        if _is_edges(parent, node.name.value):
+            return page
+        most = _most(definition)
+        assert most is not None, "require_lengths has looked"
+        return most
+
+    def _introspection(self, node: FieldNode) -> int:
+        assert node.selection_set is not None
+        if node.name.value == "__schema":
+            return 1 + self._introspected.of_schema(node.selection_set)
+        name = self._value((node.arguments or ())[0].value)
+        return 1 + (self._introspected.of_type(node.selection_set, name) if isinstance(name, str) else 0)
 
     def _asked(self, node: FieldNode, names: Iterable[str]) -> int:
         """How many items these arguments ask for."""
-        values = [argument.value for argument in node.arguments or () if argument.name.value in names]
-        return max((self._value(value) for value in values), default=DEFAULT_SIZE)
+        values = [self._value(argument.value) for argument in node.arguments or () if argument.name.value in names]
+        return max((value for value in values if isinstance(value, int)), default=DEFAULT_SIZE)
 
-    def _value(self, value: ValueNode) -> int:
+    def _value(self, value: ValueNode) -> int | str:
         if isinstance(value, VariableNode):
-            self._sizing.add(value.name.value)
+            self.sizing.add(value.name.value)
             return self._sizes.get(value.name.value, DEFAULT_SIZE)
         return _literal(value)
 
 
-def _literal(value: ValueNode | None) -> int:
+def _is_list(field: GraphQLField) -> bool:
+    return is_list_type(get_nullable_type(field.type))
+
+
+def _is_edges(parent: GraphQLNamedType, name: str) -> bool:
+    """Whether this field holds the items of a page."""
+    return parent.name.endswith("Connection") and name == "edges"
+
+
+def _most(field: GraphQLField) -> int | None:
+    """How many items a list declares that it can hold."""
+    most: int | None = field.extensions["strawberry-definition"].metadata.get(MOST)
+    return most
+
+
+def _literal(value: ValueNode) -> int | str:
     if isinstance(value, IntValueNode):
         return _page(int(value.value[:12]))
-    return len(value.values) if isinstance(value, ListValueNode) else DEFAULT_SIZE
+    if isinstance(value, ListValueNode):
+        return len(value.values)
+    return value.value if isinstance(value, StringValueNode) else DEFAULT_SIZE
 
 
 def _page(size: int) -> int:

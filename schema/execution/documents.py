@@ -85,11 +85,12 @@ class Prepared:
             problem = "The document holds no operation with this operationName."
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
 
-    def cost(self, name: str | None, variables: Mapping[str, Any] | None) -> int:
-        """The cost of the operation. Raises `RequestError` if it is above `MAX_COST`."""
+    def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
+        """The cost of the operation. Raises `RequestError` if no request may cost as much, however long one waits."""
         cost = self.costs[name].of(variables)
-        if cost > settings.MAX_COST:
-            error = exceeded("cost", "fields in the answer that this can have", cost, settings.MAX_COST)
+        most = min(settings.MAX_COST, settings.COST_A_MINUTE or settings.MAX_COST)
+        if cost > most:
+            error = exceeded("cost", "fields in the answer that this can have", cost, most)
             raise RequestError([error], LIMIT_EXCEEDED)
         return cost
 

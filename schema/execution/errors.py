@@ -44,6 +44,10 @@ class RequestError(Problem):
         return {"errors": [error.formatted for error in self.errors]}
 
 
+class Stopped(BaseException):
+    """No more is done for this answer: it is too long, or its time is over. Not an error of one field, so no field catches it."""
+
+
 def shown(
     error: GraphQLError, code: str, mutations: Mapping[str, str] | None = None, *, logged: Container[str] = ()
 ) -> GraphQLError:

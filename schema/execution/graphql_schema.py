@@ -1,6 +1,7 @@
 """The executable schema: with metrics of mutations, limits of answers, and without needless wrappers."""
 
-from schema.execution.length import count_texts
+from schema.execution.cost import require_lengths
+from schema.execution.length import count_scalars
 from schema.execution.light import lighten
 from schema.execution.mutation_metrics import count_mutations
 from schema.root import schema
@@ -9,4 +10,5 @@ GRAPHQL = schema._schema
 
 lighten(GRAPHQL)
 count_mutations(GRAPHQL)
-count_texts(GRAPHQL)
+count_scalars(GRAPHQL)
+require_lengths(GRAPHQL)

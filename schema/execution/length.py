@@ -1,22 +1,27 @@
-"""Limits the length of an answer by counting the characters of its texts during execution.
+"""Limits the length of an answer by counting the characters of its scalars during execution.
 
 A text that is selected under many aliases is not copied until serialisation, so the refusal comes before the memory is used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
-from graphql import GraphQLError, GraphQLScalarType, GraphQLSchema
+from graphql import GraphQLScalarType, GraphQLSchema
+
+from schema.execution.errors import Stopped
 
 SHORT = 500
-"""Texts up to so many characters are not counted; the cost limit bounds their number."""
+"""Values up to so many characters are not counted; the cost limit bounds their number."""
+MEMBER = 8
+"""What a member of a JSON value counts besides its texts: a number, or quotation marks and commas."""
+NUMBERS = ("Int", "Float", "Boolean")
 
 
 class Length:
-    """The characters of the longer texts of one answer."""
+    """The characters of the longer values of one answer."""
 
     def __init__(self, most: int) -> None:
         self.most, self.found = most, 0
@@ -27,10 +32,10 @@ class Length:
         return self.found > self.most
 
     def add(self, characters: int) -> None:
-        """Count one more text. Raises an internal error beyond the limit; the answer is replaced anyway."""
+        """Count one more value. Raises `Stopped` beyond the limit."""
         self.found += characters
         if self.exceeded:
-            raise GraphQLError("The answer is too long.")
+            raise Stopped
 
 
 _CURRENT: ContextVar[Length | None] = ContextVar("length", default=None)
@@ -38,7 +43,7 @@ _CURRENT: ContextVar[Length | None] = ContextVar("length", default=None)
 
 @contextmanager
 def measured() -> Iterator[Length]:
-    """Count the texts of the answer that is made inside."""
+    """Count the values of the answer that is made inside."""
     length = Length(settings.MAX_ANSWER_CHARACTERS)
     before = _CURRENT.set(length)
     try:
@@ -47,18 +52,37 @@ def measured() -> Iterator[Length]:
         _CURRENT.reset(before)
 
 
-def count_texts(schema: GraphQLSchema) -> None:
-    """Wrap the schema's string type so that texts are counted."""
-    string = schema.type_map["String"]
-    assert isinstance(string, GraphQLScalarType)
-    plain = string.coerce_output_value
+def count_scalars(schema: GraphQLSchema) -> None:
+    """Wrap each scalar that can be long so that its values are counted."""
+    for name, scalar in schema.type_map.items():
+        if isinstance(scalar, GraphQLScalarType) and name not in NUMBERS:
+            scalar.coerce_output_value = _counted(scalar.coerce_output_value)
 
+
+def _counted(plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def counted(value: Any) -> Any:
-        text = value if type(value) is str else plain(value)
-        if len(text) > SHORT:
+        value = plain(value)
+        characters = len(value) if type(value) is str else characters_of(value)
+        if characters > SHORT:
             length = _CURRENT.get()
             if length is not None:
-                length.add(len(text))
-        return text
+                length.add(characters)
+        return value
 
-    string.coerce_output_value = counted
+    return counted
+
+
+def characters_of(value: Any) -> int:
+    """About as many characters as this value has in JSON."""
+    found, unseen = 0, [value]
+    while unseen:
+        one = unseen.pop()
+        found += MEMBER
+        if isinstance(one, str):
+            found += len(one)
+        elif isinstance(one, dict):
+            found += sum(map(len, one))
+            unseen += one.values()
+        elif isinstance(one, list | tuple):
+            unseen += one
+    return found

@@ -6,17 +6,18 @@ from typing import Any, TypeGuard
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql import ExecutionResult, Executor, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
 
 from backend import logs
 from backend.engine import deadline, metrics
-from backend.engine.errors import Refusal
+from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.transactions import snapshot
 from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
 from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
-from schema.execution.errors import RequestError, shown
+from schema.execution.errors import RequestError, Stopped, shown
+from schema.execution.executor import LimitedExecutor
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.length import Length, measured
 from schema.execution.values import invalid_values
@@ -26,6 +27,10 @@ MAX_ERRORS_SHOWN = 100
 """The maximum number of errors in an answer."""
 WORST = ("INTERNAL_SERVER_ERROR", "OUTCOME_UNKNOWN", "BUSY")
 """Codes of what is wrong with the server, the worst first."""
+LATE = (
+    "This took longer than a request may, so its answer was broken off. What was to be written may be written: send the same "
+    "request with the same key, and ask for less."
+)
 NOT_SERVED = (Refusal, DatabaseError, InterfaceError)
 
 MAX_CHARACTERS_LOGGED = 100
@@ -58,39 +63,58 @@ def _run(
     excess = too_many_values(variables)
     if excess is not None:
         raise RequestError([excess], LIMIT_EXCEEDED)
-    cost = prepared.cost(name, variables)
-    if cost >= settings.EXPENSIVE_QUERY_COST and operation.operation is OperationType.QUERY:
-        wait_for_turn()  # expensive mutations hash passwords, which has its own limit
+    executor = _executor(prepared, operation, variables or {}, context)
+    # The cost is counted from the values that the executor has coerced, not from those that were sent.
+    cost = prepared.cost(name, executor.variable_values.coerced)
+    if cost >= settings.EXPENSIVE_QUERY_COST and not prepared.costs[name].hashes:
+        wait_for_turn()
     context.spend(cost)
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
-    try:
-        if reads:
-            context.settle_session()
-        with snapshot() if reads else nullcontext(), measured() as length:
-            result = execute(
-                GRAPHQL,
-                prepared.document,
-                context_value=context,
-                variable_values=variables,
-                operation_name=name,
-                is_awaitable=_never,
-                hide_suggestions=True,
-            )
-    except (Refusal, DatabaseError, InterfaceError) as error:
-        return _nothing(error)
+    with measured() as length:
+        try:
+            if reads:
+                context.settle_session()
+            with snapshot() if reads else nullcontext():
+                result = executor.execute_operation()
+        except (Refusal, DatabaseError, InterfaceError) as error:
+            return _nothing(error)
+        except Stopped:
+            return _too_long(length, operation) if length.exceeded else _nothing(_late(operation))
     assert isinstance(result, ExecutionResult)
-    if length.exceeded:
-        return _too_long(length, operation)
     late = deadline.refused() if reads else None
     unserved = [one.original_error for one in result.errors or () if isinstance(one.original_error, NOT_SERVED)]
     if late is not None and unserved:
         late.__cause__ = unserved[0]
         return _nothing(late)
     if result.data is None and all(error.path is None for error in result.errors or ()):
-        found = invalid_values(GRAPHQL, operation, variables or {}, MAX_ERRORS)
-        raise RequestError(found or result.errors or [], BAD_USER_INPUT)
+        raise RequestError(result.errors or [], BAD_USER_INPUT)
     context.note_use()
     return _answer(result, _mutations(operation))
+
+
+def _executor(
+    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
+) -> Executor[None]:
+    """The executor of the operation, with its variables. Raises `RequestError` for bad ones."""
+    executor = LimitedExecutor.build(
+        GRAPHQL,
+        prepared.document,
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation.name.value if operation.name else None,
+        is_awaitable=_never,
+        hide_suggestions=True,
+    )
+    if isinstance(executor, list):
+        raise RequestError(invalid_values(GRAPHQL, operation, variables, MAX_ERRORS) or executor, BAD_USER_INPUT)
+    return executor
+
+
+def _late(operation: OperationDefinitionNode) -> Refusal:
+    """What is told of an answer that took too long to make. One of several mutations may be committed, or the only one."""
+    if operation.operation is OperationType.MUTATION:
+        return OutcomeUnknown(LATE, after_ms=after_busy_ms())
+    return Busy(deadline.TIMED_OUT, after_ms=after_busy_ms())
 
 
 def _nothing(error: Exception) -> dict[str, Any]:

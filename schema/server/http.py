@@ -32,8 +32,10 @@ HTML = "text/html"
 PARTIAL = 294
 """The status that the draft recommends since 2025 for data with errors."""
 METHODS = "GET, HEAD, POST, OPTIONS"
-REQUEST_COST, REJECTED_COST = 1, 100
-"""The base cost of a request, and the cost of one that cannot be executed, whose document has to be parsed too."""
+MALFORMED_COST, REJECTED_COST = 1, 100
+"""The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
+other costs what its operation does.
+"""
 
 
 @csrf_exempt  # checked below, for requests with a session cookie
@@ -81,11 +83,11 @@ def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResp
 
 def _execute(request: HttpRequest) -> dict[str, Any]:
     context = Context(request)
-    context.spend(REQUEST_COST)
+    context.require_allowance()
     try:
         return _executed(request, context)
-    except RequestError:
-        context.spend(REJECTED_COST)
+    except Problem as problem:
+        context.charge(REJECTED_COST if isinstance(problem, RequestError) else MALFORMED_COST)
         raise
 
 

@@ -1,15 +1,21 @@
 """How often something may happen: rates, buckets in PostgreSQL, addresses, passwords hashed at once, and what requests cost."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.test import RequestFactory
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.engine.deadline import DEADLINE, Deadline
 from backend.engine.errors import RateLimited
@@ -19,8 +25,8 @@ from backend.limits.addresses import NOWHERE, address_of
 from backend.limits.buckets import Limit
 from backend.limits.hashing import AT_END, MAKE_ROOM, HashingQueue
 from backend.limits.models import Bucket
-from backend.limits.rates import Rate
-from backend.limits.spending import MAX_REMEMBERED, MINUTE, Spending
+from backend.limits.rates import Rate, allowance, seconds
+from backend.limits.spending import MAX_REMEMBERED, MILLISECOND, MINUTE, Spending
 from schema.server import rsgi
 
 SLOW = 1_000_000
@@ -38,6 +44,34 @@ def test_a_rate_is_read_as_it_is_written() -> None:
 def test_what_is_no_rate_is_said_to_be_none(text: str) -> None:
     with pytest.raises(ValueError, match="A rate is written as"):
         Rate.read(text)
+
+
+@pytest.mark.parametrize(("text", "found"), [("0", 0), ("100", 100), ("10000000", 10_000_000)])
+def test_an_allowance_is_read_as_it_is_written(text: str, found: int) -> None:
+    assert allowance(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "1", "99", "-1", "1e9", "ten", "²", "100.5"])
+def test_an_allowance_with_which_nothing_could_be_asked_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="An allowance is a whole number"):
+        allowance(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "ten"])
+def test_no_time_is_no_number_of_seconds(text: str) -> None:
+    assert seconds("2.5") == 2.5
+    with pytest.raises(ValueError, match="Seconds are a number from"):
+        seconds(text)
+
+
+def test_a_setting_with_which_nothing_can_work_is_named() -> None:
+    """And why; the commands end with that in one line."""
+    command = [sys.executable, "manage.py", "export_schema", "--check"]
+    environment = {**os.environ, "COST_A_MINUTE": "1", "DJANGO_SETTINGS_MODULE": "backend.settings"}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.startswith("Katha: COST_A_MINUTE: An allowance is a whole number")
+    assert found.stderr.count("\n") == 1
 
 
 # --- Buckets in PostgreSQL --------------------------------------------------------------------------------------
@@ -88,6 +122,32 @@ def test_where_one_bucket_is_full_nothing_goes_into_the_others() -> None:
         assert refusal.limit == "narrow"
     assert refused(limit("wide", 2)) is None
     assert refused(limit("wide", 2)) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("rate", [Rate(1, 30.0), Rate(1, 0.0505), Rate(3, 1.0005)])
+def test_after_the_told_wait_there_is_room(rate: Rate) -> None:
+    """Also where only one event fits at a time."""
+    one = Limit("a", "somebody", rate)
+    refusal = None
+    while refusal is None:
+        refusal = refused(one)
+    row = Bucket.objects.get()
+    row.empty_at -= timedelta(milliseconds=refusal.after_ms)
+    row.save()
+    assert refused(one) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_full_buckets_the_longest_wait_is_told() -> None:
+    """After a shorter one the same would be refused again. The order of their keys does not matter."""
+    short, long = limit("short", 1, 10.0), limit("long", 1, 1_000.0)
+    for swapped in ((short, long), (limit("long", 1, 10.0), limit("short", 1, 1_000.0))):
+        Bucket.objects.all().delete()
+        assert refused(*swapped) is None
+        refusal = refused(*swapped)
+        assert refusal is not None
+        assert (refusal.limit, refusal.after_ms > 900_000) == (swapped[1].name, True)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -260,40 +320,67 @@ def test_a_request_that_hashes_leaves_its_place_to_another(
 def test_a_minutes_worth_can_be_spent_at_once_and_runs_out_in_a_minute() -> None:
     book = Spending()
     for _ in range(10):
-        book.spend("a", 10, 100, now=0.0)
+        book.spend("a", 10, 100, now=0)
     with pytest.raises(RateLimited) as over:
-        book.spend("a", 10, 100, now=0.0)
-    assert over.value.after_ms == pytest.approx(MINUTE / 10 * 1_000, abs=1)
-    book.spend("a", 10, 100, now=MINUTE / 10)
+        book.spend("a", 10, 100, now=0)
+    assert over.value.after_ms == 6_000
+    book.spend("a", 10, 100, now=MINUTE // 10)
     with pytest.raises(RateLimited):
-        book.spend("a", 10, 100, now=MINUTE / 10)
-    book.spend("b", 100, 100, now=0.0)
+        book.spend("a", 10, 100, now=MINUTE // 10)
+    book.spend("b", 100, 100, now=0)
+
+
+def told_ms(what: Callable[[], None]) -> int:
+    """How long to wait; 0 for who is served."""
+    try:
+        what()
+    except RateLimited as refusal:
+        return refusal.after_ms
+    return 0
+
+
+def ask(book: Spending, cost: int, a_minute: int, now: int) -> None:
+    """As a request does."""
+    book.require("a", now=now)
+    book.spend("a", cost, a_minute, now=now)
+
+
+@given(st.lists(st.integers(1, 30_000), min_size=1), st.integers(1, 30_000), st.integers(0, 2 * MINUTE))
+def test_who_waits_as_told_is_served(costs: list[int], a_minute: int, now: int) -> None:
+    """To the millisecond, whatever was asked for before, or could not be executed; and from a fresh address at once."""
+    book = Spending()
+    for cost in [min(cost, a_minute) for cost in costs]:
+        Spending().spend("a", cost, a_minute, now=now)
+        after_ms = told_ms(partial(ask, book, cost, a_minute, now))
+        if after_ms:
+            now += after_ms * MILLISECOND
+            ask(book, cost, a_minute, now)
+        book.charge("a", cost, a_minute, now=now)
 
 
 def test_what_is_refused_is_not_counted() -> None:
     book = Spending()
-    book.spend("a", 90, 100, now=0.0)
+    book.spend("a", 90, 100, now=0)
     for _ in range(9):
         with pytest.raises(RateLimited):
-            book.spend("a", 20, 100, now=0.0)
-    book.spend("a", 10, 100, now=0.0)
+            book.spend("a", 20, 100, now=0)
+    book.spend("a", 10, 100, now=0)
 
 
-def test_what_costs_more_than_a_minute_has_is_paid_off_afterwards() -> None:
-    """Or else it could never be asked."""
+def test_who_has_used_up_the_allowance_is_told_when_all_of_it_is_there_again() -> None:
+    """Before the request is read, so whatever it will cost."""
     book = Spending()
-    book.spend("a", 200, 100, now=0.0)
-    with pytest.raises(RateLimited) as over:
-        book.spend("a", 200, 100, now=MINUTE)
-    assert over.value.after_ms == pytest.approx(MINUTE * 1_000, abs=1)
-    book.spend("a", 200, 100, now=2 * MINUTE)
+    book.require("a", now=0)
+    book.charge("a", 150, 100, now=0)
+    assert told_ms(lambda: book.require("a", now=0)) == 90_000
+    assert told_ms(lambda: book.spend("a", 100, 100, now=90_000 * MILLISECOND)) == 0
 
 
 def test_memory_is_bounded() -> None:
     """Whoever has been quiet longest is forgotten, which only lets them ask again."""
     book = Spending()
     for n in range(MAX_REMEMBERED + 5):
-        book.spend(f"{n}", 1, 100, now=0.0)
+        book.spend(f"{n}", 1, 100, now=0)
         book.learn(b"%d" % n, "somebody")
     assert len(book._empty_at) == len(book._owners) == MAX_REMEMBERED
     assert book.owner(b"0") is None

@@ -1,11 +1,15 @@
 """Whatever a mutation answers with can be looked into: every field of it, in a success, a replay and a conflict."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from schema.execution.documents import GRAPHQL
+from schema.execution import run
+from schema.execution.document_limits import CAP
+from schema.execution.documents import GRAPHQL, Prepared
+from schema.execution.executor import LimitedExecutor
 from tests.api import PASSWORD, ApiClient
 from tests.api.moderation import make_moderator, new_key, screen_for
 from tests.api.notifications import told_of
@@ -146,7 +150,37 @@ HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } }
 @pytest.fixture(autouse=True)
 def whole(settings: Any) -> None:
     """No client asks for everything at once: that is beyond what a document may cost."""
-    settings.MAX_COST = 100_000
+    settings.MAX_COST = CAP
+
+
+@pytest.fixture(autouse=True)
+def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No answer has more fields than its cost said, whatever it is asked for."""
+    answers: list[int] = []
+    costs: list[int] = []
+
+    class Counting(LimitedExecutor):
+        """Counts the fields of one answer."""
+
+        def execute_operation(self, serially: bool | None = None) -> Any:
+            """Begin to count."""
+            answers.append(0)
+            return super().execute_operation(serially)
+
+        def execute_fields(self, *arguments: Any) -> Any:
+            """Count the fields of one object."""
+            answers[-1] += len(arguments[3])
+            return super().execute_fields(*arguments)
+
+    def cost(prepared: Prepared, name: str | None, variables: Any) -> int:
+        costs.append(prepared.costs[name].of(variables))
+        return costs[-1]
+
+    monkeypatch.setattr(run, "LimitedExecutor", Counting)
+    monkeypatch.setattr(Prepared, "cost", cost)
+    yield
+    assert len(answers) == len(costs)
+    assert all(fields <= cost for fields, cost in zip(answers, costs, strict=True))
 
 
 @pytest.mark.parametrize("field", ASKS)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from graphql import get_introspection_query
 from psycopg import OperationalError, connect
 
 from backend.engine import committed, deadline
@@ -12,6 +13,7 @@ from backend.engine.deadline import Deadline, limited
 from backend.engine.errors import Busy, OutcomeUnknown
 from backend.engine.transactions import snapshot, unit_of_work
 from resolvers import people
+from schema.execution.executor import FIELDS_BETWEEN_CHECKS, LimitedExecutor
 from tests.api import ApiClient
 
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
@@ -173,3 +175,71 @@ def test_work_ends_when_the_client_has_gone() -> None:
     with limited(mine), pytest.raises(Busy), snapshot():
         slow()
     assert running() == 0
+
+
+# --- While the answer is made -----------------------------------------------------------------------------------
+
+CREATE = """
+mutation ($input: CreateStoryInput!) {
+  createStory(input: $input, expect: {version: "0"}) {
+    ... on StorySuccess { story { chapters { story { chapters { position } } } } }
+  }
+}
+"""
+NESTED = "{ viewer { shelf { stories { edges { node { chapters { story { chapters { position } } } } } } } } }"
+LEAVES_AT = 1_000
+
+
+@pytest.fixture
+def left(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The client goes after so many fields of its answer; how many are resolved in all."""
+    settings.MAX_COST = 10**9
+    fields = [0]
+    plain = LimitedExecutor.execute_fields
+
+    def counted(self: LimitedExecutor, *arguments: Any) -> Any:
+        fields[0] += len(arguments[3])
+        mine = deadline._CURRENT.get()
+        if fields[0] >= LEAVES_AT and mine is not None:
+            mine.leave()
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(LimitedExecutor, "execute_fields", counted)
+    return fields
+
+
+def story_of(chapters: int) -> dict[str, Any]:
+    """The input of a story."""
+    return {"title": "Long", "chapters": [{"title": "One", "body": "Text."}] * chapters}
+
+
+def test_no_answer_is_made_any_more_when_the_client_has_gone(asha: ApiClient, left: list[int]) -> None:
+    """Its 3600 leaves need no database."""
+    assert asha.post(CREATE, input=story_of(60))["errors"]
+    left[0] = 0
+    answer = asha.post(NESTED)
+    assert answer["data"] is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BUSY"]
+    assert left[0] < LEAVES_AT + 2 * FIELDS_BETWEEN_CHECKS
+    left[0] = 0
+    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
+
+
+def test_a_write_whose_answer_is_broken_off_is_not_said_to_have_failed(asha: ApiClient, left: list[int]) -> None:
+    """It is written, and the client hears that this may be so."""
+    answer = asha.post(CREATE, input=story_of(60))
+    (error,) = answer["errors"]
+    assert answer["data"] is None
+    assert (error["extensions"]["code"], error["extensions"]["retry"]["kind"]) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
+    assert "may be written" in error["message"]
+    assert left[0] < LEAVES_AT + 2 * FIELDS_BETWEEN_CHECKS
+    left[0] = 0
+    assert asha.ask("{ viewer { shelf { storyCount } } }") == {"viewer": {"shelf": {"storyCount": 1}}}
+
+
+def test_introspection_ends_with_the_time_too(settings: Any) -> None:
+    settings.REQUEST_SECONDS = 0
+    answer = ApiClient().post(get_introspection_query())
+    assert answer["data"] is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BUSY"]
+    assert ApiClient().ask("{ __schema { queryType { name } } }")

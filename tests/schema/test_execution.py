@@ -10,8 +10,12 @@ from unittest.mock import ANY
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from graphql import GraphQLScalarType
 
 from resolvers import people
+from schema import revisions
+from schema.execution.documents import GRAPHQL
+from schema.execution.length import SHORT, characters_of, measured
 from tests.api import ApiClient
 from tests.schema.raw_http import post
 
@@ -175,3 +179,99 @@ def test_a_write_whose_answer_would_be_too_long_is_written(asha: ApiClient, sett
     assert answer["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
     assert "send it again with its key" in answer["errors"][0]["message"]
     assert asha.ask("{ viewer { version bio } }")["viewer"] == {"version": "2", "bio": "x" * 2_000}
+
+
+OF_REVISIONS = "revisions(first: 100) { edges { node { values } } }"
+CONFLICT = "... on ConflictError { overlaps { base mine theirs } suggestion }"
+
+
+def history(who: ApiClient, texts: int, characters: int) -> dict[str, Any]:
+    """A story of ten chapters; the first had so many texts before, and the chapters another order."""
+    story: dict[str, Any] = who.create_story("0", chapters=10)["story"]
+    first = story["chapters"][0]["id"]
+    for n in range(texts):
+        assert who.update_chapter(first, {"body": f"{n}" * characters}, str(n + 1))["applied"] == "WRITTEN"
+    order = [chapter["id"] for chapter in story["chapters"]]
+    who.reorder(story["id"], order[::-1], str(texts + 1))
+    return {**story, "first": first}
+
+
+def longest(asked: str, who: ApiClient, settings: Any, **variables: Any) -> int:
+    """How many characters of this are counted: below that it is refused, with it it is answered."""
+    settings.MAX_ANSWER_CHARACTERS = 1
+    (error,) = who.post(asked, **variables)["errors"]
+    low, high = int(error["extensions"]["found"]), 10_000_000
+    while low < high:
+        settings.MAX_ANSWER_CHARACTERS = (low + high) // 2
+        low, high = (
+            (low, settings.MAX_ANSWER_CHARACTERS)
+            if "errors" not in who.post(asked, **variables)
+            else (
+                settings.MAX_ANSWER_CHARACTERS + 1,
+                high,
+            )
+        )
+    return high
+
+
+def test_values_of_revisions_are_counted(asha: ApiClient, settings: Any) -> None:
+    """By each name that they are asked for, texts as well as lists of short texts."""
+    story = history(asha, 3, 2_000)
+    of_chapter = "query ($id: ID!) { node(id: $id) { ... on Chapter { %s } } }"
+    counted = [
+        longest(of_chapter % " ".join(f"a{n}: {OF_REVISIONS}" for n in range(times)), asha, settings, id=story["first"])
+        for times in (1, 3)
+    ]
+    assert counted[0] >= 2 * 2_000
+    assert counted[1] == 3 * counted[0]
+    order = "query ($id: ID!) { story(id: $id) { %s } }"
+    settings.MAX_ANSWER_CHARACTERS = 10**9
+    (edge,) = asha.ask(order % OF_REVISIONS, id=story["id"])["story"]["revisions"]["edges"]
+    text = json.dumps(edge["node"]["values"])
+    assert len(text) > SHORT
+    assert len(text) <= longest(order % OF_REVISIONS, asha, settings, id=story["id"]) < len(text) + 100
+
+
+def test_what_conflicts_tell_is_counted(asha: ApiClient, settings: Any) -> None:
+    """Base, mine, theirs, and the suggestion; of the mutations beside them something may be written."""
+    chapter = history(asha, 2, 2_000)["first"]
+    field = f'updateChapter(id: $id, patch: {{body: $b}}, expect: {{version: "2"}}, onConflict: MERGE) {{ {CONFLICT} }}'
+    asked = "mutation ($id: ID!, $b: String!) { %s }"
+    one = longest(asked % field, asha, settings, id=chapter, b="x" * 2_000)
+    assert one > 6 * 2_000
+    settings.MAX_ANSWER_CHARACTERS = 3 * one - 1
+    many = asked % " ".join(f"a{n}: {field}" for n in range(3))
+    answer = asha.post(many, id=chapter, b="x" * 2_000)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["limit"] == "answer"
+    assert "may be written" in answer["errors"][0]["message"]
+
+
+def test_nothing_more_is_done_for_an_answer_that_is_too_long(
+    asha: ApiClient, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends at the first value that is too much."""
+    story = history(asha, 3, 2_000)
+    made: list[Any] = []
+    monkeypatch.setattr(revisions, "_as_sent", lambda values: made.append(values) or dict(values))
+    settings.MAX_ANSWER_CHARACTERS = 5_000
+    names = " ".join(f"a{n}: {OF_REVISIONS}" for n in range(20))
+    answer = asha.post(f"query ($id: ID!) {{ node(id: $id) {{ ... on Chapter {{ {names} }} }} }}", id=story["first"])
+    assert answer["errors"][0]["extensions"]["limit"] == "answer"
+    assert len(made) <= 4
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 600, ["x" * 100] * 10, {"a": {"b": ["x" * 600]}}, [0] * 1_000, {f"{n}": None for n in range(1_000)}]
+)
+def test_a_json_value_counts_at_least_its_length(value: Any) -> None:
+    assert len(json.dumps(value, separators=(",", ":"))) <= characters_of(value)
+
+
+def test_scalars_are_counted_whichever_they_are() -> None:
+    """All but numbers, which are short."""
+    for name, scalar in GRAPHQL.type_map.items():
+        if isinstance(scalar, GraphQLScalarType) and name not in {"Int", "Float", "Boolean", "Date", "DateTime"}:
+            with measured() as length:
+                scalar.coerce_output_value("x" * 1_000)
+            assert length.found >= 1_000, name

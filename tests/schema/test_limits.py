@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import strawberry
 from django.test import Client
 from graphql import OperationDefinitionNode, get_introspection_query, parse
+from graphql.execution.values import get_variable_values
 
 from backend.limits.turns import MY_TURN, Postponed
+from backend.market.models import MAX_LINES
 from backend.pages import MAX_PAGE_SIZE
-from schema.execution.cost import LISTED, MUTATION, WEIGHTS, Costs
+from backend.stories.models import MAX_CHAPTERS, ContentWarning
+from schema.execution.cost import MUTATION, WEIGHTS, Costs, require_lengths
 from schema.execution.document_limits import CAP, too_large, too_long
 from schema.execution.documents import GRAPHQL, MAX_ERRORS
 from tests.api import ApiClient
@@ -119,18 +123,14 @@ def test_what_clients_send_stays_far_below(path: Path, settings: Any) -> None:
             assert Costs(GRAPHQL, document, node).of({}) < settings.MAX_COST / 2
 
 
-def test_introspection_is_judged_apart() -> None:
-    """Its levels are its own, and it costs nothing."""
-    document = get_introspection_query(**WHOLE, input_value_deprecation=True)
-    assert "errors" not in ApiClient().post(document)
-
-
 def cost(document: str, **variables: Any) -> int:
-    """Of the first operation."""
+    """Of the first operation, with its variables as they are coerced for execution."""
     parsed = parse(document)
     operation = parsed.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    return Costs(GRAPHQL, parsed, operation).of(variables)
+    coerced = get_variable_values(GRAPHQL, operation.variable_definitions or (), variables)
+    assert not isinstance(coerced, list), coerced
+    return Costs(GRAPHQL, parsed, operation).of(coerced.coerced)
 
 
 def test_the_size_of_a_fragment_bomb_is_found_without_counting_it_out() -> None:
@@ -162,8 +162,14 @@ def test_a_page_counts_each_row_that_it_can_have(arguments: str) -> None:
         ("first: $n", {}, 20),
         ("first: $n", {"n": None}, 20),
         ("first: $n", {"n": 10**9}, MAX_PAGE_SIZE),
+        ("first: $n", {"n": 1e9}, MAX_PAGE_SIZE),
         ("first: $n", {"n": -5}, 0),
-        ("first: $n", {"n": "nonsense"}, 20),
+        ("first: $n", {"n": 100.0}, 100),
+        ("first: $n", {"n": -0.0}, 0),
+        ("first: $m", {"m": 100.0}, 100),
+        ("first: $m", {"m": None}, 20),
+        ("first: null", {}, 20),
+        ("first: null, last: $n", {"n": 50.0}, 50),
         ("first: 99999999999999999999", {}, MAX_PAGE_SIZE),
         ("", {}, 20),
     ],
@@ -171,15 +177,129 @@ def test_a_page_counts_each_row_that_it_can_have(arguments: str) -> None:
 def test_what_is_not_said_or_is_wrong_counts_as_it_will_be_taken(
     arguments: str, variables: dict[str, Any], size: int
 ) -> None:
-    """Before the variables are even looked at."""
+    """The sizes are those that the execution sees, however they are written."""
     document = PAGE % arguments if arguments else PAGE.replace("(%s)", "")
     assert cost(document, **variables) == 2 + size * 2
 
 
-def test_a_list_without_pages_counts_as_ten_and_ids_as_they_are() -> None:
-    assert cost('{ story(id: "x") { chapters { id title } } }') == 1 + 1 + LISTED * 2
+LINES = "{ viewer { sales { edges { node { lines { quantity } } } } } }"
+CHANGED = "{ viewer { readings(first: 1) { edges { node { changedChapters { id title } } } } } }"
+
+
+def test_a_list_counts_what_it_can_hold() -> None:
+    """Chapters, lines, ids; each value of a list of values too."""
+    assert cost('{ story(id: "x") { chapters { id title } } }') == 1 + 1 + MAX_CHAPTERS * 2
+    assert cost('{ story(id: "x") { chapters { story { chapters { id } } } } }') == 2 + MAX_CHAPTERS * (
+        2 + MAX_CHAPTERS
+    )
+    assert cost('{ story(id: "x") { warnings } }') == 1 + 1 + len(ContentWarning)
+    assert cost(LINES) == 1 + 1 + 1 + 20 * (1 + 1 + MAX_LINES)
+    assert cost(CHANGED) == 1 + 1 + 1 + (1 + 1 + MAX_CHAPTERS * 2)
     assert cost("query ($i: [ID!]!) { nodes(ids: $i) { id } }", i=["a", "b", "c"]) == 1 + 3
+    assert cost("query ($i: [ID!]!) { nodes(ids: $i) { id } }", i="a") == 1 + 1
+    assert cost('query ($i: [ID!]! = ["a", "b"]) { nodes(ids: $i) { id } }') == 1 + 2
     assert cost('{ nodes(ids: ["a", "b"]) { id } }') == 1 + 2
+    assert cost("query ($a: ID!) { nodes(ids: [$a, $a, $a]) { id } }", a="a") == 1 + 3
+    assert cost("query ($i: [ID!]!) { relationships(people: $i) { id } }", i=["a"] * 1_000) == 1 + 1_000
+
+
+def test_every_list_says_how_many_items_it_can_hold() -> None:
+    """One that does not is no part of a schema that is served."""
+    require_lengths(GRAPHQL)
+
+    @strawberry.type
+    class Query:
+        """A list of nobody knows how many."""
+
+        things: list[str] = strawberry.field(description="Things.")
+
+    unsaid = strawberry.Schema(Query)._schema
+    with pytest.raises(TypeError, match=r"Query\.things is a list: say how many"):
+        require_lengths(unsaid)
+
+
+NESTED = {
+    "chapters": 'story(id: "x") { %s }',
+    "changedChapters": "viewer { readings(first: 1) { edges { node { %s } } } }",
+    "lines": "viewer { sales(first: 1) { edges { node { %s } } } }",
+}
+INSIDE = {
+    "chapters": "chapters { story { chapters { position title } } }",
+    "changedChapters": "changedChapters { story { chapters { position title } } }",
+    "lines": "lines { edition { story { chapters { position title updatedAt version } } } }",
+}
+OWNER = {"chapters": "Story", "changedChapters": "Reading", "lines": "Order"}
+
+
+@pytest.mark.parametrize("name", NESTED)
+@pytest.mark.parametrize("form", ["plain", "fragment", "interface"])
+def test_lists_that_hold_lists_are_refused_before_anything_runs(name: str, form: str) -> None:
+    """However they are reached; this test may not use the database."""
+    inside = INSIDE[name]
+    if form == "fragment":
+        document = f"{{ {NESTED[name] % '...F'} }} fragment F on {OWNER[name]} {{ {inside} }}"
+    elif form == "interface":
+        document = f'{{ nodes(ids: ["x"]) {{ ... on Versioned {{ ... on {OWNER[name]} {{ {inside} }} }} }} }}'
+    else:
+        document = f"{{ {NESTED[name] % inside} }}"
+    assert refused(document)["limit"] == "cost"
+
+
+# --- Introspection ----------------------------------------------------------------------------------------------
+
+MANY = "{ __schema { types { name fields { type { ofType { fields { %s } } } } } } }"
+INTROSPECTIONS = [
+    get_introspection_query(),
+    get_introspection_query(**WHOLE, input_value_deprecation=True),
+    "{ __schema { queryType { ...T } } } fragment T on __Type { name ... on __Type { fields { name args { name } } } }",
+    '{ __type(name: "Mutation") { fields { name args { name type { name ofType { name } } } } } }',
+    '{ __type(name: "Nothing") { fields { name } } __typename }',
+    "{ __schema { directives { name locations args { name } } types { possibleTypes { name } enumValues { name } } } }",
+    MANY % "name",
+]
+
+
+def values_in(answer: Any) -> int:
+    """How many fields an answer has, and members of lists of values."""
+    if isinstance(answer, dict):
+        return len(answer) + sum(map(values_in, answer.values()))
+    if isinstance(answer, list):
+        return sum(values_in(one) if isinstance(one, dict) else 1 for one in answer)
+    return 0
+
+
+@pytest.mark.parametrize("document", INTROSPECTIONS, ids=lambda text: text[:40])
+def test_introspection_costs_as_many_fields_as_it_answers(document: str) -> None:
+    """Not one more or less."""
+    answer = ApiClient().post(document)
+    assert "errors" not in answer
+    assert cost(document) == values_in(answer["data"])
+
+
+def test_a_type_by_variable_costs_what_that_type_does() -> None:
+    """Whatever was asked for before with the same document; what is no type costs nothing inside."""
+    document = "query ($n: String!) { __type(name: $n) { fields { name } } }"
+    parsed = parse(document)
+    operation = parsed.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    costs = Costs(GRAPHQL, parsed, operation)
+    for name in ("PageInfo", "Query", "PageInfo", "x" * 1_000, "__Type"):
+        answer = ApiClient().post(document, n=name)
+        assert costs.of({"n": name}) == values_in(answer["data"])
+
+
+def test_introspection_that_would_be_huge_is_refused_before_it_is_made() -> None:
+    """By aliases and by fragments."""
+    names = " ".join(f"a{n}: name" for n in range(95))
+    assert refused(MANY % names)["limit"] == "cost"
+    halves = [f" fragment {half} on __Field {{ {' '.join(f'{half}{n}: name' for n in range(45))} }}" for half in "NM"]
+    assert refused(MANY % "...N ...M" + "".join(halves))["limit"] == "cost"
+
+
+def test_tools_can_ask_for_the_whole_schema_where_the_allowance_is_small(settings: Any) -> None:
+    settings.COST_A_MINUTE = 20_000
+    document = get_introspection_query(**WHOLE, input_value_deprecation=True)
+    assert "errors" not in ApiClient().post(document)
 
 
 def test_a_fragment_counts_wherever_it_is_spread() -> None:
@@ -223,14 +343,18 @@ def test_the_same_document_is_judged_anew_for_other_variables() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings: Any) -> None:
-    """A dear query, and a document that is long and new. Neither a mutation, which may be as dear, nor what is remembered."""
+    """What has a dear answer, and a document that is long and new. Neither who signs in, nor what is remembered."""
     long = "{ __typename " + " ".join(f"turn{n}: __typename" for n in range(40)) + "}" + "#" * 2_000
     dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
     sign_in = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
-    assert min(cost(dear), cost(sign_in)) >= settings.EXPENSIVE_QUERY_COST
+    many = "stories(first: 100) { edges { node { title chapters { title } } } }"
+    write = 'mutation { updateProfile(patch: {bio: ""}, expect: {version: "1"}) '
+    write += f"{{ ... on ProfileSuccess {{ person {{ {many} }} }} }} }}"
+    schema = get_introspection_query()
+    assert min(cost(dear), cost(sign_in), cost(schema), cost(write)) >= settings.EXPENSIVE_QUERY_COST
     before = MY_TURN.set(lambda: False)
     try:
-        for query in (long, dear):
+        for query in (long, dear, schema, write):
             with pytest.raises(Postponed):
                 ApiClient().post(query)
         assert ApiClient().post(sign_in)["data"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from backend.limits.hashing import HASHING, Hasher
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
+from backend.limits.turns import MY_TURN, Postponed
 from backend.people.models import Account
 from tests.api import PASSWORD, ApiClient
 
@@ -187,7 +189,7 @@ def narrow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Spending:
 
 
 STORIES = "{ stories(first: 50) { edges { node { title } } } }"
-"""Costs 102, and one for having been asked."""
+"""Costs 102."""
 
 
 def send(token: str | None = None, query: str = STORIES, address: str = "192.0.2.1") -> Any:
@@ -260,3 +262,73 @@ def test_what_cannot_be_executed_is_counted_too(
 def persisted(text: str) -> dict[str, Any]:
     """What a client says of a document that has this text."""
     return {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}}
+
+
+# --- What is told can be followed -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time of the allowances, in nanoseconds; it stands still."""
+    now = [time.monotonic_ns()]
+    monkeypatch.setattr(spending.time, "monotonic_ns", lambda: now[0])
+    return now
+
+
+def wait(clock: list[int], response: Any) -> None:
+    """As long as the response says, and no longer."""
+    assert response.status_code == 429
+    clock[0] += response.json()["errors"][0]["extensions"]["afterMs"] * 1_000_000
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_what_costs_the_whole_allowance_is_served(
+    nobody: ApiClient, narrow: Spending, settings: Any, clock: list[int], before: int
+) -> None:
+    """From a fresh address at once, otherwise after the wait that is told, to the millisecond."""
+    settings.COST_A_MINUTE = 102
+    for _ in range(before):
+        if send(query="{ __typename }").status_code == 429:
+            break
+    response = send()
+    if before:
+        wait(clock, response)
+        response = send()
+    assert (response.status_code, "errors" in response.json()) == (200, False)
+    wait(clock, send(query="{ __typename }"))
+    assert send().status_code == 200
+
+
+def test_what_costs_more_than_the_allowance_is_refused_for_good(
+    nobody: ApiClient, narrow: Spending, settings: Any
+) -> None:
+    """As what costs more than any request may, and without advice that could not help."""
+    settings.COST_A_MINUTE = 101
+    response = send()
+    (error,) = response.json()["errors"]
+    assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": "cost", "most": 101, "found": 102}
+    assert "Retry-After" not in response
+
+
+def test_a_request_that_is_started_again_is_counted_once(
+    nobody: ApiClient, narrow: Spending, settings: Any, clock: list[int]
+) -> None:
+    """It waited for its turn meanwhile."""
+    settings.COST_A_MINUTE = settings.EXPENSIVE_QUERY_COST = 102
+    before = MY_TURN.set(lambda: False)
+    try:
+        with pytest.raises(Postponed):
+            send()
+    finally:
+        MY_TURN.reset(before)
+    assert send().status_code == 200
+
+
+def test_who_asked_for_what_cannot_be_executed_hears_why_to_the_last(
+    nobody: ApiClient, narrow: Spending, clock: list[int]
+) -> None:
+    """The error, as long as anything is left; then what to wait for."""
+    said = [send(query=f"{{ nothing{n} }}") for n in range(5)]
+    assert [response.status_code for response in said] == [200, 200, 200, 200, 429]
+    wait(clock, said[-1])
+    assert send(query="{ nothing }").json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
