@@ -258,7 +258,7 @@ FAILED_SIGN_INS_BY_ADDRESS = checked("FAILED_SIGN_INS_BY_ADDRESS", Rate.read, os
 SIGN_UPS_BY_ADDRESS = checked("SIGN_UPS_BY_ADDRESS", Rate.read, os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
 COST_A_MINUTE = checked(
-    "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or ("10000000" if PRODUCTION else "0")
+    "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or str(10_000_000 if PRODUCTION else 0)
 )
 """The cost per minute (see `MAX_COST`) that one person, or one address when signed out, may use in one process; 0: no limit.
 No request may cost more than that.

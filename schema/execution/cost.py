@@ -84,7 +84,7 @@ class Costs:
         self._sizing = sorted(first.sizing)
         self.hashes = first.hashes
         """Whether it hashes a password. How many do so at once has a limit of its own."""
-        self._known: dict[tuple[int | str, ...], int] = {}
+        self._known: dict[tuple[int | str, ...], int] = {} if self._sizing else {(): first.total}
 
     def of(self, variables: Mapping[str, Any]) -> int:
         """The cost with these variables, as coerced for execution."""

@@ -1,6 +1,8 @@
 """Counts the fields of introspection. The schema is known, so they are counted one by one, as they will be answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +11,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
-    SelectionNode,
     SelectionSetNode,
     get_named_type,
     get_nullable_type,
@@ -24,56 +26,87 @@ from schema.execution.document_limits import CAP
 class Introspected:
     """Counts the selections of one document on the schema and its types.
 
-    What is the same for a type wherever it appears is counted once. So counting takes no more steps than the answer has
-    fields, and it ends as soon as these are more than a request may ask for.
+    What is the same for a type wherever it appears is counted once, and counting ends when these alone are more than a
+    request may ask for.
     """
 
     def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._fragments, self._info = fragments, SimpleNamespace(schema=schema)
         self._meta = {name: schema.type_map[name] for name in ("__Schema", "__Type")}
+        self._plans: dict[int, _Plan] = {}
         self._known: dict[tuple[int, int], int] = {}
+        self._least = 0
+        """The fields that were counted, without those that are the same again."""
 
     def of_schema(self, selected: SelectionSetNode) -> int:
         """The fields that `__schema` answers with these selections."""
-        return self._object(selected, self._meta["__Schema"], self._info.schema)
+        return self._counted(selected, "__Schema", self._info.schema)
 
     def of_type(self, selected: SelectionSetNode, name: str) -> int:
         """The fields that `__type` answers for the type of this name; none if there is no such type."""
         type_ = self._info.schema.get_type(name)
-        return 0 if type_ is None else self._object(selected, self._meta["__Type"], type_)
+        return 0 if type_ is None else self._counted(selected, "__Type", type_)
+
+    def _counted(self, selected: SelectionSetNode, meta: str, value: Any) -> int:
+        try:
+            return self._object(selected, self._meta[meta], value)
+        except _Enough:
+            return self._least
 
     def _object(self, selected: SelectionSetNode, meta: GraphQLNamedType, value: Any) -> int:
         # A field or an argument comes as a new pair of its name and itself.
         key = id(selected), id(value[1] if isinstance(value, tuple) else value)
-        if key not in self._known:
-            if len(self._known) > settings.MAX_COST:
-                return CAP
-            self._known[key] = self._selections(selected.selections, meta, value)
-        return self._known[key]
+        total = self._known.get(key)
+        if total is None:
+            plan = self._plans.get(id(selected)) or self._plan(selected, meta)
+            total = plan.fields
+            self._least += total
+            if self._least > settings.MAX_COST:
+                raise _Enough
+            for inside, inner, found in plan.more:
+                for item in found(value):
+                    total += 1 if inside is None else self._object(inside, inner, item)
+            self._known[key] = total = min(total, CAP)
+        return total
 
-    def _selections(self, selections: Iterable[SelectionNode], meta: GraphQLNamedType, value: Any) -> int:
-        total = 0
-        for selection in selections:
+    def _plan(self, selected: SelectionSetNode, meta: Any) -> "_Plan":
+        """How to count these selections, all of which are on the same type."""
+        self._plans[id(selected)] = plan = _Plan(0, [])
+        for node in self._fields(selected):
+            plan.fields += 1
+            field = meta.fields.get(node.name.value)
+            if field is not None and (node.selection_set is not None or _is_list(field)):
+                plan.more.append((node.selection_set, get_named_type(field.type), partial(_items, field, self._info)))
+        return plan
+
+    def _fields(self, selected: SelectionSetNode) -> Iterator[FieldNode]:
+        for selection in selected.selections:
             if isinstance(selection, FieldNode):
-                total += self._field(selection, meta, value)
+                yield selection
             else:
-                total += self._object(self._inside(selection), meta, value)
-        return min(total, CAP)
+                spread: Any = selection
+                named = isinstance(spread, FragmentSpreadNode)
+                yield from self._fields((self._fragments[spread.name.value] if named else spread).selection_set)
 
-    def _inside(self, spread: Any) -> SelectionSetNode:
-        fragment = self._fragments[spread.name.value] if isinstance(spread, FragmentSpreadNode) else spread
-        selected: SelectionSetNode = fragment.selection_set
-        return selected
 
-    def _field(self, node: FieldNode, meta: Any, value: Any) -> int:
-        field = meta.fields.get(node.name.value)
-        listed = field is not None and is_list_type(get_nullable_type(field.type))
-        if not listed and node.selection_set is None:
-            return 1
-        everything = dict.fromkeys(field.args, True)  # each argument asks for what is deprecated too
-        found = field.resolve(value, self._info, **everything)
-        items = () if found is None else found if listed else (found,)
-        if node.selection_set is None:
-            return 1 + len(items)
-        inside = get_named_type(field.type)
-        return min(1 + sum(self._object(node.selection_set, inside, item) for item in items), CAP)
+class _Enough(Exception):
+    """There are more fields already than a request may ask for."""
+
+
+@dataclass
+class _Plan:
+    """How many fields are selected, and for those that hold more: the selections, their type, and how to find the items."""
+
+    fields: int
+    more: list[tuple[SelectionSetNode | None, GraphQLNamedType, Callable[[Any], Collection[Any]]]]
+
+
+def _is_list(field: GraphQLField) -> bool:
+    return is_list_type(get_nullable_type(field.type))
+
+
+def _items(field: GraphQLField, info: Any, value: Any) -> Collection[Any]:
+    """What the field holds. Each argument of introspection asks for what is deprecated too."""
+    assert field.resolve is not None
+    found = field.resolve(value, info, **dict.fromkeys(field.args, True))
+    return () if found is None else found if _is_list(field) else (found,)
