@@ -253,8 +253,12 @@ hash a password.
 
 SIGN_INS = checked("SIGN_INS", Rate.read, os.environ.get("SIGN_INS") or "10/30")
 """Attempts to sign in to one handle from one address; a success resets the count."""
-FAILED_SIGN_INS_BY_HANDLE = checked("FAILED_SIGN_INS_BY_HANDLE", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5")
-FAILED_SIGN_INS_BY_ADDRESS = checked("FAILED_SIGN_INS_BY_ADDRESS", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1")
+FAILED_SIGN_INS_BY_HANDLE = checked(
+    "FAILED_SIGN_INS_BY_HANDLE", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_HANDLE") or "100/5"
+)
+FAILED_SIGN_INS_BY_ADDRESS = checked(
+    "FAILED_SIGN_INS_BY_ADDRESS", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1"
+)
 SIGN_UPS_BY_ADDRESS = checked("SIGN_UPS_BY_ADDRESS", Rate.read, os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
 COST_A_MINUTE = checked(

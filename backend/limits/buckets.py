@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from math import ceil
 from operator import itemgetter
 from typing import Any
@@ -78,6 +79,11 @@ def _fill(limit: Limit) -> int:
             return 0
         cursor.execute(WAIT, values)
         (seconds,) = cursor.fetchone()
+    return _milliseconds(seconds)
+
+
+def _milliseconds(seconds: Decimal) -> int:
+    """Rounded up, because after less there is no room; at least one, because there was none when it was looked."""
     return max(1, ceil(seconds * 1000))
 
 

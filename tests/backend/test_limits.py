@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -136,6 +137,11 @@ def test_after_the_told_wait_there_is_room(rate: Rate) -> None:
     row.empty_at -= timedelta(milliseconds=refusal.after_ms)
     row.save()
     assert refused(one) is None
+
+
+@pytest.mark.parametrize(("wait", "told"), [("-0.1", 1), ("0.0001", 1), ("1.0001", 1_001), ("30", 30_000)])
+def test_a_wait_is_told_in_whole_milliseconds_and_never_too_short(wait: str, told: int) -> None:
+    assert buckets._milliseconds(Decimal(wait)) == told
 
 
 @pytest.mark.django_db(transaction=True)

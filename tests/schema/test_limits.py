@@ -326,7 +326,9 @@ def test_lists_within_lists_are_refused_before_anything_runs() -> None:
     """By variables as well as by literals; this test may not use the database."""
     document = """query ($n: Int) { stories(first: $n) { edges { node { author { stories(first: $n) { edges { node {
       author { stories(first: $n) { edges { node { title } } } } } } } } } } } }"""
-    assert refused(document, n=100)["limit"] == "cost"
+    for size in (100, 100.0, 1e2):
+        assert refused(document, n=size)["limit"] == "cost"
+    assert refused(document.replace("$n: Int", "$n: Int = 100"))["limit"] == "cost"
     assert refused(document.replace("($n: Int)", "").replace("$n", "50"))["limit"] == "cost"
 
 
