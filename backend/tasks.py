@@ -11,7 +11,6 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from backend.engine.idempotency import forget_keys
-from backend.engine.transactions import unit_of_work
 from backend.erasure import sweeping
 from backend.jobs.queue import Backoff
 from backend.jobs.removal import remove_finished
@@ -54,7 +53,7 @@ def prune_daily(timestamp: int) -> None:  # noqa: ARG001
 def digest_daily(timestamp: int) -> None:
     """Send moderators the digest of the previous day; the day is that of the job's schedule, not that of its execution."""
     day = datetime.fromtimestamp(timestamp, UTC).date() - timedelta(days=1)
-    unit_of_work(lambda: digest.tell_moderators(day))
+    digest.tell_moderators(day)
 
 
 @app.periodic(cron="17 * * * *")

@@ -1,7 +1,6 @@
 """Runs a mutation's unit of work, and batches the rows of its answer."""
 
 from collections.abc import Callable
-from typing import Any
 
 from backend.engine.errors import Conflict
 from backend.engine.idempotency import Outcome, Request, perform
@@ -9,14 +8,12 @@ from backend.people.models import Person
 from resolvers.batches import gather
 
 
-def performed(request: Request, work: Callable[[], Outcome], me: Person, **options: Any) -> Outcome:
+def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outcome:
     """Run `work` as one unit of work, once. The rows of the outcome, and the present row of a conflict, are made batches for
     `me`.
-
-    `options` go to `unit_of_work`.
     """
     try:
-        outcome = perform(request, work, **options)
+        outcome = perform(request, work)
     except Conflict as conflict:
         gather([conflict.current], me)
         raise

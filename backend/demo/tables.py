@@ -1,9 +1,10 @@
 """The demo data as rows, with their totals, in an order that satisfies all references."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
@@ -20,7 +21,7 @@ from backend.demo.whispers import WORDS, Murmur, murmur
 from backend.demo.words import Prose
 from backend.engine.tallies import SLOTS
 from backend.market.models import Edition, Order, OrderLine
-from backend.moderation.models import Report
+from backend.moderation.models import DailyReports, Report
 from backend.notifications.models import Notification, NotificationKind
 from backend.nouns import Rows, Table, collect
 from backend.people.demo import PASSWORD
@@ -249,6 +250,9 @@ def _whispering(of: World) -> Iterator[Table]:
     yield Table("whispers", Whisper, _WHISPER, len(said), whispers)
     yield Table("flags", Flag, "whisper author effect rules policy", len(found), flags)
     yield Table("reports", Report, _REPORT, len(of.murmur.reports), _reports(of))
+    made = _made_reports(of)
+    days = ((reporter, day, count) for (reporter, day), count in made.items())
+    yield Table("reports of each day", DailyReports, "reporter day count", len(made), days)
 
 
 def _reports(of: World) -> Rows:
@@ -256,6 +260,12 @@ def _reports(of: World) -> Rows:
         reporter = None if one.reporter is None else of.people[one.reporter].id
         subject = (one.subject.get("whisper"), one.subject.get("story"))
         yield one.id, of.people[one.about].id, reporter, *subject, one.reason, one.at, *one.state(of.people)
+
+
+def _made_reports(of: World) -> Counter[tuple[uuid.UUID, date]]:
+    """How many reports each person has made on each day (UTC)."""
+    made = ((one.reporter, one.at) for one in of.murmur.reports if one.reporter is not None)
+    return Counter((of.people[reporter].id, at.astimezone(UTC).date()) for reporter, at in made)
 
 
 _TALLY = "subject kind slot count"

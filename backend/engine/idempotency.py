@@ -57,14 +57,14 @@ class Request:
         return hashlib.sha256(orjson.dumps([self.operation, self.arguments], option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def perform(request: Request, work: Callable[[], Outcome], **options: Any) -> Outcome:
+def perform(request: Request, work: Callable[[], Outcome]) -> Outcome:
     """Run `work` as one unit of work, once: a request whose key was used already gets the first outcome again.
 
-    `options` go to `unit_of_work`. Raises `KeyReused` if the key was used for other arguments.
+    Raises `KeyReused` if the key was used for other arguments.
     """
     key = request.key
     if key is None:
-        return unit_of_work(work, **options)
+        return unit_of_work(work)
 
     def claim_then_work() -> Outcome:
         earlier = _claim(request, key)
@@ -74,7 +74,7 @@ def perform(request: Request, work: Callable[[], Outcome], **options: Any) -> Ou
         IdempotencyKey.objects.filter(person_id=request.person_id, key=key).update(reply=_dump(outcome))
         return outcome
 
-    return unit_of_work(claim_then_work, **options)
+    return unit_of_work(claim_then_work)
 
 
 CLAIM = """

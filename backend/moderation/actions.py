@@ -4,15 +4,13 @@ Each step is conditioned on the report's version, so of two moderators one acts 
 """
 
 import uuid
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models import Q
-from django.utils import timezone
 
 from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
 from backend.engine.idempotency import Applied
@@ -36,8 +34,8 @@ WHY_NOT = {
 def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str) -> Written:
     """Report something to the moderators. Returns the reporter's open report of it, if there is one.
 
-    The daily limit is a rule over many rows, which holds only at the isolation level SERIALIZABLE. Raises `NotFound`,
-    `Forbidden` beyond the limit, `Invalid`.
+    The report is inserted before it is counted, so that one which exists already is not. Raises `NotFound`, `Forbidden`
+    beyond the daily limit, `Invalid`, and `Busy` if the open report was resolved at this very moment.
     """
     check = Checker()
     reason = check.text("reason", reason, most=REASON_CHARACTERS)
@@ -46,19 +44,33 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     if about_id == reporter_id:
         raise Invalid.one("subject", "is yourself." if kind == "person" else "is your own.")
     subject = {f"{kind}_id": subject_id}
-    present = Report.objects.filter(~Q(status=ReportStatus.RESOLVED), **subject, reporter_id=reporter_id).first()
-    if present is not None:
-        return present, Applied.NOOP
-    if Report.objects.filter(reporter_id=reporter_id, created_at__gte=_today()).count() >= settings.REPORTS_A_DAY:
-        raise Forbidden(f"You have made {settings.REPORTS_A_DAY} reports today; make more tomorrow (UTC).")
     made = Report(about_id=about_id, reporter_id=reporter_id, reason=reason, **subject)
-    # If a report was reopened concurrently, ON CONFLICT causes a serialization failure, and the retry finds it.
+    # ON CONFLICT waits for a concurrent report of the same thing, and inserts nothing if that was committed.
     Report.objects.bulk_create([made], ignore_conflicts=True)
-    return Report.objects.get(pk=made.pk), Applied.WRITTEN
+    unresolved = Q(reporter_id=reporter_id, **subject) & ~Q(status=ReportStatus.RESOLVED)
+    present = Report.objects.filter(unresolved).first()
+    if present is None:
+        raise Busy(after_ms=after_busy_ms())
+    if present.pk != made.pk:
+        return present, Applied.NOOP
+    _count(present)
+    return present, Applied.WRITTEN
 
 
-def _today() -> datetime:
-    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+COUNT = """
+INSERT INTO moderation_dailyreports AS daily (reporter_id, day, count)
+SELECT %(reporter)s, (%(made_at)s AT TIME ZONE 'UTC')::date, 1 WHERE %(limit)s > 0
+ON CONFLICT (reporter_id, day) DO UPDATE SET count = daily.count + 1 WHERE daily.count < %(limit)s
+"""
+
+
+def _count(made: Report) -> None:
+    """Count a report for its day (UTC) in one conditioned statement. Raises `Forbidden` if the limit is reached."""
+    limit = settings.REPORTS_A_DAY
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, {"reporter": made.reporter_id, "made_at": made.created_at, "limit": limit})
+        if not cursor.rowcount:
+            raise Forbidden(f"You have made {limit} reports today; make more tomorrow (UTC).")
 
 
 def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:

@@ -9,11 +9,14 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from backend.engine.versions import remove_all, stamped, write_all
-from backend.moderation.models import Report, ReportOutcome, ReportStatus
+from backend.moderation.models import DailyReports, Report, ReportOutcome, ReportStatus
 from backend.stories.models import Chapter
 
 SWEEP_STAGE = 70
-SWEPT_COLUMNS = {"moderation_report": ("about_id", "reporter_id", "claimed_by_id")}
+SWEPT_COLUMNS = {
+    "moderation_report": ("about_id", "reporter_id", "claimed_by_id"),
+    "moderation_dailyreports": ("reporter_id",),
+}
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:
@@ -48,7 +51,7 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Delete up to `limit` reports by or about a person who has left; returns whether there may be more.
+    """Delete up to `limit` reports by or about a person who has left, or of their days; returns whether there may be more.
 
     Reports that they had claimed as a moderator are open again; those that they resolved stay resolved.
     """
@@ -61,7 +64,12 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
     claimed, state = _held(found, "claimed_by_id", person_id), stamped(Report, ["state"])
     write_all(claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state)
     write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state)
-    return bool(found)
+    return bool(found) or _sweep_days(person_id, limit)
+
+
+def _sweep_days(person_id: uuid.UUID, limit: int) -> bool:
+    days = DailyReports.objects.filter(reporter_id=person_id)
+    return bool(remove_all(days.filter(day__in=list(days.order_by("day").values_list("day", flat=True)[:limit]))))
 
 
 def _some(side: str, person_id: uuid.UUID, order: str, limit: int) -> list[uuid.UUID]:

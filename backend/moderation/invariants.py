@@ -77,4 +77,18 @@ INVARIANTS = (
         "moderation_report",
         "SELECT id, about_id, reporter_id FROM moderation_report WHERE about_id = reporter_id",
     ),
+    Check(
+        "reports_are_counted",
+        "no more reports of a person and a day (UTC) are there than were counted for the daily limit",
+        "(SELECT FROM moderation_report WHERE reporter_id IS NOT NULL)",
+        """
+        SELECT reporter_id, day, reports, coalesce(daily.count, 0) AS counted
+        FROM (
+            SELECT reporter_id, (created_at AT TIME ZONE 'UTC')::date AS day, count(*) AS reports
+            FROM moderation_report WHERE reporter_id IS NOT NULL GROUP BY 1, 2
+        ) AS made
+        LEFT JOIN moderation_dailyreports AS daily USING (reporter_id, day)
+        WHERE reports > coalesce(daily.count, 0)
+        """,
+    ),
 )

@@ -118,3 +118,23 @@ class Report(models.Model):
         """The kind and the id of the subject; None if it was deleted."""
         found = ((kind, getattr(self, f"{kind}_id")) for kind in SUBJECTS)
         return next((one for one in found if one[1] is not None), None)
+
+
+class DailyReports(models.Model):
+    """How many reports somebody has made on one day (UTC): what the daily limit is a condition on.
+
+    Reports that were deleted since, with the person whom they were about, stay counted.
+    """
+
+    LOCK_RANK = 710
+
+    pk = models.CompositePrimaryKey("reporter", "day")
+    reporter = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name_plural = "daily reports"
+
+    def __str__(self) -> str:
+        return f"{self.count} reports by {self.reporter_id} on {self.day}"

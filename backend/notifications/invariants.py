@@ -50,6 +50,16 @@ INVARIANTS = (
         """,
     ),
     Check(
+        "one_digest_of_a_day",
+        "all moderators are told the same figures of a day",
+        "(SELECT FROM notifications_notification WHERE day IS NOT NULL)",
+        """
+        SELECT day, count(DISTINCT (open_reports, claimed_reports, resolved_reports)) AS digests
+        FROM notifications_notification WHERE day IS NOT NULL GROUP BY day
+        HAVING count(DISTINCT (open_reports, claimed_reports, resolved_reports)) > 1
+        """,
+    ),
+    Check(
         "notifications_fit_their_kind",
         "a notification is of a published story or of a day of moderation, with the figures of that day",
         "notifications_notification",

@@ -82,6 +82,14 @@ WAYS = [
         changed("person_id = (SELECT author_id FROM stories_story WHERE id = story_id)"),
         "id={it}",
     ),
+    (
+        "one_digest_of_a_day",
+        "SELECT '2020-01-01'",
+        "INSERT INTO notifications_notification (id, person_id, kind, day, open_reports, claimed_reports, resolved_reports, "
+        "version, read_changed) SELECT gen_random_uuid(), id, 'MODERATION_DIGEST', '{it}', number, 0, 0, 1, 1 "
+        "FROM (SELECT id, row_number() OVER () AS number FROM people_person LIMIT 2) AS person",
+        "day={it} digests=2",
+    ),
     ("read_was_written", TOLD, changed("read_at = now()"), "id={it}"),
     ("versions_of_notification", TOLD, changed("version = 0"), "id={it} version=0"),
 ]

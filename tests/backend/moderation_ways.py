@@ -1,6 +1,7 @@
 """Ways to break what `verify` checks of whispers and reports: check, pick, how, what is shown, and which checks see it too."""
 
 CONSTRAINTS = frozenset({"constraints"})
+COUNTED = frozenset({"reports_are_counted"})
 FLAG = "SELECT whisper_id FROM whispers_flag WHERE effect = 'REPORT' LIMIT 1"
 WHISPER = "SELECT id FROM whispers_whisper LIMIT 1"
 OPEN = (
@@ -107,7 +108,7 @@ WAYS = [
         "id={it} status=OPEN outcome=REMOVED",
         CONSTRAINTS,
     ),
-    ("one_open_report", OPEN, f"DROP INDEX report_one_open_of_a_whisper; {COPIED}", "reports=2", CONSTRAINTS),
+    ("one_open_report", OPEN, f"DROP INDEX report_one_open_of_a_whisper; {COPIED}", "reports=2", CONSTRAINTS | COUNTED),
     (
         "reports_about_the_author",
         OPEN,
@@ -117,7 +118,13 @@ WAYS = [
         ),
         "id={it}",
     ),
-    ("nobody_reports_themselves", OPEN, unguarded("moderation_report", "reporter_id = about_id"), "id={it}"),
+    ("nobody_reports_themselves", OPEN, unguarded("moderation_report", "reporter_id = about_id"), "id={it}", COUNTED),
+    (
+        "reports_are_counted",
+        "SELECT reporter_id FROM moderation_dailyreports LIMIT 1",
+        "UPDATE moderation_dailyreports SET count = count - 1 WHERE reporter_id = '{it}'",
+        "reporter_id={it}",
+    ),
     *(
         (f"versions_of_{table.split('_')[1]}", pick, unguarded(table, wrong), "id={it}")
         for table, pick, wrong in (

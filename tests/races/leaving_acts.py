@@ -125,7 +125,7 @@ OF_OTHERS: dict[str, Act] = {
     "announce": lambda life: job(lambda: announce(life.ids["theirs"])),
     "announce-hers": lambda life: job(lambda: announce(life.ids["ordered"])),
     "rescreen": lambda _life: job(lambda: screen_for("REPORT", "psst") or rescreen()),
-    "digest": lambda _life: job(lambda: unit_of_work(lambda: tell_moderators(date(2020, 2, 2)))),
+    "digest": lambda _life: job(lambda: tell_moderators(date(2020, 2, 2))),
     "sweep": lambda life: job(lambda: sweeping.sweep(life.asha.person.pk)),
     "sweep-bilal": lambda life: job(lambda: leave(life.bilal) or sweeping.sweep(life.bilal.person.pk)),
 }

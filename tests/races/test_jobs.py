@@ -5,30 +5,34 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import close_old_connections, connection
 from procrastinate.jobs import Job, Status
+from psycopg import IsolationLevel
 
+from backend.engine import metrics
 from backend.engine.errors import Busy
-from backend.engine.transactions import unit_of_work
+from backend.engine.transactions import SERIALIZATION_FAILURE, unit_of_work
 from backend.jobs.outcomes import give_back
 from backend.jobs.queue import MAX_ATTEMPTS, run_again
-from backend.moderation import rescreening
+from backend.moderation import digest, rescreening
 from backend.moderation.digest import tell_moderators
 from backend.moderation.models import Report
+from backend.monitoring import verify
 from backend.notifications import fanout
 from backend.notifications.models import Announcement, Notification
-from backend.people.models import Person
+from backend.people.models import Account, Person
 from backend.stories.models import Story
 from backend.whispers.models import Flag, Screening, Whisper
 from tests import depth
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator, screen_for
 from tests.api.notifications import announce, told_of_a_day
-from tests.races.rivals import my_pid, race, terminate
+from tests.races.rivals import elsewhere, my_pid, race, terminate
 from tests.races.rows import crowd, query, scalar
 from tests.races.statements import before, fault_at
 from tests.working import make_followers, publish, told
@@ -402,14 +406,47 @@ def test_each_moderator_has_one_digest_of_a_day(asha: ApiClient, bilal: ApiClien
     bilal.resolve(reports[0])
     bilal.claim(reports[1])
     day = Report.objects.get(status="RESOLVED").updated_at.date()
-    assert broken_off_everywhere(lambda: unit_of_work(lambda: tell_moderators(day)), broken) >= 3
+    assert broken_off_everywhere(lambda: tell_moderators(day), broken) >= 3
     bilal.resolve(reports[1], version="2")
-    race([lambda: unit_of_work(lambda: tell_moderators(day))] * 3)
+    race([lambda: tell_moderators(day)] * 3)
     found = Notification.objects.order_by("person_id").values_list(
         "person_id", "day", "open_reports", "claimed_reports", "resolved_reports"
     )
     assert list(found) == [
         (person.pk, day, 2, 1, 1) for person in sorted((asha.person, bilal.person), key=lambda p: p.pk)
     ]
-    unit_of_work(lambda: tell_moderators(date(2020, 1, 1)))
+    tell_moderators(date(2020, 1, 1))
     assert Notification.objects.filter(day=date(2020, 1, 1), resolved_reports=0).count() == 2
+
+
+@pytest.mark.parametrize("isolation", [None, IsolationLevel.SERIALIZABLE], ids=["read committed", "serializable"])
+def test_all_digests_of_a_day_have_the_same_figures(
+    asha: ApiClient,
+    bilal: ApiClient,
+    chitra: ApiClient,
+    monkeypatch: pytest.MonkeyPatch,
+    isolation: IsolationLevel | None,
+) -> None:
+    """The job runs twice at once, and in between another report is made and another moderator: only SERIALIZABLE sees it."""
+    day, whispers = date(2020, 1, 1), [chitra.create_whisper()["whisper"]["id"] for _ in range(2)]
+    make_moderator(asha)
+    asha.report(whispers[0])
+    ended: list[str] = []
+    monkeypatch.setattr(metrics, "aborted", lambda state, **_more: ended.append(state))
+    monkeypatch.setattr(digest, "IsolationLevel", SimpleNamespace(SERIALIZABLE=isolation))
+
+    def rival() -> None:
+        Account.objects.filter(pk=asha.person.pk).update(is_staff=False)
+        make_moderator(bilal)
+        bilal.report(whispers[1])
+        tell_moderators(day)
+        Account.objects.filter(pk=asha.person.pk).update(is_staff=True)
+
+    with before(r'INSERT INTO "notifications_notification"', lambda: elsewhere(rival)):
+        tell_moderators(day)
+    told = dict(Notification.objects.filter(day=day).values_list("person_id", "open_reports"))
+    assert told == {bilal.person.pk: 2, asha.person.pk: 2 if isolation else 1}
+    assert ended == ([SERIALIZATION_FAILURE] if isolation else [])
+    assert ({result.check.name for result in verify.results() if result.broken} == {"one_digest_of_a_day"}) != bool(
+        isolation
+    )
