@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from backend.engine.conditions import Target, conditioned
-from backend.engine.errors import NotFound
+from backend.engine.errors import Conflict, Invalid, NotFound
 from backend.engine.idempotency import Outcome, Request
+from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.pages import Page, Window
 from backend.people.models import Person
@@ -30,7 +31,12 @@ def record_view(
     story_version: int | None = None,
     key: uuid.UUID | None,
 ) -> Outcome:
-    """Store the viewer's position in a story, and count the view."""
+    """Store the viewer's position in a story, and count the view.
+
+    They are two facts: that the story was opened stays true when the position is refused, because another device moved it or
+    its chapter is gone. So such a refusal, which has rolled back everything, is answered after the view has been counted by a
+    unit of work of its own.
+    """
 
     def write(last: Expected) -> Outcome:
         reading, counted, applied = actions.record_view(
@@ -42,7 +48,12 @@ def record_view(
     arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
-    return performed(Request("recordView", me.pk, key, arguments), conditioned(me.pk, last, target, write), me)
+    request = Request("recordView", me.pk, key, arguments)
+    try:
+        return performed(request, conditioned(me.pk, last, target, write), me)
+    except (Conflict, Invalid):
+        unit_of_work(lambda: actions.count_view(me.pk, story))
+        raise
 
 
 def by_stories(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Reading]:
@@ -91,6 +102,16 @@ def chapter(reading: Reading) -> Chapter | None:
         return {row.pk: found.get(row.chapter_id) for row in batch.rows.values()}
 
     return loaded(reading, "chapter", load)
+
+
+def offset(reading: Reading) -> int:
+    """Characters into the chapter's body; its end, if it was shortened since."""
+    if reading.chapter_length is None:
+        found = chapter(reading)
+        if found is None:
+            return reading.offset
+        reading.chapter_length = len(found.body)
+    return reading.offset_within(reading.chapter_length)
 
 
 def changed_chapters(reading: Reading) -> list[Chapter]:

@@ -50,7 +50,10 @@ class Reading(Versioned):
     chapter: Chapter | None = computed(
         reading.chapter, "The chapter that the reader has reached; null before the first."
     )
-    offset: int = strawberry.field(description="Characters into the chapter's body.")
+    offset: int = computed(
+        reading.offset,
+        "Characters (Unicode code points) into the chapter's body; never beyond its end, also where it was shortened since.",
+    )
     changed_chapters: list[Chapter] = computed(
         reading.changed_chapters,
         "Chapters whose title or text was written since the reader was last here, new ones included, in order; empty for "
@@ -97,7 +100,11 @@ class PlaceInput:
     """A position."""
 
     chapter: strawberry.ID = strawberry.field(description="The id of a chapter of the story.")
-    offset: int = strawberry.field(default=0, description="Characters into the chapter's body; not negative.")
+    offset: int = strawberry.field(
+        default=0,
+        description="Characters (Unicode code points) into the chapter's body; not negative. Beyond its end, which may have been "
+        "moved meanwhile, it is the end that is stored; the answer shows it.",
+    )
 
 
 @strawberry.type(description="The reader's place after the view was recorded.")
@@ -123,7 +130,8 @@ class ReadingMutation:
         description="Counts one view for each reader, story and day (UTC), and remembers the place; expect names the "
         "reading's version. With policy FURTHEST expect is not checked, and may be {current: true}. Which version of the "
         "story the reader has seen is remembered too, and only ever rises; that alone is a write. The author's own views "
-        "and those of a draft are not counted."
+        "and those of a draft are not counted. A ConflictError or an InvalidError refuses the place, of which nothing is "
+        "written; the view of the day counts all the same for a reader who has been here before."
     )
     def record_view(
         self,

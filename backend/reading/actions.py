@@ -1,6 +1,7 @@
 """Records a view: the reader's position, the view of the day and the story's total, in one transaction."""
 
 import uuid
+from dataclasses import replace
 
 from django.db import connection
 
@@ -14,9 +15,7 @@ from backend.reading.places import ReadingPlace, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Story, StoryTally
-from backend.stories.row_locks import lock_chapter, locked_story
-
-MAX_OFFSET = 2**31 - 1
+from backend.stories.row_locks import locked_length, locked_story
 
 ANYTHING = Expected(None)
 
@@ -32,28 +31,48 @@ def record_view(
 ) -> tuple[Reading, bool, Applied]:
     """Store the position if it has not changed since `expected`, and count the reader's first view of the story today.
 
-    With `furthest` the position only moves forward, without a condition. `seen` is the version of the story that the reader
-    has open; None for the present one. Returns the reading, whether a view was counted, and what was done. Raises `Conflict`
-    (with the position that another device stored), `NotFound`, `Invalid`.
+    With `furthest` the position only moves forward, without a condition. A position beyond the chapter's end is stored as its
+    end: the chapter may have been shortened while the reader had it open, and the view must not be lost for that. `seen` is
+    the version of the story that the reader has open; None for the present one. Returns the reading, whether a view was
+    counted, and what was done. Raises `Conflict` (with the position that another device stored), `NotFound`, `Invalid`.
     """
     story = locked_story(story_id, viewer=reader_id)
     if story is None:
         raise NotFound(UNKNOWN_STORY)
-    visit = Visit(story_id, reader_id, _checked_seen(story, seen), _checked_place(story, place))
+    place, length = _within_chapter(story, place)
+    visit = Visit(story_id, reader_id, _checked_seen(story, seen), place)
     written = places.advance(visit) if furthest else places.move(visit, expected)
     reading = written or places.present(visit, ANYTHING if furthest else expected)
-    counted = story.author_id != reader_id and story.published_at is not None and _count(story_id, reader_id)
+    if place is not None and reading.chapter_id == place.chapter_id:
+        reading.chapter_length = length
+    counted = _counts(story, reader_id) and _count(story_id, reader_id)
     return reading, counted, Applied.WRITTEN if written or counted else Applied.NOOP
 
 
-def _checked_place(story: Story, place: ReadingPlace | None) -> ReadingPlace | None:
+def count_view(reader_id: uuid.UUID, story_id: uuid.UUID) -> None:
+    """Count the reader's first view of the story today, and nothing else: for one whose position was refused.
+
+    Whoever has no position yet is not counted; the view belongs to the first one that is stored.
+    """
+    story = locked_story(story_id, viewer=reader_id)
+    if story is not None and _counts(story, reader_id):
+        _count(story_id, reader_id)
+
+
+def _within_chapter(story: Story, place: ReadingPlace | None) -> tuple[ReadingPlace | None, int | None]:
+    """The position, at most the end of its chapter, and the chapter's length. Locks the chapter. Raises `Invalid`."""
     if place is None:
-        return None
-    if not 0 <= place.offset <= MAX_OFFSET:
+        return None, None
+    if place.offset < 0:
         raise Invalid.one("place.offset", "must not be negative.")
-    if not lock_chapter(place.chapter_id, story=story.pk):
+    length = locked_length(place.chapter_id, story=story.pk)
+    if length is None:
         raise Invalid.one("place.chapter", "is not a chapter of this story.")
-    return place
+    return replace(place, offset=min(place.offset, length)), length
+
+
+def _counts(story: Story, reader_id: uuid.UUID) -> bool:
+    return story.author_id != reader_id and story.published_at is not None
 
 
 def _checked_seen(story: Story, seen: int | None) -> int:
@@ -66,12 +85,15 @@ def _checked_seen(story: Story, seen: int | None) -> int:
 
 COUNT = """
 INSERT INTO reading_view (story_id, reader_id, day)
-VALUES (%s, %s, (statement_timestamp() AT TIME ZONE 'UTC')::date) ON CONFLICT DO NOTHING
+SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
+WHERE story_id = %s AND reader_id = %s ON CONFLICT DO NOTHING
 """
 
 
 def _count(story_id: uuid.UUID, reader_id: uuid.UUID) -> bool:
-    """Count today's view unless it was counted already. The day is UTC, by the database's clock."""
+    """Count today's view unless it was counted already, or the reader has no position. The day is UTC, by the database's
+    clock.
+    """
     with connection.cursor() as cursor:
         cursor.execute(COUNT, [story_id, reader_id])
         if not cursor.rowcount:

@@ -21,7 +21,7 @@ class Reading(models.Model):
     reader = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="readings", db_index=False)
     chapter = models.ForeignKey(Chapter, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     offset = models.PositiveIntegerField(default=0)
-    """Characters into the chapter's body."""
+    """Characters into the chapter's body. May lie beyond its end, if the chapter was shortened later: see `offset_within`."""
     story_version = models.BigIntegerField(default=1, db_default=1)
     """The newest version of the story that the reader has opened."""
     version = models.BigIntegerField(default=1)
@@ -43,8 +43,19 @@ class Reading(models.Model):
             models.Index(fields=["chapter"], name="reading_by_chapter"),
         )
 
+    chapter_length: int | None = None
+    """The characters of the chapter's body, where they were read along; not stored."""
+
     def __str__(self) -> str:
         return f"{self.reader_id} in {self.story_id}"
+
+    def offset_within(self, length: int) -> int:
+        """The offset in a body of `length` characters: its end, if it has become shorter than the offset.
+
+        The end is found when the position is read, and an edit leaves positions as they are. So an author who shortens a
+        chapter neither writes to all of its readers' rows nor makes their devices conflict.
+        """
+        return min(self.offset, length)
 
 
 class View(models.Model):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Length
 
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.versions import Expected, conflict, first_row, is_unchanged, stamped, unchanged, write
@@ -26,7 +26,7 @@ class ReadingPlace:
 
 @dataclass(frozen=True)
 class Visit:
-    """A reader, a story and its version, and the new position; without one the position stays."""
+    """A reader, a story and its version, and the new position, within its chapter; without one the position stays."""
 
     story_id: uuid.UUID
     reader_id: uuid.UUID
@@ -93,7 +93,10 @@ def _update(visit: Visit, condition: Q, **values: object) -> Reading | None:
 
 def present(visit: Visit, seen: Expected) -> Reading:
     """The present row after a write that changed nothing. Raises `Conflict` if it changed since `seen`."""
-    found = Reading.objects.filter(story_id=visit.story_id, reader_id=visit.reader_id).first()
+    of_visit = Reading.objects.filter(story_id=visit.story_id, reader_id=visit.reader_id)
+    found = of_visit.annotate(length=Length("chapter__body")).first()
+    if found is not None:
+        found.chapter_length = found.length
     reading = found or never(visit.story_id, visit.reader_id)
     if not is_unchanged(reading, seen, ["place"]):
         raise _conflict(reading, visit, seen)
@@ -102,8 +105,9 @@ def present(visit: Visit, seen: Expected) -> Reading:
 
 def _conflict(reading: Reading, visit: Visit, seen: Expected) -> Conflict:
     base = {"chapter_id": None, "offset": 0} if seen.version == 0 else {}
+    theirs = {"chapter_id": reading.chapter_id, "offset": reading.offset_within(reading.chapter_length or 0)}
     overlaps = [
-        FieldConflict(path, base=base.get(name), mine=visit.values[name], theirs=getattr(reading, name))
+        FieldConflict(path, base=base.get(name), mine=visit.values[name], theirs=theirs[name])
         for name, path in (("chapter_id", "chapter"), ("offset", "offset"))
         if name in visit.values
     ]

@@ -22,6 +22,8 @@ SELECT author_id FROM stories_story WHERE id = %s AND status_changed = %s AND pu
 
 LOCKED_CHAPTER = "SELECT 1 FROM stories_chapter WHERE id = %s AND story_id = %s FOR KEY SHARE"
 
+LOCKED_LENGTH = "SELECT length(body) FROM stories_chapter WHERE id = %s AND story_id = %s FOR KEY SHARE"
+
 
 def locked_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Story | None:
     """Lock and return the story, if the viewer can find it."""
@@ -33,6 +35,14 @@ def lock_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(LOCKED_CHAPTER, [chapter, story])
         return bool(cursor.rowcount)
+
+
+def locked_length(chapter: uuid.UUID, *, story: uuid.UUID) -> int | None:
+    """As `lock_chapter`; returns the characters of its body, or None if the story does not have it."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCKED_LENGTH, [chapter, story])
+        found = cursor.fetchone()
+    return None if found is None else found[0]
 
 
 def lock_stories(stories: Iterable[uuid.UUID]) -> None:

@@ -85,6 +85,42 @@ def test_the_same_reader_from_eight_connections_counts_once(asha: ApiClient, bil
     assert scalar(VIEWS) == scalar("SELECT count(*) FROM reading_view") == 1
 
 
+def test_eight_devices_that_conflict_on_a_new_day_count_once(asha: ApiClient, bilal: ApiClient) -> None:
+    """Each is told where the place is, and one view of the day is counted for all of them."""
+    story = asha.published_story()
+    bilal.record_view(story["id"])
+    bilal.record_view(story["id"], "1", story["chapters"][0]["id"])
+    query("UPDATE reading_view SET day = '2020-01-01' RETURNING 1")
+    results = race([lambda: bilal.record_view(story["id"], "1", story["chapters"][0]["id"], 1)] * 8)
+    assert len(lost(results)) == 8
+    assert scalar(VIEWS) == scalar("SELECT count(*) FROM reading_view") == 2
+    assert_sound()
+
+
+def test_places_in_a_chapter_that_is_shortened_meanwhile_are_shown_within_it(asha: ApiClient, bilal: ApiClient) -> None:
+    """Whichever came first: the author does not wait for readers, nor they for the author."""
+    story = asha.published_story()
+    chapter, lengths = story["chapters"][0]["id"], (9, 90) * depth.rounds(10, at_least=4)
+    asha.update_chapter(chapter, {"body": "x" * 90}, "1")
+
+    def edit() -> None:
+        for version, length in enumerate(lengths, start=2):
+            assert asha.update_chapter(chapter, {"body": "x" * length}, str(version))["applied"] == "WRITTEN"
+
+    def read(device: int) -> list[bool]:
+        shown = "reading { offset chapter { body } }"
+        asked = f"query ($id: ID!) {{ story(id: $id) {{ {shown} }} }}"
+        within = []
+        for offset in range(len(lengths)):
+            bilal.record_view(story["id"], None, chapter, offset * 8 + device, policy="FURTHEST")
+            found = bilal.ask(asked, id=story["id"])["story"]["reading"]
+            within.append(found["offset"] <= len(found["chapter"]["body"]))
+        return within
+
+    _, *readers = race([edit, *(lambda device=device: read(device) for device in range(2))])
+    assert {one for within in readers for one in within} == {True}
+
+
 def test_a_total_agrees_with_its_rows_at_every_moment(asha: ApiClient) -> None:
     """While readers come in, every snapshot shows as many views as the total says."""
     asha.published_story()

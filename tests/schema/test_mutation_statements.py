@@ -34,7 +34,7 @@ WRITES = {
     "publishStory, too late": ("ConflictError", 5),
     "recordView": ("WRITTEN", 8),
     "recordView, next place": ("WRITTEN", 6),
-    "recordView, too late": ("ConflictError", 7),
+    "recordView, too late": ("ConflictError", 9),
     "recordView, further": ("WRITTEN", 7),
     "recordView, not further": ("NOOP", 8),
     "updateStory": ("WRITTEN", 5),

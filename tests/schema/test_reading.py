@@ -1,15 +1,18 @@
 """Readers: a place on two devices, and one view for each reader, story and day."""
 
 import uuid
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import stamped, write, write_all
-from backend.reading.models import View
-from backend.stories.models import Chapter, Story
+from backend.reading.models import Reading, View
+from backend.stories.models import Chapter, Revision, Story
+from schema.nodes import key_of, to_id
 from tests.api import ApiClient
+from tests.races.rows import assert_verified
 from tests.schema.footprint import nothing_written
 
 READING = "query ($id: ID!) { story(id: $id) { viewCount reading { id version updatedAt offset chapter { id } story { id } } } }"
@@ -108,6 +111,119 @@ def test_a_device_that_is_behind_meets_a_conflict(bilal: ApiClient, story: Any) 
     assert [overlap["path"] for overlap in answer["overlaps"]] == ["chapter", "offset"]
     assert answer["retry"]["kind"] == "REBASE"
     assert bilal.record_view(story["id"], "2", three, 7)["applied"] == "WRITTEN"
+
+
+def a_new_day() -> None:
+    """What was viewed today was viewed long ago."""
+    long_ago = date(2000, 1, 1) + timedelta(days=View.objects.count())
+    View.objects.filter(day__gte=date(2020, 1, 1)).update(day=long_ago)
+
+
+def test_a_refused_place_does_not_take_the_view_of_a_new_day_with_it(
+    asha: ApiClient, bilal: ApiClient, story: Any
+) -> None:
+    """The story was opened, whatever becomes of the bookmark: the view counts once, and nothing of the place is written."""
+    one, two, three = (chapter["id"] for chapter in story["chapters"])
+    bilal.record_view(story["id"], "0", one, 5)
+    bilal.record_view(story["id"], "1", two, 7)
+    asha.delete_chapter(three, "1")
+    for refused in (
+        lambda: bilal.record_view(story["id"], "1", one, 1),
+        lambda: bilal.record_view(story["id"], "2", three, 1),
+        lambda: bilal.record_view(story["id"], "2", one, -1),
+        lambda: bilal.record_view(story["id"], "2", one, seen="99"),
+    ):
+        a_new_day()
+        stored, counted = place(bilal, story), views(story)
+        assert refused()["code"] in ("CONFLICT", "INVALID")
+        assert (place(bilal, story), views(story)) == (stored, counted + 1)
+        with nothing_written():
+            refused()
+    assert_verified()
+
+
+def test_a_refused_first_place_counts_nothing(bilal: ApiClient, story: Any) -> None:
+    """The view belongs to the first place that is stored, and counts with it."""
+    with nothing_written():
+        assert bilal.record_view(story["id"], "3")["code"] == "CONFLICT"
+        assert bilal.record_view(story["id"], "0", story["chapters"][0]["id"], -1)["code"] == "INVALID"
+    assert bilal.record_view(story["id"])["counted"] is True
+
+
+def test_a_refused_place_counts_no_view_that_would_not_count(asha: ApiClient, bilal: ApiClient, story: Any) -> None:
+    """Not an author's own, nor one of a story that is a draft again or hidden."""
+    for reader in (asha, bilal):
+        reader.record_view(story["id"])
+    a_new_day()
+    with nothing_written():
+        assert asha.record_view(story["id"], "7")["code"] == "CONFLICT"
+    asha.unpublish(story["id"], "2")
+    with nothing_written():
+        assert bilal.record_view(story["id"], "7")["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])
+@pytest.mark.parametrize("offset", [8, 1_000, 2_000_000_000])
+def test_a_place_lies_within_the_text(
+    bilal: ApiClient, chitra: ApiClient, story: Any, policy: str, offset: int
+) -> None:
+    """Beyond the end of a chapter is its end; the view counts, and the answer shows what was stored."""
+    one, end = story["chapters"][0]["id"], len("Text 1.")
+    version = "0" if policy == "EXACT" else None
+    answer = bilal.record_view(story["id"], version, one, offset, policy=policy)
+    assert (answer["applied"], answer["counted"], answer["reading"]["offset"]) == ("WRITTEN", True, end)
+    assert (place(bilal, story)["offset"], Reading.objects.get().offset) == (end, end)
+    with nothing_written():
+        again = bilal.record_view(story["id"], version and "1", one, offset + 1, policy=policy)
+    assert (again["applied"], again["reading"]["offset"]) == ("NOOP", end)
+    assert chitra.record_view(story["id"], "0", one, end)["reading"]["offset"] == end
+
+
+def test_characters_are_code_points_of_what_was_stored(asha: ApiClient, bilal: ApiClient, story: Any) -> None:
+    """Two for a family of two emoji, one for a letter and its accent, which is stored as one."""
+    one = story["chapters"][0]["id"]
+    asha.update_chapter(one, {"body": "e\u0301\U0001f469\U0001f467\r\n"}, "1")
+    assert (
+        bilal.record_view(story["id"], "0", one, 99)["reading"]["offset"] == len("\u00e9\U0001f469\U0001f467\r\n") == 5
+    )
+
+
+def test_a_shortened_chapter_holds_its_readers_places(asha: ApiClient, bilal: ApiClient, story: Any) -> None:
+    """Wherever a place is shown it is within the text; no row of a reader is written, so that no device conflicts."""
+    one = story["chapters"][0]["id"]
+    asha.update_chapter(one, {"body": "x" * 500}, "1")
+    bilal.record_view(story["id"], "0", one, 400)
+    asha.update_chapter(one, {"body": "x" * 30}, "2")
+    of_lists = "{ viewer { readings { edges { node { offset } } } } }"
+    node = "query ($id: ID!) { node(id: $id) { ... on Reading { offset } } }"
+    assert (place(bilal, story)["offset"], place(bilal, story)["version"]) == (30, "1")
+    assert bilal.ask(of_lists)["viewer"]["readings"]["edges"] == [{"node": {"offset": 30}}]
+    assert bilal.ask(node, id=place(bilal, story)["id"])["node"] == {"offset": 30}
+    late = bilal.record_view(story["id"], "0", one, 10)
+    assert (late["current"]["offset"], late["overlaps"][1]["theirs"]) == (30, 30)
+    assert (
+        bilal.record_view(story["id"], "1")["reading"]["offset"] == 30
+    )  # the version of the story that was seen is new
+    shortened = Revision.objects.get(chapter_id=key_of(one, "Chapter", "id"), version=3)
+    assert asha.restore(to_id("Revision", shortened.pk), "3")["applied"] == "WRITTEN"
+    assert place(bilal, story)["offset"] == 400
+    assert_verified()
+
+
+def test_the_furthest_place_does_not_stick_beyond_a_shortened_chapter(
+    asha: ApiClient, bilal: ApiClient, story: Any
+) -> None:
+    """Its end is as far as one can be in it; the next chapter is further."""
+    one = story["chapters"][0]["id"]
+    asha.update_chapter(one, {"body": "x" * 500}, "1")
+    advance(bilal, story, 0, 400)
+    asha.update_chapter(one, {"body": "x" * 30}, "2")
+    advance(bilal, story, 0)  # has seen the new text
+    for offset in (29, 30, 31, 400, 2_000_000_000):
+        answer = advance(bilal, story, 0, offset)
+        assert (answer["applied"], answer["reading"]["offset"]) == ("NOOP", 30)
+    answer = advance(bilal, story, 1, 3)
+    assert (answer["applied"], answer["reading"]["offset"]) == ("WRITTEN", 3)
 
 
 def test_a_conflict_names_chapters_by_their_ids(bilal: ApiClient, story: Any) -> None:
