@@ -10,6 +10,8 @@ from django.db import connection, connections, transaction
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from backend.engine.removal import SETTING
+
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "whispers_policyversion"}
 """What migrations have filled, and tests do not write."""
 JOBS = "procrastinate_jobs"
@@ -42,6 +44,7 @@ def clear() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         everything = sql.SQL(", ").join(map(sql.Identifier, tables()))
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(everything))
+        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, " ".join(tables())])
         cursor.execute(_counting())
         found = dict(cursor.fetchall())
         if sum(found.values()) >= MANY:

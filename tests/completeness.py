@@ -14,6 +14,7 @@ from django.db.models import Field, ForeignKey, Model
 from backend.engine.guard import guard_of, is_versioned
 from backend.engine.locks import rank_of
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import is_kept
 from backend.people.models import Account, Person
 from backend.stories.models import Chapter, Story
 from backend.whispers.models import Whisper
@@ -25,6 +26,14 @@ OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
 ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
+FREELY_REMOVED = {
+    "people_accesstoken",
+    "limits_bucket",
+    "jobs_failure",
+    "whispers_policy",
+    "whispers_policyword",
+}
+"""What may go at any time: nothing counts it, and no history needs it."""
 NEVER_UPDATED = {"stories_revision"}
 """It has the version of what it was made of, and none of its own."""
 AS_THE_WHOLE = {"whispers_flag.author_id", "moderation_report.person_id", "market_orderline.author_id"}
@@ -81,6 +90,17 @@ def versions(models: Iterable[type[Model]]) -> Complaints:
                     f"{package_of(model)}/models.py: {model.__name__}.{field.name} is in no group of its VersionGuard: add it to "
                     "one of `sides`, or to `fixed` if it never changes"
                 )
+
+
+def removals(models: Iterable[type[Model]]) -> Complaints:
+    """Whether rows may just be deleted is decided for each table; see backend/engine/removal.py."""
+    for model in models:
+        if not is_kept(model) and model._meta.db_table not in FREELY_REMOVED:
+            yield (
+                f"{package_of(model)}/models.py: {model.__name__} does not say that its rows are kept, so anybody may delete "
+                f'them: add RemovalGuard(name="{model._meta.model_name}_removal_guard") to the constraints. If nothing counts '
+                "them and no history needs them, name the table in FREELY_REMOVED of tests/completeness.py"
+            )
 
 
 def guard_samples(models: Iterable[type[Model]], sampled: Collection[type[Model]]) -> Complaints:

@@ -33,6 +33,7 @@ from tests.completeness import (
     races,
     ranks,
     refusals,
+    removals,
     requests,
     sweeping,
     versions,
@@ -100,6 +101,7 @@ def new_mutations() -> list[str]:
 RULES: list[tuple[Rule, Callable[[], tuple[Any, ...]]]] = [
     (ranks, lambda: (MODELS,)),
     (versions, lambda: (MODELS,)),
+    (removals, lambda: (MODELS,)),
     (guard_samples, lambda: (MODELS, {Person, Shelf, *(type(row) for row in samples(Person(), Person()))})),
     (presence, lambda: (MODELS,)),
     (sweeping, lambda: (MODELS, swept())),
@@ -159,7 +161,8 @@ def test_a_rule_says_what_to_write(rule: Rule, of: tuple[Any, ...], told: str) -
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"), [(ranks, "LOCK_RANK"), (versions, "VersionGuard"), (presence, "PresenceGuard")]
+    ("rule", "told"),
+    [(ranks, "LOCK_RANK"), (versions, "VersionGuard"), (presence, "PresenceGuard"), (removals, "RemovalGuard")],
 )
 def test_a_rule_sees_a_model_that_forgot(rule: Rule, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reading, "LOCK_RANK", None)

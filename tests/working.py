@@ -17,6 +17,7 @@ from procrastinate.worker import Worker
 
 from backend.engine import tallies
 from backend.engine.transactions import unit_of_work
+from backend.engine.versions import remove_all
 from backend.jobs.outcomes import watched
 from backend.jobs.queue import defer
 from backend.people.models import Person, PersonTally
@@ -98,7 +99,7 @@ def publish(author: Person, count: int) -> list[uuid.UUID]:
 
     def work() -> None:
         Story.objects.bulk_create(stories, batch_size=2_000)
-        Shelf.objects.filter(pk=author.pk).delete()
+        remove_all(Shelf.objects.filter(pk=author.pk))
         Shelf.objects.bulk_create([Shelf(author=author, story_count=count, version=count, stories_changed=count)])
         StoryRank.objects.bulk_create([StoryRank(story=story) for story in stories])
         tallies.add(PersonTally, [(author.pk, "stories", count)])

@@ -19,7 +19,9 @@ from django.db import connection, models
 
 from backend.engine.errors import Busy, Invalid, KeyReused, after_busy_ms
 from backend.engine.models import IdempotencyKey
+from backend.engine.removal import removing
 from backend.engine.transactions import unit_of_work
+from backend.engine.versions import remove_all
 
 
 class Applied(enum.Enum):
@@ -152,10 +154,10 @@ def _row(label: str, values: dict[str, Any]) -> models.Model:
     return model.from_db(None, names, [f.to_python(values.get(f.attname)) for f in model._meta.concrete_fields])
 
 
-FORGET = """
+FORGET = f"""
 DELETE FROM engine_idempotencykey WHERE (person_id, key) IN (
     SELECT person_id, key FROM engine_idempotencykey WHERE created_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
-)
+) AND {removing("engine_idempotencykey")}
 """
 
 
@@ -174,4 +176,4 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
 def forget_keys_of(person_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many keys of a person who has left, with the replies; returns whether there may be more."""
     keys = IdempotencyKey.objects.filter(person_id=person_id)
-    return bool(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:limit])).delete()[0])
+    return bool(remove_all(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:limit]))))

@@ -3,6 +3,7 @@
 from django.db import models
 
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 
 
 class IdempotencyKey(models.Model):
@@ -20,7 +21,10 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = (PresenceGuard(name="idempotencykey_of_somebody", people=["person"]),)
+        constraints = (
+            PresenceGuard(name="idempotencykey_of_somebody", people=["person"]),
+            RemovalGuard(name="idempotencykey_removal_guard", fixed=["person", "key", "fingerprint"]),
+        )
         indexes = (models.Index(fields=["created_at"], name="idempotencykey_by_age"),)
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db import connection, models
 
+from backend.engine.removal import RemovalGuard
 from backend.engine.versions import require_transaction
 
 SLOTS = 16
@@ -27,6 +28,7 @@ class Tally(models.Model):
 
     class Meta:
         abstract = True
+        constraints = (RemovalGuard(name="%(class)s_removal_guard", fixed=["subject", "kind", "slot"]),)
 
 
 def add(model: type[Tally], raises: Iterable[Raise]) -> list[int]:

@@ -1,5 +1,6 @@
 """A database trigger as a Django constraint, so that migrations create, alter and drop it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -7,7 +8,12 @@ from django.db.models import BaseConstraint, Model
 
 
 class TriggerConstraint(BaseConstraint):
-    """The base of `VersionGuard` and `PresenceGuard`, which provide the SQL and the serialisation."""
+    """The base of `VersionGuard`, `RemovalGuard` and `PresenceGuard`, which provide the SQL and the serialisation."""
+
+    @property
+    def triggers(self) -> Sequence[str]:
+        """The names of its triggers."""
+        return (self.name,)
 
     def constraint_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """Nothing: the trigger is created after CREATE TABLE."""

@@ -21,8 +21,8 @@ from dataclasses import replace as replace_fields
 from typing import Any, TypeVar, cast
 
 from django.db import connection, models
-from django.db.models import F, Q
-from django.db.models.expressions import DatabaseDefault
+from django.db.models import BooleanField, F, Q
+from django.db.models.expressions import DatabaseDefault, RawSQL
 from django.db.models.functions import Now
 from django.db.models.sql import DeleteQuery, UpdateQuery
 from django.db.models.sql.constants import ROW_COUNT
@@ -31,6 +31,7 @@ from django.db.models.sql.where import WhereNode
 from backend.engine.conflicts import FREQUENT, retry_after_ms
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.guard import guard_of
+from backend.engine.removal import is_kept, removing
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -189,15 +190,21 @@ def write_all(rows: "models.QuerySet[ModelT]", **values: Any) -> int:
 def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
     """DELETE … WHERE … RETURNING: a conditioned delete. Returns the deleted rows; none if the condition failed."""
     require_transaction()
-    query = cast(DeleteQuery, rows.query.chain(DeleteQuery))
-    sql, params = query.get_compiler(using=rows.db).as_sql()
+    sql, params = _delete(rows).get_compiler(using=rows.db).as_sql()
     return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
 
 
 def remove_all(rows: "models.QuerySet[ModelT]") -> int:
     """`remove` for many rows; returns only how many."""
     require_transaction()
-    return rows.query.chain(DeleteQuery).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
+    return _delete(rows).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
+
+
+def _delete(rows: "models.QuerySet[ModelT]") -> DeleteQuery:
+    """The DELETE of these rows; it says that it may remove rows that are kept."""
+    if is_kept(rows.model):
+        rows = rows.filter(RawSQL(removing(rows.model._meta.db_table), [], BooleanField()))
+    return cast(DeleteQuery, rows.query.chain(DeleteQuery))
 
 
 def first_row(row: ModelT, key: Sequence[str], *, lock: bool = False) -> ModelT | None:

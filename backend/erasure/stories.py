@@ -44,7 +44,7 @@ def _delete_texts(story_id: uuid.UUID) -> list[uuid.UUID]:
     """Delete the chapters and the history of a story; returns the ids of the chapters."""
     chapters = list(Chapter.objects.filter(story_id=story_id).values_list("pk", flat=True))
     remove_all(Chapter.objects.filter(story_id=story_id))
-    Revision.objects.filter(story_id=story_id).delete()
+    remove_all(Revision.objects.filter(story_id=story_id))
     return chapters
 
 
@@ -55,8 +55,8 @@ def _tell_nouns(story_id: uuid.UUID, chapters: list[uuid.UUID]) -> None:
 
 def _delete_totals(story_id: uuid.UUID) -> None:
     """Delete the totals of a story and its rank; they are locked last."""
-    StoryTally.objects.filter(subject_id=story_id).delete()
-    StoryRank.objects.filter(pk=story_id).delete()
+    remove_all(StoryTally.objects.filter(subject_id=story_id))
+    remove_all(StoryRank.objects.filter(pk=story_id))
 
 
 # --- Of an author who has left ------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def _withdraw(story: Story) -> None:
     """Make the story a draft, which is in no total and no rank."""
     write(Story.objects.filter(pk=story.pk), status=StoryStatus.DRAFT, published_at=None, **stamped(Story, ["status"]))
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])
-    StoryRank.objects.filter(pk=story.pk).delete()
+    remove_all(StoryRank.objects.filter(pk=story.pk))
 
 
 def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> bool:

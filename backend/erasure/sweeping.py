@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from backend.engine.idempotency import forget_keys_of
 from backend.engine.transactions import unit_of_work
+from backend.engine.versions import remove_all
 from backend.erasure.stories import sweep_next_story
 from backend.erasure.whispers import sweep_whispers
 from backend.nouns import modules
@@ -48,7 +49,7 @@ def _stories(person: uuid.UUID, reached: uuid.UUID | None) -> Swept:
 def _rest(person: uuid.UUID, limit: int) -> bool:
     if forget_keys_of(person, limit) or sweep_tombstones(person, limit):
         return True
-    PersonTally.objects.filter(subject_id=person).delete()
+    remove_all(PersonTally.objects.filter(subject_id=person))
     return False
 
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 from backend.stories.models import Story
 
@@ -67,6 +68,7 @@ class Edition(models.Model):
                 fixed=["id", "story", "author", "initial", "created_at"],
             ),
             PresenceGuard(name="edition_of_somebody", people=["author"]),
+            RemovalGuard(name="edition_removal_guard"),
         )
         indexes = (
             models.Index(F("created_at").desc(), F("id").desc(), name="edition_newest"),
@@ -111,6 +113,7 @@ class Order(models.Model):
                 fixed=["id", "author", "buyer", "total_cents", "created_at"],
             ),
             PresenceGuard(name="order_of_somebody", people=["author", "buyer"]),
+            RemovalGuard(name="order_removal_guard"),
         )
         indexes = (
             models.Index(F("buyer"), F("created_at").desc(), F("id").desc(), name="order_by_buyer"),
@@ -139,6 +142,10 @@ class OrderLine(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(quantity__range=(1, MAX_QUANTITY)), name="orderline_quantity_in_range"),
+            RemovalGuard(
+                name="orderline_removal_guard",
+                fixed=["order", "edition", "author", "number", "quantity", "price_cents"],
+            ),
         )
         indexes = (models.Index(fields=["edition"], name="orderline_by_edition"),)
 

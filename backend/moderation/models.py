@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 
 REASON_CHARACTERS = 1_000
@@ -99,6 +100,7 @@ class Report(models.Model):
             ),
             PresenceGuard(name="report_of_somebody", people=["about", "reporter"]),
             PresenceGuard(name="report_claimed_by_somebody", people=["claimed_by"], changes=True),
+            RemovalGuard(name="report_removal_guard"),
         )
         indexes = (
             models.Index(fields=["created_at", "id"], name="report_oldest"),
@@ -135,6 +137,7 @@ class DailyReports(models.Model):
 
     class Meta:
         verbose_name_plural = "daily reports"
+        constraints = (RemovalGuard(name="dailyreports_removal_guard", fixed=["reporter", "day"]),)
 
     def __str__(self) -> str:
         return f"{self.count} reports by {self.reporter_id} on {self.day}"

@@ -8,6 +8,7 @@ from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstrain
 from backend.engine.checks import Check
 from backend.engine.guard import VersionGuard, guard_of, is_versioned
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.engine.trigger import TriggerConstraint
 
 MODELS = [model for model in apps.get_models() if model.__module__.startswith("backend.") and not model._meta.proxy]
@@ -21,6 +22,7 @@ def checks() -> Iterator[Check]:
     yield _references()
     yield _guards()
     yield _presence()
+    yield _removals()
     yield _triggers()
     yield _constraints()
     yield _validity()
@@ -76,14 +78,24 @@ def _presence() -> Check:
     )
 
 
+def _removals() -> Check:
+    return _enabled(
+        "removal_guards",
+        "each table whose rows are counted, totalled or kept as history has its triggers, and they are enabled",
+        RemovalGuard,
+        "tgfoid = to_regproc('katha_refuse_removal')",
+    )
+
+
 def _enabled(name: str, rule: str, guard: type[TriggerConstraint], as_declared: str) -> Check:
     """Every trigger that models declare by this guard exists as declared and is enabled."""
     expected = _values(
         [
-            (model._meta.db_table, constraint.name)
+            (model._meta.db_table, trigger)
             for model in MODELS
             for constraint in model._meta.constraints
             if isinstance(constraint, guard)
+            for trigger in constraint.triggers
         ]
     )
     return Check(

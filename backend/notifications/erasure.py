@@ -29,5 +29,5 @@ def _remove_some(notifications: "QuerySet[Notification]", limit: int) -> bool:
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
     """Delete all notifications of a deleted story and its announcement. The caller has locked the story."""
-    Announcement.objects.filter(pk=story_id).delete()
+    remove_all(Announcement.objects.filter(pk=story_id))
     remove_all(Notification.objects.filter(story_id=story_id))

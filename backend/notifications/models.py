@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 
 FIGURES = ("open_reports", "claimed_reports", "resolved_reports")
@@ -73,6 +74,7 @@ class Notification(models.Model):
                 fixed=["id", "person", "kind", "story", "day", *FIGURES, "created_at"],
             ),
             PresenceGuard(name="notification_for_somebody", people=["person"]),
+            RemovalGuard(name="notification_removal_guard"),
         )
         indexes = (
             models.Index(F("person"), F("created_at").desc(), F("id").desc(), name="notification_newest"),
@@ -109,6 +111,7 @@ class Announcement(models.Model):
                 | Q(reached_at__isnull=False, reached_id__isnull=False),
                 name="announcement_reached_somebody",
             ),
+            RemovalGuard(name="announcement_removal_guard", fixed=["story"]),
         )
 
     def __str__(self) -> str:

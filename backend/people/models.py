@@ -10,6 +10,7 @@ from django.db.models.functions import Lower, Now
 
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.removal import RemovalGuard
 from backend.engine.tallies import Tally
 
 HANDLE_CHARACTERS = 50
@@ -47,6 +48,7 @@ class Person(models.Model):
                 sides={"": {"name": ["name", "left_at"], "bio": ["bio"], "show_mature": ["show_mature"]}},
                 fixed=["id", "handle", "joined_at"],
             ),
+            RemovalGuard(name="person_removal_guard"),
         )
         indexes = (models.Index(fields=["id"], condition=Q(left_at__isnull=False), name="person_gone"),)
 
@@ -67,6 +69,7 @@ class Departure(models.Model):
     done = models.BooleanField(default=False)
 
     class Meta:
+        constraints = (RemovalGuard(name="departure_removal_guard", fixed=["person"]),)
         indexes = (models.Index(fields=["person"], condition=Q(done=False), name="departure_under_way"),)
 
     def __str__(self) -> str:
@@ -102,6 +105,9 @@ class Account(AbstractBaseUser):
 
     USERNAME_FIELD = "login"
     objects = AccountManager()
+
+    class Meta:
+        constraints = (RemovalGuard(name="account_removal_guard", fixed=["person"]),)
 
     def __str__(self) -> str:
         return self.login

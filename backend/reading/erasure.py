@@ -10,18 +10,21 @@ from django.db.models import Subquery
 from django.db.models.functions import Length
 
 from backend.engine import tallies
+from backend.engine.removal import removing
 from backend.engine.versions import remove_all, stamped, write_all
 from backend.reading.models import Reading, View
 from backend.stories import rank
 from backend.stories.models import Chapter, StoryTally
 from backend.stories.row_locks import lock_stories
 
-VIEWS_OF_READER = "DELETE FROM reading_view WHERE reader_id = %s AND story_id = ANY(%s) RETURNING story_id"
+VIEWS_OF_READER = f"""
+DELETE FROM reading_view WHERE reader_id = %s AND story_id = ANY(%s) AND {removing("reading_view")} RETURNING story_id
+"""
 
-VIEWS_OF_STORY = """
+VIEWS_OF_STORY = f"""
 DELETE FROM reading_view WHERE story_id = %s AND (reader_id, day) IN (
     SELECT reader_id, day FROM reading_view WHERE story_id = %s ORDER BY reader_id, day LIMIT %s
-)
+) AND {removing("reading_view")}
 """
 
 
@@ -44,7 +47,7 @@ def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
     """Delete all positions in it and views of it."""
     remove_all(Reading.objects.filter(story_id=story_id))
-    View.objects.filter(story_id=story_id).delete()
+    remove_all(View.objects.filter(story_id=story_id))
 
 
 def sweep_person(reader: uuid.UUID, limit: int) -> bool:

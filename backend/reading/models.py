@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 from backend.stories.models import Chapter, Story
 
@@ -37,6 +38,7 @@ class Reading(models.Model):
                 fixed=["id", "story", "reader"],
             ),
             PresenceGuard(name="reading_by_somebody", people=["reader"]),
+            RemovalGuard(name="reading_removal_guard"),
         )
         indexes = (
             models.Index(F("reader"), F("updated_at").desc(), F("id").desc(), name="reading_by_reader"),
@@ -69,7 +71,10 @@ class View(models.Model):
     day = models.DateField()
 
     class Meta:
-        constraints = (PresenceGuard(name="view_by_somebody", people=["reader"]),)
+        constraints = (
+            PresenceGuard(name="view_by_somebody", people=["reader"]),
+            RemovalGuard(name="view_removal_guard", fixed=["story", "reader"]),
+        )
 
     def __str__(self) -> str:
         return f"{self.reader_id} saw {self.story_id} on {self.day}"

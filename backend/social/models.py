@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 
 LOW, HIGH = "low_", "high_"
@@ -74,6 +75,7 @@ class Relationship(models.Model):
                 fixed=["id", "low", "high"],
             ),
             PresenceGuard(name="relationship_of_somebody", people=["low", "high"]),
+            RemovalGuard(name="relationship_removal_guard"),
         )
         indexes = tuple(
             models.Index(

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.engine.tallies import Tally
 from backend.people.models import Person
 
@@ -35,6 +36,7 @@ class Shelf(models.Model):
         verbose_name_plural = "shelves"
         constraints = (
             VersionGuard(name="shelf_version_guard", sides={"": {"stories": ["story_count"]}}, fixed=["author"]),
+            RemovalGuard(name="shelf_removal_guard"),
         )
 
     def __str__(self) -> str:
@@ -119,6 +121,7 @@ class Story(models.Model):
                 fixed=["id", "author", "created_at"],
             ),
             PresenceGuard(name="story_of_somebody", people=["author"]),
+            RemovalGuard(name="story_removal_guard"),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),
@@ -176,6 +179,7 @@ class Chapter(models.Model):
                 fixed=["id", "story"],
                 stamps=["story_version"],
             ),
+            RemovalGuard(name="chapter_removal_guard"),
         )
 
     def __str__(self) -> str:
@@ -210,6 +214,10 @@ class Revision(models.Model):
                 fields=["story", "chapter_id", "version"], name="revision_one_per_write", nulls_distinct=False
             ),
             PresenceGuard(name="revision_by_somebody", people=["by"]),
+            RemovalGuard(
+                name="revision_removal_guard",
+                fixed=["id", "story", "chapter_id", "version", "at", "by", "values", "since", "size"],
+            ),
         )
 
     def __str__(self) -> str:
@@ -226,6 +234,7 @@ class Tombstone(models.Model):
     deleted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        constraints = (RemovalGuard(name="tombstone_removal_guard", fixed=["id", "author", "deleted_at"]),)
         indexes = (models.Index(fields=["author", "id"], name="tombstone_by_author"),)
 
     def __str__(self) -> str:
@@ -244,6 +253,7 @@ class StoryRank(models.Model):
     views = models.BigIntegerField(default=0)
 
     class Meta:
+        constraints = (RemovalGuard(name="storyrank_removal_guard", fixed=["story"]),)
         indexes = (models.Index(F("views").desc(), F("story").desc(), name="story_rank_most_read"),)
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.engine.errors import Invalid, NotFound
 from backend.engine.idempotency import Applied
-from backend.engine.versions import Expected
+from backend.engine.versions import Expected, remove_all
 from backend.stories import revisions
 from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
@@ -56,7 +56,7 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> R
     story = put_in_order(story.pk, author_id, present, wanted)
     if chapter is not None:
         chapter.story = story
-        Tombstone.objects.filter(pk=chapter.pk).delete()
+        remove_all(Tombstone.objects.filter(pk=chapter.pk))
     return chapter, story, Applied.WRITTEN
 
 

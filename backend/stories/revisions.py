@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Model
 
 from backend.engine.errors import FieldConflict
+from backend.engine.removal import removing
 from backend.engine.versions import Expected
 from backend.pages import Page, Window, pages_by_owner
 from backend.stories.models import Chapter, Revision, Story
@@ -142,14 +143,14 @@ def by_ids(ids: Iterable[uuid.UUID], *, author: uuid.UUID) -> dict[uuid.UUID, Re
     return {row.pk: row for row in Revision.objects.raw(BY_IDS, [list(ids), author])}
 
 
-PRUNE = """
+PRUNE = f"""
 DELETE FROM stories_revision WHERE id IN (
     SELECT id FROM stories_revision JOIN (
         SELECT id, row_number() OVER newest AS number, sum(size) OVER newest AS characters
         FROM stories_revision WINDOW newest AS (PARTITION BY story_id, chapter_id ORDER BY version DESC)
     ) AS ranked USING (id)
     WHERE number > %s OR (number > 1 AND characters > %s) LIMIT %s FOR UPDATE OF stories_revision SKIP LOCKED
-)
+) AND {removing("stories_revision")}
 """
 """Rows that are locked, because their story is being deleted, are skipped, so that neither waits for the other."""
 

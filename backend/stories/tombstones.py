@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
+from backend.engine.versions import remove_all
 from backend.stories.models import Tombstone
 
 
@@ -14,4 +15,4 @@ def bury(ids: Iterable[uuid.UUID], author_id: uuid.UUID) -> None:
 def sweep_tombstones(author_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many of the author's tombstones; returns whether there may be more."""
     found = list(Tombstone.objects.filter(author_id=author_id).order_by("pk").values_list("pk", flat=True)[:limit])
-    return bool(Tombstone.objects.filter(pk__in=found).delete()[0])
+    return bool(remove_all(Tombstone.objects.filter(pk__in=found)))

@@ -48,7 +48,7 @@ def take_away(whispers: "QuerySet[Whisper]") -> bool:
     """Delete the whisper that the filter matches, if any, with its flag. The caller deletes other nouns' rows about it."""
     gone = remove(whispers)
     for whisper in gone:
-        Flag.objects.filter(whisper_id=whisper.pk).delete()
+        remove_all(Flag.objects.filter(whisper_id=whisper.pk))
         bury([whisper.pk], whisper.author_id)
     return bool(gone)
 
@@ -60,7 +60,7 @@ def delete_whispers_of(author_id: uuid.UUID, limit: int) -> list[uuid.UUID]:
     whispers = Whisper.objects.filter(pk__in=found)
     list(whispers.order_by("pk").select_for_update().values_list("pk"))
     remove_all(whispers)
-    Flag.objects.filter(whisper_id__in=found).delete()
+    remove_all(Flag.objects.filter(whisper_id__in=found))
     return found
 
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
+from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 from backend.whispers.words import normalised
 
@@ -40,6 +41,7 @@ class Whisper(models.Model):
                 fixed=["id", "author", "text", "created_at"],
             ),
             PresenceGuard(name="whisper_of_somebody", people=["author"]),
+            RemovalGuard(name="whisper_removal_guard"),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="whisper_by_author"),
@@ -72,7 +74,10 @@ class Flag(models.Model):
     """The version of the policy that added the last of them."""
 
     class Meta:
-        constraints = (models.CheckConstraint(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),
+            RemovalGuard(name="flag_removal_guard", fixed=["whisper", "author"]),
+        )
 
     def __str__(self) -> str:
         return f"{', '.join(self.rules)} in {self.whisper_id}"
@@ -128,7 +133,10 @@ class Screening(models.Model):
     done = models.BooleanField(default=False)
 
     class Meta:
-        constraints = (models.CheckConstraint(condition=Q(id=1), name="screening_is_one"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="screening_is_one"),
+            RemovalGuard(name="screening_removal_guard"),
+        )
 
     def __str__(self) -> str:
         return f"policy {self.policy}: {'done' if self.done else 'under way'}"

@@ -46,8 +46,11 @@ WAYS = [
     (
         "flagged_is_nsfw",
         FLAG,
-        "UPDATE whispers_flag SET author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1) "
-        "WHERE whisper_id = '{it}'",
+        unguarded(
+            "whispers_flag",
+            "author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1)",
+            key="whisper_id",
+        ),
         "whisper_id={it}",
     ),
     (

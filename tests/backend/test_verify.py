@@ -10,7 +10,9 @@ from django.core.management import call_command
 from django.db import transaction
 
 from backend.engine.checks import MAX_ROWS
+from backend.engine.removal import SETTING
 from backend.monitoring import verify
+from backend.monitoring.guards import MODELS
 from tests.backend import jobs_ways, leaving_ways, moderation_ways
 from tests.backend.verifying import execute, told_broken, verified
 from tests.nouns import collect
@@ -275,15 +277,22 @@ WAYS = [
     Broken(
         "no_view_by_the_author",
         VIEW,
-        "UPDATE reading_view SET reader_id = (SELECT author_id FROM stories_story WHERE id = story_id) WHERE ctid = '{it}'",
+        unguarded(
+            "reading_view",
+            "UPDATE reading_view SET reader_id = (SELECT author_id FROM stories_story WHERE id = story_id) "
+            "WHERE ctid = '{it}'",
+        ),
         "reader_id=",
         frozenset({"views_with_a_place"}),
     ),
     Broken(
         "no_view_of_a_draft",
         "SELECT id FROM stories_story WHERE status = 'DRAFT' LIMIT 1",
-        "UPDATE reading_view SET story_id = '{it}' WHERE ctid = (SELECT ctid FROM reading_view WHERE reader_id <> "
-        "(SELECT author_id FROM stories_story WHERE id = '{it}') LIMIT 1)",
+        unguarded(
+            "reading_view",
+            "UPDATE reading_view SET story_id = '{it}' WHERE ctid = (SELECT ctid FROM reading_view WHERE reader_id <> "
+            "(SELECT author_id FROM stories_story WHERE id = '{it}') LIMIT 1)",
+        ),
         "story_id={it}",
         frozenset({"views", "views_with_a_place"}),
     ),
@@ -386,6 +395,19 @@ WAYS = [
         "DROP TRIGGER reading_version_guard ON reading_reading",
         "trigger=reading_version_guard state=missing",
     ),
+    *(
+        Broken(
+            "removal_guards",
+            NAMELESS,
+            f"DROP TRIGGER {trigger} ON market_orderline",
+            f"trigger={trigger} state=missing",
+        )
+        for trigger in (
+            "orderline_removal_guard",
+            "orderline_removal_guard_truncate",
+            "orderline_removal_guard_update",
+        )
+    ),
     Broken(
         "triggers",
         NAMELESS,
@@ -478,14 +500,17 @@ WAYS += [
     Broken(
         "lines_in_their_order",
         EDITION,
-        "UPDATE market_orderline SET author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1) "
-        "WHERE edition_id = '{it}'",
+        unguarded(
+            "market_orderline",
+            "UPDATE market_orderline SET author_id = (SELECT id FROM people_person WHERE id <> author_id LIMIT 1) "
+            "WHERE edition_id = '{it}'",
+        ),
         "edition_id={it}",
     ),
     Broken(
         "lines_in_their_order",
         "SELECT order_id FROM market_orderline WHERE number = 2 LIMIT 1",
-        "UPDATE market_orderline SET number = 1 WHERE order_id = '{it}'",
+        unguarded("market_orderline", "UPDATE market_orderline SET number = 1 WHERE order_id = '{it}'"),
         "order_id={it}",
     ),
     Broken(
@@ -547,6 +572,7 @@ def breakable(demo: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(verify, "snapshot", nullcontext)
     with transaction.atomic():
         execute("SET CONSTRAINTS ALL IMMEDIATE")
+        execute(f"SET LOCAL {SETTING} = '{' '.join(model._meta.db_table for model in MODELS)}'")
         yield
         transaction.set_rollback(True)
 

@@ -15,7 +15,7 @@ from schema.nodes import to_id
 from tests import depth
 from tests.api import ApiClient
 from tests.races.rivals import Rival, race, rounds
-from tests.races.rows import assert_sound, query, scalar
+from tests.races.rows import assert_sound, empty, query, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,8 +136,7 @@ def test_the_version_that_was_seen_ends_at_the_newest(asha: ApiClient, bilal: Ap
     versions = [scalar(raise_version) for _ in range(DEVICES)]
     chance = random.Random(9)
     for _ in range(depth.rounds(5, at_least=2)):
-        query("DELETE FROM reading_view RETURNING 1"), query("DELETE FROM reading_reading RETURNING 1")
-        query("DELETE FROM stories_storytally RETURNING 1")
+        empty("reading_view", "reading_reading", "stories_storytally")
         chance.shuffle(versions)
         answers = race(
             [

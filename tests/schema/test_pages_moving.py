@@ -1,7 +1,11 @@
 """Pages of lists whose rows come and go."""
 
+import uuid
+
 import pytest
 
+from backend.engine.transactions import unit_of_work
+from backend.engine.versions import remove_all
 from backend.stories.models import Story
 from schema.nodes import to_id
 from tests.api import ApiClient
@@ -14,17 +18,22 @@ def lists(transactional_db: None) -> Lists:
     return make_lists()
 
 
+def remove_stories(*ids: uuid.UUID) -> None:
+    """Their rows alone: pages show nothing else of them."""
+    unit_of_work(lambda: remove_all(Story.objects.filter(pk__in=ids)))
+
+
 def test_pages_stay_put_while_rows_come_and_go(lists: Lists) -> None:
     """What is inserted before the cursor or removed behind it moves nothing; the cursor's own row may be gone."""
     first = lists.page("stories", first=4)
     newer = add_stories(lists.them, range(COUNT + 3, COUNT + 9))
     cursor, last_id = first["pageInfo"]["endCursor"], ids(first)[-1]
     by_id = {to_id("Story", story.pk): story.pk for story in Story.objects.all()}
-    Story.objects.filter(pk__in=[by_id[ids(first)[0]], by_id[last_id]]).delete()
+    remove_stories(by_id[ids(first)[0]], by_id[last_id])
     second = lists.page("stories", first=4, after=cursor)
     assert ids(second) == lists.order["stories"][4:8]
     gone = lists.order["stories"][8]
-    Story.objects.filter(pk=by_id[gone]).delete()
+    remove_stories(by_id[gone])
     third = lists.page("stories", first=4, after=second["pageInfo"]["endCursor"])
     assert ids(third) == lists.order["stories"][9:]
     assert third["pageInfo"]["hasNextPage"] is False
