@@ -67,7 +67,7 @@ def _perform(
             Request(operation, me.pk, key, {"person": str(person)}), conditioned(me.pk, expect, target, write)
         )
     except Conflict as conflict:
-        conflict.current = side(conflict.current, me)
+        conflict.current, conflict.viewer = side(conflict.current, me), me
         raise
 
 

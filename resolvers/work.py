@@ -16,6 +16,7 @@ def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outc
         outcome = perform(request, work)
     except Conflict as conflict:
         gather([conflict.current], me)
+        conflict.viewer = me
         raise
     for row in outcome.rows.values():
         gather([row], me)

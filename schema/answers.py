@@ -1,4 +1,4 @@
-"""Arguments and answers that mutations share: `expect`, `applied`, and a type for every refusal."""
+"""Answers that mutations share: `applied`, and a type for every refusal."""
 
 import enum
 import uuid
@@ -17,92 +17,15 @@ from backend.engine.idempotency import Outcome
 from backend.engine.notices import note
 from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
-from backend.engine.versions import Expected
+from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
-from schema.nodes import Versioned, at_most, to_id, type_name_of
+from resolvers import conflicts
+from schema.nodes import Versioned, at_most, computed, to_id, type_name_of
 from schema.scalars import Version
 
 MAX_OVERLAPS = MAX_CHAPTERS + 10
 """At most so many fields can overlap: those of a story, and each of its chapters."""
 MAX_INVALID_FIELDS = 100
-
-# --- What a write is conditioned on -----------------------------------------------------------------------------
-
-
-@strawberry.input(one_of=True, description="What must still be true for the write to happen. Exactly one member.")
-class Expect:
-    """The condition of a write."""
-
-    version: Version | None = strawberry.field(
-        default=strawberry.UNSET, description="Write only if the thing is still at this version."
-    )
-    current: bool | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Write whatever the version is now. Only where the mutation's description allows it; counted in "
-        "the metrics.",
-    )
-    after: uuid.UUID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Write only if the thing is still as your mutation with this key left it: as you had seen it before that, "
-        "and as you wrote it then; what others wrote before it, unseen by you, stays a conflict. So autosaves can be sent one "
-        "after the other without waiting for the version that each makes. If that mutation has not been served yet, the "
-        "answer is BUSY: send this again.",
-    )
-
-
-@strawberry.enum(description="What to do when somebody else has changed the same thing since the expected version.")
-class OnConflict(enum.Enum):
-    """FAIL or MERGE."""
-
-    FAIL = strawberry.enum_value(
-        "FAIL",
-        description="Refuse if any field that this mutation could set has changed since the expected version.",
-    )
-    MERGE = strawberry.enum_value(
-        "MERGE",
-        description="Refuse only if a field that this patch does set has changed since; nobody's value is ever dropped.",
-    )
-
-
-KEY_DESCRIPTION = (
-    "An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a request again with "
-    "its key gives the first reply again (applied: REPLAYED)."
-)
-Key = Annotated[uuid.UUID | None, strawberry.argument(description=KEY_DESCRIPTION)]
-OnConflictArgument = Annotated[
-    OnConflict,
-    strawberry.argument(description="What to do if somebody has changed the same thing since the expected version."),
-]
-ExpectArgument = Annotated[
-    Expect, strawberry.argument(description="The version that you last saw of what this writes to.")
-]
-
-
-def parse_expect(expect: Expect, *, current_allowed: bool = False) -> Expected:
-    """Parse `expect`. Raises `Invalid` for an impossible version, or for `current` where it is not allowed."""
-    if isinstance(expect.after, uuid.UUID):
-        return Expected(None, expect.after)
-    if isinstance(expect.version, str):
-        return Expected(parse_version(expect.version, "expect.version"))
-    if expect.current is not True:
-        raise errors.Invalid.one("expect.current", "must be true where it is given.")
-    if not current_allowed:
-        raise errors.Invalid.one("expect.current", "is not allowed here: name the version that you last saw.")
-    return Expected(None)
-
-
-def parse_version(version: str, path: str) -> int:
-    """Parse a version. Raises `Invalid` for an impossible one."""
-    if not (version.isascii() and version.isdigit() and len(version) <= 18):
-        raise errors.Invalid.one(path, "is not a version that this server handed out.")
-    return int(version)
-
-
-def given(patch: Any) -> dict[str, Any]:
-    """The fields that are set in a patch, with enums as their values. null counts as set; an omitted field does not."""
-    fields = {name: value for name, value in vars(patch).items() if value is not strawberry.UNSET}
-    return {name: [one.value for one in value] if isinstance(value, list) else value for name, value in fields.items()}
-
 
 # --- Success ----------------------------------------------------------------------------------------------------
 
@@ -204,6 +127,9 @@ class FieldConflict:
     theirs: JSON | None = strawberry.field(description="The value that it has now.")
 
 
+Writer = Annotated["Person", strawberry.lazy("schema.people")]
+
+
 @strawberry.type(
     description="Somebody else wrote first, and this write would have been built on what is no longer so. Nothing was "
     "written. Look at `current`, redo the change on top of it, and send it with its version."
@@ -218,9 +144,30 @@ class ConflictError(Failure):
     )
     overlaps: list[FieldConflict] = strawberry.field(
         description="Fields that this write touches and somebody else changed since `expected`. Empty where others changed "
-        "only fields that this write leaves alone: with MERGE it would go through.",
+        "only fields that this write leaves alone, which `changedFields` names: with MERGE it would go through.",
         metadata=at_most(MAX_OVERLAPS),
     )
+    versions_behind: int = strawberry.field(
+        description="How many versions `current` has that you have not seen: those after `expected`, but for those that your own "
+        "writes made where you named the last of them by `expect: {after: …}`. 0 only if the version that you sent is above "
+        "that of `current`, so that it is none of this thing's: then nothing is known of what has changed, and "
+        "`changedFields` is empty too."
+    )
+    changed_fields: list[str] = strawberry.field(
+        description="The fields of `current` that were written in those versions, also those that this write leaves alone. "
+        "`chapters` of a story stands for the list and for what is written in any of them.",
+        metadata=at_most(MAX_OVERLAPS),
+    )
+    by: Writer | None = computed(
+        lambda answer: conflicts.by(answer.refusal),
+        "Who made the latest of those changes: you on another device, or somebody whom you can find. Null where that is not "
+        "recorded, as of a follow, a stock, a mark of the moderators or a reader's place.",
+    )
+    at: datetime | None = computed(
+        lambda answer: conflicts.at(answer.refusal),
+        "When the latest of those changes was made; null where that is not known.",
+    )
+    refusal: strawberry.Private[errors.Conflict]
     suggestion: JSON | None = strawberry.field(
         default=None,
         description="Where both changed a chapter's text: `body` is a list of parts in order, each either CLEAN with its "
@@ -302,7 +249,10 @@ def _conflict(refusal: errors.Conflict) -> ConflictError:
         current=refusal.current,
         expected=Version(str(refusal.expected)),
         overlaps=overlaps,
+        versions_behind=refusal.unseen.versions,
+        changed_fields=list(refusal.unseen.fields),
         suggestion=refusal.suggestion,
+        refusal=refusal,
     )
 
 

@@ -11,24 +11,18 @@ from backend.stories import models
 from backend.stories.actions import NewChapter
 from resolvers import chapters, stories
 from schema.answers import (
-    KEY_DESCRIPTION,
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
-    OnConflict,
-    OnConflictArgument,
     applied_field,
     applied_of,
-    given,
     mutation,
-    parse_expect,
 )
+from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.context import Info
 from schema.nodes import After, Before, First, Last, Versioned, computed, key_of, to_id, window
 

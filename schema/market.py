@@ -13,25 +13,22 @@ from backend.market.errors import OutOfStock
 from backend.market.orders import NewLine
 from resolvers import market
 from schema.answers import (
-    KEY_DESCRIPTION,
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     Failure,
     ForbiddenError,
     Handler,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     applied_field,
     applied_of,
     common,
     mutation,
-    parse_expect,
     query,
 )
+from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.nodes import (
     After,

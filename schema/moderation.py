@@ -14,18 +14,16 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     applied_field,
     applied_of,
     mutation,
-    parse_expect,
     query,
 )
+from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.nodes import (
     After,

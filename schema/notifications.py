@@ -12,17 +12,15 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     applied_field,
     applied_of,
     mutation,
-    parse_expect,
 )
+from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
 

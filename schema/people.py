@@ -12,20 +12,17 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
-    OnConflict,
     RateLimitedError,
     applied_field,
     applied_of,
     mutation,
     mutation_of_anybody,
-    parse_expect,
     query,
 )
+from schema.arguments import ExpectArgument, Key, OnConflict, parse_expect
 from schema.context import Info
 from schema.nodes import (
     After,

@@ -13,17 +13,15 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     applied_field,
     applied_of,
     mutation,
-    parse_expect,
 )
+from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.chapters import Chapter
 from schema.context import Info
 from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id

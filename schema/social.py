@@ -14,18 +14,15 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    Expect,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     applied_field,
     applied_of,
     mutation,
-    parse_expect,
 )
+from schema.arguments import Expect, ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.nodes import Versioned, check_id_count, computed, key_of, keys_of, to_id
 from schema.people import Person

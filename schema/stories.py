@@ -15,21 +15,16 @@ from schema.answers import (
     Applied,
     BusyError,
     ConflictError,
-    ExpectArgument,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
-    OnConflict,
-    OnConflictArgument,
     applied_field,
     applied_of,
-    given,
     mutation,
-    parse_expect,
     query,
 )
+from schema.arguments import ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
 from schema.nodes import (

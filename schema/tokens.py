@@ -12,7 +12,6 @@ from schema.answers import (
     BusyError,
     ForbiddenError,
     InvalidError,
-    Key,
     KeyReusedError,
     NotFoundError,
     RateLimitedError,
@@ -20,6 +19,7 @@ from schema.answers import (
     applied_of,
     mutation,
 )
+from schema.arguments import Key
 from schema.context import Info
 from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id
 from schema.people import Person

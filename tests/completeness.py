@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Field, ForeignKey, Model
 
-from backend.engine.guard import guard_of, is_versioned
+from backend.engine.guard import guard_of, is_versioned, shown_as
 from backend.engine.locks import rank_of
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import is_kept
@@ -101,6 +101,20 @@ def removals(models: Iterable[type[Model]]) -> Complaints:
                 f'them: add RemovalGuard(name="{model._meta.model_name}_removal_guard") to the constraints. If nothing counts '
                 "them and no history needs them, name the table in FREELY_REMOVED of tests/completeness.py"
             )
+
+
+def changed_fields(models: Iterable[type[Model]], fields: Mapping[type[Model], Collection[str]]) -> Complaints:
+    """What a conflict calls changed is what a client can look at."""
+    for model in models:
+        if model not in fields:
+            continue
+        for groups in guard_of(model).sides.values():
+            for group in groups:
+                for field in set(shown_as(model, group)) - set(fields[model]):
+                    yield (
+                        f"{package_of(model)}/models.py: clients know no `{field}` of {model.__name__}: name the fields in which "
+                        f'they see the group in SHOWN_AS = {{"{group}": […]}}'
+                    )
 
 
 def guard_samples(models: Iterable[type[Model]], sampled: Collection[type[Model]]) -> Complaints:

@@ -8,13 +8,14 @@ from django.apps import apps
 from graphql import is_object_type
 
 from backend.engine.errors import Refusal
-from backend.engine.guard import guard_of
+from backend.engine.guard import guard_of, is_versioned
 from backend.erasure.invariants import swept_columns
 from backend.erasure.leaving import NO_PROFILE
 from backend.monitoring import verify
 from backend.nouns import OURS, modules
 from backend.people.models import Person
 from backend.reading.models import Reading
+from backend.social.models import PairSide, Relationship
 from backend.stories.models import Shelf
 from schema.nodes import node_types
 from schema.root import schema
@@ -24,6 +25,7 @@ from tests.completeness import (
     Complaints,
     access_roots,
     access_rows,
+    changed_fields,
     checks,
     ends,
     guard_samples,
@@ -47,6 +49,8 @@ from tests.schema.mutation_fixture import CONDITIONED, LISTED, MUTATIONS
 
 MODELS = [one for one in apps.get_models() if one.__module__.startswith(OURS) and not one._meta.proxy]
 TYPES = schema._schema.type_map
+ROWS = {Relationship: PairSide}
+"""What clients see instead of a row."""
 Rule = Callable[..., Complaints]
 
 
@@ -72,6 +76,12 @@ def object_fields() -> dict[str, set[str]]:
     return {
         name: set(type_.fields) for name, type_ in TYPES.items() if is_object_type(type_) and not name.startswith("__")
     }
+
+
+def versioned_fields() -> dict[Any, set[str]]:
+    """The fields of the type that shows the rows of each versioned model; a pair's are those of its sides."""
+    shown = {one.row: object_fields()[name] for name, one in node_types().items()}
+    return {model: shown[ROWS.get(model, model)] for model in filter(is_versioned, MODELS)}
 
 
 def named_things() -> dict[str, list[str]]:
@@ -102,6 +112,7 @@ RULES: list[tuple[Rule, Callable[[], tuple[Any, ...]]]] = [
     (ranks, lambda: (MODELS,)),
     (versions, lambda: (MODELS,)),
     (removals, lambda: (MODELS,)),
+    (changed_fields, lambda: (MODELS, versioned_fields())),
     (guard_samples, lambda: (MODELS, {Person, Shelf, *(type(row) for row in samples(Person(), Person()))})),
     (presence, lambda: (MODELS,)),
     (sweeping, lambda: (MODELS, swept())),
@@ -136,6 +147,7 @@ OF_PERSON = {"Person": ["id", "pronouns"]}
             ([Reading], {Person}),
             "tests/nouns/reading.py: guarded(one, other, story) has no row of Reading",
         ),
+        (changed_fields, ([Reading], {Reading: {"chapter"}}), "clients know no `offset` of Reading"),
         (sweeping, ([Reading], set()), "backend/reading/erasure.py: reading_reading.reader_id"),
         (ends, ([Reading], {"reading": ["chapter_deleted"]}), "backend/reading/erasure.py: Reading refers to Story"),
         (profiles, (["pronouns"], {"name": ""}), "backend/erasure/leaving.py: NO_PROFILE leaves Person.pronouns"),

@@ -21,6 +21,7 @@ it, `log_level` how loudly, where NOTSET is for what happens every day and needs
 import enum
 import logging
 import random
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +56,22 @@ class InvalidField:
     message: str
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """What others wrote to a row after what the caller has seen of it."""
+
+    versions: int
+    """How many versions."""
+    fields: tuple[str, ...]
+    """The fields that they changed, as clients know them."""
+    latest: int | None
+    """The last of these versions; None if no field has changed."""
+    at: datetime | None
+    """When that one was written; None if the row does not say."""
+    by: uuid.UUID | None
+    """Who wrote it; None if the row does not say."""
+
+
 class Refusal(Exception):
     """A unit of work that was rolled back. `message` is text for the user."""
 
@@ -78,7 +95,9 @@ class Conflict(Refusal):
     event, log_level = "conflict", logging.INFO
     retry_kind = RetryKind.REBASE
 
-    def __init__(self, current: Any, *, expected: int, after_ms: int, overlaps: Sequence[FieldConflict] = ()) -> None:
+    def __init__(
+        self, current: Any, *, expected: int, unseen: Unseen, after_ms: int, overlaps: Sequence[FieldConflict] = ()
+    ) -> None:
         super().__init__(
             "This has changed since the version that you expected. Nothing was written. Look at `current`, redo your "
             "change on top of it and send it with its version.",
@@ -86,7 +105,10 @@ class Conflict(Refusal):
         )
         self.current = current
         self.expected = expected
+        self.unseen = unseen
         self.overlaps = tuple(overlaps)
+        self.viewer: Any = None
+        """Who is told of it, set by the resolver."""
         self.suggestion: Any = None
         """A proposed merge of both versions for the caller to review; it is never applied by itself."""
 

@@ -1,5 +1,6 @@
 """The database trigger that refuses an UPDATE of a versioned row which does not raise its version."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -107,3 +108,9 @@ def guard_of(model: type[Model]) -> VersionGuard:
         if isinstance(constraint, VersionGuard):
             return constraint
     raise LookupError(f"{model.__name__} is not a versioned model: it declares no VersionGuard.")
+
+
+def shown_as(model: type[Model], group: str) -> Sequence[str]:
+    """The fields in which clients see a group of `model`: those that its `SHOWN_AS` names, or else the one of its name."""
+    declared: Mapping[str, Sequence[str]] = getattr(model, "SHOWN_AS", {})
+    return declared.get(group) or [re.sub("_([a-z])", lambda letter: letter[1].upper(), group)]

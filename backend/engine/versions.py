@@ -29,8 +29,8 @@ from django.db.models.sql.constants import ROW_COUNT
 from django.db.models.sql.where import WhereNode
 
 from backend.engine.conflicts import FREQUENT, retry_after_ms
-from backend.engine.errors import Conflict, FieldConflict
-from backend.engine.guard import guard_of
+from backend.engine.errors import Conflict, FieldConflict, Unseen
+from backend.engine.guard import guard_of, shown_as
 from backend.engine.removal import is_kept, removing
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -254,11 +254,47 @@ def require_transaction() -> None:
 
 
 def conflict(
-    current: Any, *, seen: Expected, thing: tuple[Any, ...], overlaps: Sequence[FieldConflict] = ()
+    current: Any,
+    *,
+    seen: Expected,
+    thing: tuple[Any, ...],
+    overlaps: Sequence[FieldConflict] = (),
+    side: str = "",
+    by: uuid.UUID | None = None,
 ) -> Conflict:
-    """The refusal of a write whose condition failed. `thing` names the row, for the advice on when to retry."""
+    """The refusal of a write whose condition failed. `thing` names the row, for the advice on when to retry.
+
+    `by` is who wrote the present version, if the row says so.
+    """
     FREQUENT.note(thing, [overlap.path for overlap in overlaps])
-    return Conflict(current, expected=seen.version or 0, after_ms=retry_after_ms(thing), overlaps=overlaps)
+    unseen = unseen_of(current, seen, side=side, by=by)
+    return Conflict(
+        current, expected=seen.version or 0, unseen=unseen, after_ms=retry_after_ms(thing), overlaps=overlaps
+    )
+
+
+def unseen_of(row: models.Model, seen: Expected, *, side: str = "", by: uuid.UUID | None = None) -> Unseen:
+    """What others wrote to a row in memory after `seen`. `by` is who wrote its present version, if the row says so.
+
+    Versions that the caller's own writes made do not count. If the caller names a version above the row's own, nothing is
+    known of what they have seen, and all is empty.
+    """
+    model = type(row)
+    version: int = getattr(row, f"{side}version")
+    if seen.anything or seen.latest > version:
+        return Unseen(0, (), latest=None, at=None, by=None)
+    stamps = {group: getattr(row, f"{side}{group}_changed") for group in every_group(model, side=side)}
+    changed = {group: stamp for group, stamp in stamps.items() if not seen.has_seen(stamp)}
+    fields = dict.fromkeys(field for group in changed for field in shown_as(model, group))
+    latest = max(changed.values(), default=None)
+    is_last = latest == version
+    return Unseen(
+        versions=version - (seen.version or 0) - len(seen.own),
+        fields=tuple(fields),
+        latest=latest,
+        at=getattr(row, f"{side}updated_at") if is_last else None,
+        by=by if latest is not None else None,
+    )
 
 
 def _known(model: type[models.Model], groups: Iterable[str], side: str) -> list[str]:

@@ -33,6 +33,7 @@ class Edition(models.Model):
     """
 
     LOCK_RANK = 500
+    SHOWN_AS = {"price": ["priceCents"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="editions", db_index=False)

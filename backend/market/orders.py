@@ -26,6 +26,7 @@ from backend.market.models import (
     OrderLine,
     OrderStatus,
 )
+from backend.people.models import Person
 
 UNKNOWN_ORDER = "There is no such order."
 
@@ -187,4 +188,11 @@ def _editions(ids: Iterable[uuid.UUID]) -> QuerySet[Edition]:
 def _changed(order: Order, to: OrderStatus, seen: Expected) -> Conflict:
     base = AT_VERSION.get(seen.latest) if seen.latest < order.version else None
     overlap = FieldConflict("status", base and base.value, mine=to.value, theirs=order.status)
-    return conflict(order, seen=seen, thing=("order", order.pk), overlaps=[overlap])
+    return conflict(order, seen=seen, thing=("order", order.pk), overlaps=[overlap], by=_moved_by(order))
+
+
+def _moved_by(order: Order) -> uuid.UUID | None:
+    """Who gave the order its status; None for one that may have been cancelled because its author left."""
+    if order.status in (OrderStatus.CONFIRMED, OrderStatus.SHIPPED):
+        return order.author_id
+    return order.buyer_id if Person.objects.filter(pk=order.author_id, left_at__isnull=True).exists() else None

@@ -163,7 +163,9 @@ def _present(report_id: uuid.UUID, seen: Expected, mine: ReportStatus) -> Report
         return present
     changed = not seen.has_seen(present.state_changed)
     overlaps = [FieldConflict("status", None, mine.value, present.status)] if changed else []
-    raise conflict(present, seen=seen, thing=("report", report_id), overlaps=overlaps)
+    # A report whose subject was deleted is resolved by whoever deleted that.
+    by = present.claimed_by_id if present.subject_key else None
+    raise conflict(present, seen=seen, thing=("report", report_id), overlaps=overlaps, by=by)
 
 
 def _not_from(present: Report) -> Refusal:

@@ -57,6 +57,7 @@ class Report(models.Model):
     """A report to the moderators, by a person or by the screening of a whisper."""
 
     LOCK_RANK = 700
+    SHOWN_AS = {"state": ["status"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     about = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)

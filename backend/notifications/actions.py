@@ -27,4 +27,4 @@ def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) 
     if present.read_at is not None and is_unchanged(present, seen, ["read"]):
         return present, Applied.NOOP
     overlaps = [] if present.read_at is None else [FieldConflict("readAt", None, None, present.read_at.isoformat())]
-    raise conflict(present, seen=seen, thing=("notification", notification_id), overlaps=overlaps)
+    raise conflict(present, seen=seen, thing=("notification", notification_id), overlaps=overlaps, by=person_id)

@@ -32,6 +32,7 @@ class Notification(models.Model):
     """A notification of one person about one event. Only its read mark can change."""
 
     LOCK_RANK = 810
+    SHOWN_AS = {"read": ["readAt"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)

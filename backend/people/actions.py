@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
+from backend.engine.guard import shown_as
 from backend.engine.idempotency import Applied
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
@@ -42,9 +43,6 @@ from backend.people.models import (
 from backend.people.tokens import label_of
 
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
-
-PATHS = {"show_mature": "showMature"}
-"""GraphQL's names of profile fields, where they differ from the column's."""
 
 
 def sign_up(*, handle: str, name: str, password: str) -> Account:
@@ -162,8 +160,9 @@ def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *,
     if is_so_already(person, values) and is_unchanged(person, seen, () if merge else every_group(Person)):
         return person
     overlaps = [
-        FieldConflict(PATHS.get(name, name), base=None, mine=mine, theirs=getattr(person, name))
+        FieldConflict(path, base=None, mine=mine, theirs=getattr(person, name))
         for name, mine in values.items()
+        for path in shown_as(Person, name)
         if not seen.has_seen(getattr(person, f"{name}_changed")) and not (merge and is_so_already(person, {name: mine}))
     ]
-    raise conflict(person, seen=seen, thing=("person", person_id), overlaps=overlaps)
+    raise conflict(person, seen=seen, thing=("person", person_id), overlaps=overlaps, by=person_id)

@@ -16,6 +16,7 @@ class Reading(models.Model):
     """One reader's position in one story. Versioned, because people read on several devices."""
 
     LOCK_RANK = 600
+    SHOWN_AS = {"place": ["chapter", "offset"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     story = models.ForeignKey(Story, on_delete=models.CASCADE, related_name="readings", db_index=False)

@@ -40,6 +40,7 @@ class Relationship(models.Model):
     """
 
     LOCK_RANK = 850
+    SHOWN_AS = {"followed": ["followedBy"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     low = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)

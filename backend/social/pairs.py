@@ -133,4 +133,8 @@ def _conflict(pair: Pair, row: Relationship, seen: Expected, *, path: str, mine:
     }[path]
     base = False if seen.version == 0 else None
     overlaps = [FieldConflict(path, base=base, mine=mine, theirs=theirs)]
-    return conflict(row, seen=seen, thing=("relationship", pair.me, pair.them), overlaps=overlaps)
+    # Either of the two may have ended a follow; whether I block is up to me alone.
+    mine_alone = getattr(row, f"{pair.mine}blocking_changed") == getattr(row, f"{pair.mine}version")
+    by = pair.me if mine_alone else None
+    thing = ("relationship", pair.me, pair.them)
+    return conflict(row, seen=seen, thing=thing, overlaps=overlaps, side=pair.mine, by=by)

@@ -75,7 +75,7 @@ def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[S
         **stamped(Shelf, ["stories"]),
     )
     if not shelves:
-        raise conflict(Shelf.objects.get(pk=author_id), seen=seen, thing=("shelf", author_id))
+        raise conflict(Shelf.objects.get(pk=author_id), seen=seen, thing=("shelf", author_id), by=author_id)
     story = Story(author_id=author_id, title=new.title, summary=new.summary, mature=new.mature, warnings=new.warnings)
     Story.objects.bulk_create([story])
     Chapter.objects.bulk_create(

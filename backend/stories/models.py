@@ -71,6 +71,7 @@ class Story(models.Model):
     """
 
     LOCK_RANK = 400
+    SHOWN_AS = {"texts": ["chapters"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="stories", db_index=False)

@@ -93,6 +93,23 @@ def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> l
     return [FieldConflict(field, base.get(field), mine[field], getattr(row, field)) for field in changed]
 
 
+def of_write(row: Story | Chapter, version: int) -> Revision | None:
+    """The revision of the write that made this version of the row; None if it was pruned, or the row has changed since.
+
+    A chapter's move is a revision of its story, and the story's version of a text is the chapter's own.
+    """
+    story_id, chapter_id = _keys(row)
+    kept = Revision.objects.filter(story_id=story_id)
+    own = kept.filter(chapter_id=chapter_id, version=version).first()
+    if own is not None:
+        return own
+    newest = kept.order_by("-version")
+    if chapter_id is not None:
+        return newest.filter(chapter_id=None, values__has_key=CHAPTERS).first()
+    written = Chapter.objects.filter(story_id=story_id, story_version=version).values("pk")
+    return newest.filter(chapter_id__in=written).first()
+
+
 def _chapter_is(chapter_id: uuid.UUID | None) -> str:
     """SQL: the condition for this chapter, or for the story itself; both use the unique index."""
     return "revision.chapter_id IS NULL" if chapter_id is None else "revision.chapter_id = %s"

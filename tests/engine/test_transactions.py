@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from psycopg import IsolationLevel
 
 from backend.engine import tallies
-from backend.engine.errors import Busy, Conflict, Invalid, Refusal
+from backend.engine.errors import Busy, Conflict, Invalid, Refusal, Unseen
 from backend.engine.locks import lock_order
 from backend.engine.transactions import MAX_ATTEMPTS, RUN_AGAIN, unit_of_work
 from backend.engine.versions import stamped, write
@@ -19,6 +19,7 @@ from tests.races.rows import crowd, query, scalar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+NOTHING = Unseen(0, (), latest=None, at=None, by=None)
 RAISE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s'; END $$"
 
 
@@ -60,7 +61,9 @@ def test_a_fault_of_ours_is_not_called_busy(state: str) -> None:
     assert len(runs) == 1
 
 
-@pytest.mark.parametrize("problem", [Conflict(None, expected=1, after_ms=1), Invalid.one("x", "y"), ValueError("x")])
+@pytest.mark.parametrize(
+    "problem", [Conflict(None, expected=1, unseen=NOTHING, after_ms=1), Invalid.one("x", "y"), ValueError("x")]
+)
 def test_a_refusal_is_never_run_again_and_rolls_back(problem: Exception) -> None:
     """A conflict is the client's decision; a refusal has left no trace when it is heard."""
     runs: list[int] = []
