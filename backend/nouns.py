@@ -4,6 +4,8 @@ A noun is one of our Django apps (`stories`, `market` …). Modules of these nam
 
 `invariants`  INVARIANTS: the checks of its rows that `manage.py verify` runs
 `erasure`     functions that delete its rows when something they depend on is deleted; see `backend.erasure`
+`queries`     STILL_THERE: by model, whether a row that a person wrote can still be shown to them, where it is not enough that it
+              exists
 `demo`        demo_tables(world): its rows of the demo data, as `Table`s
 
 The lock order of its tables is declared on its models; see `backend.engine.locks`.

@@ -15,27 +15,32 @@ from backend.people.models import Person
 RowT = TypeVar("RowT")
 
 
+Load = Callable[["Batch"], Mapping[uuid.UUID, Any]]
+
+
 class Batch:
     """Rows that were loaded together, their viewer, and a cache of what was loaded for them."""
 
-    __slots__ = ("_loaded", "rows", "viewer")
+    __slots__ = ("_loaded", "instead", "rows", "viewer")
 
     def __init__(self, rows: Iterable[Any], viewer: Person | None) -> None:
         self.rows = {row.pk: row for row in rows}
         self.viewer = viewer
         self._loaded: dict[Hashable, Mapping[uuid.UUID, Any]] = {}
+        self.instead: Mapping[Hashable, Load] = {}
+        """What to load by these names instead, for rows that are not of now."""
 
     @property
     def viewer_id(self) -> uuid.UUID | None:
         """The viewer's id, or None when signed out."""
         return None if self.viewer is None else self.viewer.pk
 
-    def load(self, name: Hashable, load: Callable[["Batch"], Mapping[uuid.UUID, Any]]) -> Mapping[uuid.UUID, Any]:
+    def load(self, name: Hashable, load: Load) -> Mapping[uuid.UUID, Any]:
         """The result of `load` for the whole batch, cached under `name`."""
         found = self._loaded.get(name)
         if found is None:
             check()
-            found = self._loaded[name] = load(self)
+            found = self._loaded[name] = self.instead.get(name, load)(self)
         return found
 
 
@@ -60,6 +65,6 @@ def gather_pages(pages: Mapping[uuid.UUID, Page[RowT]], viewer: Person | None) -
     return pages
 
 
-def loaded(row: Any, name: Hashable, load: Callable[[Batch], Mapping[uuid.UUID, Any]]) -> Any:
+def loaded(row: Any, name: Hashable, load: Load) -> Any:
     """The value of `row` in what `load` returns for its batch, cached under `name`."""
     return row.batch.load(name, load)[row.pk]

@@ -12,7 +12,7 @@ from backend.erasure.chapters import delete_chapter as delete
 from backend.people.models import Person
 from backend.stories import chapters
 from backend.stories.actions import NewChapter
-from resolvers.work import performed
+from resolvers.authoring import performed_on_story
 
 
 def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
@@ -22,7 +22,7 @@ def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.U
         chapter, row = chapters.append_chapter(story, me.pk, new)
         return made(Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row}), "chapter")
 
-    return joined(performed(Request("appendChapter", me.pk, key, {"story": str(story), **asdict(new)}), work, me))
+    return performed_on_story(Request("appendChapter", me.pk, key, {"story": str(story), **asdict(new)}), work, me)
 
 
 def update_chapter(
@@ -43,7 +43,7 @@ def update_chapter(
 
     request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
     texts = {name: text for name, text in patch.items() if name == "body"}
-    return joined(performed(request, conditioned(me.pk, expect, _target(chapter), write, texts), me))
+    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write, texts), me)
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -53,16 +53,8 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
         return Outcome(Applied.WRITTEN, {"story": delete(chapter, me.pk, seen)})
 
     request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
-    return performed(request, conditioned(me.pk, expect, _target(chapter), write), me)
+    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write), me)
 
 
 def _target(chapter: uuid.UUID) -> Target:
     return Target("chapter", {"pk": chapter})
-
-
-def joined(outcome: Outcome) -> Outcome:
-    """Set the chapter's story to the story of the same outcome, so that both are as they were at the commit, also in a replay."""
-    chapter: Any = outcome.rows.get("chapter")
-    if chapter is not None:
-        chapter.story = outcome.rows["story"]
-    return outcome

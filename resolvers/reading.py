@@ -86,7 +86,7 @@ def story(reading: Reading) -> Story:
         return {row.pk: found.get(row.story_id) for row in batch.rows.values()}
 
     found: Story | None = loaded(reading, "story", load)
-    if found is None:  # hidden meanwhile: a replayed reply may be old
+    if found is None:  # hidden since the view was recorded
         raise NotFound(UNKNOWN_STORY)
     return found
 

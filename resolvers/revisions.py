@@ -10,9 +10,8 @@ from backend.people.models import Person
 from backend.stories import queries, restore, revisions
 from backend.stories.models import Revision
 from resolvers import people
+from resolvers.authoring import performed_on_story
 from resolvers.batches import gather
-from resolvers.chapters import joined
-from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
@@ -35,7 +34,7 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
         rows = {"story": story, "shelf": queries.shelves([me.pk])[me.pk]}
         return Outcome(applied, rows if chapter is None else {**rows, "chapter": chapter})
 
-    return joined(performed(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me))
+    return performed_on_story(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me)
 
 
 def author(revision: Revision) -> Person:

@@ -20,6 +20,7 @@ from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers import people
 from resolvers.access import the_id
+from resolvers.authoring import performed_on_story
 from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import performed
 
@@ -54,7 +55,9 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
         return made(Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf}), "story")
 
     target = Target("shelf", {"pk": me.pk})
-    return performed(Request("createStory", me.pk, key, asdict(new)), conditioned(me.pk, expect, target, write), me)
+    return performed_on_story(
+        Request("createStory", me.pk, key, asdict(new)), conditioned(me.pk, expect, target, write), me
+    )
 
 
 def update_story(
@@ -72,7 +75,7 @@ def update_story(
         return _written(me, *actions.update_story(story, me.pk, patch, seen, merge=merge))
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
-    return performed(
+    return performed_on_story(
         Request("updateStory", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
     )
 
@@ -83,7 +86,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
     def write(seen: Expected) -> Outcome:
         return _written(me, *actions.publish_story(story, me.pk, seen))
 
-    return performed(
+    return performed_on_story(
         Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
     )
 
@@ -94,7 +97,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
     def write(seen: Expected) -> Outcome:
         return _written(me, *actions.unpublish_story(story, me.pk, seen))
 
-    return performed(
+    return performed_on_story(
         Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
     )
 
@@ -108,7 +111,7 @@ def reorder_chapters(
         return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen))
 
     arguments = {"story": str(story), "order": list(map(str, order))}
-    return performed(
+    return performed_on_story(
         Request("reorderChapters", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
     )
 

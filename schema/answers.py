@@ -43,7 +43,10 @@ class Applied(enum.Enum):
         "NOOP", description="It was so already: nothing was written and the version is unchanged."
     )
     REPLAYED = strawberry.enum_value(
-        "REPLAYED", description="The request had been served before: this is its first reply again."
+        "REPLAYED",
+        description="The request had been served before: this is its first reply again, each thing as it was then, with its "
+        "version and all that this version covers, as a story's covers its chapters. Other things that it leads to, and totals, "
+        "are of now, all of one moment. If a thing of the reply is gone, the answer is a NotFoundError instead.",
     )
 
 
@@ -175,7 +178,10 @@ class ConflictError(Failure):
     )
 
 
-@strawberry.type(description="There is no such thing, or none that you may see: the two look alike on purpose.")
+@strawberry.type(
+    description="There is no such thing, or none that you may see: the two look alike on purpose. Also to a request that had "
+    "been served before, if what it wrote is gone."
+)
 class NotFoundError(Failure):
     """Missing or hidden."""
 

@@ -48,7 +48,7 @@ class OnConflict(enum.Enum):
 
 KEY_DESCRIPTION = (
     "An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a request again with "
-    "its key gives the first reply again (applied: REPLAYED)."
+    "its key gives the first reply again (applied: REPLAYED), or a NotFoundError if what it showed is gone."
 )
 Key = Annotated[uuid.UUID | None, strawberry.argument(description=KEY_DESCRIPTION)]
 OnConflictArgument = Annotated[

@@ -45,7 +45,8 @@ class Reading(Versioned):
     updated_at: datetime = computed(reading.updated_at, "When the place last changed.")
     story: Story = computed(reading.story, "The story that is read.")
     chapter: Chapter | None = computed(
-        reading.chapter, "The chapter that the reader has reached; null before the first."
+        reading.chapter,
+        "The chapter that the reader has reached; null before the first, and in a replay if it was deleted since.",
     )
     offset: int = computed(
         reading.offset,

@@ -220,7 +220,7 @@ class StoryDeleted:
 
 
 CreateStoryResult = Annotated[
-    StorySuccess | ConflictError | InvalidError | ForbiddenError | KeyReusedError | BusyError,
+    StorySuccess | ConflictError | NotFoundError | InvalidError | ForbiddenError | KeyReusedError | BusyError,
     strawberry.union("CreateStoryResult", description="What createStory can answer."),
 ]
 PublishStoryResult = Annotated[

@@ -100,7 +100,7 @@ class WhisperDeleted:
 
 
 CreateWhisperResult = Annotated[
-    WhisperSuccess | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    WhisperSuccess | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
     strawberry.union("CreateWhisperResult", description="What createWhisper can answer."),
 ]
 DeleteWhisperResult = Annotated[

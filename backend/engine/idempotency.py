@@ -3,6 +3,11 @@
 The key's row is inserted first and filled with the reply last, in the same transaction as the write. So the row exists
 exactly if the write does. A second request with the key waits for the row lock until the first has ended, and then
 replays its reply. A refusal rolls the row back with everything else, so refusals are not stored.
+
+A replay is the moment of the first reply: its rows are as they were, with the versions that the write made, and so is all
+that these versions cover. So whoever goes on from it meets a conflict if others have written since, as with the first reply,
+and overwrites nothing unseen. What no version of it covers is read anew, in one snapshot. If a row is there no more, there
+is nothing to go on from, and the answer says so (`resolvers.replays`).
 """
 
 import enum

@@ -13,7 +13,8 @@ import logging
 import random
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from time import perf_counter, sleep
 from typing import TypeVar
 
@@ -94,6 +95,37 @@ def snapshot() -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal from error
+
+
+_ANSWER: ContextVar[ExitStack | None] = ContextVar("answer", default=None)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """While the answers to mutations are made, each may read in one snapshot: see `see_one_moment`."""
+    with ExitStack() as stack:
+        token = _ANSWER.set(stack)
+        try:
+            yield
+        finally:
+            end_moment()
+            _ANSWER.reset(token)
+
+
+def see_one_moment() -> None:
+    """Let all that the answer to this mutation still reads see one snapshot. Where no answer is made, nothing happens."""
+    stack = _ANSWER.get()
+    if stack is not None:
+        end_moment()
+        stack.enter_context(snapshot())
+
+
+def end_moment() -> None:
+    """End the snapshot of an answer, if there is one. Nothing was written in it, so that its end fails does not matter."""
+    stack = _ANSWER.get()
+    if stack is not None:
+        with suppress(Refusal):
+            stack.close()
 
 
 @contextmanager

@@ -73,3 +73,11 @@ def unread_count(person: uuid.UUID, *, mature: bool) -> int:
         cursor.execute(UNREAD_COUNT, [person, mature])
         found: int = cursor.fetchone()[0]
     return found
+
+
+def _is_there(notification: Notification, person: uuid.UUID) -> bool:
+    return found_by(person).filter(pk=notification.pk).exists()
+
+
+STILL_THERE = {Notification: _is_there}
+"""A notification is hidden with its story."""

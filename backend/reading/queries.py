@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from backend.pages import Page, Window
 from backend.reading.models import Reading
 from backend.stories.models import Chapter
-from backend.stories.queries import VISIBLE, visible
+from backend.stories.queries import VISIBLE, by_ids, visible
 
 OF_READER = "SELECT * FROM reading_reading WHERE story_id = ANY(%s) AND reader_id = %s"
 
@@ -61,3 +61,11 @@ def changed_chapters(readings: Collection[Reading], *, viewer: uuid.UUID | None)
 def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
     """The position of a reader who has never opened the story; it is not stored."""
     return Reading(story_id=story, reader_id=reader, story_version=0, version=0, place_changed=0, updated_at=None)  # type: ignore[misc]
+
+
+def _is_there(reading: Reading, reader: uuid.UUID) -> bool:
+    return bool(by_ids([reading.story_id], viewer=reader))
+
+
+STILL_THERE = {Reading: _is_there}
+"""A position goes with its story, and is hidden with it."""

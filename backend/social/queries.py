@@ -130,3 +130,13 @@ def followers_after(author: uuid.UUID, place: Follower | None, count: int) -> li
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({' UNION ALL '.join(arms)}) AS follower {window.order('at', 'id')}", parameters)
         return cursor.fetchall()
+
+
+def _is_there(_pair: Relationship, _person: uuid.UUID) -> bool:
+    return True
+
+
+STILL_THERE = {Relationship: _is_there}
+"""One's side towards somebody never goes: of a person who blocks one or has left it shows the id alone, so that the two look
+alike.
+"""

@@ -119,34 +119,36 @@ def _chapter_is(chapter_id: uuid.UUID | None) -> str:
 
 HISTORY = """
 SELECT owner.id AS owner_id, revision.*, revision.version AS place_at
-FROM unnest(%s::uuid[], %s::uuid[]) AS owner (id, story_id) CROSS JOIN LATERAL (
+FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS owner (id, story_id, version) CROSS JOIN LATERAL (
     SELECT * FROM stories_revision AS revision
-    WHERE revision.story_id = owner.story_id AND {chapter}{between} {order}
+    WHERE revision.story_id = owner.story_id AND {chapter} AND revision.version <= owner.version{between} {order}
 ) AS revision
 ORDER BY owner.id, revision.version {direction}
 """
 
 
 def of_stories(stories: Sequence[Story], window: Window) -> dict[uuid.UUID, Page[Revision]]:
-    """A page of each story's own revisions, newest first, in one query; revisions of its chapters are not included."""
+    """A page of each story's own revisions up to its version, newest first, in one query; those of its chapters are not
+    included.
+    """
     ids = [story.pk for story in stories]
-    return _history(ids, ids, "revision.chapter_id IS NULL", window)
+    return _history(stories, ids, "revision.chapter_id IS NULL", window)
 
 
 def of_chapters(chapters: Sequence[Chapter], window: Window) -> dict[uuid.UUID, Page[Revision]]:
-    """A page of each chapter's revisions, newest first, in one query."""
-    ids, stories = [chapter.pk for chapter in chapters], [chapter.story_id for chapter in chapters]
-    return _history(ids, stories, "revision.chapter_id = owner.id", window)
+    """A page of each chapter's revisions up to its version, newest first, in one query."""
+    return _history(chapters, [chapter.story_id for chapter in chapters], "revision.chapter_id = owner.id", window)
 
 
 def _history(
-    ids: list[uuid.UUID], stories: list[uuid.UUID], chapter: str, window: Window
+    owners: Sequence[Story | Chapter], stories: list[uuid.UUID], chapter: str, window: Window
 ) -> dict[uuid.UUID, Page[Revision]]:
     between, places = window.condition("revision.version", "revision.id")
     order = window.order("revision.version", "revision.id")
     direction = "ASC" if window.backward else "DESC"
     sql = HISTORY.format(chapter=chapter, between=between, order=order, direction=direction)
-    return pages_by_owner(Revision.objects.raw(sql, [ids, stories, *places]), ids, window)
+    ids, versions = [owner.pk for owner in owners], [owner.version for owner in owners]
+    return pages_by_owner(Revision.objects.raw(sql, [ids, stories, versions, *places]), ids, window)
 
 
 BY_IDS = """

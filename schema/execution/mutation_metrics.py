@@ -7,7 +7,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo, GraphQLSchema
 
 from backend import logs
-from backend.engine import committed, metrics
+from backend.engine import committed, metrics, transactions
 from backend.engine.errors import Refusal
 from schema.answers import Applied, ConflictError, Failure
 from schema.nodes import type_name_of
@@ -34,6 +34,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
 
     def counted(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         started = perf_counter()
+        transactions.end_moment()  # that of the answer before
         committed.begin()
         logs.bind(mutation=name, path=str(info.path.key)[:MAX_CHARACTERS])
         with metrics.operation(name):

@@ -1,7 +1,6 @@
 """Runs one GraphQL operation: a query in one snapshot, every error with a code."""
 
 from collections.abc import Awaitable, Mapping
-from contextlib import nullcontext
 from typing import Any, TypeGuard
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from graphql import ExecutionResult, Executor, FieldNode, GraphQLError, Operatio
 from backend import logs
 from backend.engine import deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
-from backend.engine.transactions import snapshot
+from backend.engine.transactions import answering, snapshot
 from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
@@ -74,7 +73,7 @@ def _run(
         try:
             if reads:
                 context.settle_session()
-            with snapshot() if reads else nullcontext():
+            with snapshot() if reads else answering():
                 result = executor.execute_operation()
         except (Refusal, DatabaseError, InterfaceError) as error:
             return _nothing(error)

@@ -1,0 +1,29 @@
+"""Replays: a stored reply is shown only while what it shows is there, and what it reads beside that is of one moment."""
+
+from typing import Any
+
+from backend.engine.errors import NotFound
+from backend.engine.idempotency import Outcome
+from backend.engine.transactions import see_one_moment
+from backend.nouns import collect
+from backend.people.models import Person
+from backend.stories.tombstones import deleted_at
+
+GONE = "This request had been served before, and what it wrote is gone."
+
+
+def prepare(outcome: Outcome, me: Person) -> None:
+    """Begin the one moment of a replay. Raises `NotFound` if a row of it is there no more, for the person who wrote it."""
+    see_one_moment()
+    for row in outcome.rows.values():
+        if not _is_there(row, me):
+            at = deleted_at([row.pk, getattr(row, "story_id", None)], me.pk)
+            raise NotFound(GONE if at is None else f"{GONE} It was deleted at {at.isoformat()}.", deleted_at=at)
+
+
+def _is_there(row: Any, me: Person) -> bool:
+    for still_there in collect("queries", "STILL_THERE"):
+        if type(row) in still_there:
+            there: bool = still_there[type(row)](row, me.pk)
+            return there
+    return type(row)._base_manager.filter(pk=row.pk).exists()
