@@ -157,7 +157,7 @@ class Shelf(Versioned):
     id: strawberry.ID = computed(lambda shelf: to_id("Shelf", shelf.pk), "Names this shelf. Opaque.")
     story_count: int = strawberry.field(description="How many stories are on it, drafts included. Exact.")
 
-    @strawberry.field(description="Drafts included, newest first.")
+    @strawberry.field(description="Drafts included, newest first; in a replay too as they are now.")
     def stories(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> StoryConnection:

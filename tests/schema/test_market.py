@@ -440,13 +440,3 @@ def test_a_story_with_orders_stays(
     assert (answer["code"], [field["path"] for field in answer["fields"]]) == ("INVALID", ["id"])
     assert [one["id"] for one in orders_of(bilal)] == [order["id"]]
     assert asha.unpublish(story, "2")["applied"] == "WRITTEN"
-
-
-def test_a_reply_outlives_its_edition(asha: ApiClient, story: str) -> None:
-    """What was answered is answered again, also when all of it is gone."""
-    key = str(uuid.uuid4())
-    first = asha.create_edition(story, key=key)
-    asha.delete_story(story, "2")
-    again = asha.create_edition(story, key=key)
-    assert (first.pop("applied"), again.pop("applied")) == ("WRITTEN", "REPLAYED")
-    assert again == first

@@ -49,7 +49,7 @@ WRITES = {
     "deleteChapter, too late": ("ConflictError", 7),
     "restoreRevision": ("WRITTEN", 11),
     "restoreRevision, too late": ("ConflictError", 7),
-    "appendChapter": ("WRITTEN", 7),
+    "appendChapter": ("WRITTEN", 8),
     "unpublishStory": ("WRITTEN", 6),
     "unpublishStory, too late": ("ConflictError", 5),
     "deleteStory, too late": ("ConflictError", 8),
