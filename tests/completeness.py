@@ -28,6 +28,7 @@ WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
 FREELY_REMOVED = {
     "people_accesstoken",
+    "persisted_persisteddocument",
     "limits_bucket",
     "jobs_failure",
     "whispers_policy",
