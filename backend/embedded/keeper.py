@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.embedded.data_folder import WAY_OUT, DataFolder, EmbeddedError, socket_folder
+from backend.embedded.data_folder import WAY_OUT, DataFolder, DidNotStart, EmbeddedError, socket_folder
 from backend.embedded.last_words import last_words
 from backend.embedded.users import join_server, lives, running, silent
 
@@ -89,7 +89,7 @@ class Keeper(threading.Thread):
                     self._place, socket_folder(self._place.data), durable=self._durable, report=silent, over=self._over
                 )
             except (EmbeddedError, OSError) as error:
-                why = f"{error} {last_words(self._place)}"
+                why = last_words(self._place) if isinstance(error, DidNotStart) else str(error)
                 log.error("PostgreSQL did not start, attempt %s of %s: %s", attempt, MAX_FAILURES, why)
                 if attempt == MAX_FAILURES:
                     raise EmbeddedError(why) from error

@@ -30,4 +30,4 @@ def last_words(place: DataFolder) -> str:
     panics = [words for severity, words in grave if severity == "PANIC"]
     by_postgres = panics or [words for _, words in grave]
     said = by_supervisor[-1] if by_supervisor else "its supervisor was killed"
-    return f"{said}. PostgreSQL said: {by_postgres[-1]}" if by_postgres else f"{said}."
+    return f"{said}. PostgreSQL said: {by_postgres[-1]}." if by_postgres else f"{said}."

@@ -20,7 +20,8 @@ def why(error: BaseException) -> str | None:
     if not lines:
         return type(found).__name__
     several = lines[0].startswith("Multiple connection attempts failed")
-    return (lines[-1] if several else lines[0]).removeprefix("connection failed: ")
+    line = lines[-1] if several else lines[0]
+    return line.removeprefix("connection failed: ").removeprefix("connection is bad: ")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

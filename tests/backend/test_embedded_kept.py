@@ -171,14 +171,14 @@ def test_two_servers_over_one_folder_start_one_postgresql(tmp_path: Path) -> Non
                 f"{SUPERVISOR}PostgreSQL has ended by itself: exit status 1",
             ],
             "PostgreSQL has ended by itself: exit status 1. "
-            'PostgreSQL said: could not write to file "pg_wal/xlogtemp.7": No space left on device',
+            'PostgreSQL said: could not write to file "pg_wal/xlogtemp.7": No space left on device.',
         ),
         (
             [
                 "2026-01-01 UTC [7] FATAL:  terminating connection due to administrator command",
                 '2026-01-01 UTC [8] FATAL:  could not open directory "pg_wal": No such file or directory',
             ],
-            'its supervisor was killed. PostgreSQL said: could not open directory "pg_wal": No such file or directory',
+            'its supervisor was killed. PostgreSQL said: could not open directory "pg_wal": No such file or directory.',
         ),
     ],
 )

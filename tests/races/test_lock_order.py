@@ -15,6 +15,7 @@ from backend.erasure import sweeping
 from backend.moderation.digest import tell_moderators
 from backend.moderation.rescreening import rescreen
 from backend.people.models import AccessToken
+from backend.persisted import documents
 from tests.api import PASSWORD, ApiClient, join
 from tests.api.account import another_token
 from tests.api.moderation import make_moderator, new_key, screen_for
@@ -184,6 +185,7 @@ def everything_that_signs_in(person: ApiClient) -> list[Callable[[], Any]]:
         lambda: person.revoke_token(token, key=new_key()),
         lambda: person.change_password(PASSWORD, "another good password"),
         used_long_ago,
+        lambda: documents.register("{ __typename }"),
         lambda: leaver.delete_account(PASSWORD),
     ]
 
