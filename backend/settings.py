@@ -240,7 +240,7 @@ TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 EXPLORER = (os.environ.get("EXPLORER") or ("0" if TRUSTED_DOCUMENTS_ONLY else "1")) == "1"
 """Whether the pages for developers are served: GraphiQL, the start page and `/schema.graphql`."""
 MAX_COST = 40_000
-"""The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`)."""
+"""The maximum cost of an operation: how many fields its answer has (`schema/execution/cost.py`)."""
 MAX_ANSWER_CHARACTERS = 50_000_000
 """Characters of all values in an answer, short ones not counted. The longest story has fewer."""
 EXPENSIVE_QUERY_COST = 2_000

@@ -1,13 +1,15 @@
-"""The cost of an operation: how many fields its answer can have, by the page sizes and lists that it asks for.
+"""The cost of an operation, known before execution: how many fields its answer has, by the page sizes and lists asked for.
 
-A field counts 1, or its entry in `WEIGHTS`. What is within a list counts once for each item that the list can hold: the page
-that is asked for, or what the list declares (`nodes.at_most`). So an answer never has more fields than its cost, which is
-known before execution. Introspection is counted field by field (`introspection`). What `@skip` and `@include` leave out
-counts too. Each fragment is summed once, so the time is linear in the size of the document.
+A field counts 1, or its entry in `WEIGHTS`. What is within a page counts once for each item that is asked for. A list without
+pages counts twice over, because most hold far less than they can: `Cost.asked` takes it to be of usual length, `Cost.most` as
+long as it declares that it can be (`nodes.at_most`). No answer has more fields than `most`; one that turns out to have more than
+`asked` is charged for them, and is broken off at `MAX_COST` (`executor`). Introspection is counted field by field
+(`introspection`). What `@skip` and `@include` leave out counts too. Each fragment is summed once, so the time is linear in the
+size of the document.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -38,6 +40,9 @@ from schema.execution.document_limits import CAP
 from schema.execution.introspection import Introspected
 from schema.nodes import MOST
 
+LISTED = 10
+"""The usual length of lists without pages, such as the chapters of a story."""
+
 MUTATION = 20
 """The weight of a mutation, because it is a transaction."""
 
@@ -57,6 +62,15 @@ MAX_REMEMBERED = 100
 
 Sizes = Mapping[str, int | str]
 """By variable: a page size, the length of a list of ids, or the name of a type."""
+
+
+class Cost(NamedTuple):
+    """How many fields the answer to an operation has."""
+
+    asked: int
+    """If no list without pages is longer than usual."""
+    most: int
+    """If each list is as long as it can be."""
 
 
 def require_lengths(schema: GraphQLSchema) -> None:
@@ -80,20 +94,21 @@ class Costs:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        first = self._sum({})
+        first = self._sum({}, usual=True)
         self._sizing = sorted(first.sizing)
         self.hashes = first.hashes
         """Whether it hashes a password. How many do so at once has a limit of its own."""
-        self._known: dict[tuple[int | str, ...], int] = {} if self._sizing else {(): first.total}
+        self._known: dict[tuple[int | str, ...], Cost] = {}
 
-    def of(self, variables: Mapping[str, Any]) -> int:
+    def of(self, variables: Mapping[str, Any]) -> Cost:
         """The cost with these variables, as coerced for execution."""
         sizes = {name: self._size(variables.get(name)) for name in self._sizing}
         key = tuple(sizes.values())
         if key not in self._known:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            self._known[key] = cost = self._sum(sizes).total
+            cost = Cost(self._sum(sizes, usual=True).total, self._sum(sizes, usual=False).total)
+            self._known[key] = cost
             return cost
         return self._known[key]
 
@@ -104,8 +119,8 @@ class Costs:
             return len(value)
         return DEFAULT_SIZE if value is None else _page(value)
 
-    def _sum(self, sizes: Sizes) -> "_Sum":
-        found = _Sum(self._schema, self._fragments, sizes)
+    def _sum(self, sizes: Sizes, *, usual: bool) -> "_Sum":
+        found = _Sum(self._schema, self._fragments, sizes, usual=usual)
         found.total = found.of(self._operation.selection_set.selections, self._root, DEFAULT_SIZE)
         return found
 
@@ -115,8 +130,10 @@ class _Sum:
 
     total = 0
 
-    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], sizes: Sizes) -> None:
-        self._schema, self._fragments, self._sizes = schema, fragments, sizes
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], sizes: Sizes, *, usual: bool
+    ) -> None:
+        self._schema, self._fragments, self._sizes, self._usual = schema, fragments, sizes, usual
         self._introspected = Introspected(schema, fragments)
         self._known: dict[tuple[str, int], int] = {}
         self.sizing: set[str] = set()
@@ -177,7 +194,7 @@ class _Sum:
         own = self._own(f"{parent.name}.{name}", parent)
         items = self._items(node, definition, parent, page)
         if node.selection_set is None:
-            return own + (items if _is_list(definition) else 0)
+            return own if self._usual or not _is_list(definition) else own + items
         size = self._asked(node, PAGES) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
         inside = get_named_type(definition.type)
         return min(own + items * self.of(node.selection_set.selections, inside, size), CAP)
@@ -196,7 +213,7 @@ class _Sum:
             return page
         most = _most(definition)
         assert most is not None, "require_lengths has looked"
-        return most
+        return min(most, LISTED) if self._usual else most
 
     def _introspection(self, node: FieldNode) -> int:
         assert node.selection_set is not None

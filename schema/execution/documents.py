@@ -32,7 +32,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from backend.limits.turns import wait_for_turn
 from backend.persisted.documents import find, register
-from schema.execution.cost import Costs
+from schema.execution.cost import Cost, Costs
 from schema.execution.document_limits import exceeded, too_large, too_long
 from schema.execution.errors import PARSE_FAILED, TOO_DEEP, RequestError
 from schema.execution.graphql_schema import GRAPHQL
@@ -85,12 +85,12 @@ class Prepared:
             problem = "The document holds no operation with this operationName."
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
 
-    def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
+    def cost(self, name: str | None, variables: Mapping[str, Any]) -> Cost:
         """The cost of the operation. Raises `RequestError` if no request may cost as much, however long one waits."""
         cost = self.costs[name].of(variables)
         most = min(settings.MAX_COST, settings.COST_A_MINUTE or settings.MAX_COST)
-        if cost > most:
-            error = exceeded("cost", "fields in the answer that this can have", cost, most)
+        if cost.asked > most:
+            error = exceeded("cost", "fields in the answer that this can have", cost.asked, most)
             raise RequestError([error], LIMIT_EXCEEDED)
         return cost
 

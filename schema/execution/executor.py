@@ -1,7 +1,8 @@
-"""graphql-core's executor, which ends when the time of the request is over or its client has gone."""
+"""graphql-core's executor, which ends when its answer has too many fields, its time is over or the client has gone."""
 
 from typing import Any
 
+from django.conf import settings
 from graphql import Executor, GraphQLObjectType
 from graphql.pyutils import Path
 
@@ -13,10 +14,17 @@ FIELDS_BETWEEN_CHECKS = 500
 
 
 class LimitedExecutor(Executor[None]):
-    """Looks at the deadline again and again while it makes the answer."""
+    """Counts the fields of the answer while it makes it, and looks at the limits again and again."""
 
-    unchecked = 0
-    """The fields since the last look."""
+    fields = 0
+    """How many fields the answer has so far."""
+    checked = 0
+    """How many it had at the last look."""
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the answer has more fields than any may have."""
+        return self.fields > settings.MAX_COST
 
     def execute_fields(
         self,
@@ -27,9 +35,9 @@ class LimitedExecutor(Executor[None]):
         position_context: None,
     ) -> Any:
         """Execute the fields of one object. Raises `Stopped`."""
-        self.unchecked += len(grouped_field_set)
-        if self.unchecked >= FIELDS_BETWEEN_CHECKS:
-            self.unchecked = 0
-            if deadline.refused() is not None:
+        self.fields += len(grouped_field_set)
+        if self.fields >= self.checked + FIELDS_BETWEEN_CHECKS:
+            self.checked = self.fields
+            if self.exceeded or deadline.refused() is not None:
                 raise Stopped
         return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)

@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from graphql import ExecutionResult, Executor, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
 
 from backend import logs
 from backend.engine import deadline, metrics
@@ -65,9 +65,16 @@ def _run(
     executor = _executor(prepared, operation, variables or {}, context)
     # The cost is counted from the values that the executor has coerced, not from those that were sent.
     cost = prepared.cost(name, executor.variable_values.coerced)
-    if cost >= settings.EXPENSIVE_QUERY_COST and not prepared.costs[name].hashes:
+    if cost.most >= settings.EXPENSIVE_QUERY_COST and not prepared.costs[name].hashes:
         wait_for_turn()
-    context.spend(cost)
+    context.spend(cost.asked)
+    try:
+        return _executed(executor, operation, context)
+    finally:
+        context.charge(max(0, executor.fields - cost.asked))
+
+
+def _executed(executor: LimitedExecutor, operation: OperationDefinitionNode, context: Context) -> dict[str, Any]:
     reads = operation.operation is OperationType.QUERY and _reads_data(operation)
     with measured() as length:
         try:
@@ -78,7 +85,7 @@ def _run(
         except (Refusal, DatabaseError, InterfaceError) as error:
             return _nothing(error)
         except Stopped:
-            return _too_long(length, operation) if length.exceeded else _nothing(_late(operation))
+            return _stopped(executor, length, operation)
     assert isinstance(result, ExecutionResult)
     late = deadline.refused() if reads else None
     unserved = [one.original_error for one in result.errors or () if isinstance(one.original_error, NOT_SERVED)]
@@ -93,7 +100,7 @@ def _run(
 
 def _executor(
     prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
-) -> Executor[None]:
+) -> LimitedExecutor:
     """The executor of the operation, with its variables. Raises `RequestError` for bad ones."""
     executor = LimitedExecutor.build(
         GRAPHQL,
@@ -106,7 +113,21 @@ def _executor(
     )
     if isinstance(executor, list):
         raise RequestError(invalid_values(GRAPHQL, operation, variables, MAX_ERRORS) or executor, BAD_USER_INPUT)
+    assert isinstance(executor, LimitedExecutor)
     return executor
+
+
+def _stopped(executor: LimitedExecutor, length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
+    """The answer that replaces one that was broken off."""
+    if executor.exceeded:
+        error = exceeded("cost", "fields in the answer", executor.fields, settings.MAX_COST)
+    elif length.exceeded:
+        error = exceeded("answer", "characters in the values of the answer", length.found, length.most)
+    else:
+        return _nothing(_late(operation))
+    if operation.operation is OperationType.MUTATION:
+        error.message += " What was to be written may be written: send it again with its key, and ask for less."
+    return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
 
 
 def _late(operation: OperationDefinitionNode) -> Refusal:
@@ -120,14 +141,6 @@ def _nothing(error: Exception) -> dict[str, Any]:
     """The answer to a query whose snapshot could not be read."""
     said = shown(GraphQLError(str(error), original_error=error), BAD_USER_INPUT)
     return {"errors": [said.formatted], "data": None}
-
-
-def _too_long(length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
-    """The answer that replaces one that is too long."""
-    error = exceeded("answer", "characters in the texts of the answer", length.found, length.most)
-    if operation.operation is OperationType.MUTATION:
-        error.message += " What was to be written may be written: send it again with its key, and ask for less."
-    return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
 
 
 def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schema.execution import run
+from schema.execution.cost import Cost
 from schema.execution.document_limits import CAP
 from schema.execution.documents import GRAPHQL, Prepared
 from schema.execution.executor import LimitedExecutor
@@ -172,9 +173,10 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             answers[-1] += len(arguments[3])
             return super().execute_fields(*arguments)
 
-    def cost(prepared: Prepared, name: str | None, variables: Any) -> int:
-        costs.append(prepared.costs[name].of(variables))
-        return costs[-1]
+    def cost(prepared: Prepared, name: str | None, variables: Any) -> Cost:
+        cost = prepared.costs[name].of(variables)
+        costs.append(cost.most)
+        return cost
 
     monkeypatch.setattr(run, "LimitedExecutor", Counting)
     monkeypatch.setattr(Prepared, "cost", cost)

@@ -332,3 +332,17 @@ def test_who_asked_for_what_cannot_be_executed_hears_why_to_the_last(
     assert [response.status_code for response in said] == [200, 200, 200, 200, 429]
     wait(clock, said[-1])
     assert send(query="{ nothing }").json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_what_an_answer_has_beyond_what_was_asked_for_is_counted(
+    asha: ApiClient, nobody: ApiClient, narrow: Spending, clock: list[int]
+) -> None:
+    """A long list is paid for afterwards, and then the same is served again."""
+    story = asha.published_story(chapters=25)["id"]
+    query = f'{{ story(id: "{story}") {{ chapters {{ story {{ chapters {{ id position title }} }} }} }} }}'
+    assert "errors" not in send(query=query).json()
+    refused = send(query="{ __typename }")
+    fields = 2 + 25 * 2 + 25 * 25 * 3
+    assert refused.json()["errors"][0]["extensions"]["afterMs"] == pytest.approx(fields * 60_000 / 400, abs=1)
+    wait(clock, refused)
+    assert "errors" not in send(query=query).json()
