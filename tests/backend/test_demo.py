@@ -22,6 +22,7 @@ from backend.reading.models import View
 from backend.social.models import Relationship
 from backend.stories.models import Chapter, Story
 from tests.api import ApiClient
+from tests.clearing import clear
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +62,7 @@ def test_the_same_seed_and_sizes_make_the_same_rows_and_another_seed_others() ->
     for seed in (1, 1, 2):
         demo(people=30, stories=20, seed=seed, verbosity=0)
         made.append(contents())
-        call_command("flush", interactive=False, verbosity=0)
+        clear()
     assert made[0] == made[1] != made[2]
 
 

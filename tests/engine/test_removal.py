@@ -105,6 +105,12 @@ def test_what_a_row_was_made_as_stays(table: None, model: type[models.Model], fi
         cursor.execute(f'UPDATE "{name}" SET "{column.column}" = "{column.column}"')
 
 
+def test_the_number_of_the_policy_is_kept(table: None) -> None:
+    """It has a table and no model. Without it no whisper could be screened."""
+    refused("DELETE FROM whispers_policyversion", "are kept")
+    refused("TRUNCATE whispers_policyversion", "are kept")
+
+
 def test_a_mark_opens_one_table_for_one_transaction(world: None) -> None:
     """Neither another table nor a later transaction on the same connection."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -6,7 +6,8 @@ import pytest
 
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import remove_all
-from backend.stories.models import Story
+from backend.reading.models import Reading, View
+from backend.stories.models import Story, StoryRank
 from schema.nodes import to_id
 from tests.api import ApiClient
 from tests.schema.page_lists import COUNT, Lists, add_stories, ids, make_lists
@@ -19,8 +20,14 @@ def lists(transactional_db: None) -> Lists:
 
 
 def remove_stories(*ids: uuid.UUID) -> None:
-    """Their rows alone: pages show nothing else of them."""
-    unit_of_work(lambda: remove_all(Story.objects.filter(pk__in=ids)))
+    """With what refers to them; pages show nothing else of them."""
+
+    def work() -> None:
+        for model in (View, Reading, StoryRank):
+            remove_all(model.objects.filter(story_id__in=ids))
+        remove_all(Story.objects.filter(pk__in=ids))
+
+    unit_of_work(work)
 
 
 def test_pages_stay_put_while_rows_come_and_go(lists: Lists) -> None:

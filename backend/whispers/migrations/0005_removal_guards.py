@@ -4,6 +4,20 @@ import backend.engine.removal
 from django.db import migrations
 
 
+OF_THE_POLICY = """
+CREATE TRIGGER policyversion_removal_guard BEFORE DELETE ON whispers_policyversion
+    FOR EACH ROW EXECUTE FUNCTION katha_refuse_removal();
+CREATE TRIGGER policyversion_removal_guard_truncate BEFORE TRUNCATE ON whispers_policyversion
+    FOR EACH STATEMENT EXECUTE FUNCTION katha_refuse_removal();
+"""
+"""The number of the policy has a table and no model; nothing of ours removes it."""
+
+UNGUARDED = """
+DROP TRIGGER policyversion_removal_guard ON whispers_policyversion;
+DROP TRIGGER policyversion_removal_guard_truncate ON whispers_policyversion;
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -24,4 +38,5 @@ class Migration(migrations.Migration):
             model_name='whisper',
             constraint=backend.engine.removal.RemovalGuard(name='whisper_removal_guard'),
         ),
+        migrations.RunSQL(OF_THE_POLICY, UNGUARDED),
     ]
