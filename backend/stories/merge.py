@@ -3,12 +3,18 @@
 A text is split into paragraphs and the blank lines between them. Only paragraphs decide what was changed;
 the blank lines go with the paragraph before them and are merged separately, so that two paragraphs never run together
 and an added paragraph does not count as a change to the one before it.
+
+A merge is what both sides' changes make of base, or it is a collision. What either side deleted is gone; what either side
+wrote is there, once if both wrote it at the same place; what one side moved is where that side put it. A paragraph that one
+side moved and the other moved elsewhere, deleted or edited is a collision, and so are moves of both that cross. `is_kept`
+counts this again on every merged text.
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
@@ -52,7 +58,11 @@ def three_way(base: str, mine: str, theirs: str) -> list[Part]:
     if mine == base:
         return [Clean(theirs)] if theirs else []
     texts = (_split(base), _split(mine), _split(theirs))
-    return _parts(texts, list(_rows(*texts)))
+    parts = _parts(texts, list(_rows(*texts)))
+    text = merged(parts)
+    if text is not None and not is_kept(*(version.paragraphs for version in (*texts, _split(text)))):
+        return [Collision(base, mine, theirs)]
+    return parts
 
 
 def merged(parts: Sequence[Part]) -> str | None:
@@ -69,6 +79,48 @@ def suggestion(parts: Sequence[Part]) -> list[dict[str, str]]:
         else {"kind": "COLLISION", "base": part.base, "mine": part.mine, "theirs": part.theirs}
         for part in parts
     ]
+
+
+# --- What a merged text must be -----------------------------------------------------------------------------
+
+
+def is_kept(base: Sequence[str], mine: Sequence[str], theirs: Sequence[str], now: Sequence[str]) -> bool:
+    """Whether these paragraphs are what both sides' changes make of base: none lost, none doubled, none back in an old place.
+
+    Each paragraph is there as often as in base, and as often more or less as the sides added or took away; where both
+    added or both took away it may be the same one, which counts once. Those that every version has once stand as they stood
+    in base; where one side put them into another order they stand in that one.
+    """
+    counts = [Counter(version) for version in (base, mine, theirs, now)]
+    if not all(_is_due(*(count[text] for count in counts)) for text in set().union(*counts)):
+        return False
+    common = [text for text in base if all(count[text] == 1 for count in counts)]
+    places = {text: place for place, text in enumerate(common)}
+    return _is_in_order(*([places[text] for text in version if text in places] for version in (mine, theirs, now)))
+
+
+def _is_due(base: int, mine: int, theirs: int, now: int) -> bool:
+    """Whether a paragraph is there as often as it should be."""
+    by_me, by_them = mine - base, theirs - base
+    all_of_both = by_me + by_them
+    alike = max(by_me, by_them, key=abs) if by_me * by_them > 0 else all_of_both
+    return min(alike, all_of_both) <= now - base <= max(alike, all_of_both)
+
+
+def _is_in_order(mine: list[int], theirs: list[int], now: list[int]) -> bool:
+    """Whether paragraphs, by their places in base, stand as the side that moved them put them.
+
+    Cut where all versions have the same ones before the cut: between two cuts at most one order may differ from base's.
+    """
+    start, reach = 0, -1
+    for end, places in enumerate(zip(mine, theirs, now, strict=True), 1):
+        reach = max(reach, *places)
+        if reach < end:
+            orders = {tuple(order[start:end]) for order in (mine, theirs)} - {tuple(range(start, end))}
+            if {tuple(now[start:end])} != (orders or {tuple(range(start, end))}):
+                return False
+            start = end
+    return True
 
 
 # --- Splitting a text ---------------------------------------------------------------------------------------
@@ -191,6 +243,83 @@ def _groups(mine: list[_Change], theirs: list[_Change]) -> Iterator[_Group]:
         yield group
 
 
+def _span(group: _Group) -> tuple[int, int]:
+    """Where in base the group starts and ends."""
+    changes = [change for side in group for change in side]
+    return min(change.start for change in changes), max(change.end for change in changes)
+
+
+# --- Moved paragraphs ---------------------------------------------------------------------------------------
+
+
+class _Move(NamedTuple):
+    """Groups of changes in which one side took a paragraph away, or put the same one back: the first, the last, and all."""
+
+    first: int
+    last: int
+    side: int
+    ends: tuple[int, ...]
+
+
+def _untangled(groups: list[_Group], texts: Sequence[_Text]) -> Iterator[_Group]:
+    """The groups; where moves of the two sides meet, or a move meets another change, all from end to end are one group."""
+    both = {number for number, group in enumerate(groups) if all(group)}
+    alike = {number for number in both if len({tuple(side) for side in _sides(groups[number], texts)}) == 1}
+    done = 0
+    for moves in _crossing(sorted(_moves(groups, texts))):
+        same = all(alike.issuperset(move.ends) for move in moves)
+        meets = len({move.side for move in moves}) > 1 or any(not both.isdisjoint(move.ends) for move in moves)
+        if meets and not same:
+            first, last = moves[0].first, max(move.last for move in moves)
+            yield from groups[done:first]
+            mine, theirs = zip(*groups[first : last + 1], strict=True)
+            yield list(chain(*mine)), list(chain(*theirs))
+            done = last + 1
+    yield from groups[done:]
+
+
+def _moves(groups: list[_Group], texts: Sequence[_Text]) -> Iterator[_Move]:
+    """The moves of both sides. Of equal paragraphs each that was taken away may be any that was put back."""
+    for side, text in enumerate(texts[1:]):
+        balance: Counter[tuple[str, int]] = Counter()
+        for number, group in enumerate(groups):
+            for change in group[side]:
+                put = text.paragraphs[change.side_start : change.side_end]
+                taken = texts[0].paragraphs[change.start : change.end]
+                balance.update((paragraph, number) for paragraph in put)
+                balance.subtract((paragraph, number) for paragraph in taken)
+        ends: tuple[dict[str, list[int]], dict[str, list[int]]] = (defaultdict(list), defaultdict(list))
+        for (paragraph, number), count in balance.items():
+            if count:
+                ends[count > 0][paragraph].append(number)
+        for paragraph in ends[0].keys() & ends[1].keys():
+            numbers = sorted(ends[0][paragraph] + ends[1][paragraph])
+            yield _Move(numbers[0], numbers[-1], side, tuple(numbers))
+
+
+def _crossing(moves: list[_Move]) -> Iterator[list[_Move]]:
+    """The moves, in order, in lists of those that overlap."""
+    found: list[_Move] = []
+    last = -1
+    for move in moves:
+        if found and move.first > last:
+            yield found
+            found = []
+        found.append(move)
+        last = max(last, move.last)
+    if found:
+        yield found
+
+
+def _sides(group: _Group, texts: Sequence[_Text]) -> Iterator[list[str]]:
+    """What each side that changed something has where the group is."""
+    start, end = _span(group)
+    for changes, text in zip(group, texts[1:], strict=True):
+        # Around its changes a side has the same paragraphs as base.
+        before, after = changes[0].start - start, end - changes[-1].end
+        yield text.paragraphs[changes[0].side_start - before : changes[-1].side_end + after]
+
+
 # --- The merged text ----------------------------------------------------------------------------------------
 
 
@@ -205,9 +334,10 @@ def _rows(*texts: _Text) -> Iterator[_Row]:
     """The merged text from its start to its end. `texts` are base, mine and theirs."""
     base, *sides = texts
     at = [0, 0, 0]
-    for group in _groups(*(list(_changes(base.paragraphs, side.paragraphs)) for side in sides)):
-        start = min(change.start for side in group for change in side)
-        size = max(change.end for side in group for change in side) - start
+    groups = list(_groups(*(list(_changes(base.paragraphs, side.paragraphs)) for side in sides)))
+    for group in _untangled(groups, texts):
+        start, end = _span(group)
+        size = end - start
         yield from _unchanged(texts, at, start - at[0])
         at = [place + start - at[0] for place in at]
         # Around its changes a side has the same paragraphs as base.

@@ -2,13 +2,16 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from itertools import combinations, permutations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.stories import merge
-from backend.stories.merge import Clean, Collision, Part, merged, suggestion, three_way
+from backend.stories.merge import Clean, Collision, Part, is_kept, merged, suggestion, three_way
+from tests import depth
 
 QUIETLY = settings(database=None, deadline=None)
 
@@ -110,6 +113,54 @@ CLEAN = {
         story("one", "two", "three", "FOUR"),
         story("two", "one", "three", "FOUR"),
     ),
+    "one moved far, another edited on its way": (
+        BASE,
+        story("four", "one", "two", "three"),
+        story("one", "TWO", "three", "four"),
+        story("four", "one", "TWO", "three"),
+    ),
+    "one moved far, another deleted on its way": (
+        BASE,
+        story("four", "one", "two", "three"),
+        story("one", "three", "four"),
+        story("four", "one", "three"),
+    ),
+    "one moved far, one added on its way": (
+        BASE,
+        story("four", "one", "two", "three"),
+        story("one", "two", "more", "three", "four"),
+        story("four", "one", "two", "more", "three"),
+    ),
+    "one moved by both to the same place": (
+        BASE,
+        story("four", "one", "two", "three"),
+        story("four", "one", "TWO", "three"),
+        story("four", "one", "TWO", "three"),
+    ),
+    "two swapped by one, two others by the other": (
+        BASE,
+        story("two", "one", "three", "four"),
+        story("one", "two", "four", "three"),
+        story("two", "one", "four", "three"),
+    ),
+    "the same added by both at different places": (
+        BASE,
+        story("more", BASE),
+        story("one", "two", "three", "more", "four"),
+        story("more", "one", "two", "three", "more", "four"),
+    ),
+    "a separator added by each": (
+        story("one", "two", "***", "three", "four"),
+        story("one", "***", "two", "***", "three", "four"),
+        story("one", "two", "***", "three", "***", "four"),
+        story("one", "***", "two", "***", "three", "***", "four"),
+    ),
+    "a separator deleted by each, not the same": (
+        story("***", "one", "***", "two", "***"),
+        story("one", "***", "two", "***"),
+        story("***", "one", "***", "two"),
+        story("one", "***", "two"),
+    ),
     "each deleted what the other kept": (story("one", "two"), "one", "two", ""),
     "a wider gap, and an edit": ("one\n\ntwo\n", "one\n\n\ntwo\n", "one\n\nTWO\n", "one\n\n\nTWO\n"),
     "a line end at the end, and an edit": ("one\n\ntwo", "one\n\ntwo\n", "ONE\n\ntwo", "ONE\n\ntwo\n"),
@@ -132,6 +183,94 @@ COLLISIONS = {
         story("one", "TWO", "three", "four"),
         story("one", "Two", "three", "four"),
         [Clean("one\n\n"), Collision("two", "TWO", "Two"), Clean("\n\nthree\n\nfour")],
+    ),
+    "moved by both to different places": (
+        story(BASE, "five", "six"),
+        story("five", BASE, "six"),
+        story("one", "two", "five", "three", "four", "six"),
+        [
+            Collision(story(BASE, "five"), story("five", BASE), story("one", "two", "five", "three", "four")),
+            Clean("\n\nsix"),
+        ],
+    ),
+    "moved to the front and to the end": (
+        BASE,
+        story("two", "one", "three", "four"),
+        story("one", "three", "four", "two"),
+        [Collision(BASE, story("two", "one", "three", "four"), story("one", "three", "four", "two"))],
+    ),
+    "moved before its neighbour and behind the other": (
+        story("one", "two", "three"),
+        story("two", "one", "three"),
+        story("one", "three", "two"),
+        [Collision(story("one", "two", "three"), story("two", "one", "three"), story("one", "three", "two"))],
+    ),
+    "moved and deleted": (
+        BASE,
+        story("four", "one", "two", "three"),
+        story("one", "two", "three"),
+        [Collision(BASE, story("four", "one", "two", "three"), story("one", "two", "three"))],
+    ),
+    "moved and edited": (
+        story(BASE, "five"),
+        story("four", "one", "two", "three", "five"),
+        story("one", "two", "three", "FOUR", "five"),
+        [
+            Collision(BASE, story("four", "one", "two", "three"), story("one", "two", "three", "FOUR")),
+            Clean("\n\nfive"),
+        ],
+    ),
+    "moved and edited by a blank": (
+        story("one", "two", "three"),
+        story("three", "one", "two"),
+        story("one", "two", "three  x"),
+        [Collision(story("one", "two", "three"), story("three", "one", "two"), story("one", "two", "three  x"))],
+    ),
+    "moved and split": (
+        story("one", "two", "three"),
+        story("three", "one", "two"),
+        story("one", "two", "thr", "ee"),
+        [Collision(story("one", "two", "three"), story("three", "one", "two"), story("one", "two", "thr", "ee"))],
+    ),
+    "moved and joined": (
+        story("one", "two", "three"),
+        story("three", "one", "two"),
+        story("one", "two\nthree"),
+        [Collision(story("one", "two", "three"), story("three", "one", "two"), story("one", "two\nthree"))],
+    ),
+    "moved and copied to the same place": (
+        story("one", "two", "three"),
+        story("two", "three", "one"),
+        story("one", "two", "three", "one"),
+        [Collision(story("one", "two", "three"), story("two", "three", "one"), story("one", "two", "three", "one"))],
+    ),
+    "moved to where the other added": (
+        story("one", "two", "three"),
+        story("three", "one", "two"),
+        story("new", "one", "two", "three"),
+        [Collision(story("one", "two", "three"), story("three", "one", "two"), story("new", "one", "two", "three"))],
+    ),
+    "moves that cross": (
+        story("one", "two", "three", "four", "five", "six"),
+        story("two", "three", "four", "one", "five", "six"),
+        story("one", "two", "four", "five", "three", "six"),
+        [
+            Collision(
+                story("one", "two", "three", "four", "five"),
+                story("two", "three", "four", "one", "five"),
+                story("one", "two", "four", "five", "three"),
+            ),
+            Clean("\n\nsix"),
+        ],
+    ),
+    "moved and deleted, with carriage returns": (
+        "one\r\n\r\ntwo\r\n\r\nthree\r\n",
+        "three\r\n\r\none\r\n\r\ntwo\r\n",
+        "one\r\n\r\ntwo\r\n",
+        [
+            Collision("one\r\n\r\ntwo\r\n\r\nthree", "three\r\n\r\none\r\n\r\ntwo", "one\r\n\r\ntwo"),
+            Clean("\r\n"),
+        ],
     ),
     "only what both edited": (
         BASE,
@@ -245,6 +384,16 @@ def test_texts_too_long_to_compare_are_one_change(monkeypatch: pytest.MonkeyPatc
     assert merged(three_way(base, mine, outer)) == mine.replace("five", "FIVE")
 
 
+def test_a_text_may_be_all_short_paragraphs() -> None:
+    """Twenty thousand of them, which one side put into another order: what it takes grows as the text does."""
+    base = [chr(0x20000 + number) for number in range(20_000)]
+    turned = base[10_000:] + base[:10_000]
+    assert merged(three_way(story(*base), story(*turned), story("new", *base))) == story("new", *turned)
+    assert three_way(story(*base), story(*turned), story(*base[::-1])) == [
+        Collision(story(*base), story(*turned), story(*base[::-1]))
+    ]
+
+
 # --- Laws ---------------------------------------------------------------------------------------------------
 
 
@@ -319,3 +468,135 @@ def test_blank_lines_are_kept_as_a_side_made_them(gaps: list[tuple[str, str]], d
         )
 
     assert merged(three_way(text(0, "old"), text(1, "old"), text(0, "new"))) == text(1, "new")
+
+
+# --- What either side moved, deleted or wrote -------------------------------------------------------------------
+
+
+def comes_before(texts: list[str], one: str, other: str) -> bool:
+    """Whether the one stands before the other."""
+    return texts.index(one) < texts.index(other)
+
+
+def assert_lawful(base: list[str], mine: list[str], theirs: list[str], now: list[str]) -> None:
+    """Each paragraph as often as the sides made it, and each two in the order that the side that changed it gave them.
+
+    Compared pair by pair and count by count, unlike the code under test.
+    """
+    before, one, other, after = (Counter(texts) for texts in (base, mine, theirs, now))
+    for text in {*base, *mine, *theirs, *now}:
+        changes = [one[text] - before[text], other[text] - before[text]]
+        allowed = {sum(changes)}
+        if min(changes) > 0:  # both wrote it: the same one, or one each
+            allowed = set(range(max(changes), sum(changes) + 1))
+        if max(changes) < 0:
+            allowed = set(range(sum(changes), min(changes) + 1))
+        assert after[text] - before[text] in allowed, f"{text!r} is there {after[text]} times"
+    single = [text for text in base if before[text] == one[text] == other[text] == after[text] == 1]
+    for a, b in combinations(single, 2):
+        orders = {comes_before(texts, a, b) for texts in (mine, theirs)} - {comes_before(base, a, b)}
+        assert {comes_before(now, a, b)} == (orders or {comes_before(base, a, b)}), f"{a!r} and {b!r}"
+    for side, rival in ((mine, theirs), (theirs, mine)):
+        is_single = max([*one.values(), *other.values(), *before.values(), *after.values(), 0]) <= 1
+        if is_single and [text for text in base if text in rival] == [text for text in rival if text in base]:
+            assert [text for text in now if text in side] == [text for text in side if text in now]
+
+
+def test_every_arrangement_of_four_paragraphs_is_merged_or_shown() -> None:
+    """Each side deletes some and puts the others into any order. 583 of the 4225 pairs do not meet, and are merged."""
+    base, lawful = list("abcd"), 0
+    sides = [list(side) for size in range(5) for side in permutations(base, size)]
+    for mine, theirs in product(sides, repeat=2):
+        now = merged(three_way(story(*base), story(*mine), story(*theirs)))
+        if now is not None:
+            assert_lawful(base, mine, theirs, paragraphs(now))
+            lawful += 1
+    assert lawful == 583
+
+
+Edit = Callable[[list[str], int, int], list[str]]
+EDITS: dict[str, Edit] = {
+    "move": lambda texts, at, to: [*(rest := [*texts[:at], *texts[at + 1 :]])[:to], texts[at], *rest[to:]],
+    "delete": lambda texts, at, to: texts[:at] + texts[at + 1 :],
+    "copy": lambda texts, at, to: [*texts[:to], texts[at], *texts[to:]],
+    "edit": lambda texts, at, to: [*texts[:at], f"{texts[at]} {to}", *texts[at + 1 :]],
+    "blank": lambda texts, at, to: [*texts[:at], f" {texts[at]}", *texts[at + 1 :]],
+    "split": lambda texts, at, to: [*texts[:at], texts[at][:1], f"{texts[at][1:]}.", *texts[at + 1 :]],
+    "join": lambda texts, at, to: [*texts[:at], "\n".join(texts[at : at + 2]), *texts[at + 2 :]],
+    "add": lambda texts, at, to: [*texts[:to], f"new {at}", *texts[to:]],
+}
+KINDS = st.sampled_from(["move", "move", "move", *EDITS])
+STEPS = st.lists(st.tuples(KINDS, st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=3)
+Steps = list[tuple[str, int, int]]
+
+
+def edited(texts: list[str], steps: Steps) -> list[str]:
+    """The paragraphs after one side's edits, which may undo each other."""
+    for name, at, to in steps:
+        if texts:
+            texts = EDITS[name](texts, at % len(texts), to % (len(texts) + 1))
+    return texts
+
+
+@settings(QUIETLY, max_examples=depth.rounds(3_000))
+@given(
+    base=st.lists(FEW, max_size=8) | st.permutations("abcde").map(list),
+    mine=STEPS,
+    theirs=STEPS,
+    gaps=st.tuples(GAPS, GAPS),
+)
+def test_nothing_is_lost_doubled_or_put_back(
+    base: list[str], mine: Steps, theirs: Steps, gaps: tuple[str, str]
+) -> None:
+    """Whatever the sides moved, copied, deleted, split and joined, and whatever stands between: it is so, or a collision."""
+    sides = edited(base, mine), edited(base, theirs)
+    now = merged(three_way(gaps[0].join(base), gaps[1].join(sides[0]), gaps[0].join(sides[1])))
+    if now is not None:
+        assert_lawful(*(paragraphs(story(*texts)) for texts in (base, *sides)), paragraphs(now))
+
+
+@QUIETLY
+@given(
+    size=st.integers(4, 9),
+    data=st.data(),
+    edits=st.dictionaries(st.integers(0, 8), st.sampled_from(["edit", "delete", "more"])),
+)
+def test_a_move_and_changes_of_other_paragraphs_are_both_made(
+    size: int, data: st.DataObject, edits: dict[int, str]
+) -> None:
+    """One side moves a paragraph over at least two others, the other side changes any but that and those beside its places."""
+    base = [f"old {number}" for number in range(size)]
+    at = data.draw(st.integers(0, size - 1), label="from")
+    to = data.draw(st.integers(0, size - 1).filter(lambda place: abs(place - at) > 1), label="to")
+    moved = EDITS["move"](base, at, to)
+    untouched = {at, to, at - 1, at + 1, to - 1, to + 1}
+    edits = {number: edit for number, edit in edits.items() if number not in untouched}
+    change = {"edit": lambda text: [f"{text}!"], "delete": lambda text: [], "more": lambda text: [text, f"{text}+"]}
+
+    def changed(texts: list[str]) -> str:
+        """The text with the other side's changes."""
+        found = [change[edits[number]](text) if (number := base.index(text)) in edits else [text] for text in texts]
+        return story(*(text for one in found for text in one))
+
+    assert merged(three_way(story(*base), story(*moved), changed(base))) == changed(moved)
+
+
+@pytest.mark.parametrize(
+    "name", ["moved by both to different places", "moved and deleted", "moved to the front and to the end"]
+)
+def test_a_wrong_merge_is_not_written(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """If moves are not recognised, a paragraph is doubled or back again; the last look makes all of that text a collision."""
+    base, mine, theirs, _ = COLLISIONS[name]
+    monkeypatch.setattr(merge, "_untangled", lambda groups, texts: groups)
+    assert three_way(base, mine, theirs) == [Collision(base, mine, theirs)]
+    monkeypatch.setattr(merge, "is_kept", lambda *versions: True)
+    assert merged(three_way(base, mine, theirs)) is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [("dabc", True), ("abcd", False), ("dabcd", False), ("abc", False), ("dabcx", False), ("dacb", False)],
+)
+def test_what_is_looked_at_last(now: str, kept: bool) -> None:
+    """One side moved the last to the front, the other changed nothing: none less, none more, and in this order."""
+    assert is_kept("abcd", "dabc", "abcd", now) == is_kept("abcd", "abcd", "dabc", now) == kept
