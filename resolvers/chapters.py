@@ -37,13 +37,10 @@ def update_chapter(
     """Change the title or text of a chapter of one's own story."""
 
     def write(seen: Expected) -> Outcome:
-        row, story, applied = chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge)
-        as_sent = all(getattr(row, name) == value for name, value in patch.items() if name == "body")
-        return Outcome(applied, {"chapter": row, "story": story}, as_sent=as_sent)
+        return chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge)
 
     request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
-    texts = {name: text for name, text in patch.items() if name == "body"}
-    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write, texts), me)
+    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write), me)
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:

@@ -81,8 +81,7 @@ def update_profile(
     """Change the viewer's name, bio, or whether lists show stories for adults."""
 
     def write(seen: Expected) -> Outcome:
-        row, applied = actions.update_profile(me.pk, patch, seen, merge=merge)
-        return Outcome(applied, {"person": row})
+        return actions.update_profile(me.pk, patch, seen, merge=merge)
 
     request = Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge})
     return performed(request, conditioned(me.pk, expect, Target("person", {"pk": me.pk}), write), me)

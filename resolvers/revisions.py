@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
@@ -30,9 +31,8 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
         return conditioned(me.pk, expect, Target(name, {"pk": pk}), lambda seen: write(of, seen))()
 
     def write(of: Revision, seen: Expected) -> Outcome:
-        chapter, story, applied = restore.restore_revision(of, me.pk, seen)
-        rows = {"story": story, "shelf": queries.shelves([me.pk])[me.pk]}
-        return Outcome(applied, rows if chapter is None else {**rows, "chapter": chapter})
+        outcome = restore.restore_revision(of, me.pk, seen)
+        return replace(outcome, rows={**outcome.rows, "shelf": queries.shelves([me.pk])[me.pk]})
 
     return performed_on_story(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me)
 

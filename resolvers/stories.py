@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from backend.engine import tallies
@@ -72,7 +72,8 @@ def update_story(
     """Change the title, summary, mature flag or warnings of one's own story."""
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, *actions.update_story(story, me.pk, patch, seen, merge=merge))
+        outcome = actions.update_story(story, me.pk, patch, seen, merge=merge)
+        return replace(outcome, rows={**outcome.rows, "shelf": queries.shelves([me.pk])[me.pk]})
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
     return performed_on_story(

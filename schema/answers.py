@@ -37,10 +37,14 @@ class Applied(enum.Enum):
     WRITTEN = strawberry.enum_value("WRITTEN", description="The write happened as sent.")
     MERGED = strawberry.enum_value(
         "MERGED",
-        description="The write happened, and what others changed in other fields since the expected version was kept.",
+        description="What you sent stands together with what others changed since the expected version, in other fields or "
+        "in other paragraphs of the same text. The version in the answer stands for both, so go on from the values in the "
+        "answer, not from those that you sent. If all that you sent was there already, nothing was written.",
     )
     NOOP = strawberry.enum_value(
-        "NOOP", description="It was so already: nothing was written and the version is unchanged."
+        "NOOP",
+        description="It was so already: nothing was written and the version is unchanged. Of an edit, every value is stored as "
+        "you sent it, and others have changed nothing else that it could set since the expected version.",
     )
     REPLAYED = strawberry.enum_value(
         "REPLAYED",

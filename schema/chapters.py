@@ -135,8 +135,8 @@ class ChaptersMutation:
 
     @mutation(
         description="Change the title or text of a chapter; `expect` names the chapter's version. With MERGE, texts that were "
-        "changed in different paragraphs are brought together (applied: MERGED); a paragraph that both changed is a "
-        "conflict, whose `suggestion` shows how far they could be."
+        "changed in different paragraphs are brought together (applied: MERGED); a paragraph that both changed or "
+        "moved is a conflict, whose `suggestion` shows how far they could be."
     )
     def update_chapter(
         self,

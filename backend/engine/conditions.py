@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from backend.engine.errors import Invalid
@@ -32,13 +31,12 @@ def conditioned(
     expect: Expected,
     target: Target,
     write: Callable[[Expected], Outcome],
-    sent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[], Outcome]:
     """`write` as a unit of work: resolves `expect` first, and stores with the outcome what the caller has seen.
 
     The version in the reply also covers writes of others that the caller may never have read. So `expect.after` means
     what the caller had seen before, plus their own write: a chain of writes by keys never overwrites anything unseen.
-    `sent` holds texts that may be merged with those of others; the caller's next write is based on the text as sent.
+    After a text that was merged with those of others, the caller's next write is based on the text as sent.
     """
 
     def work() -> Outcome:
@@ -49,10 +47,10 @@ def conditioned(
             return outcome
         if seen.anything:
             seen = NOTHING
-        if outcome.applied is Applied.NOOP or not outcome.as_sent:
-            seen = seen.and_sent(sent)
+        if outcome.applied is Applied.NOOP or not outcome.is_own:
+            seen = seen.and_sent(outcome.sent)
         else:
-            seen = replace(seen.and_wrote(getattr(row, target.version)), sent=_without(seen.sent, sent))
+            seen = replace(seen.and_wrote(getattr(row, target.version)), sent=_without(seen.sent, outcome.sent))
         return with_fact(outcome, {target.name: {"version": seen.version, "own": seen.own, "sent": dict(seen.sent)}})
 
     return work

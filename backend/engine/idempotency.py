@@ -30,7 +30,13 @@ from backend.engine.versions import remove_all
 
 
 class Applied(enum.Enum):
-    """What a successful request did."""
+    """What a successful request did.
+
+    WRITTEN: the values were written as sent. NOOP: nothing was written, because all of them were stored already. Neither hides
+    anything: where the caller could go on from a value that others have changed and the caller has not seen, it is MERGED.
+    MERGED: others' values were kept beside the caller's, or their text was merged with the caller's; what is stored is in the
+    answer. It is MERGED also if nothing was left to write. REPLAYED: the reply is that of an earlier request with this key.
+    """
 
     WRITTEN = "WRITTEN"
     MERGED = "MERGED"
@@ -45,8 +51,10 @@ class Outcome:
     applied: Applied
     rows: Mapping[str, models.Model] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    as_sent: bool = True
-    """Whether the text was written as the caller sent it; False if changes of others were merged into it."""
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    """The texts that the caller sent, which may be merged with those of others."""
+    is_own: bool = True
+    """Whether this write made the row's version, with the texts as sent; False if nothing was written, or texts were merged."""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,11 @@ def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
     return all(getattr(row, name) == value for name, value in values.items())
 
 
+def has_unseen(row: models.Model, seen: Expected, groups: Iterable[str]) -> bool:
+    """Whether others have changed one of these groups since `seen`, so that the caller has to be shown the row."""
+    return any(not seen.has_seen(getattr(row, f"{group}_changed")) for group in groups)
+
+
 def others_wrote(row: models.Model, seen: Expected) -> bool:
     """Whether others wrote between `seen` and the caller's write to this row, so that it was merged with theirs."""
     version: int = row.version  # type: ignore[attr-defined]

@@ -16,13 +16,14 @@ from django.utils import timezone
 
 from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
 from backend.engine.guard import shown_as
-from backend.engine.idempotency import Applied
+from backend.engine.idempotency import Applied, Outcome
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
 from backend.engine.versions import (
     Expected,
     conflict,
     every_group,
+    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -113,12 +114,10 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
-def update_profile(
-    person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expected, *, merge: bool
-) -> tuple[Person, Applied]:
+def update_profile(person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expected, *, merge: bool) -> Outcome:
     """Set the fields in `patch`, if no field has changed since `seen`.
 
-    With `merge` only the fields in `patch` must be unchanged, or have the wanted value already.
+    With `merge` only the fields in `patch` must be unchanged, or have the wanted value already. The row is `person`.
     Raises `Conflict`, `Invalid`, and `Unauthenticated` if the person has left.
     """
     values = _checked_patch(patch)
@@ -129,8 +128,12 @@ def update_profile(
         **stamped(Person, values),
     )
     if rows:
-        return rows[0], Applied.MERGED if merge and others_wrote(rows[0], seen) else Applied.WRITTEN
-    return _explain(person_id, values, seen, merge=merge), Applied.NOOP
+        merged = merge and others_wrote(rows[0], seen)
+        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"person": rows[0]})
+    present = _explain(person_id, values, seen, merge=merge)
+    beside = [group for group in every_group(Person) if group not in values]
+    applied = Applied.MERGED if has_unseen(present, seen, beside) else Applied.NOOP
+    return Outcome(applied, {"person": present}, is_own=False)
 
 
 def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:

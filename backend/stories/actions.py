@@ -9,12 +9,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.engine import tallies
-from backend.engine.idempotency import Applied
+from backend.engine.idempotency import Applied, Outcome
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
     conflict,
     every_group,
+    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -109,21 +110,19 @@ Patch = Mapping[str, Any]
 """New values by field."""
 
 
-def update_story(
-    story_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
-) -> tuple[Story, Applied]:
+def update_story(story_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool) -> Outcome:
     """Set the fields in `patch`, if they (with `merge`) or all editable fields (without) are unchanged since `seen`.
 
-    Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    The row is `story`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=None if merge else EDITABLE)
 
 
 def set_fields(
     story_id: uuid.UUID, author_id: uuid.UUID, values: Patch, seen: Expected, *, reads: Sequence[str] | None
-) -> tuple[Story, Applied]:
+) -> Outcome:
     """The one conditioned write of a story's own fields. `reads` must be unchanged; None merges field by field."""
-    merge = reads is None
+    beside = [group for group in (every_group(Story) if reads is None else EDITABLE) if group not in values]
     clean = mergeable(Story, values, seen) if reads is None else unchanged(Story, seen, reads)
     rows = replace(
         Story.objects.filter(~Q(**values), clean, pk=story_id, author_id=author_id),
@@ -132,10 +131,12 @@ def set_fields(
     )
     if rows:
         revisions.keep(rows[0], author_id, values)
-        return rows[0], Applied.MERGED if merge and others_wrote(rows[0], seen) else Applied.WRITTEN
+        merged = others_wrote(rows[0], seen) if reads is None else has_unseen(rows[0], seen, beside)
+        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"story": rows[0]})
     story = explain.own_story(story_id, author_id)
     if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
-        return story, Applied.NOOP
+        applied = Applied.MERGED if has_unseen(story, seen, beside) else Applied.NOOP
+        return Outcome(applied, {"story": story}, is_own=False)
     raise explain.story_conflict(story, dict(values), seen)
 
 

@@ -8,11 +8,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery, UUIDField, Value
 
 from backend.engine.errors import Conflict, FieldConflict, Invalid
-from backend.engine.idempotency import Applied
+from backend.engine.idempotency import Applied, Outcome
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
     conflict,
+    every_group,
+    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -141,10 +143,11 @@ def _order_conflict(story: Story, mine: Sequence[uuid.UUID], seen: Expected) -> 
 
 def update_chapter(
     chapter_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
-) -> tuple[Chapter, Story, Applied]:
+) -> Outcome:
     """Set the fields in `patch`, if they (with `merge`) or both title and text (without) are unchanged since `seen`.
 
-    With `merge`, a text that somebody else has changed is merged by paragraphs, unless both changed the same paragraph.
+    With `merge`, a text that somebody else has changed is merged by paragraphs, unless both changed the same paragraph; the
+    answer is MERGED, also if the merged text is the stored one and nothing is written. The rows are `chapter` and `story`.
     Raises `Conflict` (with a suggested merge if both changed the text), `NotFound`, `Forbidden`, `Invalid`.
     """
     return set_texts(chapter_id, author_id, _checked_patch(patch), seen, reads=None if merge else TEXTS)
@@ -152,8 +155,10 @@ def update_chapter(
 
 def set_texts(
     chapter_id: uuid.UUID, author_id: uuid.UUID, values: Patch, seen: Expected, *, reads: Sequence[str] | None
-) -> tuple[Chapter, Story, Applied]:
+) -> Outcome:
     """The one conditioned write of a chapter's title and text. `reads` must be unchanged; None merges field by field."""
+    sent = {name: values[name] for name in ("body",) if name in values}
+    beside = [group for group in (every_group(Chapter) if reads is None else TEXTS) if group not in values]
     story = _locked(_story_of(chapter_id, author_id))
     if story is None:
         raise explain.not_own_chapter(chapter_id, author_id)
@@ -162,17 +167,24 @@ def set_texts(
     if chapter is None:
         present = _present(chapter_id, author_id)
         present.story = story
+        rows = {"chapter": present, "story": story}
         if is_so_already(present, values) and is_unchanged(present, seen, reads or ()):
-            return present, story, Applied.NOOP
+            applied = Applied.MERGED if has_unseen(present, seen, beside) else Applied.NOOP
+            return Outcome(applied, rows, sent=sent, is_own=False)
         values = _with_text_merged(present, values, seen, may_merge=reads is None)
-        if is_so_already(present, values):
-            return present, story, Applied.NOOP
+        if is_so_already(present, values):  # others have written what was sent, and more
+            return Outcome(Applied.MERGED, rows, sent=sent, is_own=False)
         chapter = _written(story, chapter_id, values, Q(version=present.version))
         assert chapter is not None, "the lock on the story holds off every other write to its chapters"
     revisions.keep(chapter, author_id, values)
     (chapter.story,) = write(Story.objects.filter(pk=story.pk), **stamped(Story, ["texts"]))
-    merged = reads is None and others_wrote(chapter, seen)
-    return chapter, chapter.story, Applied.MERGED if merged else Applied.WRITTEN
+    merged = others_wrote(chapter, seen) if reads is None else has_unseen(chapter, seen, beside)
+    return Outcome(
+        Applied.MERGED if merged else Applied.WRITTEN,
+        {"chapter": chapter, "story": chapter.story},
+        sent=sent,
+        is_own=is_so_already(chapter, sent),
+    )
 
 
 def _written(story: Story, chapter_id: uuid.UUID, values: Patch, clean: Q) -> Chapter | None:

@@ -6,8 +6,8 @@ and an added paragraph does not count as a change to the one before it.
 
 A merge is what both sides' changes make of base, or it is a collision. What either side deleted is gone; what either side
 wrote is there, once if both wrote it at the same place; what one side moved is where that side put it. A paragraph that one
-side moved and the other moved elsewhere, deleted or edited is a collision, and so are moves of both that cross. `is_kept`
-counts this again on every merged text.
+side moved and the other moved elsewhere, deleted or edited is a collision, and so are moves of both that cross. `merge_law`
+looks at every merged text again.
 """
 
 import re
@@ -18,6 +18,8 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
+
+from backend.stories.merge_law import is_kept
 
 MAX_COMPARISONS = 100_000_000
 """The limit of paragraph pairs in one comparison: about 50 ms and 15 MB. Beyond it, everything between is one change."""
@@ -79,48 +81,6 @@ def suggestion(parts: Sequence[Part]) -> list[dict[str, str]]:
         else {"kind": "COLLISION", "base": part.base, "mine": part.mine, "theirs": part.theirs}
         for part in parts
     ]
-
-
-# --- What a merged text must be -----------------------------------------------------------------------------
-
-
-def is_kept(base: Sequence[str], mine: Sequence[str], theirs: Sequence[str], now: Sequence[str]) -> bool:
-    """Whether these paragraphs are what both sides' changes make of base: none lost, none doubled, none back in an old place.
-
-    Each paragraph is there as often as in base, and as often more or less as the sides added or took away; where both
-    added or both took away it may be the same one, which counts once. Those that every version has once stand as they stood
-    in base; where one side put them into another order they stand in that one.
-    """
-    counts = [Counter(version) for version in (base, mine, theirs, now)]
-    if not all(_is_due(*(count[text] for count in counts)) for text in set().union(*counts)):
-        return False
-    common = [text for text in base if all(count[text] == 1 for count in counts)]
-    places = {text: place for place, text in enumerate(common)}
-    return _is_in_order(*([places[text] for text in version if text in places] for version in (mine, theirs, now)))
-
-
-def _is_due(base: int, mine: int, theirs: int, now: int) -> bool:
-    """Whether a paragraph is there as often as it should be."""
-    by_me, by_them = mine - base, theirs - base
-    all_of_both = by_me + by_them
-    alike = max(by_me, by_them, key=abs) if by_me * by_them > 0 else all_of_both
-    return min(alike, all_of_both) <= now - base <= max(alike, all_of_both)
-
-
-def _is_in_order(mine: list[int], theirs: list[int], now: list[int]) -> bool:
-    """Whether paragraphs, by their places in base, stand as the side that moved them put them.
-
-    Cut where all versions have the same ones before the cut: between two cuts at most one order may differ from base's.
-    """
-    start, reach = 0, -1
-    for end, places in enumerate(zip(mine, theirs, now, strict=True), 1):
-        reach = max(reach, *places)
-        if reach < end:
-            orders = {tuple(order[start:end]) for order in (mine, theirs)} - {tuple(range(start, end))}
-            if {tuple(now[start:end])} != (orders or {tuple(range(start, end))}):
-                return False
-            start = end
-    return True
 
 
 # --- Splitting a text ---------------------------------------------------------------------------------------

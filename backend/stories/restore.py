@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.engine.errors import Invalid, NotFound
-from backend.engine.idempotency import Applied
+from backend.engine.idempotency import Applied, Outcome
 from backend.engine.versions import Expected, remove_all
 from backend.stories import revisions
 from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
 from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story, Tombstone
-
-Restored = tuple[Chapter | None, Story, Applied]
 
 
 def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
@@ -23,11 +21,12 @@ def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
     return revision
 
 
-def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
+def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Outcome:
     """Set the fields of a revision to its values, if none of them has changed since `seen`.
 
     `seen` is a version of the story or chapter that the revision belongs to. For the list of chapters this restores the order
-    and a deleted chapter; it never deletes one. Raises `Conflict`, `NotFound`, `Invalid`.
+    and a deleted chapter; it never deletes one. The rows are `story`, and `chapter` where the revision has one. Raises
+    `Conflict`, `NotFound`, `Invalid`.
     """
     values: Mapping[str, Any] = revision.values
     if revision.chapter_id is not None:
@@ -36,10 +35,10 @@ def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -
         return _restore_list(revision, author_id, seen)
     if "status" in values:
         raise Invalid.one("id", "is of publishing or unpublishing: use publishStory or unpublishStory.")
-    return None, *set_fields(revision.story_id, author_id, values, seen, reads=list(values))
+    return set_fields(revision.story_id, author_id, values, seen, reads=list(values))
 
 
-def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Restored:
+def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Outcome:
     """Restore the order of the revision, with later chapters at the end, and the chapter that was deleted."""
     earlier = [uuid.UUID(one) for one in revision.values[revisions.CHAPTERS]]
     story, present = locked_list(revision.story_id, author_id, earlier, seen)
@@ -49,15 +48,16 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> R
     there = present if removed is None else [*present, uuid.UUID(removed["id"])]
     wanted = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
     if wanted == present:
-        return None, story, Applied.NOOP
+        return Outcome(Applied.NOOP, {"story": story})
     if len(wanted) > MAX_CHAPTERS:
         raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.")
     chapter = None if removed is None else _brought_back(story, removed, wanted)
     story = put_in_order(story.pk, author_id, present, wanted)
-    if chapter is not None:
-        chapter.story = story
-        remove_all(Tombstone.objects.filter(pk=chapter.pk))
-    return chapter, story, Applied.WRITTEN
+    if chapter is None:
+        return Outcome(Applied.WRITTEN, {"story": story})
+    chapter.story = story
+    remove_all(Tombstone.objects.filter(pk=chapter.pk))
+    return Outcome(Applied.WRITTEN, {"story": story, "chapter": chapter})
 
 
 def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Chapter:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.stories import merge
-from backend.stories.merge import Clean, Collision, Part, is_kept, merged, suggestion, three_way
+from backend.stories.merge import Clean, Collision, Part, merged, suggestion, three_way
+from backend.stories.merge_law import is_kept
 from tests import depth
 
 QUIETLY = settings(database=None, deadline=None)

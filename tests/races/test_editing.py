@@ -9,7 +9,7 @@ import pytest
 
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.idempotency import Outcome
-from backend.stories.models import ContentWarning
+from backend.stories.models import ContentWarning, Revision
 from tests import depth
 from tests.api import ApiClient
 from tests.races.authored_story import Answer, AuthoredStory, told, word, words
@@ -74,14 +74,16 @@ def test_eight_fields_merge_without_conflict(asha: ApiClient) -> None:
 
 
 def test_two_who_write_the_same_do_not_collide(asha: ApiClient) -> None:
-    """Sixteen in pairs that set one field to one value: of each pair one writes, the other finds it so already."""
+    """Sixteen in pairs that set one field to one value: of each pair one writes, the other finds it so already.
+
+    It is told MERGED where others have changed another field of that row meanwhile.
+    """
     authored = AuthoredStory.of(asha.person, "One.", "Two.")
     works = [writer(authored, place, field, True, (8, 2)) for place, field in FIELDS * 2]
     for number, answers in enumerate(rounds(works, ROUNDS)):
         assert set(words(answers)) <= {"WRITTEN", "MERGED", "NOOP"}
-        for one, other in zip(answers[:8], answers[8:], strict=True):
-            assert [word(one), word(other)].count("NOOP") == 1
-        assert versions(answers) == list(range(2 + 8 * number, 10 + 8 * number))
+        assert sorted(set(versions(answers))) == list(range(2 + 8 * number, 10 + 8 * number))
+    assert Revision.objects.count() == 8 * ROUNDS
     assert written(authored) == [value(field, place, ROUNDS - 1) for place, field in FIELDS]
     assert_verified()
 

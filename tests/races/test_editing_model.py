@@ -3,7 +3,7 @@
 import itertools
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,10 @@ class Thing:
     def is_so(self, patch: Mapping[str, Any]) -> bool:
         return all(self.values[name] == value for name, value in patch.items())
 
+    def is_news(self, seen: int, patch: Values, groups: Iterable[str]) -> bool:
+        """Whether something else than what the patch sets has changed since."""
+        return any(self.stamps[group] > seen for group in groups if group not in patch)
+
     def put(self, values: Values, groups: Sequence[str] | None = None) -> None:
         self.version += 1
         self.values |= values
@@ -105,10 +109,11 @@ class Model:
         clean = story.may_merge(seen, patch) if merging else story.is_unchanged(seen, reads)
         if not clean:
             return "CONFLICT"
+        news = story.is_news(seen, patch, story.stamps if merging else EDITABLE)
         if story.is_so(patch):
-            return "NOOP"
+            return "MERGED" if news else "NOOP"
         self._keep(None, story, patch)
-        merged = merging and story.version > seen
+        merged = story.version > seen if merging else news
         story.put(patch)
         return "MERGED" if merged else "WRITTEN"
 
@@ -122,10 +127,11 @@ class Model:
             if merged is None:
                 return "CONFLICT"
             patch = {**patch, "body": merged}
+        news = not clean or chapter.is_news(seen, patch, chapter.stamps if merging else TEXTS)
         if chapter.is_so(patch):
-            return "NOOP"
+            return "MERGED" if news else "NOOP"
         self._keep(id_, chapter, patch)
-        others = merging and chapter.version > seen
+        others = chapter.version > seen if merging else news
         chapter.put(patch)
         self.story.put({}, ["texts"])
         self.written_at[id_] = self.story.version

@@ -152,7 +152,49 @@ def test_changes_that_are_there_already_are_not_written_again(asha: ApiClient, c
     asha.update_chapter(chapter, {"body": "One!\n\nTwo!\n\nThree."}, "1")
     with nothing_written():
         answer = asha.update_chapter(chapter, {"body": "One!\n\nTwo.\n\nThree."}, "1", merge=True)
-    assert (answer["applied"], answer["chapter"]["body"]) == ("NOOP", "One!\n\nTwo!\n\nThree.")
+    assert (answer["applied"], answer["chapter"]["body"]) == ("MERGED", "One!\n\nTwo!\n\nThree.")
+
+
+@pytest.mark.parametrize("mine", ["One.\n\nTwo.\n\nThree.", "One!\n\nTwo.\n\nThree.", "One!\n\nTwo.\n\nThree.\n"])
+def test_a_text_that_is_not_what_was_sent_is_merged(asha: ApiClient, chapter: str, mine: str) -> None:
+    """Also where nothing is written, since nothing of it is new: with their version come their words, so none are undone."""
+    theirs = "One!\n\nTwo!\n\nThree.\n"
+    asha.update_chapter(chapter, {"body": theirs}, "1")
+    before = asha.update_chapter(chapter, {"body": theirs}, "2")
+    assert before["applied"] == "NOOP"
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"body": mine}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["version"], answer["chapter"]["body"]) == ("MERGED", "2", theirs)
+    answer = asha.update_chapter(chapter, {"body": f"{theirs}\nFour."}, answer["chapter"]["version"], merge=True)
+    assert (answer["applied"], answer["chapter"]["body"]) == ("WRITTEN", f"{theirs}\nFour.")
+
+
+def test_a_title_that_is_so_already_shows_the_text_that_changed(asha: ApiClient, chapter: str) -> None:
+    """MERGED: the version of a NOOP would stand for a text that this device has never seen."""
+    asha.update_chapter(chapter, {"body": "Theirs."}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"title": "Another"}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["version"], answer["chapter"]["body"]) == ("MERGED", "2", "Theirs.")
+    with nothing_written():
+        assert asha.update_chapter(chapter, {"title": "Another"}, "2", merge=True)["applied"] == "NOOP"
+
+
+def test_a_new_title_goes_with_a_text_that_is_there_already(asha: ApiClient, chapter: str) -> None:
+    """The title is written, the text stays as somebody else made it, and the answer shows both."""
+    asha.update_chapter(chapter, {"body": "One!\n\nTwo!\n\nThree."}, "1")
+    answer = asha.update_chapter(chapter, {"title": "Mine", "body": THREE}, "1", merge=True)
+    assert (answer["applied"], answer["chapter"]["version"]) == ("MERGED", "3")
+    assert (answer["chapter"]["title"], answer["chapter"]["body"]) == ("Mine", "One!\n\nTwo!\n\nThree.")
+
+
+def test_a_paragraph_that_both_moved_is_a_conflict(asha: ApiClient, chapter: str) -> None:
+    """Nothing is written; either text can be put together from the suggestion."""
+    theirs, mine = "Three.\n\nOne.\n\nTwo.", "One.\n\nThree.\n\nTwo."
+    asha.update_chapter(chapter, {"body": theirs}, "1")
+    with nothing_written():
+        answer = asha.update_chapter(chapter, {"body": mine}, "1", merge=True)
+    (part,) = answer["suggestion"]["body"]
+    assert part == {"kind": "COLLISION", "base": THREE, "mine": mine, "theirs": theirs}
 
 
 def test_nothing_is_merged_that_leaves_no_text(asha: ApiClient, story: Any) -> None:
@@ -307,6 +349,21 @@ def test_saves_after_a_merged_text_go_on_from_what_was_sent(asha: ApiClient, cha
     with nothing_written():
         late = save(asha, chapter, {"body": "Mine 3.\n\nTwo.\n\nThree, mine."}, expect)
     assert late["overlaps"][0]["base"] == "Mine 2.\n\nTwo.\n\nThree."
+
+
+def test_saves_go_on_from_what_was_sent_where_nothing_was_written(asha: ApiClient, chapter: str) -> None:
+    """The text was not new and the other's stayed unseen: another paragraph is merged again, the same one is a conflict."""
+    asha.update_chapter(chapter, {"body": "One.\n\nTwo.\n\nTheirs."}, "1")
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    assert save(asha, chapter, {"body": THREE}, {"version": "1"}, keys[0])["applied"] == "MERGED"
+    assert save(asha, chapter, {"title": "Another"}, {"after": keys[0]}, keys[1])["applied"] == "MERGED"
+    with nothing_written():
+        late = save(asha, chapter, {"body": "One.\n\nTwo.\n\nMine."}, {"after": keys[1]})
+    assert late["overlaps"] == [
+        {"path": "body", "base": THREE, "mine": "One.\n\nTwo.\n\nMine.", "theirs": "One.\n\nTwo.\n\nTheirs."}
+    ]
+    answer = save(asha, chapter, {"body": "Mine.\n\nTwo.\n\nThree."}, {"after": keys[1]}, keys[2])
+    assert (answer["applied"], answer["chapter"]["body"]) == ("MERGED", "Mine.\n\nTwo.\n\nTheirs.")
 
 
 def test_a_save_that_forbids_merging_does_not_undo_a_merge(asha: ApiClient, chapter: str) -> None:

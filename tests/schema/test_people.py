@@ -150,6 +150,9 @@ def test_merge_takes_what_is_there_already(asha: ApiClient) -> None:
     with nothing_written():
         answer = asha.update_profile({"name": "Same", "bio": "New."}, "1", merge=True)
     assert (answer["applied"], answer["person"]["version"]) == ("NOOP", "2")
+    with nothing_written():
+        answer = asha.update_profile({"name": "Same"}, "1", merge=True)
+    assert (answer["applied"], answer["person"]["version"], answer["person"]["bio"]) == ("MERGED", "2", "New.")
     answer = asha.update_profile({"name": "Same", "showMature": True}, "1", merge=True)
     assert (answer["applied"], answer["person"]["version"]) == ("MERGED", "3")
     with nothing_written():

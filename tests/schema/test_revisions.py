@@ -225,7 +225,22 @@ def test_bringing_back_is_conditioned(asha: ApiClient, story: Any) -> None:
         answer = asha.restore(id_, "2")
     assert answer["overlaps"] == [{"path": "title", "base": "B", "mine": "First", "theirs": "C"}]
     assert asha.update_story(story["id"], {"summary": "x"}, "3")["applied"] == "WRITTEN"
-    assert asha.restore(id_, "3")["applied"] == "WRITTEN"
+    answer = asha.restore(id_, "3")
+    assert (answer["applied"], answer["story"]["title"], answer["story"]["summary"]) == ("MERGED", "First", "x")
+    with nothing_written():
+        assert asha.restore(id_, "3")["__typename"] == "ConflictError"
+    assert asha.restore(id_, "5")["applied"] == "NOOP"
+
+
+def test_bringing_back_a_title_shows_what_others_wrote(asha: ApiClient, story: Any) -> None:
+    """MERGED, not WRITTEN or NOOP, if the text beside it has changed since: its author has not seen that text."""
+    one = story["chapters"][0]
+    asha.update_chapter(one["id"], {"title": "New"}, "1")
+    id_ = found(asha, story)["chapters"][0]["revisions"]["edges"][0]["node"]["id"]
+    asha.update_chapter(one["id"], {"body": "Theirs."}, "2")
+    answer = asha.restore(id_, "2")
+    assert (answer["applied"], answer["chapter"]["version"], answer["chapter"]["body"]) == ("MERGED", "4", "Theirs.")
+    assert asha.restore(id_, "4")["applied"] == "NOOP"
 
 
 def test_an_earlier_order_comes_back(asha: ApiClient, story: Any) -> None:

@@ -228,7 +228,9 @@ def test_merge_keeps_the_fields_of_others(asha: ApiClient) -> None:
     answer = asha.update_story(story, {"title": "Theirs", "mature": True}, "1", merge=True)
     assert (answer["applied"], answer["story"]["mature"]) == ("MERGED", True)
     with nothing_written():
-        assert asha.update_story(story, {"title": "Theirs"}, "1", merge=True)["applied"] == "NOOP"
+        answer = asha.update_story(story, {"title": "Theirs"}, "1", merge=True)
+        assert (answer["applied"], answer["story"]["version"], answer["story"]["summary"]) == ("MERGED", "4", "Mine")
+        assert asha.update_story(story, {"title": "Theirs"}, "4", merge=True)["applied"] == "NOOP"
         assert asha.update_story(story, {"title": "Mine"}, "1", merge=True)["__typename"] == "ConflictError"
     assert asha.update_story(story, {"summary": "Again"}, "4", merge=True)["applied"] == "WRITTEN"
 
