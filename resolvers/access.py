@@ -8,12 +8,13 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from backend.engine.errors import Refusal, Unauthenticated
+from backend.engine.errors import Forbidden, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.notices import note
 from backend.engine.transactions import unit_of_work
 from backend.erasure import leaving
 from backend.limits.addresses import address_of
+from backend.moderation import queries as moderation
 from backend.people import actions, attempts, passwords, queries, tokens
 from backend.people.models import Account, Person
 from backend.stories.actions import make_shelf
@@ -64,6 +65,21 @@ def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
     if viewer is None:
         raise Unauthenticated
     return viewer
+
+
+def is_moderator(viewer: Person | None) -> bool:
+    """Whether the viewer is a moderator; looked up once for each request."""
+    if viewer is None:
+        return False
+    if "moderates" not in vars(viewer):
+        viewer.moderates = moderation.is_moderator(viewer.pk)  # type: ignore[attr-defined]
+    return viewer.moderates  # type: ignore[attr-defined]
+
+
+def must_moderate(me: Person) -> None:
+    """Raise `Forbidden` unless the person is a moderator."""
+    if not is_moderator(me):
+        raise Forbidden("This is for moderators.")
 
 
 def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> tuple[Person, str]:

@@ -145,13 +145,16 @@ def story(edition: Edition) -> Story:
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Story]:
         found = stories.by_ids({row.story_id for row in batch.rows.values()}, viewer=batch.viewer)
-        return {row.pk: found.get(row.story_id) or _hidden(row, batch.viewer) for row in batch.rows.values()}
+        hidden = [row for row in batch.rows.values() if row.story_id not in found]
+        authors = people.parties({row.author_id for row in hidden}, batch.viewer) if hidden else {}
+        placeholders = {row.pk: _hidden(row, authors[row.author_id], batch.viewer) for row in hidden}
+        return {row.pk: placeholders.get(row.pk) or found[row.story_id] for row in batch.rows.values()}
 
     return loaded(edition, "story", load)
 
 
-def _hidden(edition: Edition, viewer: Person | None) -> Story:
-    """A placeholder for a story that is hidden from the viewer, with only what the edition itself says.
+def _hidden(edition: Edition, author: Person, viewer: Person | None) -> Story:
+    """A placeholder for a story that is hidden from the viewer, with only what the edition and the order say.
 
     An order stays readable for its buyer after the story went back to a draft or a block came between them.
     """
@@ -164,8 +167,8 @@ def _hidden(edition: Edition, viewer: Person | None) -> Story:
         version=0,
     )
     (batch,) = {row.batch for row in gather([story], viewer)}  # type: ignore[attr-defined]
-    for name, nothing in (("chapters", []), ("chapter_count", 0), ("views", 0)):
-        batch.load(name, lambda _batch, nothing=nothing: {story.pk: nothing})
+    for name, value in (("author_id", author), ("chapters", []), ("chapter_count", 0), ("views", 0)):
+        batch.load(name, lambda _batch, value=value: {story.pk: value})
     return story
 
 
@@ -206,7 +209,7 @@ def _people(order: Order) -> Mapping[uuid.UUID, Person]:
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Mapping[uuid.UUID, Person]]:
         rows = batch.rows.values()
-        found = people.all_of({one for row in rows for one in (row.buyer_id, row.author_id)}, batch.viewer)
+        found = people.parties({one for row in rows for one in (row.buyer_id, row.author_id)}, batch.viewer)
         return dict.fromkeys(batch.rows, found)
 
     return loaded(order, "people", load)

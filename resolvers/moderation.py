@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from backend.engine.conditions import Target, conditioned
-from backend.engine.errors import Forbidden
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.moderation import actions, queries
@@ -15,27 +14,9 @@ from backend.people import queries as all_people
 from backend.people.models import Person
 from backend.whispers import queries as all_whispers
 from resolvers import people, stories, whispers
-from resolvers.access import signed_in
+from resolvers.access import is_moderator, must_moderate, signed_in
 from resolvers.batches import Batch, gather, loaded
 from resolvers.work import performed
-
-# --- Who moderates ----------------------------------------------------------------------------------------------
-
-
-def is_moderator(viewer: Person | None) -> bool:
-    """Whether the viewer is a moderator; looked up once for each request."""
-    if viewer is None:
-        return False
-    if "moderates" not in vars(viewer):
-        viewer.moderates = queries.is_moderator(viewer.pk)  # type: ignore[attr-defined]
-    return viewer.moderates  # type: ignore[attr-defined]
-
-
-def must_moderate(me: Person) -> None:
-    """Raise `Forbidden` unless the person is a moderator."""
-    if not is_moderator(me):
-        raise Forbidden("This is for moderators.")
-
 
 # --- What they see ----------------------------------------------------------------------------------------------
 
@@ -57,19 +38,19 @@ def reports(status: ReportStatus | None, window: Window, *, viewer: Person | Non
 
 
 def claimed_by(report: Report) -> Person | None:
-    """The moderator who claimed or resolved it; visible to moderators only."""
+    """The moderator who claimed or resolved it; visible to moderators who can find that person."""
     return _person_of(report, "claimed_by_id")
 
 
 def reporter(report: Report) -> Person | None:
-    """The reporter; visible to moderators only."""
+    """The reporter; visible to moderators who can find that person."""
     return _person_of(report, "reporter_id")
 
 
 def _person_of(report: Report, field: str) -> Person | None:
     def load(batch: Batch) -> Mapping[uuid.UUID, Person | None]:
         ids = {getattr(row, field) for row in batch.rows.values()} - {None}
-        found = _people(ids, batch.viewer) if ids and is_moderator(batch.viewer) else {}
+        found = people.by_ids(ids, viewer=batch.viewer) if ids and is_moderator(batch.viewer) else {}
         return {row.pk: found.get(getattr(row, field)) for row in batch.rows.values()}
 
     return loaded(report, field, load)

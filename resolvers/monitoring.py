@@ -3,8 +3,7 @@
 from backend.monitoring import figures
 from backend.monitoring.figures import Figures
 from backend.people.models import Person
-from resolvers.access import signed_in
-from resolvers.moderation import must_moderate
+from resolvers.access import must_moderate, signed_in
 
 
 def health(*, viewer: Person | None) -> Figures:

@@ -17,7 +17,8 @@ from backend.social.models import PairSide
 from backend.stories import lists
 from backend.stories import queries as stories
 from backend.stories.models import Shelf, Story
-from resolvers.access import shows_mature, the_id
+from backend.stories.revisions import by_moderator
+from resolvers.access import is_moderator, shows_mature, the_id
 from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import performed
 
@@ -48,15 +49,41 @@ def hidden(person_id: uuid.UUID, viewer: Person | None) -> Person:
     return person
 
 
-def all_of(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
-    """All of these people, who are referenced by something the viewer may see. Placeholders for those who have left."""
-    found = queries.all_of(ids)
-    gather((one for one in found.values() if one.left_at is None), viewer)
-    departed = _placeholders([pk for pk, one in found.items() if one.left_at is not None], viewer)
-    if viewer is not None and departed:
-        nothing = {one.pk: PairSide(viewer.pk, one.pk) for one in departed}
-        loaded(departed[0], "relationship", lambda _batch: nothing)
-    return found | {one.pk: one for one in departed}
+def parties(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
+    """The people of an order of the viewer's, also across a block, because they have to deal with each other.
+
+    Placeholders for those who have left.
+    """
+    found = {pk: one for pk, one in queries.all_of(ids).items() if one.left_at is None}
+    gather(found.values(), viewer)
+    return _or_placeholders(ids, found, viewer)
+
+
+def shown(ids: Iterable[uuid.UUID], viewer: Person | None) -> dict[uuid.UUID, Person]:
+    """These people, whom something names that the viewer may see. Placeholders for those whom the viewer cannot find."""
+    return _or_placeholders(ids, by_ids(ids, viewer=viewer), viewer)
+
+
+def writers(ids: Iterable[uuid.UUID], author: uuid.UUID, viewer: Person | None) -> dict[uuid.UUID, Person | None]:
+    """Who wrote to a story of this author, as far as the viewer may know.
+
+    None for a moderator, who is a moderator and nobody else to all but moderators, and to those whom they block.
+    """
+    ids = set(ids)
+    known = {one for one in ids if is_moderator(viewer) or not by_moderator(one, author)}
+    found = by_ids(known, viewer=viewer) if known else {}
+    return {one: found.get(one) for one in ids}
+
+
+def _or_placeholders(
+    ids: Iterable[uuid.UUID], found: Mapping[uuid.UUID, Person], viewer: Person | None
+) -> dict[uuid.UUID, Person]:
+    """`found`, and a placeholder for each other id, to whom the viewer has no relationship."""
+    unseen = _placeholders([pk for pk in ids if pk not in found], viewer)
+    if viewer is not None and unseen:
+        nothing = {one.pk: PairSide(viewer.pk, one.pk) for one in unseen}
+        loaded(unseen[0], "relationship", lambda _batch: nothing)
+    return {**found, **{one.pk: one for one in unseen}}
 
 
 def _placeholders(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Person]:
@@ -113,7 +140,7 @@ def named(row: Any, field: str) -> Person:
     """The person in a field of the row, loaded for the whole batch; a placeholder if hidden from the viewer."""
 
     def load(batch: Batch) -> Mapping[uuid.UUID, Person]:
-        found = all_of({getattr(one, field) for one in batch.rows.values()}, batch.viewer)
+        found = shown({getattr(one, field) for one in batch.rows.values()}, batch.viewer)
         return {one.pk: found[getattr(one, field)] for one in batch.rows.values()}
 
     person: Person = loaded(row, field, load)

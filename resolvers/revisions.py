@@ -1,7 +1,7 @@
 """Revisions: lookups, their authors, and restoring them."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from backend.engine.conditions import Target, conditioned
@@ -12,7 +12,7 @@ from backend.stories import queries, restore, revisions
 from backend.stories.models import Revision
 from resolvers import people
 from resolvers.authoring import performed_on_story
-from resolvers.batches import gather
+from resolvers.batches import Batch, gather, loaded
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Revision]:
@@ -37,6 +37,22 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
     return performed_on_story(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me)
 
 
-def author(revision: Revision) -> Person:
-    """Who made the write that this revision belongs to."""
-    return people.named(revision, "by_id")
+def author(revision: Revision) -> Person | None:
+    """Who made the write that this revision belongs to; None for a moderator whom the viewer may not know."""
+
+    def load(batch: Batch) -> Mapping[uuid.UUID, Person | None]:
+        found = people.writers((row.by_id for row in batch.rows.values()), _owner(batch), batch.viewer)
+        return {row.pk: found[row.by_id] for row in batch.rows.values()}
+
+    return loaded(revision, "by_id", load)
+
+
+def by_moderator(revision: Revision) -> bool:
+    """Whether a moderator made the write that this revision belongs to."""
+    return revisions.by_moderator(revision.by_id, _owner(revision.batch))  # type: ignore[attr-defined]
+
+
+def _owner(batch: Batch) -> uuid.UUID:
+    """Whose stories the revisions of a batch are of: nobody but the author sees any."""
+    assert batch.viewer_id is not None
+    return batch.viewer_id

@@ -94,11 +94,14 @@ class Report(Versioned):
     status: ReportStatus = strawberry.field(description="Where it stands.")
     outcome: ReportOutcome | None = strawberry.field(description="What became of it; null until it is resolved.")
     claimed_by: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
-        moderation.claimed_by, "The moderator who works on it, or who has settled it. Null for anybody but moderators."
+        moderation.claimed_by,
+        "The moderator who works on it, or who has settled it. Null for anybody but moderators, and for those who cannot find "
+        "the person.",
     )
     reporter: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
         moderation.reporter,
-        "Who made it; null if the screening of a whisper did. Null for anybody but moderators.",
+        "Who made it; null if the screening of a whisper did. Null for anybody but moderators, and for those who cannot find the "
+        "person.",
     )
 
 

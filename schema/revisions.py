@@ -49,7 +49,14 @@ class Revision(Node):
         description="The version that the write gave to the story, or to the chapter where this is one of a chapter."
     )
     at: datetime = strawberry.field(description="When the write happened.")
-    by: Annotated["Person", strawberry.lazy("schema.people")] = computed(revisions.author, "Who wrote.")
+    by: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
+        revisions.author,
+        "Who wrote. Null where byModerator is true: who acts as a moderator is shown to moderators alone, and to them only "
+        "where they can find the person.",
+    )
+    by_moderator: bool = computed(
+        revisions.by_moderator, "Whether a moderator wrote, who marked the story mature or took it down."
+    )
     changed: list[str] = computed(
         lambda row: sorted(row.values), "The names of the fields that the write set.", most=MAX_FIELDS
     )

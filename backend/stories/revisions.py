@@ -44,6 +44,11 @@ def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: 
     Revision.objects.bulk_create([kept])
 
 
+def by_moderator(by: uuid.UUID, author: uuid.UUID) -> bool:
+    """Whether a write to a story of this author was a moderator's: nobody else writes to what is another's."""
+    return by != author
+
+
 def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
     """The ids of the story and the chapter for a revision of this row; no chapter for the story itself."""
     return (row.story_id, row.pk) if isinstance(row, Chapter) else (row.pk, None)

@@ -69,9 +69,9 @@ class ModerationCalls:
         return self.ask(query, id=report, e={"version": version}, k=key, **more)[field]
 
 
-def make_moderator(caller: Any) -> Any:
-    """Let somebody moderate."""
-    Account.objects.filter(person_id=caller.person.pk).update(is_staff=True)
+def make_moderator(caller: Any, *, moderator: bool = True) -> Any:
+    """Let somebody moderate, or no longer."""
+    Account.objects.filter(person_id=caller.person.pk).update(is_staff=moderator)
     return caller
 
 
