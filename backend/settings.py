@@ -58,7 +58,8 @@ ROOT_URLCONF = "schema.server.urls"
 WSGI_APPLICATION = "schema.server.wsgi.application"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "backend",  # first, because its commands replace Django's of the same name
+    "backend.people.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -66,7 +67,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "procrastinate.contrib.django",
-    "backend",
     "backend.engine",
     "backend.people",
     "backend.social",

@@ -121,12 +121,10 @@ def sign_out(request: HttpRequest) -> bool:
 
 def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
     """Change the viewer's password; revokes all their tokens and sessions but those of this request."""
-    address = address_of(request)
-    attempts.count_sign_in(me.handle, address)
-    change = passwords.prepared(me.pk, current, new)
+    account = Account.objects.get(pk=me.pk)
+    change = passwords.prepared(account, current, new, address=address_of(request))
 
     def work() -> Outcome:
-        attempts.forgive_sign_in(me.handle, address)
         return Outcome(Applied.WRITTEN, facts={"revoked": passwords.change(change, kept=digest_of(request))})
 
     # The idempotency key is stored with a hash of its arguments. For passwords it must be keyed, or it could be brute-forced.

@@ -55,8 +55,8 @@ def lived(tag: str = "") -> DepartureFixture:
     """Such a life, lived through the API."""
     life = DepartureFixture(*(join(f"{handle}{tag}") for handle in ("asha", "bilal", "chitra", "dev", "esra")))
     asha, bilal, chitra, dev = life.asha, life.bilal, life.chitra, life.dev
-    Account.objects.filter(pk=dev.person.pk).update(is_staff=True)
-    Account.objects.filter(pk=asha.person.pk).update(is_staff=True)
+    Account.objects.filter(pk=dev.person.pk).update(is_moderator=True)
+    Account.objects.filter(pk=asha.person.pk).update(is_moderator=True)
     asha.update_profile({"name": "Asha Rao", "bio": "I write."}, "1", key=str(uuid.uuid4()))
     for one in (bilal, chitra):
         done(one.follow(asha))

@@ -72,7 +72,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     published = sum(tale.published_at is not None for tale in of.stories)
     chapters = sum(len(tale.chapters) for tale in of.stories)
     yield Table("people", Person, "id handle name bio joined_at updated_at", len(of.people), _people(of))
-    yield Table("accounts", Account, "person password login is_staff", len(of.people), _accounts(of, open_to_all))
+    yield Table("accounts", Account, "person password login is_moderator", len(of.people), _accounts(of, open_to_all))
     yield Table("shelves", Shelf, "author story_count version stories_changed updated_at", len(of.people), _shelves(of))
     yield Table("stories", Story, _STORY, len(of.stories), _stories(of))
     yield Table("chapters", Chapter, "id story position title body updated_at", chapters, _chapters(of))

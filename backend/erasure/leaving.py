@@ -49,7 +49,8 @@ def leave(wanted: Leave) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # check now: the key of this request refers to the person too
     write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
     unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
-    if wanted.checked is None or not unchanged.update(password=make_password(None), is_active=False, is_staff=False):
+    closed = {"password": make_password(None), "is_active": False, "is_staff": False, "is_moderator": False}
+    if wanted.checked is None or not unchanged.update(**closed):
         raise WrongPassword(WRONG)
     Departure.objects.bulk_create([Departure(person_id=wanted.person_id)])
     tokens.revoke_others(wanted.person_id, None)

@@ -15,7 +15,7 @@ from backend.jobs.queue import run_again
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnly):
-    """Jobs that are not retried unless a moderator asks for it here."""
+    """Jobs that are not retried unless staff ask for it here."""
 
     list_display = ("id", "task_name", "args", "attempts", "failed_at", "error")
     list_filter = ("task_name",)
@@ -45,5 +45,5 @@ class DeadLetterAdmin(ReadOnly):
         """Retry each once; a job that fails again is a dead letter again."""
         again = 0
         for letter in letters:
-            again += run_again(letter.pk, letter.attempts, Status.FAILED)  # unless another moderator was faster
+            again += run_again(letter.pk, letter.attempts, Status.FAILED)  # unless somebody else was faster
         self.message_user(request, f"{again} will be run again.", messages.SUCCESS)

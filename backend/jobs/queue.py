@@ -16,7 +16,7 @@ from procrastinate.tasks import configure_task
 from backend.engine.versions import require_transaction
 
 MAX_ATTEMPTS = 10
-"""After so many failed attempts a job is a dead letter, which moderators see in the admin."""
+"""After so many failed attempts a job is a dead letter, which staff see in the admin."""
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0
 

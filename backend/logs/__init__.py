@@ -24,7 +24,7 @@ from backend.logs.throttle import name_of
 
 REQUEST = ("request_id", "method", "url", "operation", "mutation", "path", "viewer")
 DATABASE = ("cause", "sqlstate", "constraint_name", "table_name")
-FACTS = (*REQUEST, *DATABASE, "type", "fields", "code", "limit", "task", "job", "exception", "times")
+FACTS = (*REQUEST, *DATABASE, "type", "thing", "fields", "code", "limit", "task", "job", "exception", "times")
 """The fields that may be passed as `extra`; any other attribute that a library adds to a record is dropped."""
 MAX_FRAMES = 40
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -50,6 +50,12 @@ def this_request() -> str | None:
     """The id of the request that this thread handles."""
     found: str | None = get_contextvars().get("request_id")
     return found
+
+
+def looked_at(kind: str, thing: str | None, *, viewer: str) -> None:
+    """Log that somebody whose role lets them has looked at what is not public; without a thing, at a list of its kind."""
+    facts = {"type": kind, "viewer": viewer, **({} if thing is None else {"thing": thing})}
+    logging.getLogger("katha").info("looked at what is not public", extra=facts)
 
 
 def _frame(lines: str) -> str:

@@ -27,8 +27,10 @@ SECONDS = 10.0
 LOOK_SECONDS = 0.5
 MOST_KINDS = 1_000
 """How many kinds of lines are remembered; the one that began first makes room."""
-KIND = ("code", "cause", "sqlstate", "limit", "type", "task")
-"""The fields by which lines differ in kind; `mutation` may also be bound."""
+KIND = ("code", "cause", "sqlstate", "limit", "type", "thing", "viewer", "task")
+"""The fields that are said of a line by which it differs in kind. Of those that are bound to the request only `mutation` counts:
+a line that says itself who looked at what stands for nobody else's.
+"""
 
 
 @dataclass

@@ -25,7 +25,7 @@ def tell_moderators(day: date) -> None:
 
 def _tell(day: date) -> None:
     figures = Notification.objects.filter(day=day).values(*FIGURES).first() or _figures(day)
-    moderators = Account.objects.filter(is_staff=True, is_active=True).order_by("pk").values_list("pk", flat=True)
+    moderators = Account.objects.filter(is_moderator=True, is_active=True).order_by("pk").values_list("pk", flat=True)
     Notification.objects.bulk_create(
         (
             Notification(person_id=person, kind=NotificationKind.MODERATION_DIGEST, day=day, **figures)

@@ -15,7 +15,7 @@ SELECT report.*, report.created_at AS place_at FROM moderation_report AS report 
 
 def is_moderator(person: uuid.UUID) -> bool:
     """Whether this person is a moderator."""
-    return Account.objects.filter(person_id=person, is_staff=True, is_active=True).exists()
+    return Account.objects.filter(person_id=person, is_moderator=True, is_active=True).exists()
 
 
 def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Report]:

@@ -35,7 +35,7 @@ INVARIANTS = (
         """
         SELECT person_id, login FROM people_account AS account JOIN people_person AS person ON person.id = person_id
         WHERE left_at IS NOT NULL
-          AND (is_active OR is_staff OR EXISTS (SELECT FROM people_accesstoken WHERE account_id = person_id))
+          AND (is_active OR is_staff OR is_moderator OR EXISTS (SELECT FROM people_accesstoken WHERE account_id = person_id))
         """,
     ),
     Check(

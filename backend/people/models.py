@@ -101,7 +101,10 @@ class Account(AbstractBaseUser):
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="account")
     login = models.CharField(max_length=HANDLE_CHARACTERS, unique=True)
     is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField("moderator", default=False, help_text="May moderate, and may use this admin.")
+    is_staff = models.BooleanField("staff", default=False)
+    """Whether they run the server: they look at every table in the admin, which logs it. See `manage.py staff`."""
+    is_moderator = models.BooleanField("moderator", default=False, db_default=False)
+    """Whether they settle reports and edit the screening policy. See `manage.py moderator`."""
 
     USERNAME_FIELD = "login"
     objects = AccountManager()
@@ -113,7 +116,7 @@ class Account(AbstractBaseUser):
         return self.login
 
     def has_perm(self, _perm: str, _obj: Any = None) -> bool:
-        """Moderators may view everything in the admin; each page decides what may be changed."""
+        """Staff may open the admin's pages; each decides what may be changed. Those for moderators ask for that role instead."""
         return self.is_active and self.is_staff
 
     def has_module_perms(self, _app_label: str) -> bool:

@@ -1,4 +1,7 @@
-"""Passwords: validating, checking and changing them."""
+"""Passwords: validating, checking and changing them.
+
+Every way to change one is `change`: by the API, by the admin's page, and by `manage.py changepassword`.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from django.db import connection
 
 from backend.engine.errors import SignInFailed, WrongPassword
 from backend.engine.text import Checker
-from backend.people import tokens
+from backend.people import attempts, tokens
 from backend.people.models import Account
 
 PASSWORD_CHARACTERS = 1_000
@@ -37,6 +40,8 @@ class Change:
     checked: str | None
     """The stored hash that the present password matched; None if it was wrong."""
     wanted: str
+    attempt: tuple[str, str] | None = None
+    """The handle and the address for which the attempt was counted; None if no present password was asked for."""
 
 
 def hash_if_right(account: Account, password: str) -> str | None:
@@ -44,23 +49,37 @@ def hash_if_right(account: Account, password: str) -> str | None:
     return account.password if check_password(password[:PASSWORD_CHARACTERS], account.password) else None
 
 
-def prepared(person_id: uuid.UUID, current: str, new: str) -> Change:
-    """Check the present password and hash the new one, before the unit of work. Raises `Invalid` for an unacceptable new
-    password.
+def prepared(account: Account, current: str, new: str, *, address: str) -> Change:
+    """Check the present password and hash the new one, before the unit of work.
+
+    Counts as an attempt to sign in from this address. Raises `RateLimited`, and `Invalid` for an unacceptable new password.
     """
-    account = Account.objects.select_related("person").get(pk=person_id)
+    attempts.count_sign_in(account.login, address)
+    wanted = _hashed(account, new)
+    return Change(account.pk, hash_if_right(account, current), wanted, (account.login, address))
+
+
+def prepared_by_operator(account: Account, new: str) -> Change:
+    """Hash a new password that whoever runs the server sets. Raises `Invalid` for an unacceptable one."""
+    return Change(account.pk, account.password, _hashed(account, new))
+
+
+def _hashed(account: Account, new: str) -> str:
     checker = Checker()
     check(checker, "new", new, account)
     checker.done()
-    return Change(person_id, hash_if_right(account, current), make_password(new))
+    return make_password(new)
 
 
 def change(prepared: Change, *, kept: bytes | None) -> int:
     """Set the new password if the stored hash is still the one that was checked, and revoke all tokens but `kept`.
 
     Returns how many were revoked. A concurrent sign-in waits for the account's row lock, and is then checked against the new
-    password. Raises `WrongPassword` for a wrong present password.
+    password. Sessions end with the password, because each holds a digest of its hash. Raises `WrongPassword` for a wrong
+    present password.
     """
+    if prepared.attempt is not None:
+        attempts.forgive_sign_in(*prepared.attempt)
     tokens.hold(prepared.person_id)
     unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
     if prepared.checked is None or not unchanged.update(password=prepared.wanted):

@@ -1,4 +1,4 @@
-"""Whispers in the admin, and the screening policy: the only rows that moderators can edit there."""
+"""Whispers in the admin, and the screening policy: the only rows that are edited there, by moderators."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from backend.admin import OneRow, ReadOnly
+from backend.admin import ForModerators, OneRow, ReadOnly
 from backend.jobs.queue import defer
 from backend.whispers import policy
 from backend.whispers.models import Flag, Policy, PolicyWord, Whisper
@@ -31,7 +31,7 @@ class FlagAdmin(ReadOnly):
     list_select_related = ("whisper", "author")
 
 
-class ScreensAgain(admin.ModelAdmin):
+class ScreensAgain(ForModerators):
     """A part of the policy. Each change defers, in the same transaction, a job that screens all whispers again."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -62,7 +62,7 @@ def screen_again() -> None:
 
 
 @admin.register(Policy)
-class PolicyAdmin(ScreensAgain, OneRow):
+class PolicyAdmin(OneRow, ScreensAgain):
     """The limit of links."""
 
     list_display = ("most_links",)

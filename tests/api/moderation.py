@@ -71,7 +71,7 @@ class ModerationCalls:
 
 def make_moderator(caller: Any, *, moderator: bool = True) -> Any:
     """Let somebody moderate, or no longer."""
-    Account.objects.filter(person_id=caller.person.pk).update(is_staff=moderator)
+    Account.objects.filter(person_id=caller.person.pk).update(is_moderator=moderator)
     return caller
 
 

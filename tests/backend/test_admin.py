@@ -1,4 +1,4 @@
-"""The admin: moderators look at everything and change nothing that has a version."""
+"""The admin: staff look at everything and change nothing that has a version; moderators edit the policy."""
 
 import pytest
 from django.apps import apps
@@ -13,30 +13,41 @@ from tests.api import PASSWORD, ApiClient
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def moderator(asha: ApiClient) -> Client:
-    """A browser in which a moderator has signed in to the admin."""
-    Account.objects.filter(login="asha").update(is_staff=True)
+def signed_in(role: str) -> Client:
+    """A browser in which asha, who has this role, has signed in to the admin."""
+    Account.objects.filter(login="asha").update(**{role: True})
     browser = Client()
     browser.post("/admin/login/?next=/admin/", {"username": "ASHA", "password": PASSWORD})
     return browser
 
 
-def test_a_moderator_signs_in_and_finds_every_versioned_model(moderator: Client) -> None:
+@pytest.fixture
+def staff(asha: ApiClient) -> Client:
+    """The browser of staff."""
+    return signed_in("is_staff")
+
+
+@pytest.fixture
+def moderator(asha: ApiClient) -> Client:
+    """The browser of a moderator."""
+    return signed_in("is_moderator")
+
+
+def test_staff_find_every_versioned_model(staff: Client) -> None:
     """The list of each opens, and so does a row of it."""
     for model in filter(is_versioned, apps.get_models()):
         assert admin.site.is_registered(model), model
         page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-        assert moderator.get(page).status_code == 200, page
+        assert staff.get(page).status_code == 200, page
 
 
-def test_a_moderator_changes_nothing(moderator: Client, bilal: ApiClient) -> None:
+def test_staff_change_nothing(staff: Client, bilal: ApiClient) -> None:
     """Looking at a row is allowed; adding, changing and deleting are refused, and the row stays as it is."""
     page = f"/admin/people/person/{bilal.person.pk}"
-    assert moderator.get(f"{page}/change/").status_code == 200
-    assert moderator.post(f"{page}/change/", {"name": "Someone else"}).status_code == 403
-    assert moderator.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
-    assert moderator.get("/admin/people/person/add/").status_code == 403
+    assert staff.get(f"{page}/change/").status_code == 200
+    assert staff.post(f"{page}/change/", {"name": "Someone else"}).status_code == 403
+    assert staff.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
+    assert staff.get("/admin/people/person/add/").status_code == 403
     assert Person.objects.get(pk=bilal.person.pk).name == "Bilal"
 
 
@@ -62,7 +73,14 @@ def test_a_moderator_edits_the_policy(moderator: Client, bilal: ApiClient) -> No
 
 
 def test_everybody_else_stays_outside(bilal: ApiClient) -> None:
-    """Who is no moderator is sent back to the sign-in page, whatever password is right."""
+    """Who has no role is sent back to the sign-in page, whatever password is right."""
     browser = Client()
     browser.post("/admin/login/?next=/admin/", {"username": "bilal", "password": PASSWORD})
     assert browser.get("/admin/people/person/").status_code == 302
+
+
+def test_a_role_that_is_taken_back_ends_at_once(moderator: Client, staff: Client) -> None:
+    """Also in a browser that is signed in."""
+    Account.objects.update(is_staff=False, is_moderator=False)
+    for browser, page in ((moderator, "whispers/policy/"), (staff, "people/person/")):
+        assert browser.get(f"/admin/{page}").status_code == 302

@@ -153,7 +153,7 @@ def test_the_named_people_sign_in_by_token_and_by_password() -> None:
     someone = Person.objects.exclude(handle__in=HANDLES).values_list("handle", flat=True)[0]
     for handle in ("asha", someone):
         assert ApiClient().ask(query, h=handle, p=PASSWORD)["signIn"]["token"]
-    assert list(Account.objects.filter(is_staff=True).values_list("login", flat=True)) == ["asha"]
+    assert list(Account.objects.filter(is_moderator=True).values_list("login", flat=True)) == ["asha"]
 
 
 def test_under_a_secret_of_ones_own_nobody_can_sign_in(settings: Any) -> None:
@@ -162,7 +162,7 @@ def test_under_a_secret_of_ones_own_nobody_can_sign_in(settings: Any) -> None:
     assert not AccessToken.objects.exists()
     assert by_token(digest(token("asha"))) is None
     assert not any(account.has_usable_password() for account in Account.objects.all())
-    assert not Account.objects.filter(is_staff=True).exists()
+    assert not Account.objects.filter(is_moderator=True).exists()
     assert "checks hold" in verify()
 
 

@@ -180,17 +180,15 @@ def test_an_error_is_kept_in_so_many_characters(asha: ApiClient, monkeypatch: py
 
 
 @pytest.fixture
-def moderator(bilal: ApiClient) -> Client:
-    """A browser in which a moderator has signed in to the admin."""
+def staff(bilal: ApiClient) -> Client:
+    """A browser in which staff have signed in to the admin."""
     Account.objects.filter(login="bilal").update(is_staff=True)
     browser = Client()
     browser.post("/admin/login/?next=/admin/", {"username": "bilal", "password": PASSWORD})
     return browser
 
 
-def test_a_dead_letter_waits_for_a_moderator(
-    asha: ApiClient, moderator: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_letter_waits_for_staff(asha: ApiClient, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the last attempt it is in the admin, with why it failed; there it can be run again."""
     asha.published_story()
     with connection.cursor() as cursor:
@@ -201,23 +199,23 @@ def test_a_dead_letter_waits_for_a_moderator(
     letter = DeadLetter.objects.get(status="failed")
     assert (letter.status, letter.attempts) == ("failed", MAX_ATTEMPTS)
     page = "/admin/jobs/deadletter/"
-    shown = moderator.get(page).content.decode()
+    shown = staff.get(page).content.decode()
     assert "announce" in shown
     assert "ValueError in fail" in shown
     assert SECRET not in shown
-    assert moderator.get(f"{page}{letter.pk}/change/").status_code == 200
+    assert staff.get(f"{page}{letter.pk}/change/").status_code == 200
     again = {"action": "run_again", "_selected_action": [letter.pk]}
-    assert "1 will be run again." in moderator.post(page, again, follow=True).content.decode()
-    assert "ValueError" not in moderator.get(page).content.decode()
+    assert "1 will be run again." in staff.post(page, again, follow=True).content.decode()
+    assert "ValueError" not in staff.get(page).content.decode()
     work_off()
     assert query(f"SELECT status {ANNOUNCE}") == [("succeeded",)]
     assert query("SELECT done FROM notifications_announcement") == [(True,)]
 
 
-def test_the_library_s_own_pages_open(asha: ApiClient, moderator: Client) -> None:
+def test_the_library_s_own_pages_open(asha: ApiClient, staff: Client) -> None:
     """All jobs, whatever has become of them."""
     asha.published_story()
-    assert moderator.get("/admin/procrastinate/procrastinatejob/").status_code == 200
+    assert staff.get("/admin/procrastinate/procrastinatejob/").status_code == 200
 
 
 # --- The clock --------------------------------------------------------------------------------------------------

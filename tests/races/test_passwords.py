@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.engine.transactions import unit_of_work
 from backend.people import passwords
-from backend.people.models import AccessToken
+from backend.people.models import AccessToken, Account
 from tests import depth
 from tests.api import PASSWORD, ApiClient, join
 from tests.races.rivals import Rival, race
@@ -55,7 +55,7 @@ def test_a_change_waits_for_who_is_signing_in(transactional_db: None) -> None:
 def test_it_is_the_password_that_a_change_waits_for(transactional_db: None) -> None:
     """Attempts are counted in rows that both lock as well; here the change does not touch them."""
     asha, changes = join("asha"), list[Rival]()
-    prepared = passwords.prepared(asha.person.pk, PASSWORD, NEW)
+    prepared = passwords.prepared_by_operator(Account.objects.get(), NEW)
     change = partial(passwords.change, prepared, kept=None)
     late = lambda: changes.append(Rival(partial(unit_of_work, change)).until_it_waits())  # noqa: E731
     with before('INSERT INTO "people_accesstoken"', late):

@@ -35,16 +35,16 @@ class Row:
     cells: dict[str, str]
 
 
-def table(heading: str) -> list[Row]:
+def table(heading: str, viewers: tuple[str, ...] = VIEWERS) -> list[Row]:
     """The rows below a heading of docs/access.md; names are what stands in backticks in the second column."""
     _, _, after = TABLE.read_text().partition(f"## {heading}\n")
     lines = [line for line in after.partition("\n## ")[0].splitlines() if line.startswith("|")]
-    return [_row([cell.strip() for cell in line.strip("|").split("|")]) for line in lines[2:]]
+    return [_row([cell.strip() for cell in line.strip("|").split("|")], viewers) for line in lines[2:]]
 
 
-def _row(cells: list[str]) -> Row:
+def _row(cells: list[str], viewers: tuple[str, ...]) -> Row:
     first, second, *others = cells
-    return Row(first.strip("`"), tuple(re.findall(r"`([^`]+)`", second)), dict(zip(VIEWERS, others, strict=False)))
+    return Row(first.strip("`"), tuple(re.findall(r"`([^`]+)`", second)), dict(zip(viewers, others, strict=False)))
 
 
 def kind_of(thing: str) -> str:

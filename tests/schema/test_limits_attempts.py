@@ -100,7 +100,7 @@ def test_sign_ups_of_one_address_are_counted(nobody: ApiClient, settings: Any) -
 def test_the_admin_counts_the_same_attempts(asha: ApiClient, settings: Any) -> None:
     """Its form is another door to the same password."""
     settings.SIGN_INS = Rate(3, SLOW)
-    Account.objects.filter(login="asha").update(is_staff=True)
+    Account.objects.filter(login="asha").update(is_moderator=True)
     browser = Client(REMOTE_ADDR="192.0.2.1")
 
     def knock(password: str) -> Any:

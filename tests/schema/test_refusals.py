@@ -66,7 +66,7 @@ def test_a_form_of_another_site_is_refused() -> None:
     assert (response.status_code, code(response)) == (403, "FORBIDDEN")
 
 
-def test_what_a_moderator_may_not_do_is_refused(asha: ApiClient) -> None:
+def test_what_staff_may_not_do_is_refused(asha: ApiClient) -> None:
     """Rows with versions can only be looked at."""
     Account.objects.filter(login="asha").update(is_staff=True)
     browser = Client()
