@@ -53,4 +53,5 @@ def _show_as_then(story: Any, written: Chapter | None, facts: list[list[Any]]) -
         return {story.pk: found}
 
     batch: Batch = story.batch
-    batch.instead = {"chapters": chapters, "chapter_count": lambda _batch: {story.pk: len(moments)}}
+    batch.instead("chapters", chapters)
+    batch.instead("chapter_count", lambda _batch: {story.pk: len(moments)})

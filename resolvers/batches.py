@@ -21,26 +21,29 @@ Load = Callable[["Batch"], Mapping[uuid.UUID, Any]]
 class Batch:
     """Rows that were loaded together, their viewer, and a cache of what was loaded for them."""
 
-    __slots__ = ("_loaded", "instead", "rows", "viewer")
+    __slots__ = ("_instead", "_loaded", "rows", "viewer")
 
     def __init__(self, rows: Iterable[Any], viewer: Person | None) -> None:
         self.rows = {row.pk: row for row in rows}
         self.viewer = viewer
         self._loaded: dict[Hashable, Mapping[uuid.UUID, Any]] = {}
-        self.instead: Mapping[Hashable, Load] = {}
-        """What to load by these names instead, for rows that are not of now."""
+        self._instead: dict[Hashable, Load] = {}
 
     @property
     def viewer_id(self) -> uuid.UUID | None:
         """The viewer's id, or None when signed out."""
         return None if self.viewer is None else self.viewer.pk
 
+    def instead(self, name: Hashable, load: Load) -> None:
+        """Have `name` loaded by this, for rows that show something else than what is stored about them now."""
+        self._instead[name] = load
+
     def load(self, name: Hashable, load: Load) -> Mapping[uuid.UUID, Any]:
         """The result of `load` for the whole batch, cached under `name`."""
         found = self._loaded.get(name)
         if found is None:
             check()
-            found = self._loaded[name] = self.instead.get(name, load)(self)
+            found = self._loaded[name] = self._instead.get(name, load)(self)
         return found
 
 

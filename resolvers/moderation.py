@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
@@ -10,11 +9,9 @@ from backend.engine.versions import Expected
 from backend.moderation import actions, queries
 from backend.moderation.models import Report, ReportOutcome, ReportStatus
 from backend.pages import Page, Window
-from backend.people import queries as all_people
 from backend.people.models import Person
-from backend.whispers import queries as all_whispers
-from resolvers import people, stories, whispers
-from resolvers.access import is_moderator, must_moderate, signed_in
+from resolvers import people
+from resolvers.access import hold_moderator, is_moderator, must_moderate, signed_in
 from resolvers.batches import Batch, gather, loaded
 from resolvers.work import performed
 
@@ -22,17 +19,17 @@ from resolvers.work import performed
 
 
 def by_ids(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, Report]:
-    """These reports, if the viewer is a moderator; else none."""
-    found = queries.by_ids(ids) if is_moderator(viewer) else {}
+    """The reports among these ids that are about others, if the viewer is a moderator; else none."""
+    found = queries.by_ids(ids, moderator=viewer.pk) if viewer is not None and is_moderator(viewer) else {}
     gather(found.values(), viewer)
     return found
 
 
 def reports(status: ReportStatus | None, window: Window, *, viewer: Person | None) -> Page[Report]:
-    """The reports with this status, or all, oldest first; for moderators."""
+    """The reports with this status, or all, but for those about the viewer, oldest first; for moderators."""
     me = signed_in(viewer)
     must_moderate(me)
-    page = queries.reports(status, window)
+    page = queries.reports(status, window, moderator=me.pk)
     gather(page.rows, me)
     return page
 
@@ -56,63 +53,6 @@ def _person_of(report: Report, field: str) -> Person | None:
     return loaded(report, field, load)
 
 
-def subject(report: Report) -> Any:
-    """The reported object; None if it was deleted or the viewer may not see it.
-
-    While a report is not resolved, moderators see its subject even as a draft or across a block: they have to judge it.
-    Afterwards the usual rules apply to them.
-    """
-
-    def load(batch: Batch) -> Mapping[uuid.UUID, Any]:
-        moderates = is_moderator(batch.viewer)
-        wanted: dict[tuple[str, bool], set[Any]] = {}
-        keys = {row.pk: (row.subject_key, moderates and row.status != ReportStatus.RESOLVED) for row in _rows(batch)}
-        for key, whole in keys.values():
-            if key is not None:
-                wanted.setdefault((key[0], whole), set()).add(key[1])
-        found = {of: (WHOLE if of[1] else SEEN)[of[0]](ids, batch.viewer) for of, ids in wanted.items()}
-        return {pk: key and found[key[0], whole].get(key[1]) for pk, (key, whole) in keys.items()}
-
-    return loaded(report, "subject", load)
-
-
-def _rows(batch: Batch) -> list[Report]:
-    return list(batch.rows.values())
-
-
-Loader = Callable[[Iterable[uuid.UUID], Person | None], Mapping[uuid.UUID, Any]]
-
-SEEN: dict[str, Loader] = {
-    "whisper": lambda ids, viewer: whispers.by_ids(ids, viewer=viewer),
-    "story": lambda ids, viewer: stories.by_ids(ids, viewer=viewer),
-    "chapter": lambda ids, viewer: stories.chapters_by_ids(ids, viewer=viewer),
-    "person": lambda ids, viewer: people.by_ids(ids, viewer=viewer),
-}
-"""Loaders with the usual visibility rules."""
-
-WHOLE: dict[str, Loader] = {
-    "whisper": lambda ids, viewer: _gathered(all_whispers.all_of(ids), viewer),
-    "story": lambda ids, viewer: _gathered(queries.stories(ids), viewer),
-    "chapter": lambda ids, viewer: _with_stories(queries.chapters(ids), viewer),
-    "person": lambda ids, viewer: _people(ids, viewer),
-}
-"""Loaders without visibility rules."""
-
-
-def _gathered(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
-    gather(found.values(), viewer)
-    return found
-
-
-def _people(ids: Iterable[uuid.UUID], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
-    return _gathered({pk: one for pk, one in all_people.all_of(ids).items() if one.left_at is None}, viewer)
-
-
-def _with_stories(found: Mapping[uuid.UUID, Any], viewer: Person | None) -> Mapping[uuid.UUID, Any]:
-    gather((chapter.story for chapter in found.values()), viewer)
-    return _gathered(found, viewer)
-
-
 # --- What they do -----------------------------------------------------------------------------------------------
 
 
@@ -134,12 +74,12 @@ def claim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.U
 
 def unclaim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Unclaim a report."""
-    return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, seen))
+    return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, me.pk, seen))
 
 
 def reopen_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Reopen a resolved report."""
-    return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, seen))
+    return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, me.pk, seen))
 
 
 def resolve_report(
@@ -162,7 +102,7 @@ def _moderated(
     act: Callable[[Expected], actions.Written],
     **arguments: str,
 ) -> Outcome:
-    """One step of a moderator."""
+    """One step of a moderator, who keeps the role until it is committed."""
 
     def write(seen: Expected) -> Outcome:
         row, applied = act(seen)
@@ -171,7 +111,7 @@ def _moderated(
     step = conditioned(me.pk, expect, Target("report", {"pk": report}), write)
 
     def work() -> Outcome:
-        must_moderate(me)
+        hold_moderator(me)
         return step()
 
     return performed(Request(operation, me.pk, key, {"id": str(report), **arguments}), work, me)

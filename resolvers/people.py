@@ -80,9 +80,7 @@ def _or_placeholders(
 ) -> dict[uuid.UUID, Person]:
     """`found`, and a placeholder for each other id, to whom the viewer has no relationship."""
     unseen = _placeholders([pk for pk in ids if pk not in found], viewer)
-    if viewer is not None and unseen:
-        nothing = {one.pk: PairSide(viewer.pk, one.pk) for one in unseen}
-        loaded(unseen[0], "relationship", lambda _batch: nothing)
+    tell_nothing_of(unseen)
     return {**found, **{one.pk: one for one in unseen}}
 
 
@@ -91,10 +89,23 @@ def _placeholders(ids: Iterable[uuid.UUID], viewer: Person | None) -> list[Perso
     people = [
         Person(id=pk, handle="", name="", joined_at=moment_of(pk), updated_at=moment_of(pk), version=0) for pk in ids
     ]
-    for one in gather(people, viewer)[:1]:
-        for total in ("followers", "following", "stories"):
-            loaded(one, total, lambda batch: dict.fromkeys(batch.rows, 0))
+    _without_totals(gather(people, viewer))
     return people
+
+
+def tell_nothing_of(people: list[Person]) -> None:
+    """Give these people of one batch, whom the viewer cannot find, totals of 0 and no relationship."""
+    _without_totals(people)
+    for one in people[:1]:
+        one.batch.instead(  # type: ignore[attr-defined]
+            "relationship", lambda batch: {pk: PairSide(batch.viewer_id, pk) for pk in batch.rows}
+        )
+
+
+def _without_totals(people: list[Person]) -> None:
+    for one in people[:1]:
+        for total in ("followers", "following", "stories"):
+            one.batch.instead(total, lambda batch: dict.fromkeys(batch.rows, 0))  # type: ignore[attr-defined]
 
 
 def update_profile(

@@ -9,7 +9,7 @@ import strawberry
 from backend.engine.errors import Invalid
 from backend.engine.idempotency import Outcome
 from backend.moderation import models
-from resolvers import moderation
+from resolvers import moderation, reported
 from schema.answers import (
     Applied,
     BusyError,
@@ -73,7 +73,8 @@ class ReportOutcome(enum.Enum):
 
 @strawberry.type(
     description="That somebody, or the screening of a whisper, asks the moderators to look at something. Who made it sees it in "
-    "the answer to what made it; afterwards only moderators do."
+    "the answer to what made it; afterwards only moderators do, and none of them one about themselves or something of theirs: "
+    "they do not find it, and each step with it is FORBIDDEN."
 )
 class Report(Versioned):
     """A report."""
@@ -84,9 +85,10 @@ class Report(Versioned):
     id: strawberry.ID = computed(lambda report: to_id("Report", report.pk), "Names this report. Opaque.")
     created_at: datetime = strawberry.field(description="When it was made.")
     subject: Node | None = computed(
-        moderation.subject,
+        reported.subject,
         "What is reported: a Whisper, Story, Chapter or Person. Null if it has been deleted, or you may not see it. "
-        "Moderators see the subject of a report that is not resolved, also if it is a draft or across a block from them.",
+        "Moderators see its texts as they were reported, whatever its author has written since, and its state (status, mature, "
+        "nsfw) as it is; while the report is not resolved also if it is a draft or across a block from them, which is logged.",
     )
     reason: str = strawberry.field(
         description="Why it is reported: in the reporter's words, or what the screening found."
@@ -125,7 +127,7 @@ class ReportConnection:
 class ModerationQuery:
     """Reads of reports."""
 
-    @query(description="Reports, oldest first. Moderators only.")
+    @query(description="Reports, oldest first, but for those about you or something of yours. Moderators only.")
     def reports(
         self,
         info: Info,

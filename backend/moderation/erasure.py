@@ -9,13 +9,15 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from backend.engine.versions import remove_all, stamped, write_all
-from backend.moderation.models import DailyReports, Report, ReportOutcome, ReportStatus
+from backend.moderation import evidence
+from backend.moderation.models import DailyReports, Evidence, Report, ReportOutcome, ReportStatus
 from backend.stories.models import Chapter
 
 SWEEP_STAGE = 70
 SWEPT_COLUMNS = {
     "moderation_report": ("about_id", "reporter_id", "claimed_by_id"),
     "moderation_dailyreports": ("reporter_id",),
+    "moderation_evidence": ("about_id",),
 }
 
 
@@ -37,13 +39,15 @@ def whispers_deleted(whisper_ids: Sequence[uuid.UUID]) -> None:
 def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
     """Resolve the reports of deleted things. `gone` has their ids by kind.
 
-    The reports themselves stay. The caller has locked the things, so nobody can add a report meanwhile. Reports are locked in
-    the order of their ids, like in `sweep_person`, which avoids deadlocks.
+    The reports themselves stay, without what the things were when they were reported. The caller has locked the things, so nobody
+    can add a report meanwhile. Reports are locked in the order of their ids, like in `sweep_person`, which avoids deadlocks.
     """
+    evidence.forget(gone)
     of_them = Report.objects.filter(reduce(or_, (Q(**{f"{kind}_id__in": ids}) for kind, ids in gone.items())))
     write_all(
         Report.objects.filter(pk__in=of_them.order_by("pk").select_for_update(no_key=True).values("pk")),
         **{f"{kind}_id": None for kind in gone},
+        evidence_id=None,
         status=ReportStatus.RESOLVED,
         outcome=Coalesce("outcome", Value(ReportOutcome.REMOVED.value)),
         **stamped(Report, ["state"]),
@@ -51,7 +55,8 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Delete up to `limit` reports by or about a person who has left, or of their days; returns whether there may be more.
+    """Delete up to `limit` reports by or about a person who has left, then what was kept of theirs, and their days; returns
+    whether there may be more.
 
     Reports that they had claimed as a moderator are open again; those that they resolved stay resolved.
     """
@@ -60,6 +65,9 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
         if found:
             remove_all(_held(found, side, person_id))
             return True
+    kept = Evidence.objects.filter(about_id=person_id).order_by("pk")
+    if remove_all(Evidence.objects.filter(pk__in=list(kept.values_list("pk", flat=True)[:limit]))):
+        return True
     found = _some("claimed_by_id", person_id, "pk", limit)
     claimed, state = _held(found, "claimed_by_id", person_id), stamped(Report, ["state"])
     write_all(claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state)

@@ -1,4 +1,4 @@
-"""Models: reports."""
+"""Models: reports, and what was reported as it was then."""
 
 import uuid
 
@@ -53,6 +53,40 @@ def _one_open(subject: str, *, or_nobody: bool = False) -> models.UniqueConstrai
     )
 
 
+class Evidence(models.Model):
+    """A story, a chapter or a person as somebody reported it: once for each version that was reported. Never changes.
+
+    A whisper needs none, because its text never changes. It is kept as long as the thing is.
+    """
+
+    LOCK_RANK = 690
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.UUIDField()
+    """The key of the thing. No foreign key, because it is of one of three tables; `erasure` deletes it with the thing."""
+    version = models.BigIntegerField()
+    """The thing's version then."""
+    about = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    texts = models.JSONField()
+    """What it said, by column; of a chapter what its story did."""
+    chapters = models.JSONField(null=True)
+    """The chapters of the story, or the one that was reported, in order; None of a person."""
+
+    class Meta:
+        verbose_name_plural = "evidence"
+        constraints = (
+            models.UniqueConstraint(fields=["subject", "version"], name="evidence_one_per_version"),
+            PresenceGuard(name="evidence_about_somebody", people=["about"]),
+            RemovalGuard(
+                name="evidence_removal_guard", fixed=["id", "subject", "version", "about", "texts", "chapters"]
+            ),
+        )
+        indexes = (models.Index(fields=["about", "id"], name="evidence_about"),)
+
+    def __str__(self) -> str:
+        return f"{self.subject} at version {self.version}"
+
+
 class Report(models.Model):
     """A report to the moderators, by a person or by the screening of a whisper."""
 
@@ -68,6 +102,8 @@ class Report(models.Model):
     story = models.ForeignKey("stories.Story", on_delete=models.PROTECT, related_name="+", null=True)
     chapter = models.ForeignKey("stories.Chapter", on_delete=models.PROTECT, related_name="+", null=True)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
+    evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="+", null=True)
+    """What the subject was when it was reported; None for a whisper, and once the subject is deleted."""
     reason = models.CharField(max_length=REASON_CHARACTERS)
     status = models.CharField(max_length=8, choices=ReportStatus.choices, default=ReportStatus.OPEN)
     outcome = models.CharField(max_length=11, choices=ReportOutcome.choices, null=True)  # noqa: DJ001
@@ -96,7 +132,7 @@ class Report(models.Model):
             _one_open("person"),
             VersionGuard(
                 name="report_version_guard",
-                sides={"": {"state": ["status", "outcome", "claimed_by", "whisper", "story", "chapter"]}},
+                sides={"": {"state": ["status", "outcome", "claimed_by", "whisper", "story", "chapter", "evidence"]}},
                 fixed=["id", "about", "reporter", "person", "reason", "created_at"],
             ),
             PresenceGuard(name="report_of_somebody", people=["about", "reporter"]),

@@ -72,7 +72,7 @@ def test_pages_are_read_from_their_indexes(many: None, monkeypatch: pytest.Monke
         whispers.of_followed(window, viewer=viewer, mature=False)
         whispers.by_authors(owners[:1], window, viewer=viewer, mature=False)
         for status in (None, *ReportStatus):
-            moderation_queries.reports(status, replace(window, oldest_first=True))
+            moderation_queries.reports(status, replace(window, oldest_first=True), moderator=viewer)
         reading.changed_chapters(places, viewer=viewer)
         market.published_editions(window, viewer=viewer, mature=False)
         market.editions_of(printed, window, viewer=viewer)

@@ -21,8 +21,10 @@ class NamedFixture:
         self.asha, self.bilal, self.mina = asha, bilal, mina
         make_moderator(mina).update_profile({"bio": "TEXT of mina"}, "1")
         self.story = asha.published_story()["id"]
-        self.marked = self._settled(bilal.report(self.story), "MARKED_NSFW")
+        marked = bilal.report(self.story)["report"]["id"]
+        assert mina.resolve(marked, "MARKED_NSFW")["applied"] == "WRITTEN"
         self.made = mina.report(bilal.create_whisper()["whisper"]["id"])["report"]["id"]
+        mina.claim(self.made)
         self.edition = asha.create_edition(self.story)["edition"]["id"]
         self.order = mina.place_order((self.edition, 1))["order"]["id"]
         self.hers = mina.published_story()["id"]
@@ -31,11 +33,6 @@ class NamedFixture:
         mina.follow(bilal)
         mina.block(asha)
         make_moderator(asha)
-
-    def _settled(self, answer: Any, outcome: str) -> str:
-        report: str = answer["report"]["id"]
-        assert self.mina.resolve(report, outcome)["applied"] == "WRITTEN"
-        return report
 
     def node(self, id_: str, of: str) -> Any:
         """A thing as asha gets it."""
@@ -82,7 +79,7 @@ NAMED: dict[str, Asked] = {
     "Order.buyer": lambda scene: scene.node(scene.order, f"Order {{ buyer {{ {PROFILE} }} }}")["buyer"],
     "PersonEdge.node": of_list,
     "Relationship.person": of_pair,
-    "Report.claimedBy": lambda scene: scene.node(scene.marked, f"Report {{ claimedBy {{ {PROFILE} }} }}")["claimedBy"],
+    "Report.claimedBy": lambda scene: scene.node(scene.made, f"Report {{ claimedBy {{ {PROFILE} }} }}")["claimedBy"],
     "Report.reporter": lambda scene: scene.node(scene.made, f"Report {{ reporter {{ {PROFILE} }} }}")["reporter"],
     "Revision.by": of_revision,
     "Story.author": lambda scene: of_subject(scene, 0, "Story"),

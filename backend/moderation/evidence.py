@@ -1,0 +1,89 @@
+"""Keeps what was reported as it was then, so that moderators judge that, and nothing that its author has written since."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db import connection
+
+from backend.engine.ids import uuid7
+from backend.engine.versions import remove_all
+from backend.moderation.models import Evidence
+
+OF_STORY = """
+SELECT story.id AS subject, story.version, story.author_id AS about_id,
+    jsonb_build_object(
+        'title', story.title, 'summary', story.summary, 'warnings', story.warnings, 'updated_at', story.updated_at
+    ) AS texts,
+    (SELECT jsonb_agg(to_jsonb(chapter) ORDER BY position) FROM stories_chapter AS chapter WHERE story_id = story.id)
+    AS chapters
+FROM stories_story AS story
+"""
+
+OF_CHAPTER = """
+SELECT chapter.id AS subject, chapter.version, story.author_id AS about_id,
+    jsonb_build_object(
+        'title', story.title, 'summary', story.summary, 'warnings', story.warnings, 'updated_at', story.updated_at,
+        'version', story.version
+    ) AS texts,
+    jsonb_build_array(to_jsonb(chapter)) AS chapters
+FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id
+"""
+
+OF_PERSON = """
+SELECT id AS subject, version, id AS about_id,
+    jsonb_build_object('name', name, 'bio', bio, 'updated_at', updated_at) AS texts, NULL::jsonb AS chapters
+FROM people_person
+"""
+
+PRESENT = {"story": OF_STORY, "chapter": OF_CHAPTER, "person": OF_PERSON}
+"""By kind, each thing as it is now, as rows of evidence."""
+TABLES = {"story": "stories_story", "chapter": "stories_chapter", "person": "people_person"}
+
+KEPT = """
+SELECT evidence.id FROM moderation_evidence AS evidence
+JOIN {table} AS thing ON thing.id = evidence.subject AND thing.version = evidence.version WHERE thing.id = %s
+"""
+
+KEEP = """
+INSERT INTO moderation_evidence AS evidence (id, subject, version, about_id, texts, chapters)
+SELECT %s, present.* FROM ({present}) AS present WHERE present.subject = %s
+ON CONFLICT (subject, version) DO UPDATE SET version = EXCLUDED.version
+RETURNING evidence.id
+"""
+"""Of two who report one version at once, the second finds the row of the first."""
+
+
+def keep(kind: str, subject_id: uuid.UUID) -> uuid.UUID | None:
+    """Keep the thing as it is, unless its present version is kept already; returns the evidence, None of a whisper.
+
+    The caller has locked the thing against deletion.
+    """
+    if kind not in PRESENT:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(KEPT.format(table=TABLES[kind]), [subject_id])
+        found = cursor.fetchone()
+        if found is None:
+            cursor.execute(KEEP.format(present=PRESENT[kind]), [uuid7(), subject_id])
+            found = cursor.fetchone()
+    id_: uuid.UUID = found[0]
+    return id_
+
+
+def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Evidence]:
+    """These, in one query, without the chapters, which may be long."""
+    return Evidence.objects.defer("chapters").in_bulk(list(ids))
+
+
+def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, object]]]:
+    """The chapters of each, in one query."""
+    return {pk: kept or [] for pk, kept in Evidence.objects.filter(pk__in=list(ids)).values_list("pk", "chapters")}
+
+
+def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:
+    """Delete what was kept of things that are being deleted, by kind. The caller resolves their reports in the same transaction,
+    and the foreign key is checked at its end.
+    """
+    subjects = [id_ for kind, ids in gone.items() if kind in PRESENT for id_ in ids]
+    if subjects:
+        remove_all(Evidence.objects.filter(subject__in=subjects))
