@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
+from psycopg.types.json import Jsonb
 
 from backend.demo.chance import Chance
 from backend.demo.editions import Bought, Printed, bought, editions, left
@@ -21,7 +22,7 @@ from backend.demo.whispers import WORDS, Murmur, murmur
 from backend.demo.words import Prose
 from backend.engine.tallies import SLOTS
 from backend.market.models import Edition, Order, OrderLine
-from backend.moderation.models import DailyReports, Report
+from backend.moderation.models import DailyReports, Evidence, Report
 from backend.notifications.models import Notification, NotificationKind
 from backend.nouns import Rows, Table, collect
 from backend.people.demo import PASSWORD
@@ -238,7 +239,7 @@ def _ranks(of: World, about_stories: Totals) -> Rows:
 
 
 _WHISPER = "id author text nsfw created_at updated_at"
-_REPORT = "id about reporter whisper story reason created_at status outcome claimed_by version state_changed updated_at"
+_REPORT = "id about reporter whisper story evidence reason created_at status outcome claimed_by version state_changed updated_at"
 
 
 def _whispering(of: World) -> Iterator[Table]:
@@ -249,16 +250,35 @@ def _whispering(of: World) -> Iterator[Table]:
     yield Table("words of the policy", PolicyWord, "id word effect", len(of.murmur.words), of.murmur.words)
     yield Table("whispers", Whisper, _WHISPER, len(said), whispers)
     yield Table("flags", Flag, "whisper author effect rules policy", len(found), flags)
+    reported = {one.subject["story"]: one.id for one in of.murmur.reports if "story" in one.subject}
+    kept = "id subject version about texts chapters"
+    yield Table("what was reported", Evidence, kept, len(reported), _evidence(of, reported))
     yield Table("reports", Report, _REPORT, len(of.murmur.reports), _reports(of))
     made = _made_reports(of)
     days = ((reporter, day, count) for (reporter, day), count in made.items())
     yield Table("reports of each day", DailyReports, "reporter day count", len(made), days)
 
 
+def _evidence(of: World, reported: dict[uuid.UUID, uuid.UUID]) -> Rows:
+    """The reported stories as they still are, each under the id of its report."""
+    chapters: dict[uuid.UUID, list[dict[str, Any]]] = {story: [] for story in reported}
+    for id_, story, position, title, body, at in _chapters(of):
+        if story in reported:
+            of_chapter = {"id": str(id_), "story_id": str(story), "position": position, "title": title, "body": body}
+            chapters[story].append({**of_chapter, "version": 1, "updated_at": at.isoformat()})
+    for tale in of.stories:
+        if tale.id in reported:
+            at = tale.published_at or tale.created_at
+            texts = {"title": tale.title, "summary": tale.summary, "warnings": list(tale.warnings)}
+            kept = Jsonb({**texts, "updated_at": at.isoformat()}), Jsonb(chapters[tale.id])
+            yield reported[tale.id], tale.id, _version(tale), of.people[tale.author].id, *kept
+
+
 def _reports(of: World) -> Rows:
     for one in of.murmur.reports:
         reporter = None if one.reporter is None else of.people[one.reporter].id
-        subject = (one.subject.get("whisper"), one.subject.get("story"))
+        story = one.subject.get("story")
+        subject = (one.subject.get("whisper"), story, None if story is None else one.id)
         yield one.id, of.people[one.about].id, reporter, *subject, one.reason, one.at, *one.state(of.people)
 
 

@@ -72,6 +72,17 @@ INVARIANTS = (
         """,
     ),
     Check(
+        "what_is_reported_is_kept",
+        "of a report of a story, a chapter or a person it is kept what that was then, and of no other report",
+        "moderation_report",
+        """
+        SELECT report.id, kept.subject AS kept FROM moderation_report AS report
+        JOIN people_person AS about ON about.id = report.about_id AND about.left_at IS NULL
+        LEFT JOIN moderation_evidence AS kept ON kept.id = report.evidence_id
+        WHERE kept.subject IS DISTINCT FROM coalesce(report.story_id, report.chapter_id, report.person_id)
+        """,
+    ),
+    Check(
         "nobody_reports_themselves",
         "no report is by whom it is about",
         "moderation_report",

@@ -130,6 +130,11 @@ class AccessFixture:
         self.callers["moderator"].claim(report)
         self.callers["moderator"].resolve(report, version="2")
         self._put("Report", report)
+        moderator = self.callers["moderator"]
+        self._put(
+            "Report (about the moderator)",
+            self.reporter.report(moderator.id, "TEXT of Report (about the moderator)")["report"]["id"],
+        )
         for thing, id_ in (
             ("Notification (digest)", told_of_a_day(self.author)),
             ("Notification (story)", told_of(self.author, self.story)),
