@@ -8,7 +8,6 @@ OPEN = (
     "SELECT id FROM moderation_report "
     "WHERE status = 'OPEN' AND reporter_id IS NOT NULL AND whisper_id IS NOT NULL LIMIT 1"
 )
-OF_STORY = "SELECT id FROM moderation_report WHERE story_id IS NOT NULL LIMIT 1"
 TOMBSTONE = "INSERT INTO stories_tombstone (id, author_id) SELECT id, author_id FROM whispers_whisper WHERE id = '{it}'"
 
 
@@ -122,7 +121,14 @@ WAYS = [
         ),
         "id={it}",
     ),
-    ("what_is_reported_is_kept", OF_STORY, unguarded("moderation_report", "evidence_id = NULL"), "id={it} kept=None"),
+    (
+        "what_is_reported_is_kept",
+        OPEN,
+        "INSERT INTO moderation_evidence (id, subject, version, about_id, texts) "
+        "SELECT id, id, 1, about_id, '{{}}' FROM moderation_report WHERE id = '{it}'; "
+        + unguarded("moderation_report", "evidence_id = id"),
+        "id={it} kept={it}",
+    ),
     ("nobody_reports_themselves", OPEN, unguarded("moderation_report", "reporter_id = about_id"), "id={it}", COUNTED),
     (
         "reports_are_counted",
