@@ -181,6 +181,8 @@ class Editor:
         if not patch or self.chance.random() < 0.3:
             paragraphs = chain.row["body"].split("\n\n")
             paragraphs[self.chance.randrange(len(paragraphs))] = self.chance.choice(["So.", "Thus.", "Then.", "Now."])
+            if self.chance.random() < 0.3:
+                self.chance.shuffle(paragraphs)
             patch["body"] = "\n\n".join(paragraphs)
         merging = self.chance.random() < 0.7
         reads = frozenset(patch if merging else TEXTS)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EDITABLE = ("title", "summary", "mature", "warnings")
 TEXTS = ("title", "body")
-BODIES = ("One.\n\nTwo.", "One.\n\nTwo!", "One!\n\nTwo.", "One.", "Two.", "One!\n\nTwo!")
+BODIES = ("One.\n\nTwo.", "One.\n\nTwo!", "One!\n\nTwo.", "One.", "Two.", "One!\n\nTwo!", "Two.\n\nOne.")
 NUMBERS = itertools.count()
 
 backs = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 6, -1])
