@@ -22,7 +22,7 @@ from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
 from backend.processes import die_with_parent, process_count, whole_number
-from backend.production import NotForProduction, require_data, require_settings
+from backend.production import NotForProduction, require_data, require_settings, trust_data
 
 STOP_TIMEOUT_SECONDS = 10
 """How long a worker process may take to finish its requests after a stop signal."""
@@ -68,6 +68,7 @@ class Command(BaseCommand):
             call_command("demo", if_empty=True)
             unit_of_work(demo.renew_tokens)
         require_fitness(require_data)
+        trust_data()
         self._say("Collecting static files")
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
