@@ -22,8 +22,8 @@ from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from backend.engine.errors import Refusal
-from backend.engine.outages import why
 from backend.jobs.outcomes import ATTEMPTS_ENDED, give_back, watched
+from backend.logs.causes import database_facts
 
 log = logging.getLogger("katha.jobs")
 
@@ -93,9 +93,7 @@ async def _reached(stop: asyncio.Event, *, lost: bool) -> bool:
                 log.warning("the worker has lost its connections, and connects again")
             return True
         if not away:
-            log.error(
-                "the worker waits for the database: %s", why(error) or "its queue cannot be read; is it migrated?"
-            )
+            log.error("the worker waits for the database", extra=database_facts(error))
         away = True
         await _unless(stop, asyncio.sleep(random.uniform(pause / 2, pause)))
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)

@@ -7,7 +7,7 @@ SQLSTATE. libpq passes none on for a connection that was never made, so these ar
 import re
 from collections.abc import Iterator
 
-from psycopg import Error, errors
+from psycopg import Error, InterfaceError, OperationalError, errors
 
 CONNECTION_CAUSES = {
     "refused": "the connection was refused: no PostgreSQL listens there",
@@ -98,3 +98,20 @@ def _as_the_manual_says(sqlstate: str) -> str:
     except KeyError:
         return "an error that the manual does not list"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def in_postgresqls_words(error: BaseException) -> str | None:
+    """What PostgreSQL, or the attempt to reach it, said: for commands, whose reader runs the server. Not for the log.
+
+    None if the error does not come from a database that is away, or has no time or no room. It names the address, the role or
+    the database, but never a password, a statement or a row.
+    """
+    found = next((one for one in chain(error) if isinstance(one, OperationalError | InterfaceError)), None)
+    if found is None:
+        return None
+    lines = [line.strip() for line in (found.diag.message_primary or str(found)).splitlines() if line.strip()]
+    if not lines:
+        return type(found).__name__
+    several = lines[0].startswith("Multiple connection attempts failed")
+    line = lines[-1] if several else lines[0]
+    return line.removeprefix("connection failed: ").removeprefix("connection is bad: ")

@@ -4,12 +4,12 @@ from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from backend.engine.outages import why
+from backend.logs.causes import in_postgresqls_words
 
 
 def unusable(error: BaseException) -> str | None:
     """The sentence for an error that means that the database cannot be used; None for any other error."""
-    reason = why(error)
+    reason = in_postgresqls_words(error)
     return None if reason is None else f"The database cannot be used: {reason}. Does it run, and is DATABASE_URL right?"
 
 

@@ -11,8 +11,8 @@ from django.core.management import CommandError
 from django.db import connection
 
 from backend.engine.errors import Busy
-from backend.engine.outages import why
 from backend.engine.transactions import unit_of_work
+from backend.logs.causes import in_postgresqls_words
 from backend.management.database import require_migrated
 from tests.serving import PATIENCE_SECONDS, ROOT, free_port
 
@@ -125,7 +125,7 @@ def test_a_database_that_is_up_to_date_is_taken() -> None:
 )
 def test_the_reason_is_one_line(message: str, said: str) -> None:
     """Of what may be several."""
-    assert why(psycopg.OperationalError(message)) == said
+    assert in_postgresqls_words(psycopg.OperationalError(message)) == said
 
 
 def test_the_reason_is_found_below_what_was_made_of_it() -> None:
@@ -137,10 +137,10 @@ def test_the_reason_is_found_below_what_was_made_of_it() -> None:
 
     with pytest.raises(Busy) as raised:
         unit_of_work(wait_too_long)
-    assert why(raised.value) == "canceling statement due to statement timeout"
+    assert in_postgresqls_words(raised.value) == "canceling statement due to statement timeout"
 
 
 @pytest.mark.parametrize("error", [ValueError("a fault of ours"), psycopg.errors.UndefinedTable("the same")])
 def test_a_fault_of_ours_is_not_an_outage(error: Exception) -> None:
     """Its traceback has to be seen."""
-    assert why(error) is None
+    assert in_postgresqls_words(error) is None
