@@ -19,7 +19,7 @@ STAY = {"serve", "worker"}
 
 
 def main(arguments: list[str]) -> None:
-    """Run a command, with the embedded PostgreSQL running where the command needs it."""
+    """Run a command. What keeps it from running (settings, PostgreSQL) is said in one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
     try:
         _run(arguments)

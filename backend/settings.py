@@ -118,7 +118,12 @@ EMBEDDED = None if os.environ.get("DATABASE_URL") else DATA / "postgres"
 """The data folder of the embedded PostgreSQL; None if DATABASE_URL names another server."""
 
 if EMBEDDED is None:
-    _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.postgresql")
+    try:
+        _database = dj_database_url.parse(os.environ["DATABASE_URL"], engine="backend.postgresql")
+    except ValueError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. It looks like postgres://ROLE:PASSWORD@HOST:5432/NAME, special characters in %XX."
+        ) from None
 else:
     _database = {
         "ENGINE": "backend.postgresql",

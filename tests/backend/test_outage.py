@@ -64,6 +64,16 @@ def test_a_command_without_a_database_says_so(command: list[str]) -> None:
     assert "a-secret" not in done.stderr
 
 
+@pytest.mark.parametrize("url", ["a-secret", "postgres://katha:a-secret@host:port/katha"])
+def test_an_address_that_is_none_is_said_to_be_so(url: str) -> None:
+    """And not repeated, for it may hold a password."""
+    done = run(url, "verify")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Katha: DATABASE_URL cannot be read.")
+    assert len(done.stderr.splitlines()) == 1
+    assert "a-secret" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["serve", "verify"])
 def test_the_reason_is_named(served_database: str, command: str) -> None:
     """A database that does not exist, and a role that does not."""
