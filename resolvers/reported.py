@@ -1,6 +1,7 @@
 """What a report is of: to moderators as it was reported, to whoever made the report as they may find it now."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from datetime import datetime
@@ -90,51 +91,102 @@ def _of_moderator(reports: list[Report], found: Mapping[Key, Any], viewer: Perso
 
 def _as_reported(shown: Mapping[uuid.UUID, Shown], viewer: Person | None) -> dict[uuid.UUID, Any]:
     """The things, with the texts that were reported. A look at what is not public, or not any more, is logged."""
-    chapters = _chapters({one.kept.pk for one in shown.values() if one.kept and isinstance(one.present, Chapter)})
-    things: dict[tuple[Any, Any], Any] = {}
-    for one in shown.values():
-        name = one.present.pk, one.kept and one.kept.pk
-        if name not in things:
-            things[name] = _made(one, chapters, viewer)
-            if not one.is_found or (one.kept is not None and one.kept.version != one.present.version):
-                kind = type(one.present).__name__
-                logs.looked_at(kind, str(one.present.pk), viewer="" if viewer is None else str(viewer.pk))
-    return {pk: things[one.present.pk, one.kept and one.kept.pk] for pk, one in shown.items()}
+    distinct = {_name(one): one for one in shown.values()}
+    chapters = _chapters({one.kept.pk for one in distinct.values() if one.kept and isinstance(one.present, Chapter)})
+    things = {name: _made(one, chapters) for name, one in distinct.items()}
+    for one in distinct.values():
+        if not one.is_found or (one.kept is not None and one.kept.version != one.present.version):
+            kind = type(one.present).__name__
+            logs.looked_at(kind, str(one.present.pk), viewer="" if viewer is None else str(viewer.pk))
+    groups: dict[Group, list[Any]] = {}
+    for name, one in distinct.items():
+        groups.setdefault(Group(type(one.present), one.is_found, one.kept is not None), []).append(things[name])
+    for group, rows in groups.items():
+        _prepare(group, rows, viewer)
+    return {pk: things[_name(one)] for pk, one in shown.items()}
 
 
-def _made(one: Shown, chapters: Mapping[uuid.UUID, list[Chapter]], viewer: Person | None) -> Any:
-    """The thing, in a batch of its own: two reports may show one thing as it was at two times."""
+class Group(NamedTuple):
+    """What is loaded alike: things of one kind that the viewer finds or not, with evidence or without."""
+
+    kind: type[Any]
+    is_found: bool
+    is_kept: bool
+
+
+def _name(one: Shown) -> tuple[Any, Any]:
+    return one.present.pk, one.kept and one.kept.pk
+
+
+def _made(one: Shown, chapters: Mapping[uuid.UUID, list[Chapter]]) -> Any:
+    """The thing as it was reported."""
     if one.kept is None:
-        return one.present if one.is_found else gather([one.present], viewer)[0]
-    if isinstance(one.present, Chapter):
-        (chapter,) = gather(chapters[one.kept.pk], viewer)
-        if not one.is_found:
-            chapter.story = _story(one.present.story, one.kept, viewer, [chapter])
-        return chapter
+        return one.present
     if isinstance(one.present, Story):
-        return _story(one.present, one.kept, viewer)
-    (person,) = gather([_with(one.present, one.kept, "name", "bio")], viewer)
-    person.version = one.kept.version
+        return _story(one.present, one.kept)
+    if isinstance(one.present, Person):
+        person = _with(one.present, one.kept, "name", "bio")
+        person.version = one.kept.version
+        return person
+    (chapter,) = chapters[one.kept.pk]
     if not one.is_found:
-        people.tell_nothing_of([person])
-    return person
+        chapter.story = _story(one.present.story, one.kept, chapter)
+    return chapter
 
 
-def _story(present: Story, kept: Evidence, viewer: Person | None, chapters: list[Chapter] | None = None) -> Story:
+def _story(present: Story, kept: Evidence, chapter: Chapter | None = None) -> Any:
     """The story with the texts that were kept of it; of a reported chapter, with that chapter alone."""
-    (story,) = gather([_with(present, kept, "title", "summary", "warnings")], viewer)
+    story = _with(present, kept, "title", "summary", "warnings")
     story.version = kept.texts.get("version", kept.version)
-    batch: Batch = story.batch
-
-    def load(_batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
-        found = gather(_chapters([kept.pk])[kept.pk], viewer) if chapters is None else chapters
-        for chapter in found:
-            chapter.story = story
-        return {story.pk: found}
-
-    batch.instead("chapters", load)
-    batch.instead("chapter_count", lambda of: {story.pk: len(of.load("chapters", load)[story.pk])})
+    story.kept_id, story.kept_chapter = kept.pk, chapter
     return story
+
+
+def _prepare(group: Group, rows: list[Any], viewer: Person | None) -> None:
+    """Make batches of these things, which load what belongs to them as it was reported."""
+    for batch in _batches(rows, viewer):
+        if group.is_kept and group.kind is Story:
+            _keep_chapters(batch)
+        if not group.is_found and group.kind is Person:
+            people.tell_nothing_of(batch)
+    if group.is_kept and not group.is_found and group.kind is Chapter:
+        for batch in _batches([chapter.story for chapter in rows], viewer):
+            _keep_chapters(batch)
+
+
+def _batches(rows: list[Any], viewer: Person | None) -> list[list[Any]]:
+    """As few batches as hold none of these twice: two reports may show one thing as it was at two times."""
+    batches: dict[int, list[Any]] = {}
+    times: Counter[uuid.UUID] = Counter()
+    for row in rows:
+        batches.setdefault(times[row.pk], []).append(row)
+        times[row.pk] += 1
+    return [gather(batch, viewer) for batch in batches.values()]
+
+
+def _keep_chapters(of_one_batch: list[Any]) -> None:
+    batch: Batch = of_one_batch[0].batch
+    batch.instead("chapters", _load_kept)
+    batch.instead("chapter_count", _count_kept)
+
+
+def _count_kept(batch: Batch) -> Mapping[uuid.UUID, int]:
+    counts = evidence.chapter_counts(story.kept_id for story in batch.rows.values())
+    return {pk: counts[story.kept_id] for pk, story in batch.rows.items()}
+
+
+def _load_kept(batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
+    """The chapters that were kept of these stories; of a story whose chapter was reported, that one."""
+    of_stories = _chapters({story.kept_id for story in batch.rows.values() if story.kept_chapter is None})
+    gather((chapter for of in of_stories.values() for chapter in of), batch.viewer)
+    found = {
+        pk: of_stories[story.kept_id] if story.kept_chapter is None else [story.kept_chapter]
+        for pk, story in batch.rows.items()
+    }
+    for pk, chapters in found.items():
+        for chapter in chapters:
+            chapter.story = batch.rows[pk]
+    return found
 
 
 def _with(present: Any, kept: Evidence, *names: str) -> Any:

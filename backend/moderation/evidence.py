@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
+from django.db.models import Func, IntegerField
 
 from backend.engine.ids import uuid7
 from backend.engine.versions import remove_all
@@ -78,6 +79,14 @@ def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Evidence]:
 def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, object]]]:
     """The chapters of each, in one query."""
     return {pk: kept or [] for pk, kept in Evidence.objects.filter(pk__in=list(ids)).values_list("pk", "chapters")}
+
+
+def chapter_counts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many chapters were kept of each story, in one query that reads none of them."""
+    counts = Evidence.objects.filter(pk__in=list(ids)).annotate(
+        size=Func("chapters", function="jsonb_array_length", output_field=IntegerField())
+    )
+    return {pk: size or 0 for pk, size in counts.values_list("pk", "size")}
 
 
 def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:

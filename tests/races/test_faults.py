@@ -335,7 +335,8 @@ def by_unit(statements: list[Statement]) -> list[int]:
     for number, one in enumerate(statements, 1):
         between += not one.in_unit
         if one.in_unit:
-            places.append((between, one.locks != "limits_bucket", -number))
+            counts_attempt = one.locks == "limits_bucket" and one.sql.lstrip().startswith("INSERT")
+            places.append((between, not counts_attempt, -number))
     return [-number for *_, number in sorted(places)]
 
 

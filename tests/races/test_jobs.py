@@ -436,11 +436,11 @@ def test_all_digests_of_a_day_have_the_same_figures(
     monkeypatch.setattr(digest, "IsolationLevel", SimpleNamespace(SERIALIZABLE=isolation))
 
     def rival() -> None:
-        Account.objects.filter(pk=asha.person.pk).update(is_staff=False)
+        Account.objects.filter(pk=asha.person.pk).update(is_moderator=False)
         make_moderator(bilal)
         bilal.report(whispers[1])
         tell_moderators(day)
-        Account.objects.filter(pk=asha.person.pk).update(is_staff=True)
+        Account.objects.filter(pk=asha.person.pk).update(is_moderator=True)
 
     with before(r'INSERT INTO "notifications_notification"', lambda: elsewhere(rival)):
         tell_moderators(day)

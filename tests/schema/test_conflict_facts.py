@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType
 
 from schema.root import schema
-from tests.api import ApiClient
+from tests.api import ApiClient, join
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of_a_day
 from tests.schema.mutation_fixture import ANSWER, FIELDS, LISTED, MUTATIONS
@@ -144,7 +144,7 @@ def whispered(asha: ApiClient, bilal: ApiClient) -> Late:
 
 
 def of_report(asha: ApiClient, bilal: ApiClient, **others: Any) -> Late:
-    report = make_moderator(asha).report(bilal.create_whisper()["whisper"]["id"])["report"]["id"]
+    report = make_moderator(asha).report(join("chitra").create_whisper()["whisper"]["id"])["report"]["id"]
     done(make_moderator(bilal).claim(report))
     return Late(at("1", id=report, **others), ["status"], by=bilal)
 

@@ -296,7 +296,7 @@ def test_conflicts_are_listed(asha: ApiClient, capsys: pytest.CaptureFixture[str
     assert "No conflicts" in capsys.readouterr().out
     asha.update_profile({"name": "First"}, "1")
     for _ in range(1000):
-        people.actions.conflict(None, seen=people.Expected(1), thing=("person", asha.person.pk))
+        people.actions.conflict(asha.person, seen=people.Expected(1), thing=("person", asha.person.pk))
     call_command("conflicts", limit=1)
     listed = capsys.readouterr().out.splitlines()
     assert listed[0].split() == ["conflicts", "type", "key", "fields", "last"]

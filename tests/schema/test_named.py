@@ -56,6 +56,17 @@ def of_revision(scene: NamedFixture) -> Any:
     return newest["by"]
 
 
+def of_conflict(scene: NamedFixture) -> Any:
+    """Who made the latest change that asha has not seen: the moderator's mark."""
+    query = (
+        'mutation ($s: ID!) { updateStory(id: $s, patch: {title: "Mine"}, expect: {version: "1"}) { ... on ConflictError { '
+        f"changedFields by {{ {PROFILE} }} }} }} }}"
+    )
+    found = scene.asha.ask(query, s=scene.story)["updateStory"]
+    assert "mature" in found["changedFields"]
+    return found["by"]
+
+
 def of_pair(scene: NamedFixture) -> Any:
     """The other one of a pair, who is blocked back."""
     query = (
@@ -76,6 +87,7 @@ def of_list(scene: NamedFixture) -> Any:
 Asked = Callable[[NamedFixture], Any]
 
 NAMED: dict[str, Asked] = {
+    "ConflictError.by": of_conflict,
     "Order.buyer": lambda scene: scene.node(scene.order, f"Order {{ buyer {{ {PROFILE} }} }}")["buyer"],
     "PersonEdge.node": of_list,
     "Relationship.person": of_pair,
@@ -89,7 +101,7 @@ NAMED: dict[str, Asked] = {
 
 OWN = {"Order.author", "PasswordSuccess.person", "ProfileSuccess.person", "SignSuccess.person"}
 """Names the viewer; an order names the other side, whichever that is, by one rule."""
-LEFT_OUT = {"PersonEdge.node", "Report.claimedBy", "Report.reporter", "Revision.by"}
+LEFT_OUT = {"ConflictError.by", "PersonEdge.node", "Report.claimedBy", "Report.reporter", "Revision.by"}
 """Says nobody."""
 DEALT_WITH = {"Order.buyer"}
 """The two sides of an order have to deal with each other, see docs/access.md."""
