@@ -246,6 +246,17 @@ def test_a_row_that_does_not_have_its_hash_is_not_believed() -> None:
     assert code(by_hash("{ a }")) == "PERSISTED_QUERY_NOT_FOUND"
 
 
+def test_a_document_has_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands between the digits: each other spelling would be remembered beside it, and there is no end of them."""
+    by_hash(NAME, query=NAME)
+    monkeypatch.setattr(documents, "_REMEMBERED", remembered := _Remembered(100))
+    for spelling in (f" {sha256(NAME)}", f"{sha256(NAME)[:2]}    {sha256(NAME)[2:]}", sha256(NAME) + "\n" * 1_000):
+        answer = post({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": spelling}}})
+        assert code(answer.json()) == "PERSISTED_QUERY_NOT_FOUND"
+    assert "data" in by_hash(NAME)
+    assert list(remembered._texts) == [sha256(NAME)]
+
+
 @pytest.mark.parametrize("persisted", [1, [], "x", {}, {"sha256Hash": 1}, {"sha256Hash": None}])
 def test_nonsense_for_a_hash_is_a_bad_request(persisted: Any) -> None:
     answer = post({"query": NAME, "extensions": {"persistedQuery": persisted}})
