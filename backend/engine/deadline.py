@@ -79,14 +79,15 @@ class Deadline:
     def refusal(self) -> Refusal:
         """What the client is told when the time is up."""
         if committed.has_committed():
-            return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms(), cause=self._cause())
+            return OutcomeUnknown(WRITTEN, after_ms=after_busy_ms(), cause=self.cause())
         return self.timed_out()
 
     def timed_out(self) -> Busy:
         """The refusal of what has written nothing."""
-        return Busy(TIMED_OUT, after_ms=after_busy_ms(), cause=self._cause())
+        return Busy(TIMED_OUT, after_ms=after_busy_ms(), cause=self.cause())
 
-    def _cause(self) -> str:
+    def cause(self) -> str:
+        """Why the time is up, for the log."""
         return LEFT if self._left else TOOK_TOO_LONG
 
     def enforce(self) -> None:
@@ -153,6 +154,12 @@ def refused() -> Refusal | None:
     """The refusal if the time is up: `Busy`, or `OutcomeUnknown` if a write was committed already. None otherwise."""
     deadline = _CURRENT.get()
     return deadline.refusal() if deadline is not None and deadline.over else None
+
+
+def cause() -> str | None:
+    """See `Deadline.cause`; None outside of requests."""
+    deadline = _CURRENT.get()
+    return None if deadline is None else deadline.cause()
 
 
 def check() -> None:

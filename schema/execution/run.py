@@ -133,8 +133,8 @@ def _stopped(executor: LimitedExecutor, length: Length, operation: OperationDefi
 def _late(operation: OperationDefinitionNode) -> Refusal:
     """What is told of an answer that took too long to make. One of several mutations may be committed, or the only one."""
     if operation.operation is OperationType.MUTATION:
-        return OutcomeUnknown(LATE, after_ms=after_busy_ms())
-    return Busy(deadline.TIMED_OUT, after_ms=after_busy_ms())
+        return OutcomeUnknown(LATE, after_ms=after_busy_ms(), cause=deadline.cause())
+    return Busy(deadline.TIMED_OUT, after_ms=after_busy_ms(), cause=deadline.cause())
 
 
 def _nothing(error: Exception) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from backend.engine.transactions import snapshot, unit_of_work
 from resolvers import people
 from schema.execution.executor import FIELDS_BETWEEN_CHECKS, LimitedExecutor
 from tests.api import ApiClient
+from tests.logged import Logged
 
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
 SHORT_SECONDS = 0.3
@@ -213,13 +214,16 @@ def story_of(chapters: int) -> dict[str, Any]:
     return {"title": "Long", "chapters": [{"title": "One", "body": "Text."}] * chapters}
 
 
-def test_no_answer_is_made_any_more_when_the_client_has_gone(asha: ApiClient, left: list[int]) -> None:
-    """Its 3600 leaves need no database."""
+def test_no_answer_is_made_any_more_when_the_client_has_gone(
+    asha: ApiClient, left: list[int], logged: Logged
+) -> None:
+    """Its 3600 leaves need no database. The log says why."""
     assert asha.post(CREATE, input=story_of(60))["errors"]
     left[0] = 0
     answer = asha.post(NESTED)
     assert answer["data"] is None
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BUSY"]
+    assert [line["cause"] for line in logged.lines() if line["event"] == "busy"] == [deadline.LEFT]
     assert left[0] < LEAVES_AT + 2 * FIELDS_BETWEEN_CHECKS
     left[0] = 0
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
