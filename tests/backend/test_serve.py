@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,25 @@ def test_no_worker_outlives_a_server_that_is_killed(served_database: str) -> Non
         process.kill()
         process.wait(PATIENCE_SECONDS)
         until(lambda: is_free(port_of(address)), "the workers are gone")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux shows them")
+def test_it_says_why_it_ends_when_its_processes_cannot_live(served_database: str, tmp_path: Path) -> None:
+    """One that is killed is started again; if each ends at once, the server ends too, and not in silence."""
+    log = tmp_path / "log"
+    with log.open("wb") as stderr, serving(served_database, workers=1, stderr=stderr.fileno()) as (_address, process):
+        while process.poll() is None:
+            for pid in forks(process.pid):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        assert process.returncode == 1
+    assert "The server's processes end as soon as they are started" in log.read_text()
+
+
+def forks(parent: int) -> list[int]:
+    """The processes that this one has forked and that live."""
+    found = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text().split()
+    return [int(pid) for pid in found if (Path("/proc") / pid / "cmdline").read_bytes()]
 
 
 def test_a_port_that_is_taken_is_named(served_database: str) -> None:

@@ -214,9 +214,7 @@ def story_of(chapters: int) -> dict[str, Any]:
     return {"title": "Long", "chapters": [{"title": "One", "body": "Text."}] * chapters}
 
 
-def test_no_answer_is_made_any_more_when_the_client_has_gone(
-    asha: ApiClient, left: list[int], logged: Logged
-) -> None:
+def test_no_answer_is_made_any_more_when_the_client_has_gone(asha: ApiClient, left: list[int], logged: Logged) -> None:
     """Its 3600 leaves need no database. The log says why."""
     assert asha.post(CREATE, input=story_of(60))["errors"]
     left[0] = 0

@@ -92,7 +92,7 @@ class Command(BaseCommand):
             log_enabled=False,
         )
         with nullcontext() if options["no_worker"] else worker_process():
-            server.serve()
+            serve(server)
 
     def _welcome(self, host: str, port: int) -> None:
         base = f"http://{host}:{port}"
@@ -109,6 +109,18 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(f"▸ {line}")
         self.stdout.flush()
+
+
+def serve(server: Granian) -> None:
+    """Serve until a stop signal. Raises CommandError if it ends without one, which granian itself says to nobody."""
+    try:
+        server.serve()
+    except SystemExit as end:
+        if server.interrupt_signal:
+            raise
+        raise CommandError(
+            "The server's processes end as soon as they are started, so Katha ends. The log may say why; is the disk full?"
+        ) from end
 
 
 def _connections() -> int:
