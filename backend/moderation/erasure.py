@@ -55,14 +55,15 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
 
 
 def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
-    """Delete up to `limit` reports by or about a person who has left, then what was kept of theirs, and their days; returns
-    whether there may be more.
+    """Delete up to `limit` reports by or about a person who has left, with what was kept for those alone, then what else was
+    kept of theirs, and their days; returns whether there may be more.
 
     Reports that they had claimed as a moderator are open again; those that they resolved stay resolved.
     """
     for side, order in (("reporter_id", "created_at"), ("about_id", "pk")):
         found = _some(side, person_id, order, limit)
         if found:
+            evidence.forget_with(found)
             remove_all(_held(found, side, person_id))
             return True
     kept = Evidence.objects.filter(about_id=person_id).order_by("pk")

@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
-from django.db.models import Func, IntegerField
+from django.db.models import Exists, Func, IntegerField, OuterRef
 
+from backend.engine.errors import NotFound
 from backend.engine.ids import uuid7
 from backend.engine.versions import remove_all
-from backend.moderation.models import Evidence
+from backend.moderation.models import Evidence, Report
 
 OF_STORY = """
 SELECT story.id AS subject, story.version, story.author_id AS about_id,
@@ -17,7 +18,7 @@ SELECT story.id AS subject, story.version, story.author_id AS about_id,
     ) AS texts,
     (SELECT jsonb_agg(to_jsonb(chapter) ORDER BY position) FROM stories_chapter AS chapter WHERE story_id = story.id)
     AS chapters
-FROM stories_story AS story
+FROM stories_story AS story WHERE story.published_at IS NOT NULL
 """
 
 OF_CHAPTER = """
@@ -28,6 +29,7 @@ SELECT chapter.id AS subject, chapter.version, story.author_id AS about_id,
     ) AS texts,
     jsonb_build_array(to_jsonb(chapter)) AS chapters
 FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id
+WHERE story.published_at IS NOT NULL
 """
 
 OF_PERSON = """
@@ -37,7 +39,7 @@ FROM people_person
 """
 
 PRESENT = {"story": OF_STORY, "chapter": OF_CHAPTER, "person": OF_PERSON}
-"""By kind, each thing as it is now, as rows of evidence."""
+"""By kind, each thing as it is now, as rows of evidence. A draft has none: it may have become one since the caller looked."""
 TABLES = {"story": "stories_story", "chapter": "stories_chapter", "person": "people_person"}
 
 KEPT = """
@@ -57,7 +59,8 @@ RETURNING evidence.id
 def keep(kind: str, subject_id: uuid.UUID) -> uuid.UUID | None:
     """Keep the thing as it is, unless its present version is kept already; returns the evidence, None of a whisper.
 
-    The caller has locked the thing against deletion.
+    The caller has locked the thing against deletion, but not against its author, who may have unpublished it meanwhile and
+    written on: then it is what nobody could report. Raises `NotFound`.
     """
     if kind not in PRESENT:
         return None
@@ -67,6 +70,8 @@ def keep(kind: str, subject_id: uuid.UUID) -> uuid.UUID | None:
         if found is None:
             cursor.execute(KEEP.format(present=PRESENT[kind]), [uuid7(), subject_id])
             found = cursor.fetchone()
+    if found is None:
+        raise NotFound(f"There is no such {kind}.")
     id_: uuid.UUID = found[0]
     return id_
 
@@ -96,3 +101,13 @@ def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:
     subjects = [id_ for kind, ids in gone.items() if kind in PRESENT for id_ in ids]
     if subjects:
         remove_all(Evidence.objects.filter(subject__in=subjects))
+
+
+def forget_with(reports: Sequence[uuid.UUID]) -> None:
+    """Delete what was kept for these reports and for no other. The caller deletes them in the same transaction, as in `forget`.
+
+    Whoever reports the same version at that moment, and has found it kept, is refused at the commit and sends it again.
+    """
+    theirs = Report.objects.filter(pk__in=reports, evidence_id__isnull=False).values("evidence_id")
+    others = Report.objects.filter(evidence_id=OuterRef("pk")).exclude(pk__in=reports)
+    remove_all(Evidence.objects.filter(~Exists(others), pk__in=theirs))

@@ -10,7 +10,7 @@ import pytest
 
 from backend.engine import metrics
 from backend.engine.transactions import unit_of_work
-from backend.moderation.models import DailyReports, Report
+from backend.moderation.models import DailyReports, Evidence, Report
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
 from tests import depth
@@ -213,6 +213,23 @@ def test_a_report_that_is_there_already_is_not_counted(asha: ApiClient, bilal: A
     assert Counter(map(said, answers)) == {"WRITTEN": 1, "NOOP": 7}
     assert made_today() == [1]
     assert_verified()
+
+
+@pytest.mark.parametrize("kind", ["story", "chapter"])
+def test_what_has_become_a_draft_meanwhile_is_not_kept(asha: ApiClient, bilal: ApiClient, kind: str) -> None:
+    """Its author takes it down and writes on after the reporter was found to see it: nobody reads that as reported."""
+    story = asha.published_story()
+    chapter = story["chapters"][0]["id"]
+
+    def write_on() -> None:
+        assert asha.unpublish(story["id"], "2")["applied"] == "WRITTEN"
+        assert asha.update_chapter(chapter, {"body": "Private."}, "1")["applied"] == "WRITTEN"
+
+    with before("FROM moderation_evidence", lambda: elsewhere(write_on)):
+        answer = bilal.report(story["id"] if kind == "story" else chapter)
+    assert (said(answer), answer["message"]) == ("NOT_FOUND", f"There is no such {kind}.")
+    assert not Evidence.objects.exists()
+    assert made_today() == []
 
 
 def made_today() -> list[int]:

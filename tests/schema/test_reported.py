@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from backend.erasure import sweeping
 from backend.moderation.models import Evidence, Report
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator
+from tests.departure_fixture import leave
 from tests.schema.footprint import nothing_written
 
 STORY = (
@@ -205,3 +207,17 @@ def test_moderators_settle_what_they_have_reported(asha: ApiClient, mina: ApiCli
     """Who sees something in passing reports it, and may be the only moderator there is."""
     report = mina.report(asha.create_whisper()["whisper"]["id"])["report"]["id"]
     assert mina.resolve(report, "MARKED_NSFW")["applied"] == "WRITTEN"
+
+
+def test_what_was_kept_goes_with_the_last_report_of_it(
+    asha: ApiClient, bilal: ApiClient, person: Callable[[str], ApiClient]
+) -> None:
+    """Reporters leave one after the other: nothing is kept for nobody."""
+    other = person("chitra")
+    story = asha.published_story()["id"]
+    for reporter in (bilal, other):
+        assert reporter.report(story)["applied"] == "WRITTEN"
+    for left, reporter in ((1, bilal), (0, other)):
+        leave(reporter)
+        sweeping.sweep(reporter.person.pk)
+        assert (Report.objects.count(), Evidence.objects.count()) == (left, left)
