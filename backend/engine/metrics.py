@@ -134,9 +134,9 @@ def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
             RERUNS.labels(name, cause).inc()
 
 
-def transaction_took(seconds: float) -> None:
-    """Count the duration of one attempt, whatever became of it."""
-    TRANSACTION_SECONDS.labels(_OPERATION.get()).observe(seconds)
+def transaction_took(seconds: float, operation: str | None = None) -> None:
+    """Count the duration of one attempt, whatever became of it: for this operation, or for the present one."""
+    TRANSACTION_SECONDS.labels(operation or _OPERATION.get()).observe(seconds)
 
 
 def job_ended(task: str, outcome: str) -> None:

@@ -87,7 +87,7 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
 def snapshot() -> Iterator[None]:
     """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first read."""
     try:
-        with metrics.operation(metrics.QUERY), _transaction(IsolationLevel.REPEATABLE_READ, read_only=True):
+        with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True, operation=metrics.QUERY):
             yield
     except (DatabaseError, InterfaceError) as error:
         drop_broken_connection()
@@ -129,8 +129,10 @@ def end_moment() -> None:
 
 
 @contextmanager
-def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = None) -> Iterator[None]:
-    """One durable transaction. psycopg puts isolation and mode into its BEGIN, which saves a round trip."""
+def _transaction(
+    isolation: IsolationLevel | None, *, read_only: bool | None = None, operation: str | None = None
+) -> Iterator[None]:
+    """One durable transaction, timed for the operation. psycopg puts isolation and mode into its BEGIN: a round trip less."""
     deadline.check_before()
     drop_broken_connection()
     connection.ensure_connection()
@@ -144,7 +146,7 @@ def _transaction(isolation: IsolationLevel | None, *, read_only: bool | None = N
         if not raw.closed:  # an error in a query becomes part of its answer and does not come through here
             OUTAGE.served()
     finally:
-        metrics.transaction_took(perf_counter() - began)
+        metrics.transaction_took(perf_counter() - began, operation)
         if isolation is not None and not raw.closed:
             raw.isolation_level = raw.read_only = None
 

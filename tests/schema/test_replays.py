@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.engine import transactions
+from backend.engine import metrics, transactions
 from tests.api import ApiClient
 from tests.api.notifications import told_of
 from tests.races.test_keys import MUTATIONS as KEYED
@@ -244,3 +244,4 @@ def test_every_replay_reads_in_one_snapshot(
     monkeypatch.setattr(transactions, "snapshot", counted)
     assert send(key)["applied"] == "REPLAYED"
     assert moments == [name for name in [mutation] if name != "changePassword"]
+    assert metrics._OPERATION.get() == "other", "what its thread does next would be counted for the mutation"

@@ -111,7 +111,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def serve(server: Granian) -> None:
+def serve(server: Any) -> None:
     """Serve until a stop signal. Raises CommandError if it ends without one, which granian itself says to nobody."""
     try:
         server.serve()
