@@ -158,7 +158,7 @@ class ConflictError(Failure):
         description="How many versions `current` has that you have not seen: those after `expected`, but for those that your own "
         "writes made where you named the last of them by `expect: {after: …}`. 0 only if the version that you sent is above "
         "that of `current`, so that it is none of this thing's: then nothing is known of what has changed, and "
-        "`changedFields` is empty too."
+        "`changedFields` is empty too. An upper bound for a chapter that was deleted and brought back."
     )
     changed_fields: list[str] = strawberry.field(
         description="The fields of `current` that were written in those versions, also those that this write leaves alone. "

@@ -52,23 +52,24 @@ def hash_if_right(account: Account, password: str) -> str | None:
 def prepared(account: Account, current: str, new: str, *, address: str) -> Change:
     """Check the present password and hash the new one, before the unit of work.
 
-    Counts as an attempt to sign in from this address. Raises `RateLimited`, and `Invalid` for an unacceptable new password.
+    Counts as an attempt to sign in from this address. Raises `RateLimited`, and `Invalid` for an unacceptable new password,
+    which is no attempt.
     """
+    _require_acceptable(account, new)
     attempts.count_sign_in(account.login, address)
-    wanted = _hashed(account, new)
-    return Change(account.pk, hash_if_right(account, current), wanted, (account.login, address))
+    return Change(account.pk, hash_if_right(account, current), make_password(new), (account.login, address))
 
 
 def prepared_by_operator(account: Account, new: str) -> Change:
     """Hash a new password that whoever runs the server sets. Raises `Invalid` for an unacceptable one."""
-    return Change(account.pk, account.password, _hashed(account, new))
+    _require_acceptable(account, new)
+    return Change(account.pk, account.password, make_password(new))
 
 
-def _hashed(account: Account, new: str) -> str:
+def _require_acceptable(account: Account, new: str) -> None:
     checker = Checker()
     check(checker, "new", new, account)
     checker.done()
-    return make_password(new)
 
 
 def change(prepared: Change, *, kept: bytes | None) -> int:

@@ -93,6 +93,16 @@ def test_a_bad_password_is_refused_everywhere(bad: str, asha: ApiClient, monkeyp
     assert AccessToken.objects.count() == 1
 
 
+def test_a_bad_password_is_no_try(asha: ApiClient, settings: Any) -> None:
+    """Whoever types one again and again is not kept from changing it, nor from signing in."""
+    settings.SIGN_INS = Rate(2, SLOW)
+    browser = browser_of(asha, "127.0.0.1")
+    for _ in range(2):
+        assert asha.ask(CHANGE, c=PASSWORD, n="short")["changePassword"]["__typename"] == "InvalidError"
+        assert on_the_page(browser, new="short").status_code == 200
+    assert asha.ask(CHANGE, c=PASSWORD, n=NEW)["changePassword"]["__typename"] == "PasswordSuccess"
+
+
 def test_two_that_differ_are_refused(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the page and by the command, which ask twice."""
     assert b"match" in on_the_page(browser_of(asha), again=f"{NEW}!").content
