@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -50,6 +51,7 @@ LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 ABORTED = "Validation aborted."
 """graphql-core's message when it gives up comparing fields."""
 TOO_INTRICATE = "The document is too intricate: fields of the same name, or fragments within fragments, are too many."
+NO_MANIFEST = "TRUSTED_DOCUMENTS: {} is no manifest of documents that can be read, as Relay or Apollo write it."
 TOO_MANY_TOKENS = "tokens. Parsing aborted."
 """The end of graphql-core's message for too many tokens."""
 
@@ -272,13 +274,21 @@ def _sha256(text: str) -> str:
 
 @cache
 def trusted() -> Mapping[str, str]:
-    """The documents in the manifest `TRUSTED_DOCUMENTS` (Relay's or Apollo's format), by id. Read once."""
+    """The documents in the manifest `TRUSTED_DOCUMENTS` (Relay's or Apollo's format), by id. Read once.
+
+    Raises `ImproperlyConfigured` if there is no such manifest.
+    """
     if settings.TRUSTED_DOCUMENTS is None:
         return {}
-    manifest = orjson.loads(Path(settings.TRUSTED_DOCUMENTS).read_bytes())
-    if isinstance(manifest.get("operations"), list):
-        return {one["id"]: one["body"] for one in manifest["operations"]}
-    return dict(manifest)
+    try:
+        manifest = orjson.loads(Path(settings.TRUSTED_DOCUMENTS).read_bytes())
+        listed = manifest.get("operations")
+        found = {one["id"]: one["body"] for one in listed} if isinstance(listed, list) else dict(manifest)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ImproperlyConfigured(NO_MANIFEST.format(settings.TRUSTED_DOCUMENTS)) from error
+    if not all(isinstance(one, str) for one in (*found, *found.values())):
+        raise ImproperlyConfigured(NO_MANIFEST.format(settings.TRUSTED_DOCUMENTS))
+    return found
 
 
 def _refused(message: str, code: str) -> RequestError:

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +21,7 @@ from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, p
 from schema.execution.errors import RequestError
 from tests.races.rivals import race
 from tests.schema.raw_http import post
-from tests.serving import PATIENCE_SECONDS
+from tests.serving import PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -248,13 +250,14 @@ def test_a_row_that_does_not_have_its_hash_is_not_believed() -> None:
 
 def test_a_document_has_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands between the digits: each other spelling would be remembered beside it, and there is no end of them."""
-    by_hash(NAME, query=NAME)
+    query = "query OneHash { __typename }"
+    by_hash(query, query=query)
     monkeypatch.setattr(documents, "_REMEMBERED", remembered := _Remembered(100))
-    for spelling in (f" {sha256(NAME)}", f"{sha256(NAME)[:2]}    {sha256(NAME)[2:]}", sha256(NAME) + "\n" * 1_000):
+    for spelling in (f" {sha256(query)}", f"{sha256(query)[:2]}    {sha256(query)[2:]}", sha256(query) + "\n" * 1_000):
         answer = post({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": spelling}}})
         assert code(answer.json()) == "PERSISTED_QUERY_NOT_FOUND"
-    assert "data" in by_hash(NAME)
-    assert list(remembered._texts) == [sha256(NAME)]
+    assert "data" in by_hash(query)
+    assert list(remembered._texts) == [sha256(query)]
 
 
 @pytest.mark.parametrize("persisted", [1, [], "x", {}, {"sha256Hash": 1}, {"sha256Hash": None}])
@@ -318,6 +321,20 @@ def test_a_server_that_trusts_only_its_own_refuses_all_others() -> None:
     feed = KNOWN["feed"]
     for answer in (post({"query": feed}).json(), post({"documentId": "feed"}).json(), by_hash(feed, query=feed)):
         assert answer == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", "1", '{"operations": [{"id": "a"}]}', '{"a": 1}', '{"operations": ["a"]}']
+)
+def test_no_server_starts_with_what_is_no_manifest(text: str | None, tmp_path: Path, settings: Any) -> None:
+    """It says so in one sentence, where each request by hash or id would be a fault."""
+    path = tmp_path / "documents.json"
+    if text is not None:
+        path.write_text(text)
+    settings.TRUSTED_DOCUMENTS = str(path)
+    trusted.cache_clear()
+    with pytest.raises(ImproperlyConfigured, match="TRUSTED_DOCUMENTS"):
+        call_command("serve", port=free_port())
 
 
 def test_without_a_manifest_no_id_is_known() -> None:

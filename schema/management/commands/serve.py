@@ -23,6 +23,7 @@ from backend.people import demo
 from backend.people.queries import names
 from backend.processes import die_with_parent, process_count, whole_number
 from backend.production import NotForProduction, require_data, require_settings, trust_data
+from schema.execution.documents import trusted
 
 STOP_TIMEOUT_SECONDS = 10
 """How long a worker process may take to finish its requests after a stop signal."""
@@ -58,6 +59,7 @@ class Command(BaseCommand):
         require_fitness(require_settings)
         if options["demo"] and settings.PRODUCTION:
             raise CommandError("Demo data are not for production, because everybody can play the people in them.")
+        trusted()  # before the first request needs them
         require_free_port(options["host"], options["port"])
         require_answer()
         if options["migrate"]:
