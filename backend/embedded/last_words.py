@@ -9,8 +9,10 @@ SUPERVISOR = "The supervisor: "
 """How the lines of the supervisor begin."""
 LOOKED_AT = 200
 """How many lines at the end of the log are looked at."""
-GRAVE = re.compile(r"\] (PANIC|FATAL):  (.+)")
-"""PostgreSQL's own words on what ended a process; DETAIL and STATEMENT, which quote values, stand on lines of their own."""
+GRAVE = re.compile(r"(?:\] (PANIC|FATAL):  |^(postgres): )(.+)")
+"""PostgreSQL's own words on what ended a process, or kept it from starting at all; DETAIL and STATEMENT, which quote values,
+stand on lines of their own.
+"""
 ORDINARY = re.compile(r"terminating connection|the database system is|role |database |no pg_hba|sorry, too many")
 """What it says to clients, which is not why it ended."""
 
@@ -26,7 +28,7 @@ def last_words(place: DataFolder) -> str:
     """Why the server ended, in one line."""
     lines = place.log.read_text(errors="replace").splitlines()[-LOOKED_AT:] if place.log.exists() else []
     by_supervisor = [line.removeprefix(SUPERVISOR) for line in lines if line.startswith(SUPERVISOR)]
-    grave = [found.groups() for found in map(GRAVE.search, lines) if found and not ORDINARY.match(found[2])]
+    grave = [(found[1], found[3]) for found in map(GRAVE.search, lines) if found and not ORDINARY.match(found[3])]
     panics = [words for severity, words in grave if severity == "PANIC"]
     by_postgres = panics or [words for _, words in grave]
     said = by_supervisor[-1] if by_supervisor else "its supervisor was killed"

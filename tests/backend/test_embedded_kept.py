@@ -189,6 +189,13 @@ def test_two_servers_over_one_folder_start_one_postgresql(tmp_path: Path) -> Non
             ],
             'its supervisor was killed. PostgreSQL said: could not open directory "pg_wal": No such file or directory.',
         ),
+        (
+            [
+                "postgres: could not find the database system",
+                f"{SUPERVISOR}PostgreSQL has ended by itself: exit status 2",
+            ],
+            "PostgreSQL has ended by itself: exit status 2. PostgreSQL said: could not find the database system.",
+        ),
     ],
 )
 def test_the_last_words_are_the_grave_ones(tmp_path: Path, lines: list[str], said: str) -> None:
