@@ -48,7 +48,7 @@ class MadeOnce:
 
     def _prove(self) -> None:
         """Nothing has been written since the last world was made."""
-        written = [table for table, rows in footprint().items() if rows != self.before[table]]
+        written = sorted(table for table, rows in footprint().items() if rows != self.before[table])
         assert not written, (
             f"The tests of {self.module} share what was made once, but one of them has written to {', '.join(written)}. "
             "Run them one by one to find it, and move it to a module whose tests each have a world of their own."
