@@ -10,7 +10,7 @@ from django.utils.crypto import salted_hmac
 
 from backend.engine.errors import Forbidden, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
-from backend.engine.notices import note
+from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import unit_of_work
 from backend.erasure import leaving
 from backend.limits.addresses import address_of
@@ -51,7 +51,7 @@ def note_use(request: HttpRequest) -> None:
         try:
             unit_of_work(lambda: tokens.note_use(digest))
         except Refusal as refusal:
-            note(refusal)
+            log_refusal(refusal)
         except (DatabaseError, InterfaceError) as error:
             log.error("the use of a token could not be recorded", exc_info=error)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.engine.idempotency import Outcome, Request
 from backend.people.models import Person
-from backend.stories import then
+from backend.stories import point_in_time
 from backend.stories.models import Chapter
 from resolvers.batches import Batch, gather
 from resolvers.work import performed
@@ -35,7 +35,7 @@ def performed_on_story(request: Request, work: Callable[[], Outcome], me: Person
 
 
 def _moments(story: Any) -> list[list[Any]]:
-    return [[str(id_), version, at.isoformat()] for id_, version, at in then.moments(story.pk)]
+    return [[str(id_), version, at.isoformat()] for id_, version, at in point_in_time.moments(story.pk)]
 
 
 def _show_as_then(story: Any, written: Chapter | None, facts: list[list[Any]]) -> None:
@@ -45,7 +45,7 @@ def _show_as_then(story: Any, written: Chapter | None, facts: list[list[Any]]) -
     def chapters(batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
         found = [
             written if written is not None and (written.pk, written.version) == (one.pk, one.version) else one
-            for one in then.chapters(story, moments)
+            for one in point_in_time.chapters(story, moments)
         ]
         gather(found, batch.viewer)
         for chapter in found:

@@ -4,7 +4,7 @@ from typing import Any
 
 from backend.engine.errors import NotFound
 from backend.engine.idempotency import Outcome
-from backend.engine.transactions import see_one_moment
+from backend.engine.transactions import begin_answer_snapshot
 from backend.nouns import collect
 from backend.people.models import Person
 from backend.stories.tombstones import deleted_at
@@ -14,7 +14,7 @@ GONE = "This request had been served before, and what it wrote is gone."
 
 def prepare(outcome: Outcome, me: Person) -> None:
     """Begin the one moment of a replay. Raises `NotFound` if a row of it is there no more, for the person who wrote it."""
-    see_one_moment()
+    begin_answer_snapshot()
     for row in outcome.rows.values():
         if not _is_there(row, me):
             at = deleted_at([row.pk, getattr(row, "story_id", None)], me.pk)

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 
 from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
-from backend.engine.notices import note
+from backend.engine.refusal_log import log_refusal
 from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
 from backend.people.models import Person
@@ -312,7 +312,7 @@ class Handler:
         if refusal is None:
             return None
         answer = self.make(refusal)
-        note(refusal, **_facts(answer))
+        log_refusal(refusal, **_facts(answer))
         return answer
 
 

@@ -14,7 +14,7 @@ from django.db.models import Field, ForeignKey, Model
 from backend.engine.guard import guard_of, is_versioned, shown_as
 from backend.engine.locks import rank_of
 from backend.engine.presence import PresenceGuard
-from backend.engine.removal import is_kept
+from backend.engine.removal import is_removal_guarded
 from backend.people.models import Account, Person
 from backend.stories.models import Chapter, Story
 from backend.whispers.models import Whisper
@@ -96,7 +96,7 @@ def versions(models: Iterable[type[Model]]) -> Complaints:
 def removals(models: Iterable[type[Model]]) -> Complaints:
     """Whether rows may just be deleted is decided for each table; see backend/engine/removal.py."""
     for model in models:
-        if not is_kept(model) and model._meta.db_table not in FREELY_REMOVED:
+        if not is_removal_guarded(model) and model._meta.db_table not in FREELY_REMOVED:
             yield (
                 f"{package_of(model)}/models.py: {model.__name__} does not say that its rows are kept, so anybody may delete "
                 f'them: add RemovalGuard(name="{model._meta.model_name}_removal_guard") to the constraints. If nothing counts '

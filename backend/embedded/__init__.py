@@ -24,7 +24,7 @@ ended it, and the user starts the next one.
 """
 
 from backend.embedded.data_folder import DATABASE, ROLE, EmbeddedError, socket_folder
-from backend.embedded.keeper import kept_running
 from backend.embedded.users import running
+from backend.embedded.watchdog import kept_running
 
 __all__ = ["DATABASE", "ROLE", "EmbeddedError", "kept_running", "running", "socket_folder"]

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from backend.embedded.cluster import Cluster, Process
 from backend.embedded.data_folder import SOCKET, DataFolder, EmbeddedError, alone, open_lock
-from backend.embedded.last_words import SUPERVISOR, how_it_ended
+from backend.embedded.exit_reason import SUPERVISOR, how_it_ended
 
 LINGER = 1.0  # seconds that an unused server stays up, so that the next command need not start it again
 TICK = 0.2

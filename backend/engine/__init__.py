@@ -11,7 +11,7 @@ tallies       totals that many writers raise at once
 conflicts     how long to wait before a retry, and which rows conflict most often
 deadline      the time limit of a request
 errors        every refusal
-notices       the line in the log for a refusal
+refusal_log   the line in the log for a refusal
 outage        for how long the database has served nobody
 text, ids     normalising text; UUIDs made by the application
 """

@@ -77,7 +77,7 @@ class RemovalGuard(TriggerConstraint):
         return path, args, {**kwargs, **({"fixed": self.fixed} if self.fixed else {})}
 
 
-def is_kept(model: type[Model]) -> bool:
+def is_removal_guarded(model: type[Model]) -> bool:
     """Whether `model` declares a guard of removals."""
     return any(isinstance(constraint, RemovalGuard) for constraint in model._meta.constraints)
 

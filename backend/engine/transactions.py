@@ -6,7 +6,7 @@ Rules
   that is the client's decision.
 - An error from COMMIT means that the outcome is unknown, unless PostgreSQL says that it rolled back.
 - Errors are turned into answers outside the transaction, so a refusal has rolled everything back. Whoever answers logs the
-  refusal (`notices`); here a line says only what no answer does: that a transaction was run again.
+  refusal (`refusal_log`); here a line says only what no answer does: that a transaction was run again.
 """
 
 import logging
@@ -101,26 +101,26 @@ _ANSWER: ContextVar[ExitStack | None] = ContextVar("answer", default=None)
 
 
 @contextmanager
-def answering() -> Iterator[None]:
-    """While the answers to mutations are made, each may read in one snapshot: see `see_one_moment`."""
+def answer_snapshots() -> Iterator[None]:
+    """While the answers to mutations are made, each may read in one snapshot: see `begin_answer_snapshot`."""
     with ExitStack() as stack:
         token = _ANSWER.set(stack)
         try:
             yield
         finally:
-            end_moment()
+            end_answer_snapshot()
             _ANSWER.reset(token)
 
 
-def see_one_moment() -> None:
+def begin_answer_snapshot() -> None:
     """Let all that the answer to this mutation still reads see one snapshot. Where no answer is made, nothing happens."""
     stack = _ANSWER.get()
     if stack is not None:
-        end_moment()
+        end_answer_snapshot()
         stack.enter_context(snapshot())
 
 
-def end_moment() -> None:
+def end_answer_snapshot() -> None:
     """End the snapshot of an answer, if there is one. Nothing was written in it, so that its end fails does not matter."""
     stack = _ANSWER.get()
     if stack is not None:

@@ -31,7 +31,7 @@ from django.db.models.sql.where import WhereNode
 from backend.engine.conflicts import FREQUENT, retry_after_ms
 from backend.engine.errors import Conflict, FieldConflict, Unseen
 from backend.engine.guard import guard_of, shown_as
-from backend.engine.removal import is_kept, removing
+from backend.engine.removal import is_removal_guarded, removing
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -207,7 +207,7 @@ def remove_all(rows: "models.QuerySet[ModelT]") -> int:
 
 def _delete(rows: "models.QuerySet[ModelT]") -> DeleteQuery:
     """The DELETE of these rows; it says that it may remove rows that are kept."""
-    if is_kept(rows.model):
+    if is_removal_guarded(rows.model):
         rows = rows.filter(RawSQL(removing(rows.model._meta.db_table), [], BooleanField()))
     return cast(DeleteQuery, rows.query.chain(DeleteQuery))
 

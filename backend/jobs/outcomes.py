@@ -15,7 +15,7 @@ from procrastinate.worker import Worker
 from backend import logs
 from backend.engine.errors import Refusal
 from backend.engine.metrics import JOB_SECONDS, job_ended, operation
-from backend.engine.notices import why
+from backend.engine.refusal_log import cause_of
 from backend.engine.transactions import drop_broken_connection, unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import give_up, is_last, run_again
@@ -81,7 +81,7 @@ def ended(job: Job, outcome: JobOutcome, seconds: float, error: BaseException | 
 
 def _refused(error: BaseException | None) -> dict[str, str]:
     """Of a refusal the code and the cause: it is no fault, so nobody needs its stack."""
-    return {"code": error.code, **why(error)} if isinstance(error, Refusal) else {}
+    return {"code": error.code, **cause_of(error)} if isinstance(error, Refusal) else {}
 
 
 def give_back(job: Job) -> bool:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from backend.engine.errors import Invalid, RateLimited, Refusal, SignInFailed
-from backend.engine.notices import note
+from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import unit_of_work
 from backend.limits.addresses import address_of
 from backend.people import attempts, passwords
@@ -44,10 +44,10 @@ class SignInForm(AdminAuthenticationForm):
             attempts.count_sign_in(handle, address)
             cleaned = super().clean()
         except ValidationError:
-            note(SignInFailed())
+            log_refusal(SignInFailed())
             raise
         except RateLimited as refusal:
-            note(refusal)
+            log_refusal(refusal)
             raise ValidationError(TOO_MANY) from None
         unit_of_work(lambda: attempts.forgive_sign_in(handle, address))
         return cleaned
@@ -82,7 +82,7 @@ class PasswordView(PasswordChangeView):
             change = passwords.prepared(account, given["old_password"], given["new_password1"], address=address)
             unit_of_work(lambda: passwords.change(change, kept=None))
         except Refusal as refusal:
-            note(refusal)
+            log_refusal(refusal)
             form.add_error(*_shown(refusal))
             return self.form_invalid(form)
         account.refresh_from_db()

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
-from backend.stories.merge_law import is_kept
+from backend.stories.merge_law import is_lawful
 
 MAX_COMPARISONS = 100_000_000
 """The limit of paragraph pairs in one comparison: about 50 ms and 15 MB. Beyond it, everything between is one change."""
@@ -62,7 +62,7 @@ def three_way(base: str, mine: str, theirs: str) -> list[Part]:
     texts = (_split(base), _split(mine), _split(theirs))
     parts = _parts(texts, list(_rows(*texts)))
     text = merged(parts)
-    if text is not None and not is_kept(*(version.paragraphs for version in (*texts, _split(text)))):
+    if text is not None and not is_lawful(*(version.paragraphs for version in (*texts, _split(text)))):
         return [Collision(base, mine, theirs)]
     return parts
 

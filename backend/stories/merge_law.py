@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 
-def is_kept(base: Sequence[str], mine: Sequence[str], theirs: Sequence[str], now: Sequence[str]) -> bool:
+def is_lawful(base: Sequence[str], mine: Sequence[str], theirs: Sequence[str], now: Sequence[str]) -> bool:
     """Whether these paragraphs are what both sides' changes make of base: none lost, none doubled, none back in an old place.
 
     Each paragraph is there as often as in base, and as often more or less as the sides added or took away; where both

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from backend import logs
 from backend.engine import metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal
-from backend.engine.notices import note
+from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import refusal_for
 from schema.execution.problems import UNPROCESSABLE, Problem
 
@@ -64,7 +64,7 @@ def shown(
             original.__cause__ = cause
     if isinstance(original, Refusal):
         if original.code not in logged:
-            note(original, **_place(error, mutations))
+            log_refusal(original, **_place(error, mutations))
         retry = {"kind": original.retry_kind.value, "afterMs": original.after_ms}
         return _replaced(error, original.message, {"code": original.code, "retry": retry})
     if isinstance(original, RecursionError):

@@ -34,7 +34,7 @@ def _counted(name: str, resolve: Resolve) -> Resolve:
 
     def counted(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         started = perf_counter()
-        transactions.end_moment()  # that of the answer before
+        transactions.end_answer_snapshot()  # that of the answer before
         committed.begin()
         logs.bind(mutation=name, path=str(info.path.key)[:MAX_CHARACTERS])
         with metrics.operation(name):

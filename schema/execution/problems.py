@@ -57,7 +57,7 @@ def too_many(refusal: RateLimited) -> Problem:
     return Problem(429, refusal.code, refusal.message, headers=headers, extensions={"afterMs": refusal.after_ms})
 
 
-def note(problem: Problem, **facts: Any) -> None:
+def log_problem(problem: Problem, **facts: Any) -> None:
     """Count a request that is turned away, and log it where that is the server's fault; `facts` are for the line."""
     metrics.REJECTED.labels(problem.code).inc()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

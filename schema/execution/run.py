@@ -10,7 +10,7 @@ from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitio
 from backend import logs
 from backend.engine import deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
-from backend.engine.transactions import answering, snapshot
+from backend.engine.transactions import answer_snapshots, snapshot
 from backend.limits.turns import wait_for_turn
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
@@ -80,7 +80,7 @@ def _executed(executor: LimitedExecutor, operation: OperationDefinitionNode, con
         try:
             if reads:
                 context.settle_session()
-            with snapshot() if reads else answering():
+            with snapshot() if reads else answer_snapshots():
                 result = executor.execute_operation()
         except (Refusal, DatabaseError, InterfaceError) as error:
             return _nothing(error)

@@ -11,7 +11,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
-from backend.engine import notices
+from backend.engine import refusal_log
 from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.engine.errors import RateLimited
 from resolvers.access import bearer_token
@@ -62,7 +62,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
     except TooManyFieldsSent:
         return _turn_away(Problem(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
     except RateLimited as refusal:
-        notices.note(refusal)
+        refusal_log.log_refusal(refusal)
         return _turn_away(too_many(refusal), media or JSON)
 
 
@@ -71,7 +71,7 @@ def _opens_the_page(request: HttpRequest) -> bool:
 
 
 def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResponse:
-    problems.note(problem)
+    problems.log_problem(problem)
     status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
     if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
         status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy

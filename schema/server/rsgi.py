@@ -22,7 +22,7 @@ from backend.engine.deadline import DEADLINE, Deadline, limited
 from backend.limits.hashing import AT_END, MAKE_ROOM
 from backend.limits.turns import MY_TURN, Postponed
 from backend.monitoring.process import BY_STATUS
-from schema.execution.problems import Problem, busy, note
+from schema.execution.problems import Problem, busy, log_problem
 from schema.server.arrival import Memory, Room, body_of, require_plain
 from schema.server.requests import MAX_CHARACTERS
 from schema.server.wsgi import application as wsgi
@@ -185,7 +185,7 @@ class Asks(NamedTuple):
 def _turn_away(protocol: Any, problem: Problem, asks: Asks) -> None:
     """Answer a request that takes no thread, and count it as the middleware counts all others."""
     request_id = logs.request_id(asks.request_id)
-    note(problem, method=asks.method, url=asks.url[:MAX_CHARACTERS], request_id=request_id)
+    log_problem(problem, method=asks.method, url=asks.url[:MAX_CHARACTERS], request_id=request_id)
     BY_STATUS[problem.status // 100].inc()
     headers = [
         ("Content-Type", "application/json; charset=utf-8"),

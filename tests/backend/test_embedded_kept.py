@@ -16,7 +16,7 @@ import pytest
 
 from backend.embedded import data_folder, socket_folder, users
 from backend.embedded.data_folder import DataFolder
-from backend.embedded.last_words import SUPERVISOR, last_words
+from backend.embedded.exit_reason import SUPERVISOR, exit_reason
 from tests import depth
 from tests.backend.test_embedded import family, gone, parent, postmaster
 from tests.serving import PATIENCE_SECONDS, ROOT, Process, free_port, until
@@ -203,7 +203,7 @@ def test_the_last_words_are_the_grave_ones(tmp_path: Path, lines: list[str], sai
     place = DataFolder(tmp_path / "postgres")
     if lines:
         place.log.write_text("\n".join(lines) + "\n")
-    assert last_words(place) == said
+    assert exit_reason(place) == said
 
 
 @ON_LINUX

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.stories import merge
 from backend.stories.merge import Clean, Collision, Part, merged, suggestion, three_way
-from backend.stories.merge_law import is_kept
+from backend.stories.merge_law import is_lawful
 from tests import depth
 
 QUIETLY = settings(database=None, deadline=None)
@@ -590,7 +590,7 @@ def test_a_wrong_merge_is_not_written(monkeypatch: pytest.MonkeyPatch, name: str
     base, mine, theirs, _ = COLLISIONS[name]
     monkeypatch.setattr(merge, "_untangled", lambda groups, texts: groups)
     assert three_way(base, mine, theirs) == [Collision(base, mine, theirs)]
-    monkeypatch.setattr(merge, "is_kept", lambda *versions: True)
+    monkeypatch.setattr(merge, "is_lawful", lambda *versions: True)
     assert merged(three_way(base, mine, theirs)) is not None
 
 
@@ -600,4 +600,4 @@ def test_a_wrong_merge_is_not_written(monkeypatch: pytest.MonkeyPatch, name: str
 )
 def test_what_is_looked_at_last(now: str, kept: bool) -> None:
     """One side moved the last to the front, the other changed nothing: none less, none more, and in this order."""
-    assert is_kept("abcd", "dabc", "abcd", now) == is_kept("abcd", "abcd", "dabc", now) == kept
+    assert is_lawful("abcd", "dabc", "abcd", now) == is_lawful("abcd", "abcd", "dabc", now) == kept

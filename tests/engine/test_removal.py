@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
-from backend.engine.removal import RemovalGuard, is_kept, removing
+from backend.engine.removal import RemovalGuard, is_removal_guarded, removing
 from backend.engine.versions import remove, remove_all
 from backend.moderation.digest import tell_moderators
 from backend.people.models import Person
@@ -20,7 +20,7 @@ from tests.races.rows import query, scalar
 from tests.races.statements import recorded
 from tests.worlds import MadeOnce
 
-KEPT = [model for model in apps.get_models() if is_kept(model)]
+KEPT = [model for model in apps.get_models() if is_removal_guarded(model)]
 FIXED = [
     (model, field)
     for model in KEPT

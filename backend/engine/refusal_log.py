@@ -1,6 +1,6 @@
 """The line in the log for a refusal, written where it becomes an answer, so that each leaves one and no way leaves none.
 
-Whoever answers calls `note` once. What may be said of a request is bound to its thread, see `backend.logs`; of the refusal
+Whoever answers calls `log_refusal` once. What may be said of a request is bound to its thread, see `backend.logs`; of the refusal
 only names from the code are logged, never what was sent or stored.
 """
 
@@ -19,14 +19,14 @@ OVERTAKEN = "what others wrote at that moment has made its refusal untrue"
 """The cause where the database has no part in it."""
 
 
-def note(refusal: Refusal, **facts: Any) -> None:
+def log_refusal(refusal: Refusal, **facts: Any) -> None:
     """Log a refusal as its class declares, with its cause; `facts` are more fields for the line."""
-    said = why(refusal)
+    said = cause_of(refusal)
     if refusal.log_level != logging.NOTSET and said.get("sqlstate") != IN_FAILED_TRANSACTION:
         log.log(refusal.log_level, refusal.event, extra={"code": refusal.code, **said, **facts})
 
 
-def why(refusal: Refusal) -> dict[str, str]:
+def cause_of(refusal: Refusal) -> dict[str, str]:
     """The cause of a refusal: what the database said, what the code says, or which limit."""
     if isinstance(refusal, RateLimited):
         return {"limit": refusal.limit}

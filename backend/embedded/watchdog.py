@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend.embedded.data_folder import WAY_OUT, DataFolder, DidNotStart, EmbeddedError, socket_folder
-from backend.embedded.last_words import last_words
+from backend.embedded.exit_reason import exit_reason
 from backend.embedded.users import join_server, lives, running, silent
 
 log = logging.getLogger("katha.embedded")
 
-GLANCE_SECONDS = 0.5
+POLL_SECONDS = 0.5
 """How often it is looked whether the server lives. It costs one look at a lock."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 """The wait before another start; it doubles as long as no server lives longer than the longest pause."""
@@ -30,21 +30,21 @@ def kept_running(data: Path, *, durable: bool, report: Callable[[str], None] | N
     the end of the block raises `EmbeddedError`.
     """
     with running(data, durable=durable, report=report) as folder:
-        keeper = Keeper(DataFolder(data.resolve()), durable=durable)
-        keeper.start()
+        watchdog = Watchdog(DataFolder(data.resolve()), durable=durable)
+        watchdog.start()
         try:
             yield folder
         finally:
-            keeper.stop()
-            if keeper.failure is not None:
-                raise keeper.failure
+            watchdog.stop()
+            if watchdog.failure is not None:
+                raise watchdog.failure
 
 
-class Keeper(threading.Thread):
+class Watchdog(threading.Thread):
     """Looks whether the server lives, and starts it again. Of several processes that do so, the server's lock lets one."""
 
     def __init__(self, place: DataFolder, *, durable: bool) -> None:
-        super().__init__(name="keeper of PostgreSQL", daemon=True)
+        super().__init__(name="watchdog of PostgreSQL", daemon=True)
         self._place, self._durable = place, durable
         self._over = threading.Event()
         self.failure: EmbeddedError | None = None
@@ -68,10 +68,10 @@ class Keeper(threading.Thread):
 
     def _keep(self) -> None:
         pause, since = 0.0, time.monotonic()
-        while not self._over.wait(GLANCE_SECONDS):
+        while not self._over.wait(POLL_SECONDS):
             if lives(self._place):
                 continue
-            log.error("PostgreSQL has died and is started again: %s", last_words(self._place))
+            log.error("PostgreSQL has died and is started again: %s", exit_reason(self._place))
             lasted = time.monotonic() - since > LONGEST_PAUSE_SECONDS
             pause = 0.0 if lasted else min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
             self._over.wait(pause)
@@ -89,7 +89,7 @@ class Keeper(threading.Thread):
                     self._place, socket_folder(self._place.data), durable=self._durable, report=silent, over=self._over
                 )
             except (EmbeddedError, OSError) as error:
-                why = last_words(self._place) if isinstance(error, DidNotStart) else str(error)
+                why = exit_reason(self._place) if isinstance(error, DidNotStart) else str(error)
                 log.error("PostgreSQL did not start, attempt %s of %s: %s", attempt, MAX_FAILURES, why)
                 if attempt == MAX_FAILURES:
                     raise EmbeddedError(why) from error

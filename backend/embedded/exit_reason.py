@@ -9,7 +9,7 @@ SUPERVISOR = "The supervisor: "
 """How the lines of the supervisor begin."""
 LOOKED_AT = 200
 """How many lines at the end of the log are looked at."""
-GRAVE = re.compile(r"(?:\] (PANIC|FATAL):  |^(postgres): )(.+)")
+SEVERE = re.compile(r"(?:\] (PANIC|FATAL):  |^(postgres): )(.+)")
 """PostgreSQL's own words on what ended a process, or kept it from starting at all; DETAIL and STATEMENT, which quote values,
 stand on lines of their own.
 """
@@ -24,12 +24,12 @@ def how_it_ended(status: int) -> str:
     return f"exit status {status}"
 
 
-def last_words(place: DataFolder) -> str:
+def exit_reason(place: DataFolder) -> str:
     """Why the server ended, in one line."""
     lines = place.log.read_text(errors="replace").splitlines()[-LOOKED_AT:] if place.log.exists() else []
     by_supervisor = [line.removeprefix(SUPERVISOR) for line in lines if line.startswith(SUPERVISOR)]
-    grave = [(found[1], found[3]) for found in map(GRAVE.search, lines) if found and not ORDINARY.match(found[3])]
-    panics = [words for severity, words in grave if severity == "PANIC"]
-    by_postgres = panics or [words for _, words in grave]
+    severe = [(found[1], found[3]) for found in map(SEVERE.search, lines) if found and not ORDINARY.match(found[3])]
+    panics = [words for severity, words in severe if severity == "PANIC"]
+    by_postgres = panics or [words for _, words in severe]
     said = by_supervisor[-1] if by_supervisor else "its supervisor was killed"
     return f"{said}. PostgreSQL said: {by_postgres[-1]}." if by_postgres else f"{said}."
