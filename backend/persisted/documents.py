@@ -11,6 +11,7 @@ from django.db import connection
 
 from backend.engine import committed, metrics
 from backend.engine.errors import Refusal
+from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import snapshot, unit_of_work
 from backend.persisted.models import PersistedDocument
 
@@ -31,7 +32,10 @@ def find(digest: str) -> str | None:
         key = bytes.fromhex(digest)
         with snapshot():
             row = PersistedDocument.objects.filter(pk=key).values_list("text", flat=True).first()
-    except (ValueError, Refusal):
+    except ValueError:
+        return None
+    except Refusal as refusal:
+        log_refusal(refusal)
         return None
     found = None if row is None else bytes(row)
     return _decoded(found) if found is not None and sha256(found).digest() == key else None
@@ -45,8 +49,8 @@ def register(text: str) -> None:
     try:
         with metrics.operation(OPERATION), committed.apart():
             unit_of_work(lambda: _register(sha256(encoded).digest(), encoded))
-    except Refusal:  # logged; the next process that is sent the text registers it
-        return
+    except Refusal as refusal:  # the next process that is sent the text registers it
+        log_refusal(refusal)
 
 
 INSERT = "INSERT INTO persisted_persisteddocument (sha256, text) VALUES (%s, %s) ON CONFLICT DO NOTHING"

@@ -19,6 +19,7 @@ from backend.persisted.models import PersistedDocument
 from schema.execution import documents
 from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
+from tests.logged import Logged
 from tests.races.rivals import race
 from tests.schema.raw_http import post
 from tests.serving import PATIENCE_SECONDS, free_port
@@ -228,8 +229,8 @@ def test_rivals_who_register_stay_within_the_bound(monkeypatch: pytest.MonkeyPat
     assert PersistedDocument.objects.count() == 5
 
 
-def test_a_database_that_is_away_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client then sends the text, which is answered although it cannot be stored."""
+def test_a_database_that_is_away_does_not_know_it(monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+    """The client then sends the text, which is answered although it cannot be stored. The log says both."""
     query = "query Away { __typename }"
     by_hash(query, query=query)
     in_another_process(monkeypatch)
@@ -240,6 +241,7 @@ def test_a_database_that_is_away_does_not_know_it(monkeypatch: pytest.MonkeyPatc
         assert by_hash(query, query=query) == {"data": {"__typename": "Query"}}
         assert by_hash(query) == {"data": {"__typename": "Query"}}
     connection.close()
+    assert logged.counts("event") == {("busy",): 2}
 
 
 def test_a_row_that_does_not_have_its_hash_is_not_believed() -> None:
