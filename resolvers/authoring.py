@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.engine.idempotency import Outcome, Request
 from backend.people.models import Person
-from backend.stories import point_in_time
+from backend.stories import point_in_time, queries
 from backend.stories.models import Chapter
 from resolvers.batches import Batch, gather
 from resolvers.work import performed
@@ -32,6 +32,11 @@ def performed_on_story(request: Request, work: Callable[[], Outcome], me: Person
     if CHAPTERS in outcome.facts:
         _show_as_then(story, chapter, outcome.facts[CHAPTERS])
     return outcome
+
+
+def with_shelf(outcome: Outcome, me: Person) -> Outcome:
+    """The outcome, with the viewer's shelf as it is now."""
+    return replace(outcome, rows={**outcome.rows, "shelf": queries.shelves([me.pk])[me.pk]})
 
 
 def _moments(story: Any) -> list[list[Any]]:

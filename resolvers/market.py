@@ -168,7 +168,7 @@ def _hidden(edition: Edition, author: Person, viewer: Person | None) -> Story:
     )
     (batch,) = {row.batch for row in gather([story], viewer)}  # type: ignore[attr-defined]
     for name, value in (("author_id", author), ("chapters", []), ("chapter_count", 0), ("views", 0)):
-        batch.load(name, lambda _batch, value=value: {story.pk: value})
+        batch.instead(name, lambda _batch, value=value: {story.pk: value})
     return story
 
 

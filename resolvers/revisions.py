@@ -2,16 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from backend.engine.conditions import Target, conditioned
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.people.models import Person
-from backend.stories import queries, restore, revisions
+from backend.stories import restore, revisions
 from backend.stories.models import Revision
 from resolvers import people
-from resolvers.authoring import performed_on_story
+from resolvers.authoring import performed_on_story, with_shelf
 from resolvers.batches import Batch, gather, loaded
 
 
@@ -31,8 +30,7 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
         return conditioned(me.pk, expect, Target(name, {"pk": pk}), lambda seen: write(of, seen))()
 
     def write(of: Revision, seen: Expected) -> Outcome:
-        outcome = restore.restore_revision(of, me.pk, seen)
-        return replace(outcome, rows={**outcome.rows, "shelf": queries.shelves([me.pk])[me.pk]})
+        return with_shelf(restore.restore_revision(of, me.pk, seen), me)
 
     return performed_on_story(Request("restoreRevision", me.pk, key, {"id": str(revision)}), work, me)
 

@@ -6,17 +6,17 @@ from datetime import datetime
 
 from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import Conflict
-from backend.engine.idempotency import Applied, Outcome, Request, perform
+from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
 from backend.people import queries as people
 from backend.people.models import Person
 from backend.social import actions, queries
 from backend.social.models import PairSide, Relationship
 from backend.social.pairs import Pair
-from resolvers import replays
 from resolvers.access import signed_in
 from resolvers.batches import gather
 from resolvers.people import by_ids, hidden, with_people
+from resolvers.work import performed
 
 Action = Callable[[Pair, Expected], actions.Written]
 
@@ -64,15 +64,12 @@ def _perform(
         return Outcome(applied, {"relationship": row})
 
     try:
-        outcome = perform(
-            Request(operation, me.pk, key, {"person": str(person)}), conditioned(me.pk, expect, target, write)
+        return performed(
+            Request(operation, me.pk, key, {"person": str(person)}), conditioned(me.pk, expect, target, write), me
         )
     except Conflict as conflict:
-        conflict.current, conflict.viewer = side(conflict.current, me), me
+        conflict.current = side(conflict.current, me)
         raise
-    if outcome.applied is Applied.REPLAYED:
-        replays.prepare(outcome, me)
-    return outcome
 
 
 def side(row: Relationship, viewer: Person) -> PairSide:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from backend.engine import tallies
@@ -20,7 +20,7 @@ from backend.stories.actions import NewStory
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryTally
 from resolvers import people
 from resolvers.access import the_id
-from resolvers.authoring import performed_on_story
+from resolvers.authoring import performed_on_story, with_shelf
 from resolvers.batches import Batch, gather, gather_pages, loaded
 from resolvers.work import performed
 
@@ -72,8 +72,7 @@ def update_story(
     """Change the title, summary, mature flag or warnings of one's own story."""
 
     def write(seen: Expected) -> Outcome:
-        outcome = actions.update_story(story, me.pk, patch, seen, merge=merge)
-        return replace(outcome, rows={**outcome.rows, "shelf": queries.shelves([me.pk])[me.pk]})
+        return with_shelf(actions.update_story(story, me.pk, patch, seen, merge=merge), me)
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
     return performed_on_story(
@@ -134,7 +133,7 @@ def _target(story: uuid.UUID) -> Target:
 
 
 def _written(me: Person, story: Story, applied: Applied) -> Outcome:
-    return Outcome(applied, {"story": story, "shelf": queries.shelves([me.pk])[me.pk]})
+    return with_shelf(Outcome(applied, {"story": story}), me)
 
 
 # --- What belongs to a story, for a whole batch at once ----------------------------------------------------------

@@ -17,7 +17,7 @@ from schema.scalars import Version
 
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
-MOST = "most"
+MAX_ITEMS = "max_items"
 """The key of a list's metadata: see `at_most`."""
 
 
@@ -114,7 +114,7 @@ def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
 
 def at_most(items: int) -> dict[str, int]:
     """The metadata of a list: how many items it can hold. Every list that is no page says so, for the cost of a request."""
-    return {MOST: items}
+    return {MAX_ITEMS: items}
 
 
 def computed(load: Callable[[Any], Any], description: str, *, most: int | None = None) -> Any:

@@ -13,9 +13,10 @@ is nothing to go on from, and the answer says so (`resolvers.replays`).
 import enum
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -55,6 +56,15 @@ class Outcome:
     """The texts that the caller sent, which may be merged with those of others."""
     is_own: bool = True
     """Whether this write made the row's version, with the texts as sent; False if nothing was written, or texts were merged."""
+
+
+def already_so(
+    rows: Mapping[str, models.Model], *, unseen: Collection[str], sent: Mapping[str, Any] = MappingProxyType({})
+) -> Outcome:
+    """The outcome of a write whose values are all stored already. `unseen` are other groups that others have changed, so that
+    the caller has to be shown the row.
+    """
+    return Outcome(Applied.MERGED if unseen else Applied.NOOP, rows, sent=sent, is_own=False)
 
 
 @dataclass(frozen=True)

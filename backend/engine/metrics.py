@@ -114,7 +114,7 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="other")
 
 @contextmanager
 def operation(name: str) -> Iterator[None]:
-    """Count what happens inside for this operation: a mutation, a job, or queries."""
+    """Count what happens inside for this operation: a mutation, a job, or what the server does for itself."""
     token = _OPERATION.set(name)
     try:
         yield

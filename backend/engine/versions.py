@@ -135,9 +135,9 @@ def is_so_already(row: models.Model, values: Mapping[str, Any]) -> bool:
     return all(getattr(row, name) == value for name, value in values.items())
 
 
-def has_unseen(row: models.Model, seen: Expected, groups: Iterable[str]) -> bool:
-    """Whether others have changed one of these groups since `seen`, so that the caller has to be shown the row."""
-    return any(not seen.has_seen(getattr(row, f"{group}_changed")) for group in groups)
+def changed_since(row: models.Model, seen: Expected, groups: Iterable[str], *, side: str = "") -> list[str]:
+    """Those of these groups that somebody else has written since the version `seen`."""
+    return [group for group in groups if not seen.has_seen(getattr(row, f"{side}{group}_changed"))]
 
 
 def others_wrote(row: models.Model, seen: Expected) -> bool:
@@ -288,10 +288,9 @@ def unseen_of(row: models.Model, seen: Expected, *, side: str = "", by: uuid.UUI
     version: int = getattr(row, f"{side}version")
     if seen.anything or seen.latest > version:
         return Unseen(0, (), latest=None, at=None, by=None)
-    stamps = {group: getattr(row, f"{side}{group}_changed") for group in every_group(model, side=side)}
-    changed = {group: stamp for group, stamp in stamps.items() if not seen.has_seen(stamp)}
+    changed = changed_since(row, seen, every_group(model, side=side), side=side)
     fields = dict.fromkeys(field for group in changed for field in shown_as(model, group))
-    latest = max(changed.values(), default=None)
+    latest = max((getattr(row, f"{side}{group}_changed") for group in changed), default=None)
     is_last = latest == version
     return Unseen(
         versions=version - (seen.version or 0) - len(seen.own),

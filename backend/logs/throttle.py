@@ -25,7 +25,7 @@ from backend.logs.causes import database_facts
 SECONDS = 10.0
 """How long the same line is not written again."""
 LOOK_SECONDS = 0.5
-MOST_KINDS = 1_000
+MAX_KINDS = 1_000
 """How many kinds of lines are remembered; the one that began first makes room."""
 KIND = ("code", "cause", "sqlstate", "limit", "type", "thing", "viewer", "task")
 """The fields that are said of a line by which it differs in kind. Of those that are bound to the request only `mutation` counts:
@@ -93,7 +93,7 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 
     def _begin(self, kind: Hashable, now: float) -> None:
         self._repeated.pop(kind, None)
-        if len(self._repeated) >= MOST_KINDS:
+        if len(self._repeated) >= MAX_KINDS:
             _, first = self._repeated.popitem(last=False)
             self._write(first, now)
         self._repeated[kind] = _Repeated(now + SECONDS)

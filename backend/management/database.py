@@ -13,6 +13,12 @@ def unusable(error: BaseException) -> str | None:
     return None if reason is None else f"The database cannot be used: {reason}. Does it run, and is DATABASE_URL right?"
 
 
+def missing_migrations() -> int:
+    """How many migrations the database lacks. Raises what the database does."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
 def require_answer() -> None:
     """Raise CommandError, with the reason, if the database does not answer."""
     try:
@@ -25,13 +31,12 @@ def require_migrated() -> None:
     """Raise CommandError if migrations are missing, or the database does not answer."""
     require_answer()
     try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        missing = missing_migrations()
     except (DatabaseError, InterfaceError) as error:
         raise CommandError(unusable(error) or str(error)) from None
     if missing:
         raise CommandError(
-            f"The database is not up to date: it lacks {len(missing)} migrations. Bring it up to date with manage.py migrate."
+            f"The database is not up to date: it lacks {missing} migrations. Bring it up to date with manage.py migrate."
         )
 
 

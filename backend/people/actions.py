@@ -16,14 +16,14 @@ from django.utils import timezone
 
 from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
 from backend.engine.guard import shown_as
-from backend.engine.idempotency import Applied, Outcome
+from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
 from backend.engine.versions import (
     Expected,
+    changed_since,
     conflict,
     every_group,
-    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -132,8 +132,7 @@ def update_profile(person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expecte
         return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"person": rows[0]})
     present = _explain(person_id, values, seen, merge=merge)
     beside = [group for group in every_group(Person) if group not in values]
-    applied = Applied.MERGED if has_unseen(present, seen, beside) else Applied.NOOP
-    return Outcome(applied, {"person": present}, is_own=False)
+    return already_so({"person": present}, unseen=changed_since(present, seen, beside))
 
 
 def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.engine import tallies
-from backend.engine.idempotency import Applied, Outcome
+from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
+    changed_since,
     conflict,
     every_group,
-    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -131,12 +131,11 @@ def set_fields(
     )
     if rows:
         revisions.keep(rows[0], author_id, values)
-        merged = others_wrote(rows[0], seen) if reads is None else has_unseen(rows[0], seen, beside)
+        merged = others_wrote(rows[0], seen) if reads is None else bool(changed_since(rows[0], seen, beside))
         return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"story": rows[0]})
     story = explain.own_story(story_id, author_id)
     if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
-        applied = Applied.MERGED if has_unseen(story, seen, beside) else Applied.NOOP
-        return Outcome(applied, {"story": story}, is_own=False)
+        return already_so({"story": story}, unseen=changed_since(story, seen, beside))
     raise explain.story_conflict(story, dict(values), seen)
 
 

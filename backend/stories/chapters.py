@@ -8,13 +8,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery, UUIDField, Value
 
 from backend.engine.errors import Conflict, FieldConflict, Invalid
-from backend.engine.idempotency import Applied, Outcome
+from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
+    changed_since,
     conflict,
     every_group,
-    has_unseen,
     is_so_already,
     is_unchanged,
     mergeable,
@@ -132,7 +132,7 @@ def put_in_order(
 
 def _order_conflict(story: Story, mine: Sequence[uuid.UUID], seen: Expected) -> Conflict:
     overlaps = []
-    if revisions.changed_since(story, seen, ["chapters"]):
+    if changed_since(story, seen, ["chapters"]):
         base = revisions.bases(story, seen, ["chapters"]).get("chapters")
         overlaps = [FieldConflict("chapters", base=base, mine=list(mine), theirs=order_of(story.pk))]
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
@@ -169,8 +169,7 @@ def set_texts(
         present.story = story
         rows = {"chapter": present, "story": story}
         if is_so_already(present, values) and is_unchanged(present, seen, reads or ()):
-            applied = Applied.MERGED if has_unseen(present, seen, beside) else Applied.NOOP
-            return Outcome(applied, rows, sent=sent, is_own=False)
+            return already_so(rows, unseen=changed_since(present, seen, beside), sent=sent)
         values = _with_text_merged(present, values, seen, may_merge=reads is None)
         if is_so_already(present, values):  # others have written what was sent, and more
             return Outcome(Applied.MERGED, rows, sent=sent, is_own=False)
@@ -178,7 +177,7 @@ def set_texts(
         assert chapter is not None, "the lock on the story holds off every other write to its chapters"
     revisions.keep(chapter, author_id, values)
     (chapter.story,) = write(Story.objects.filter(pk=story.pk), **stamped(Story, ["texts"]))
-    merged = others_wrote(chapter, seen) if reads is None else has_unseen(chapter, seen, beside)
+    merged = others_wrote(chapter, seen) if reads is None else bool(changed_since(chapter, seen, beside))
     return Outcome(
         Applied.MERGED if merged else Applied.WRITTEN,
         {"chapter": chapter, "story": chapter.story},

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
-from backend.engine.versions import Expected, conflict
+from backend.engine.versions import Expected, changed_since, conflict
 from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
 
@@ -58,7 +58,7 @@ def changed(story: Story, seen: Expected, *, status: StoryStatus | None = None) 
 
     For fields that the write does not set, `mine` equals `base`. A changed chapter is named by its present position.
     """
-    fields = revisions.changed_since(story, seen, [*FIELDS, "chapters"])
+    fields = changed_since(story, seen, [*FIELDS, "chapters"])
     base = revisions.bases(story, seen, fields)
     overlaps = [
         FieldConflict(
@@ -66,7 +66,7 @@ def changed(story: Story, seen: Expected, *, status: StoryStatus | None = None) 
         )
         for field in fields
     ]
-    texts = _written_texts(story, seen) if revisions.changed_since(story, seen, ["texts"]) else []
+    texts = _written_texts(story, seen) if changed_since(story, seen, ["texts"]) else []
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=[*overlaps, *texts])
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from django.db.models import Model
 
 from backend.engine.errors import FieldConflict
 from backend.engine.removal import removing
-from backend.engine.versions import Expected
+from backend.engine.versions import Expected, changed_since
 from backend.pages import Page, Window, pages_by_owner
 from backend.stories.models import Chapter, Revision, Story
 
@@ -84,11 +83,6 @@ def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[s
         found = {field: orjson.loads(value) for field, value in cursor.fetchall()}
     kept = {field: list(map(uuid.UUID, value)) if field == CHAPTERS else value for field, value in found.items()}
     return {**kept, **sent}
-
-
-def changed_since(row: Model, seen: Expected, fields: Iterable[str]) -> list[str]:
-    """Those of these fields that somebody has written since the version `seen`."""
-    return [field for field in fields if not seen.has_seen(getattr(row, f"{field}_changed"))]
 
 
 def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> list[FieldConflict]:

@@ -28,17 +28,15 @@ from graphql import (
     ValueNode,
     VariableNode,
     get_named_type,
-    get_nullable_type,
     is_input_type,
     is_introspection_type,
-    is_list_type,
     is_object_type,
 )
 
 from backend.pages import DEFAULT_SIZE, MAX_PAGE_SIZE
 from schema.execution.document_limits import CAP
-from schema.execution.introspection import Introspected
-from schema.nodes import MOST
+from schema.execution.introspection import Introspected, is_list
+from schema.nodes import MAX_ITEMS
 
 LISTED = 10
 """The usual length of lists without pages, such as the chapters of a story."""
@@ -80,7 +78,7 @@ def require_lengths(schema: GraphQLSchema) -> None:
             continue
         for name, field in getattr(type_, "fields", {}).items():
             asked = _is_edges(type_, name) or field.args.keys() & {*IDS}
-            if _is_list(field) and not asked and _most(field) is None:
+            if is_list(field) and not asked and _most(field) is None:
                 what = f"{type_.name}.{name} is a list"
                 raise TypeError(f"{what}: say how many items it can hold (schema/nodes.py, at_most).")
 
@@ -94,7 +92,7 @@ class Costs:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        first = self._sum({}, usual=True)
+        first = self._sum({}, Introspected(schema, self._fragments), usual=True)
         self._sizing = sorted(first.sizing)
         self.hashes = first.hashes
         """Whether it hashes a password. How many do so at once has a limit of its own."""
@@ -107,9 +105,9 @@ class Costs:
         if key not in self._known:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            cost = Cost(self._sum(sizes, usual=True).total, self._sum(sizes, usual=False).total)
-            self._known[key] = cost
-            return cost
+            introspected = Introspected(self._schema, self._fragments)  # counts the same for both
+            asked = self._sum(sizes, introspected, usual=True).total
+            self._known[key] = Cost(asked, self._sum(sizes, introspected, usual=False).total)
         return self._known[key]
 
     def _size(self, value: Any) -> int | str:
@@ -119,8 +117,8 @@ class Costs:
             return len(value)
         return DEFAULT_SIZE if value is None else _page(value)
 
-    def _sum(self, sizes: Sizes, *, usual: bool) -> "_Sum":
-        found = _Sum(self._schema, self._fragments, sizes, usual=usual)
+    def _sum(self, sizes: Sizes, introspected: Introspected, *, usual: bool) -> "_Sum":
+        found = _Sum(self._schema, self._fragments, sizes, introspected, usual=usual)
         found.total = found.of(self._operation.selection_set.selections, self._root, DEFAULT_SIZE)
         return found
 
@@ -131,10 +129,16 @@ class _Sum:
     total = 0
 
     def __init__(
-        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], sizes: Sizes, *, usual: bool
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        sizes: Sizes,
+        introspected: Introspected,
+        *,
+        usual: bool,
     ) -> None:
         self._schema, self._fragments, self._sizes, self._usual = schema, fragments, sizes, usual
-        self._introspected = Introspected(schema, fragments)
+        self._introspected = introspected
         self._known: dict[tuple[str, int], int] = {}
         self.sizing: set[str] = set()
         """The variables that page sizes, id lists or types depend on."""
@@ -194,7 +198,7 @@ class _Sum:
         own = self._own(f"{parent.name}.{name}", parent)
         items = self._items(node, definition, parent, page)
         if node.selection_set is None:
-            return own if self._usual or not _is_list(definition) else own + items
+            return own if self._usual or not is_list(definition) else own + items
         size = self._asked(node, PAGES) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
         inside = get_named_type(definition.type)
         return min(own + items * self.of(node.selection_set.selections, inside, size), CAP)
@@ -205,7 +209,7 @@ class _Sum:
 
     def _items(self, node: FieldNode, definition: GraphQLField, parent: GraphQLNamedType, page: int) -> int:
         """How many items it can hold; 1 if it is no list."""
-        if not _is_list(definition):
+        if not is_list(definition):
             return 1
         if definition.args.keys() & {*IDS}:
             return self._asked(node, IDS)
@@ -234,10 +238,6 @@ class _Sum:
         return _literal(value)
 
 
-def _is_list(field: GraphQLField) -> bool:
-    return is_list_type(get_nullable_type(field.type))
-
-
 def _is_edges(parent: GraphQLNamedType, name: str) -> bool:
     """Whether this field holds the items of a page."""
     return parent.name.endswith("Connection") and name == "edges"
@@ -245,7 +245,7 @@ def _is_edges(parent: GraphQLNamedType, name: str) -> bool:
 
 def _most(field: GraphQLField) -> int | None:
     """How many items a list declares that it can hold."""
-    most: int | None = field.extensions["strawberry-definition"].metadata.get(MOST)
+    most: int | None = field.extensions["strawberry-definition"].metadata.get(MAX_ITEMS)
     return most
 
 

@@ -75,7 +75,7 @@ class Introspected:
         for node in self._fields(selected):
             plan.fields += 1
             field = meta.fields.get(node.name.value)
-            if field is not None and (node.selection_set is not None or _is_list(field)):
+            if field is not None and (node.selection_set is not None or is_list(field)):
                 plan.more.append((node.selection_set, get_named_type(field.type), partial(_items, field, self._info)))
         return plan
 
@@ -101,7 +101,8 @@ class _Plan:
     more: list[tuple[SelectionSetNode | None, GraphQLNamedType, Callable[[Any], Collection[Any]]]]
 
 
-def _is_list(field: GraphQLField) -> bool:
+def is_list(field: GraphQLField) -> bool:
+    """Whether the field holds a list."""
     return is_list_type(get_nullable_type(field.type))
 
 
@@ -109,4 +110,4 @@ def _items(field: GraphQLField, info: Any, value: Any) -> Collection[Any]:
     """What the field holds. Each argument of introspection asks for what is deprecated too."""
     assert field.resolve is not None
     found = field.resolve(value, info, **dict.fromkeys(field.args, True))
-    return () if found is None else found if _is_list(field) else (found,)
+    return () if found is None else found if is_list(field) else (found,)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -14,6 +13,7 @@ from backend.engine.errors import after_busy_ms
 from backend.engine.outage import OUTAGE
 from backend.engine.transactions import refusal_for
 from backend.logs.causes import database_facts
+from backend.management.database import missing_migrations
 from backend.monitoring import exposition
 from resolvers.access import bearer_token
 from schema.execution.problems import retry_after
@@ -36,8 +36,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        pending = missing_migrations()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
         log.warning("not ready", extra=database_facts(error))

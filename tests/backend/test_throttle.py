@@ -77,13 +77,13 @@ def test_each_fault_has_its_stack(logged: Logged) -> None:
 
 def test_memory_is_bounded_and_nothing_is_lost(logged: Logged) -> None:
     """The kind that began first makes room, and what was held back of it is written."""
-    for number in range(throttle.MOST_KINDS + 10):
+    for number in range(throttle.MAX_KINDS + 10):
         for _ in range(2):
             busy(cause=str(number))
-    assert len(logged.handler._repeated) == throttle.MOST_KINDS
+    assert len(logged.handler._repeated) == throttle.MAX_KINDS
     logged.handler.write_all()
     assert set(logged.counts("cause").values()) == {2}
-    assert len(logged.counts("cause")) == throttle.MOST_KINDS + 10
+    assert len(logged.counts("cause")) == throttle.MAX_KINDS + 10
 
 
 PROGRAM = """
