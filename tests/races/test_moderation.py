@@ -10,12 +10,14 @@ import pytest
 
 from backend.engine import metrics
 from backend.engine.transactions import unit_of_work
+from backend.erasure import sweeping
 from backend.moderation.models import DailyReports, Evidence, Report
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
 from tests import depth
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator
+from tests.departure_fixture import leave
 from tests.races.rivals import elsewhere, race, rounds
 from tests.races.rows import assert_verified
 from tests.races.statements import before
@@ -230,6 +232,22 @@ def test_what_has_become_a_draft_meanwhile_is_not_kept(asha: ApiClient, bilal: A
     assert (said(answer), answer["message"]) == ("NOT_FOUND", f"There is no such {kind}.")
     assert not Evidence.objects.exists()
     assert made_today() == []
+
+
+def test_what_is_reported_again_while_its_only_report_is_swept_is_kept(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """The second reporter has found it kept when it goes with the first one's report: they are told to send it again."""
+    story, key = asha.published_story()["id"], str(uuid.uuid4())
+    assert said(bilal.report(story)) == "WRITTEN"
+    leave(bilal)
+    with before(INSERT, lambda: elsewhere(lambda: sweeping.sweep(bilal.person.pk))):
+        refused = chitra.report(story, key=key)
+    assert (said(refused), refused["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
+    assert (Report.objects.count(), Evidence.objects.count(), made_today()) == (0, 0, [])
+    assert said(chitra.report(story, key=key)) == "WRITTEN"
+    assert (Report.objects.count(), Evidence.objects.count()) == (1, 1)
+    assert_verified()
 
 
 def made_today() -> list[int]:
