@@ -139,7 +139,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "katha": {"level": "INFO"},
-        "psycopg.pool": {"level": "ERROR"},  # the worker says what it warns of: that connections are lost
+        # It warns of lost connections, each time in other words: psycopg and its pool raise an error as well, and that is logged.
+        "psycopg": {"level": "ERROR"},
         # Refused requests are not logged; internal errors are logged where they are masked.
         "django.request": {"level": "ERROR"},
         "django.security.csrf": {"level": "ERROR"},  # it would quote headers

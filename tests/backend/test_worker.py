@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from django.db import connection
 from procrastinate.jobs import Job
+from psycopg.pq import TransactionStatus
 
 from backend.jobs import worker, worker_process
 from backend.jobs.queue import MAX_ATTEMPTS
@@ -122,6 +124,29 @@ def test_it_waits_for_a_database_that_is_away(served_database: str, tmp_path: Pa
     assert not [line for line in lines if line["logger"].startswith(("procrastinate", "psycopg"))]
     assert "there is no such database" in [line["cause"] for line in lines if line["event"] == WAITS]
     assert list(told().values()) == [3, 3]
+
+
+def test_psycopg_adds_no_words_of_its_own(
+    served_database: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection is ended while its query is being cancelled, as happens to the worker when PostgreSQL stops."""
+
+    async def lose_it_meanwhile(lost: psycopg.AsyncConnection, *, timeout: float) -> None:
+        execute("SELECT pg_terminate_backend(%s)", lost.info.backend_pid)
+
+    async def cancel_a_query() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS), await psycopg.AsyncConnection.connect(served_database) as lost:
+            query = asyncio.create_task(lost.execute("SELECT pg_sleep(60)"))
+            while lost.info.transaction_status != TransactionStatus.ACTIVE:
+                await asyncio.sleep(0)
+            query.cancel()
+            await asyncio.wait([query])
+            assert lost.closed
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "_try_cancel", lose_it_meanwhile)
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    asyncio.run(cancel_a_query())
+    assert not [record for record in caplog.records if record.name.startswith("psycopg")]
 
 
 def test_it_stops_while_it_waits(served_database: str) -> None:
