@@ -45,7 +45,8 @@ class CuttableProxy:
     def cut(self, moment: str, command: bytes = COMMIT) -> None:
         """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done.
 
-        `unanswered`: the server does it, and nothing is heard of that, or of anything.
+        `unanswered`: the server does it, and nothing is heard of that, or of anything. `last`: as `after`, and nobody gets to the
+        server any more.
         """
         self._cut_at, self._command = moment, command
 
@@ -67,6 +68,11 @@ class CuttableProxy:
     def come_back(self) -> None:
         """Take connections again."""
         self._hidden.rename(self._path)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it takes no connections."""
+        return self._hidden.exists()
 
     @property
     def is_whole(self) -> bool:
@@ -103,6 +109,8 @@ class CuttableProxy:
                         if moment == "unanswered":
                             self.fall_silent()
                             self._speaks.wait()
+                        if moment == "last":
+                            self.go_away()
                         return
                     (server if source is client else client).sendall(data)
 

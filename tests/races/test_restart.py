@@ -102,10 +102,9 @@ def test_the_function_outlives_a_database_that_is_away(
             proxy.go_away()
             saving = Saving(tmp_path, address, zoe.token, chapter, "Written once.")
         else:
-            proxy.cut("after")
+            proxy.cut("last")
             saving = Saving(tmp_path, address, zoe.token, chapter, "Written once.")
-            until(lambda: proxy.is_whole, "the write was committed")
-            proxy.go_away()
+            until(lambda: proxy.is_away, "the write was committed")
         time.sleep(AWAY_SECONDS)
         proxy.come_back()
         done = saving.done()

@@ -322,6 +322,6 @@ def test_every_response_has_a_request_id(db: None) -> None:
 
 def test_what_a_library_says_of_an_exception_is_left_out(lines: Lines) -> None:
     """Where it is an argument of a message, only its type is written."""
-    logging.getLogger("psycopg").warning("error ignored in %s: %s", "rollback", LookupError(SECRET))
+    logging.getLogger("a.library").warning("error ignored in %s: %s", "rollback", LookupError(SECRET))
     (line,) = lines()
     assert line["event"] == "error ignored in rollback: builtins.LookupError"
