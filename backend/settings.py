@@ -55,7 +55,6 @@ TRUSTED_PROXIES = listed("TRUSTED_PROXIES")
 """Addresses and networks of proxies whose X-Forwarded-For is trusted."""
 
 ROOT_URLCONF = "schema.server.urls"
-WSGI_APPLICATION = "schema.server.wsgi.application"
 
 INSTALLED_APPS = [
     "backend",  # first, because its commands replace Django's of the same name
@@ -83,10 +82,9 @@ INSTALLED_APPS = [
     "schema.server.explorer",
 ]
 
-# Few, because every request passes through them. CSRF is checked where a session cookie signs somebody in: by the
-# admin's views, and by the GraphQL view for requests without a bearer token.
+# For Django's pages. /graphql does not pass through them: what it needs stands in `schema/server/http.py`, in its order.
 MIDDLEWARE = [
-    "schema.server.requests.watched",
+    "schema.server.threads.watched",
     "schema.server.safety.safe",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
@@ -152,7 +150,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- People -----------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "people.Account"
-PASSWORD_HASHERS = ["backend.limits.hashing.Hasher"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -205,10 +203,22 @@ CONNECTIONS = 8_000
 """The maximum number of open connections of a process, if the system allows as many open files; others wait."""
 MAX_BODY_MEMORY = 256 * 1024 * 1024
 """The maximum size in bytes of all request bodies in a process together, small ones not counted; beyond it, 503."""
+MAX_HEAD_BYTES = 128 * 1024
+"""The maximum size of a request's head in bytes; a larger one is answered 431."""
+MAX_TARGET_BYTES = 64 * 1024
+"""The maximum size in bytes of the path and query string in it; longer ones are answered 414."""
+HEAD_SECONDS = 20
+"""How many seconds a request's head may take to arrive, the first one of a connection from its beginning; then 408."""
+IDLE_SECONDS = 75
+"""How many seconds a connection may be idle between two requests. More than nginx keeps one to a server behind it (60)."""
+UNREAD_SECONDS = 30
+"""How many seconds a client may read nothing of its answer; then the connection is closed."""
+DRAINED_BYTES = 64 * 1024 * 1024
+"""How much of a body is read and dropped before its refusal is sent: clients do not look for one while they are sending."""
 THREADS = 4
-"""How many requests a process handles at a time. A request that is still arriving takes no thread; one that hashes a
-password gets an extra thread.
-"""
+"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`)."""
+PAGES_AT_ONCE = 2
+"""How many of Django's pages a process handles at a time, in threads beyond `THREADS`."""
 BODY_SECONDS = checked("BODY_SECONDS", seconds, os.environ.get("BODY_SECONDS") or "20")
 """How many seconds a request body may take to arrive; a slower one is answered 408."""
 REQUEST_SECONDS = checked("REQUEST_SECONDS", seconds, os.environ.get("REQUEST_SECONDS") or "10")
@@ -274,11 +284,7 @@ No request may cost more than that.
 """
 
 HASHES_AT_ONCE = 2
-"""How many passwords one process hashes at the same time."""
-HASHES_WAITING = 60
-"""How many requests of a process may wait for hashing; others are refused. Both kinds use threads beyond `THREADS`."""
-HASHES_WAIT_SECONDS = 8
-"""How many seconds such a request waits before it is refused."""
+"""How many mutations that hash a password one process executes at the same time, in threads beyond `THREADS`."""
 
 IDEMPOTENCY_KEY_DAYS = 7
 """How many days a key is kept; `manage.py expire_keys` deletes older ones."""

@@ -8,7 +8,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from backend.engine.errors import Forbidden, Refusal, Unauthenticated
+from backend.engine.errors import Forbidden, RateLimited, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import unit_of_work
@@ -90,6 +90,7 @@ def must_moderate(me: Person) -> None:
 
 def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> tuple[Person, str]:
     """Create a person and sign them in; returns the person and a bearer token."""
+    _may_hash(request)
     attempts.count_sign_up(address_of(request))
 
     def work() -> tuple[Account, str]:
@@ -102,6 +103,7 @@ def sign_up(request: HttpRequest, *, handle: str, name: str, password: str) -> t
 
 def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person, str]:
     """Sign in by handle and password; returns the person and a new bearer token."""
+    _may_hash(request)
     address = address_of(request)
     attempts.count_sign_in(handle, address)
     account = actions.sign_in(handle=handle, password=password)
@@ -127,6 +129,7 @@ def sign_out(request: HttpRequest) -> bool:
 
 def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
     """Change the viewer's password; revokes all their tokens and sessions but those of this request."""
+    _may_hash(request)
     account = Account.objects.get(pk=me.pk)
     change = passwords.prepared(account, current, new, address=address_of(request))
 
@@ -145,6 +148,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
 
 def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:
     """Delete the viewer's account: hidden from everybody at once; a job deletes the data."""
+    _may_hash(request)
     address = address_of(request)
     attempts.count_sign_in(me.handle, address)
     leave = leaving.prepared(me.pk, password)
@@ -159,6 +163,13 @@ def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid
     if request.user.is_authenticated:
         logout(request)
     return outcome
+
+
+def _may_hash(request: HttpRequest) -> None:
+    """Raise `RateLimited` if the server has too many passwords to hash. Nothing is counted or looked up for the request."""
+    refusal: RateLimited | None = getattr(request, "hashing_refusal", None)
+    if refusal is not None:
+        raise refusal
 
 
 def _save_session(request: HttpRequest) -> None:

@@ -19,8 +19,6 @@ from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 
 log = logging.getLogger("katha")
 
-DEADLINE = "katha.deadline"
-"""The key of the WSGI environ under which the server stores a request's deadline."""
 WATCH_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 """The timeout of a cancel request to the database."""
@@ -55,6 +53,11 @@ class Deadline:
         """Whether a cancel request may still reach the connection. Then the connection must not be used again."""
         self._cancellable: Connection | None = None
         self._lock = threading.Lock()
+
+    @property
+    def until(self) -> float:
+        """When no further step may begin any more (monotonic seconds)."""
+        return self._at
 
     @property
     def over(self) -> bool:

@@ -11,6 +11,15 @@ from backend.engine.metrics import REGISTRY
 from backend.monitoring import folder
 
 REQUESTS = Counter("katha_http_requests", "HTTP requests, by class of status.", ["status"], registry=REGISTRY)
+LEFT = Counter(
+    "katha_http_clients_left", "Clients that closed the connection before they were answered.", registry=REGISTRY
+)
+CLOSED = Counter(
+    "katha_http_connections_closed", "Connections that were closed without an answer.", ["cause"], registry=REGISTRY
+)
+FULL, IDLE, SILENT, UNREAD = CLOSED_CAUSES = "full", "idle", "silent", "unread"
+for _cause in CLOSED_CAUSES:
+    CLOSED.labels(_cause)
 REQUEST_SECONDS = Histogram(
     "katha_http_request_seconds",
     "How long HTTP requests took in the server.",

@@ -2,19 +2,17 @@
 
 An attempt counts in three buckets: handle and address together, handle, and address; the last two count only failures. The
 limit by handle alone is high, so that strangers cannot easily lock an owner out. Unknown handles are counted too, so that
-refusals reveal nothing. A request that is refused because the hashing queue is full does not count.
+refusals reveal nothing.
 """
 
 from django.conf import settings
 
 from backend.limits import buckets
 from backend.limits.buckets import Limit
-from backend.limits.hashing import HASHING
 
 
 def count_sign_in(handle: str, address: str) -> None:
     """Count one attempt on this handle from this address. Raises `RateLimited`; then the password must not be checked."""
-    HASHING.reserve()
     buckets.count(_of_sign_in(handle, address))
 
 
@@ -25,7 +23,6 @@ def forgive_sign_in(handle: str, address: str) -> None:
 
 def count_sign_up(address: str) -> None:
     """Count one sign-up from this address. Raises `RateLimited`."""
-    HASHING.reserve()
     buckets.count([Limit("sign_up", address, settings.SIGN_UPS_BY_ADDRESS)])
 
 

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -31,7 +32,6 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from backend.limits.turns import wait_for_turn
 from backend.persisted.documents import find, register
 from schema.execution.cost import Cost, Costs
 from schema.execution.document_limits import exceeded, too_large, too_long
@@ -57,12 +57,22 @@ TOO_MANY_TOKENS = "tokens. Parsing aborted."
 
 
 @dataclass(frozen=True)
+class Constant:
+    """An answer that is always the same, as JSON, and what it costs."""
+
+    answer: bytes
+    cost: int
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A document that has been parsed and validated, with its operations by name."""
 
     document: DocumentNode
     operations: Mapping[str | None, OperationDefinitionNode]
     costs: Mapping[str | None, Costs]
+    constants: Mapping[str | None, "Constant"]
+    """The operations whose answer is always the same."""
 
     @property
     def writes_literal_texts(self) -> bool:
@@ -105,19 +115,36 @@ class _Rejected:
     code: str
 
 
-def prepare(text: str) -> Prepared:
+@dataclass(frozen=True)
+class Sent:
+    """The document of a request, as text, and the SHA-256 by which the client wants to send it."""
+
+    text: str
+    sha256: str | None = None
+    is_registered: bool = False
+    """Whether the database has it already."""
+
+    @property
+    def is_expensive(self) -> bool:
+        """Whether it is not in the cache and takes long to prepare."""
+        return len(self.text) > CHARACTERS_QUICKLY_PREPARED and not _REMEMBERED.holds(self.text)
+
+
+def prepare(sent: Sent) -> Prepared:
     """Parse, check and validate a document, or take it from the cache. Raises `RequestError`."""
-    prepared = _REMEMBERED.prepared(text) if len(text) <= MAX_CHARACTERS_REMEMBERED else _prepare_in_turn(text)
+    text = sent.text
+    prepared = _REMEMBERED.prepared(text) if len(text) <= MAX_CHARACTERS_REMEMBERED else _prepare(text)
     if isinstance(prepared, _Rejected):
         raise RequestError(prepared.errors, prepared.code)
+    if sent.sha256 is not None and _REMEMBERED.named(sent.sha256) is None:
+        _remember(sent, sent.sha256, prepared)
     return prepared
 
 
-def _prepare_in_turn(text: str) -> Prepared | _Rejected:
-    """Prepare a document; a long one counts as an expensive request. Raises `Postponed`."""
-    if len(text) > CHARACTERS_QUICKLY_PREPARED:
-        wait_for_turn()
-    return _prepare(text)
+def constant(text: str, name: str | None) -> Constant | None:
+    """What is always answered to the operation of this name; None unless there is that, and the document is in the cache."""
+    prepared = _REMEMBERED.known(text)
+    return prepared.constants.get(name) if isinstance(prepared, Prepared) else None
 
 
 def _prepare(text: str) -> Prepared | _Rejected:
@@ -142,7 +169,35 @@ def _prepare(text: str) -> Prepared | _Rejected:
         return _Rejected(problems, "GRAPHQL_VALIDATION_FAILED")
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     named = {node.name.value if node.name else None: node for node in operations}
-    return Prepared(document, named, {name: Costs(GRAPHQL, document, node) for name, node in named.items()})
+    costs = {name: Costs(GRAPHQL, document, node) for name, node in named.items()}
+    return Prepared(document, named, costs, _constants(named, costs))
+
+
+def _constants(
+    operations: Mapping[str | None, OperationDefinitionNode], costs: Mapping[str | None, Costs]
+) -> dict[str | None, Constant]:
+    """Of the queries that ask for nothing but `__typename`, as a monitor or a balancer does. An only one needs no name."""
+    found: dict[str | None, Constant] = {}
+    for name, operation in operations.items():
+        answer = _typenames(operation)
+        if answer is not None:
+            found[name] = Constant(answer, costs[name].of({}).asked)
+            if len(operations) == 1:
+                found[None] = found[name]
+    return found
+
+
+def _typenames(operation: OperationDefinitionNode) -> bytes | None:
+    fields = operation.selection_set.selections
+    plain = (
+        operation.operation is OperationType.QUERY and not operation.directives and not operation.variable_definitions
+    )
+    if not plain or not all(isinstance(one, FieldNode) and one.name.value == "__typename" for one in fields):
+        return None
+    if any(one.directives for one in fields):
+        return None
+    names = [(one.alias or one.name).value for one in fields if isinstance(one, FieldNode)]
+    return orjson.dumps({"data": dict.fromkeys(names, GRAPHQL.query_type and GRAPHQL.query_type.name)})
 
 
 def _too_many_tokens() -> GraphQLError:
@@ -164,11 +219,22 @@ class _Remembered:
         """Texts by SHA-256, for automatic persisted queries."""
         self._lock = threading.Lock()
 
+    def holds(self, text: str) -> bool:
+        """Whether the document is in the cache."""
+        return text in self._prepared
+
+    def known(self, text: str) -> Prepared | _Rejected | None:
+        """The document, if it is in the cache."""
+        known = self._prepared.get(text)
+        if known is not None:
+            self._uses[text] = self._uses.get(text, 0) + 1
+        return known
+
     def prepared(self, text: str) -> Prepared | _Rejected:
         """The document from the cache, or prepared now."""
         known = self._prepared.get(text)
         if known is None:
-            known = _prepare_in_turn(text)
+            known = _prepare(text)
             with self._lock:
                 full = self._characters + len(text) > MAX_CHARACTERS_IN_ALL
                 if full or len(self._prepared) >= self._limit:
@@ -209,8 +275,8 @@ _REMEMBERED = _Remembered(MAX_DOCUMENTS)
 # --- By hash or id ----------------------------------------------------------------------------------------------
 
 
-def sent(query: str | None, document_id: str | None, persisted: str | None) -> str:
-    """The text of a request's document, given as text, by id, or by SHA-256 (`persisted`).
+def sent(query: str | None, document_id: str | None, persisted: str | None) -> Sent:
+    """A request's document, given as text, by id, or by SHA-256 (`persisted`).
 
     Raises `RequestError` if it is unknown, does not match the hash, or is not a trusted document while only those are
     allowed.
@@ -219,49 +285,43 @@ def sent(query: str | None, document_id: str | None, persisted: str | None) -> s
         known = trusted().get(document_id)
         if known is None:
             raise _refused("There is no document with this `documentId`.", "DOCUMENT_NOT_FOUND")
-        return known
+        return Sent(known)
     if persisted is not None:
         return _persisted(query, persisted.lower())
     assert query is not None
     if settings.TRUSTED_DOCUMENTS_ONLY and query not in trusted().values():
         raise _refused("This server only serves the documents that it knows.", "DOCUMENT_NOT_TRUSTED")
-    return query
+    return Sent(query)
 
 
-def _persisted(query: str | None, sha256: str) -> str:
+def _persisted(query: str | None, sha256: str) -> Sent:
     """Apollo's automatic persisted queries: a hash alone, or text and hash if the server does not know it."""
     if query is None:
         text = trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _trusted_by_hash().get(sha256)
-        text = text or _known(sha256)
+        if text is not None:
+            return Sent(text)
+        text = _known(sha256)
         if text is None:
             raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")  # the message that clients expect
-        return text
+        return Sent(text, sha256, is_registered=True)
     if _sha256(query) != sha256:
         raise _refused("The document does not have the SHA-256 that was sent.", "PERSISTED_QUERY_HASH_MISMATCH")
-    text = sent(query, None, None)
-    if _REMEMBERED.named(sha256) is None:
-        prepared = prepare(text)  # only valid documents are stored by their hash
-        if len(text) <= MAX_CHARACTERS_REMEMBERED and not prepared.writes_literal_texts:
-            _REMEMBERED.name(sha256, text)
-            if sha256 not in _trusted_by_hash():
-                register(text)
-    return text
+    return Sent(sent(query, None, None).text, sha256)
 
 
 def _known(sha256: str) -> str | None:
-    """The text that was registered with this hash, in this process or another; None while only trusted ones are served.
-
-    Raises `RequestError` if the document is valid no longer, as if it had been sent.
-    """
+    """The text that was registered with this hash, in this process or another; None while only trusted ones are served."""
     if settings.TRUSTED_DOCUMENTS_ONLY:
         return None
-    text = _REMEMBERED.named(sha256)
-    if text is None:
-        text = find(sha256)
-        if text is not None:
-            prepare(text)
-            _REMEMBERED.name(sha256, text)
-    return text
+    return _REMEMBERED.named(sha256) or find(sha256)
+
+
+def _remember(sent: Sent, sha256: str, prepared: Prepared) -> None:
+    """Remember a valid document by its hash, for all processes."""
+    if len(sent.text) <= MAX_CHARACTERS_REMEMBERED and not prepared.writes_literal_texts:
+        _REMEMBERED.name(sha256, sent.text)
+        if not sent.is_registered and sha256 not in _trusted_by_hash():
+            register(sent.text)
 
 
 @cache

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from backend.engine import metrics
-from backend.engine.errors import RateLimited, after_busy_ms
+from backend.engine.errors import Busy, RateLimited
 
 log = logging.getLogger("katha")
 
@@ -32,10 +32,16 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         extensions: Mapping[str, Any] | None = None,
+        cause: str | None = None,
+        is_logged: bool = False,
     ) -> None:
         super().__init__(text)
         self.status, self.code, self.text = status, code, text
         self.headers = dict(headers or {})
+        self.cause = cause or text
+        """For the log."""
+        self.is_logged = is_logged
+        """Whether what has led to it has left a line."""
         self._extensions = dict(extensions or {})
 
     @property
@@ -44,24 +50,29 @@ class Problem(Exception):
         return {"errors": [{"message": self.text, "extensions": {"code": self.code, **self._extensions}}]}
 
 
-def busy(text: str, *, lasted: float = 0.0) -> Problem:
-    """The problem of an overloaded server; `lasted` is for how many seconds the request has waited for it."""
-    after_ms = after_busy_ms(lasted)
-    retry = {"kind": "SAME_REQUEST", "afterMs": after_ms}
-    return Problem(503, "BUSY", text, headers=retry_after(after_ms), extensions={"retry": retry})
+def busy(refusal: Busy) -> Problem:
+    """The problem of a server that cannot serve the request in time."""
+    retry = {"kind": refusal.retry_kind.value, "afterMs": refusal.after_ms}
+    headers = retry_after(refusal.after_ms)
+    return Problem(
+        503, refusal.code, refusal.message, headers=headers, extensions={"retry": retry}, cause=refusal.cause
+    )
 
 
 def too_many(refusal: RateLimited) -> Problem:
     """The problem of a sender who exceeded a rate limit."""
-    headers = retry_after(refusal.after_ms)
-    return Problem(429, refusal.code, refusal.message, headers=headers, extensions={"afterMs": refusal.after_ms})
+    headers, extensions = retry_after(refusal.after_ms), {"afterMs": refusal.after_ms}
+    return Problem(429, refusal.code, refusal.message, headers=headers, extensions=extensions, is_logged=True)
 
 
 def log_problem(problem: Problem, **facts: Any) -> None:
-    """Count a request that is turned away, and log it where that is the server's fault; `facts` are for the line."""
+    """Count a request that is turned away, and log it: as a warning where the server has no time or no room for it.
+    `facts` are for the line.
+    """
     metrics.REJECTED.labels(problem.code).inc()
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("turned away", extra={"code": problem.code, "cause": problem.text, **facts})
+    if not problem.is_logged:
+        level = logging.WARNING if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+        log.log(level, "turned away", extra={"code": problem.code, "cause": problem.cause, **facts})
 
 
 def retry_after(after_ms: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from backend import logs
 from backend.engine import deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.transactions import answer_snapshots, snapshot
-from backend.limits.turns import wait_for_turn
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
 from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
@@ -36,42 +36,48 @@ MAX_CHARACTERS_LOGGED = 100
 """The maximum length of a logged operation name."""
 
 
-def run(
-    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
-) -> dict[str, Any]:
-    """Execute the operation and return the answer as a dict, and count a query by it. Raises `RequestError` for bad
-    variables, `RateLimited`.
-    """
-    answer = _run(prepared, operation, variables, context)
-    if operation.operation is OperationType.QUERY:
-        metrics.QUERIES.labels(_worst(answer)).inc()
-    return answer
+class Execution:
+    """An operation that is ready to be executed: its variables are read, and its cost is known."""
+
+    def __init__(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
+    ) -> None:
+        """Raises `RequestError` for bad variables, and for what costs more than any request may."""
+        excess = too_many_values(variables)
+        if excess is not None:
+            raise RequestError([excess], LIMIT_EXCEEDED)
+        self._operation, self._context = operation, context
+        self._executor = _executor(prepared, operation, variables or {}, context)
+        name = operation.name.value if operation.name else None
+        # The cost is counted from the values that the executor has coerced, not from those that were sent.
+        self._cost = prepared.cost(name, self._executor.variable_values.coerced)
+        self._hashes = prepared.costs[name].hashes
+
+    @property
+    def lane(self) -> str:
+        """The lane of admission in which it is executed."""
+        if self._hashes:
+            return HASHING
+        return EXPENSIVE if self._cost.most >= settings.EXPENSIVE_QUERY_COST else REQUESTS
+
+    def answer(self) -> dict[str, Any]:
+        """Execute it and return the answer as a dict, and count a query by it. Raises `RateLimited`, `RequestError`."""
+        name = self._operation.name
+        logs.bind(operation=name and name.value[:MAX_CHARACTERS_LOGGED])
+        self._context.spend(self._cost.asked)
+        try:
+            answer = _executed(self._executor, self._operation, self._context)
+        finally:
+            self._context.charge(max(0, self._executor.fields - self._cost.asked))
+        if self._operation.operation is OperationType.QUERY:
+            metrics.QUERIES.labels(_worst(answer)).inc()
+        return answer
 
 
 def _worst(answer: dict[str, Any]) -> str:
     """The code of an answer's worst error: what is wrong with the server comes before what is wrong with the request."""
     codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
     return min(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST), default=metrics.OK)
-
-
-def _run(
-    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
-) -> dict[str, Any]:
-    name = operation.name.value if operation.name else None
-    logs.bind(operation=name and name[:MAX_CHARACTERS_LOGGED])
-    excess = too_many_values(variables)
-    if excess is not None:
-        raise RequestError([excess], LIMIT_EXCEEDED)
-    executor = _executor(prepared, operation, variables or {}, context)
-    # The cost is counted from the values that the executor has coerced, not from those that were sent.
-    cost = prepared.cost(name, executor.variable_values.coerced)
-    if cost.most >= settings.EXPENSIVE_QUERY_COST and not prepared.costs[name].hashes:
-        wait_for_turn()
-    context.spend(cost.asked)
-    try:
-        return _executed(executor, operation, context)
-    finally:
-        context.charge(max(0, executor.fields - cost.asked))
 
 
 def _executed(executor: LimitedExecutor, operation: OperationDefinitionNode, context: Context) -> dict[str, Any]:

@@ -1,106 +1,114 @@
-"""Checks an incoming request's head and reads its body, within limits of size and memory.
+"""Checks an incoming request's head and reads its body, within limits of size, time and memory.
 
-Ambiguous requests are refused, because a proxy might interpret them differently (request smuggling).
+Ambiguous requests are refused, because a proxy might interpret them differently (request smuggling). What httptools refuses
+by itself (both lengths, two lengths, a blank before the colon, a bare LF) never comes here: see `protocol`.
 """
 
+import asyncio
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from schema.execution.problems import Problem, busy
+from backend.limits.admission import Share
+from schema.execution.problems import Problem
 
-SMALL = 16 * 1024
-"""Bodies up to so many bytes do not count against the memory limit."""
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
-HOST = re.compile(r"([\w.~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
+HOST = re.compile(rb"([\w.~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
 """The syntax of the header Host (RFC 3986): a name or an address, and a port."""
 
 
-class Memory:
-    """The memory budget in bytes for the bodies of all requests of this process."""
+class Limits(NamedTuple):
+    """What a request may take, read from the settings once."""
 
-    def __init__(self, limit: int) -> None:
-        self.free = limit
+    body_bytes: int
+    body_seconds: float
+    request_seconds: float
 
-
-class Room:
-    """One request's share of the memory budget, held until the request is answered."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory, self._taken = memory, 0
-
-    def hold(self, size: int) -> None:
-        """Reserve memory for a body that has grown to this size. Raises `Problem` if the budget is used up."""
-        more = max(size - SMALL, 0) - self._taken
-        if more > self._memory.free:
-            raise busy("Too many large requests are arriving. Wait, then send the same again.")
-        self._memory.free -= more
-        self._taken += more
-
-    def leave(self) -> None:
-        """Release it."""
-        self._memory.free += self._taken
-        self._taken = 0
+    @classmethod
+    def of_settings(cls) -> "Limits":
+        """As the settings say."""
+        return cls(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.BODY_SECONDS, settings.REQUEST_SECONDS)
 
 
-def require_plain(scope: Any) -> None:
-    """Raise `Problem` if the request's target or host is ambiguous (RFC 9112, section 3.2)."""
-    hosts = scope.headers.get_all("host")
-    if scope.http_version == "1.1" and not hosts:
+class Left(Exception):
+    """The client has closed the connection before its request was whole: nobody is there to be told."""
+
+
+def require_plain(scope: Mapping[str, Any]) -> None:
+    """Raise `Problem` if the request's host or length is ambiguous (RFC 9112, sections 3.2 and 6.3)."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    codings = [value for name, value in scope["headers"] if name == b"transfer-encoding"]
+    if scope["http_version"] == "1.1" and not hosts:
         raise Problem(400, "BAD_REQUEST", "The request names no host.")
     if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):
         raise Problem(400, "BAD_REQUEST", "The header Host must name one host.")
-    if not scope.path.startswith("/") and (scope.method, scope.path) != ("OPTIONS", "*"):
-        raise Problem(400, "BAD_REQUEST", "The request names no path.")
+    if codings and ([coding.lower() for coding in codings] != [b"chunked"] or scope["http_version"] == "1.0"):
+        raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked, in HTTP/1.1.")
 
 
-async def body_of(headers: Any, protocol: Any, room: Room) -> bytes:
-    """Read the body. Raises `Problem` if it is too large, incomplete, or of ambiguous length."""
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    length, codings = headers.get("content-length"), headers.get_all("transfer-encoding")
-    if codings:  # granian drops a Content-Length beside it and closes the connection
-        if [coding.lower() for coding in codings] != ["chunked"]:
-            raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked.")
-        return await _pieces(protocol, limit, room)
-    if length is None or length == "0":
+def length_of(scope: Mapping[str, Any]) -> int | None:
+    """The size of the body in bytes; None if only its end will tell."""
+    length = 0
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            return None
+    return length
+
+
+async def body_of(length: int | None, receive: Receive, share: Share, limits: Limits) -> bytes:
+    """Read the body. Raises `Problem` if it is too large or too slow, `Busy` if there is no memory for it, and `Left`."""
+    if length == 0:
         return b""
-    size = int(length)
-    if size > limit:
-        raise too_large(limit)
-    body = await _pieces(protocol, limit, room) if size > SMALL else await _at_once(protocol)
-    if len(body) != size:
-        raise cut_short()
-    return body
-
-
-async def _at_once(protocol: Any) -> bytes:
+    if length is not None and length > limits.body_bytes:
+        raise too_large(limits.body_bytes)
     try:
-        body: bytes = await protocol()
-    except Exception:  # granian does not document its exceptions
-        return b""
-    return body
+        async with asyncio.timeout(limits.body_seconds):
+            return await _pieces(receive, share, limits.body_bytes)
+    except TimeoutError:
+        raise Problem(408, "REQUEST_TIMEOUT", "The request did not arrive in time.") from None
 
 
-async def _pieces(protocol: Any, limit: int, room: Room) -> bytes:
-    """Read a body that is large or of unknown length, in chunks."""
-    body, ended = bytearray(), False
-    async for piece in protocol:
-        if ended:  # granian yields an empty chunk at the end, and a second one if the last was broken
-            raise cut_short()
-        ended = not piece
-        body += piece
+async def _pieces(receive: Receive, share: Share, limit: int) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Left
+        body = body + message["body"] if body else message["body"]
         if len(body) > limit:
             raise too_large(limit)
-        room.hold(len(body))
-    return bytes(body)
+        share.hold(len(body))
+        if not message["more_body"]:
+            return body
+
+
+async def drain(scope: Mapping[str, Any], receive: Receive) -> None:
+    """Read and drop the rest of a body that is refused, within bounds: most clients look for an answer only when they have
+    sent all, and would take a connection that is closed before for a lost reply.
+
+    A client that expects 100 Continue has sent nothing yet.
+    """
+    length = length_of(scope)
+    waits = any(name == b"expect" for name, _ in scope["headers"])
+    if waits or length == 0 or (length is not None and length > settings.DRAINED_BYTES):
+        return
+    dropped = 0
+    try:
+        async with asyncio.timeout(settings.BODY_SECONDS):
+            while dropped <= settings.DRAINED_BYTES:
+                message = await receive()
+                if message["type"] != "http.request" or not message["more_body"]:
+                    return
+                dropped += len(message["body"])
+    except TimeoutError:
+        return
 
 
 def too_large(limit: int) -> Problem:
     """The problem of a body of more bytes than `limit`."""
     return Problem(413, "CONTENT_TOO_LARGE", f"The body is too large: at most {limit} bytes.")
-
-
-def cut_short() -> Problem:
-    """The problem of a body of which a part is missing."""
-    return Problem(400, "BAD_REQUEST", "The body did not arrive whole.")

@@ -1,30 +1,54 @@
-"""GraphQL over HTTP (the draft specification of graphql.org): from a request to an operation, and its answer back."""
+"""GraphQL over HTTP (the draft specification of graphql.org): from a request whose body has arrived to its answer.
 
+`respond` is the chain that every request to /graphql passes through, in this order:
+
+    the host that it names     421 if this server does not answer to it
+    HTTPS                      301 to there, in production
+    a preflight of CORS        answered by django-cors-headers
+    the media type             406 if the client accepts none of ours
+    the sender's allowance     429 if it is used up
+    what is asked for          400, 405, 413, 415, 422
+    a constant answer          given at once
+    a slot of admission        503 if there will be none in time
+      in a thread: the CSRF check 403, the document, its variables and cost, the execution, cookies, compression
+    headers                    CORS, security
+
+`respond` runs in the event loop, so what may take long is handed to `run`, which executes it in a thread.
+"""
+
+import gzip
 import json
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import orjson
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.http import HttpRequest, HttpResponse
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpResponse
+from django.http.request import MediaType
 from django.middleware.csrf import CsrfViewMiddleware
-from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
-from backend.engine import refusal_log
-from backend.engine.deadline import DEADLINE, Deadline, limited
-from backend.engine.errors import RateLimited
+from backend.engine import metrics
+from backend.engine.errors import Busy, RateLimited
+from backend.engine.refusal_log import log_refusal
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL
 from resolvers.access import bearer_token
 from schema.context import Context
-from schema.execution import problems
-from schema.execution.documents import prepare, sent
-from schema.execution.errors import RequestError
+from schema.execution.documents import Sent, constant, prepare, sent
+from schema.execution.errors import FAULT, RequestError
 from schema.execution.frames import with_room
-from schema.execution.problems import UNPROCESSABLE, Problem, too_many
-from schema.execution.run import run
+from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem, too_many
+from schema.execution.run import Execution
+from schema.server import safety
 from schema.server.accept import preferred
-from schema.server.arrival import cut_short, too_large
-from schema.server.explorer.views import explorer
+from schema.server.requests import Answer, Request
+
+log = logging.getLogger("katha")
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -36,77 +60,96 @@ MALFORMED_COST, REJECTED_COST = 1, 100
 """The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
 other costs what its operation does.
 """
+COMPRESSED_BYTES = 8 * 1024
+"""Answers from this size on are compressed for clients that accept it: smaller ones gain little."""
+MAX_HEADERS = 500
+"""How many different headers Accept and Content-Type are remembered with what they say."""
+
+Run = Callable[[str, Callable[[], Any]], Awaitable[Any]]
+"""Calls a function in a thread, in a slot of this lane. Raises `Busy` if there is none in time, and what the function raises."""
+
+_GOOD_QUERIES = metrics.QUERIES.labels(metrics.OK)
+_CORS = CorsMiddleware(lambda _request: HttpResponse())
+_CSRF = CsrfViewMiddleware(lambda _request: HttpResponse())
+_SESSIONS = SessionMiddleware(lambda _request: HttpResponse())
 
 
-@csrf_exempt  # checked below, for requests with a session cookie
-def graphql(request: HttpRequest) -> HttpResponse:
-    """Answer a GraphQL request; a browser that opens the page gets the explorer, if that is on."""
-    accepts = request.META.get("HTTP_ACCEPT", "")
-    media = preferred(accepts, (JSON, GRAPHQL_RESPONSE))
-    draft = settings.DRAFT_STATUSES and media == GRAPHQL_RESPONSE
+async def respond(request: Request, run: Run) -> Answer:
+    """Answer a request to /graphql."""
+    safety.distrust(request)
     try:
-        if (
-            settings.EXPLORER
-            and _opens_the_page(request)
-            and preferred(accepts, (JSON, GRAPHQL_RESPONSE, HTML)) == HTML
-        ):
-            return explorer(request)
+        safety.require_our_host(request)
+        answer = _redirect(request) or _preflight(request) or await _answered(request, run)
+    except Problem as problem:
+        answer = turned_away(request, problem)
+    except Exception as error:
+        answer = turned_away(request, fault(request, error))
+    answer.add(_cors_headers(request))
+    answer.add(safety.headers(request))
+    return answer
+
+
+def _redirect(request: Request) -> Answer | None:
+    """To HTTPS, where production demands it."""
+    if not settings.SECURE_SSL_REDIRECT or request.is_secure():
+        return None
+    return Answer(301, headers={"Location": f"https://{request.get_host()}{request.get_full_path()}"})
+
+
+async def _answered(request: Request, run: Run) -> Answer:
+    media = _media(request.META.get("HTTP_ACCEPT", ""))
+    draft = media == GRAPHQL_RESPONSE and settings.DRAFT_STATUSES
+    context = Context(request)
+    try:
         if media is None:
             raise Problem(406, "NOT_ACCEPTABLE", f"This answers as {GRAPHQL_RESPONSE} or {JSON}.")
         if request.method == "OPTIONS":
-            return HttpResponse(status=204, headers={"Allow": METHODS})
-        answer = with_room(_execute, request)
-        return _with_csrf_cookie(request, _respond(PARTIAL if draft and "errors" in answer else 200, media, answer))
+            return Answer(204, headers={"Allow": METHODS})
+        context.require_allowance()
+        served = await _served(request, context, run)
+        return _answer(PARTIAL if draft and served.has_errors else 200, media, served)
     except Problem as problem:
-        return _turn_away(problem, media or JSON, draft=draft)
+        return turned_away(request, problem, media or JSON, draft=draft)
     except TooManyFieldsSent:
-        return _turn_away(Problem(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON)
-    except RateLimited as refusal:
-        refusal_log.log_refusal(refusal)
-        return _turn_away(too_many(refusal), media or JSON)
-
-
-def _opens_the_page(request: HttpRequest) -> bool:
-    return request.method in ("GET", "HEAD") and not {"query", "documentId", "extensions"} & request.GET.keys()
-
-
-def _turn_away(problem: Problem, media: str, *, draft: bool = False) -> HttpResponse:
-    problems.log_problem(problem)
-    status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
-    if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
-        status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy
-    response = _respond(status, media, problem.answer)
-    for name, value in problem.headers.items():
-        response[name] = value
-    return response
-
-
-def _execute(request: HttpRequest) -> dict[str, Any]:
-    context = Context(request)
-    context.require_allowance()
-    try:
-        return _executed(request, context)
-    except Problem as problem:
-        context.charge(REJECTED_COST if isinstance(problem, RequestError) else MALFORMED_COST)
-        raise
-
-
-def _executed(request: HttpRequest, context: Context) -> dict[str, Any]:
-    query, variables, operation_name = _parameters(request)
-    _check_csrf(request)
-    prepared = prepare(query)
-    operation = prepared.operation(operation_name)
-    if request.method != "POST" and operation.operation is not OperationType.QUERY:
-        raise Problem(
-            405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", headers={"Allow": "POST"}
+        return turned_away(
+            request, Problem(400, "BAD_REQUEST", "The request holds too many parameters."), media or JSON
         )
-    deadline = request.META.get(DEADLINE) or Deadline(settings.REQUEST_SECONDS)
-    with limited(deadline):
-        return run(prepared, operation, variables, context)
+    except RateLimited as refusal:
+        log_refusal(refusal, **request.facts)
+        return turned_away(request, too_many(refusal), media or JSON)
+    except Busy as refusal:
+        return turned_away(request, busy(refusal), media or JSON)
 
 
-def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str | None]:
-    """The document, the variables and the operation name."""
+@lru_cache(MAX_HEADERS)
+def _media(accept: str) -> str | None:
+    return preferred(accept, (JSON, GRAPHQL_RESPONSE))
+
+
+def opens_explorer(request: Request) -> bool:
+    """Whether a browser opens the page, instead of asking something."""
+    return (
+        request.method in ("GET", "HEAD")
+        and settings.EXPLORER
+        and preferred(request.META.get("HTTP_ACCEPT", ""), (JSON, GRAPHQL_RESPONSE, HTML)) == HTML
+        and not {"query", "documentId", "extensions"} & request.GET.keys()
+    )
+
+
+# --- Reading the request ----------------------------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """What a request asks for: a document by text, id or hash, the variables, and the operation's name."""
+
+    query: str | None
+    document_id: str | None
+    sha256: str | None
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+def _asked(request: Request) -> Asked:
     if request.method in ("GET", "HEAD"):
         members: Any = dict(request.GET.items())
         for name in ("variables", "extensions"):
@@ -125,7 +168,7 @@ def _parameters(request: HttpRequest) -> tuple[str, dict[str, Any] | None, str |
     return _checked(members)
 
 
-def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str | None]:
+def _checked(members: dict[str, Any]) -> Asked:
     for member in ("operationName", "documentId"):
         if not isinstance(members.get(member), str | None):
             raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
@@ -138,7 +181,7 @@ def _checked(members: dict[str, Any]) -> tuple[str, dict[str, Any] | None, str |
         raise Problem(
             UNPROCESSABLE, "BAD_REQUEST", "The member `query` must be a string that holds a GraphQL document."
         )
-    return sent(query, document, sha256), members.get("variables"), members.get("operationName") or None
+    return Asked(query, document, sha256, members.get("variables"), members.get("operationName") or None)
 
 
 def _sha256(extensions: dict[str, Any] | None) -> str | None:
@@ -154,18 +197,22 @@ def _sha256(extensions: dict[str, Any] | None) -> str | None:
     return sha256
 
 
-def _body(request: HttpRequest) -> bytes:
-    charset = (request.content_params or {}).get("charset", "utf-8")
-    if request.content_type != JSON or charset.lower() not in ("utf-8", "utf8"):
+def _body(request: Request) -> bytes:
+    if not _is_json(request.META.get("CONTENT_TYPE", "")):
         raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
     if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
         raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")
+    return request.body
+
+
+@lru_cache(MAX_HEADERS)
+def _is_json(content_type: str) -> bool:
     try:
-        return request.body
-    except RequestDataTooBig:
-        raise too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) from None
-    except OSError:
-        raise cut_short() from None
+        media = MediaType(content_type)
+    except ValueError:
+        return False
+    charset = media.params.get("charset", "utf-8").lower()
+    return f"{media.main_type}/{media.sub_type}".lower() == JSON and charset in ("utf-8", "utf8")
 
 
 def _json(raw: bytes, what: str) -> Any:
@@ -193,16 +240,112 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _check_csrf(request: HttpRequest) -> None:
+# --- From what is asked for to what is served -------------------------------------------------------------------
+
+
+class Served(NamedTuple):
+    """The body of an answer, and what goes into its head."""
+
+    body: bytes
+    has_errors: bool = False
+    is_compressed: bool = False
+    cookies: tuple[str, ...] = ()
+
+
+class Pending(NamedTuple):
+    """A request of which a part has been done, and which has to wait for a slot of another lane for the rest."""
+
+    lane: str
+    resume: Callable[[], "dict[str, Any] | Pending"]
+
+
+async def _served(request: Request, context: Context, run: Run) -> Served:
+    try:
+        asked = _asked(request) if len(request.body) <= SMALL else None
+        if asked is not None and (served := _constant(request, asked, context)):
+            return served
+        done = await run(REQUESTS, partial(_in_thread, request, partial(_read, request, asked, context)))
+        while isinstance(done, Pending):
+            done = await _resumed(request, done, run)
+        return done
+    except Problem as problem:
+        context.charge(REJECTED_COST if isinstance(problem, RequestError) else MALFORMED_COST)
+        raise
+
+
+def _constant(request: Request, asked: Asked, context: Context) -> Served | None:
+    """What needs no thread, because its answer is always the same and no cookie has to be checked."""
+    if asked.query is None or asked.sha256 or settings.TRUSTED_DOCUMENTS_ONLY or "HTTP_COOKIE" in request.META:
+        return None
+    found = None if asked.variables else constant(asked.query, asked.operation_name)
+    if found is None:
+        return None
+    context.spend(found.cost)
+    _GOOD_QUERIES.inc()
+    return Served(found.answer)
+
+
+async def _resumed(request: Request, pending: Pending, run: Run) -> Any:
+    """Execute the rest. Without a slot for hashing it is executed all the same, and tells so in its own types."""
+    call = partial(_in_thread, request, pending.resume)
+    try:
+        return await run(pending.lane, call)
+    except Busy as refusal:
+        if pending.lane != HASHING:
+            raise
+        metrics.LIMITED.labels(HASHING).inc()
+        request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
+        return await run(REQUESTS, call)
+
+
+def _in_thread(request: Request, call: Callable[[], dict[str, Any] | Pending]) -> Served | Pending:
+    """Do a part of the work; if the answer is there, make it ready to be sent."""
+    done = with_room(call)
+    if isinstance(done, Pending):
+        return done
+    body = _json_of(done)
+    compressed = len(body) >= COMPRESSED_BYTES and "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
+    if compressed:
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+    return Served(body, "errors" in done, compressed, _cookies(request))
+
+
+def _read(request: Request, asked: Asked | None, context: Context) -> dict[str, Any] | Pending:
+    """Read the request as far as its document, and go on in this slot unless the document takes long to prepare."""
+    asked = asked or _asked(request)
+    _check_csrf(request)
+    document = sent(asked.query, asked.document_id, asked.sha256)
+    if document.is_expensive:
+        return Pending(EXPENSIVE, partial(_prepared, request, asked, document, context, EXPENSIVE))
+    return _prepared(request, asked, document, context, REQUESTS)
+
+
+def _prepared(request: Request, asked: Asked, document: Sent, context: Context, lane: str) -> dict[str, Any] | Pending:
+    """Prepare the document, and go on in this slot unless the operation needs one of another lane."""
+    prepared = prepare(document)
+    operation = prepared.operation(asked.operation_name)
+    if request.method != "POST" and operation.operation is not OperationType.QUERY:
+        raise Problem(
+            405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", headers={"Allow": "POST"}
+        )
+    execution = Execution(prepared, operation, asked.variables, context)
+    if execution.lane in (lane, REQUESTS):
+        return execution.answer()
+    return Pending(execution.lane, execution.answer)
+
+
+# --- Cookies and CORS, by Django's own middleware ---------------------------------------------------------------
+
+
+def _check_csrf(request: Request) -> None:
     """Raise `Problem` if the request has a session cookie but no valid CSRF token.
 
     A request with a valid token is marked `csrf_passed`: signing in then also sets a session cookie.
     """
     if request.method != "POST" or bearer_token(request) is not None or not request.COOKIES:
         return
-    check = CsrfViewMiddleware(lambda _request: HttpResponse())
-    check.process_request(request)
-    passed = check.process_view(request, lambda _request: HttpResponse(), (), {}) is None
+    _CSRF.process_request(request)
+    passed = _CSRF.process_view(request, lambda _request: HttpResponse(), (), {}) is None
     if not passed and settings.SESSION_COOKIE_NAME in request.COOKIES:
         raise Problem(
             403,
@@ -210,22 +353,69 @@ def _check_csrf(request: HttpRequest) -> None:
             "A request that is signed in by cookie needs the header X-CSRFToken with the value of the cookie "
             f"{settings.CSRF_COOKIE_NAME}. Apps send Authorization: Bearer … instead.",
         )
-    request.csrf_passed = passed  # type: ignore[attr-defined]
+    request.csrf_passed = passed
 
 
-def _with_csrf_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Set the new CSRF cookie after signing in has rotated the token."""
-    if request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
-        CsrfViewMiddleware(lambda _request: response).process_response(request, response)
-    return response
+def _cookies(request: Request) -> tuple[str, ...]:
+    """What to set: a session that has begun or ended, and the CSRF token that signing in has rotated."""
+    if "session" not in vars(request) and not request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        return ()
+    response = HttpResponse()
+    if "session" in vars(request):
+        _SESSIONS.process_response(request, response)
+    _CSRF.process_response(request, response)
+    return tuple(cookie.OutputString() for cookie in response.cookies.values())
 
 
-def _respond(status: int, media: str, answer: dict[str, Any]) -> HttpResponse:
+def _preflight(request: Request) -> Answer | None:
+    if request.method != "OPTIONS" or not settings.CORS_ALLOWED_ORIGINS:
+        return None
+    response = _CORS.check_preflight(request)
+    return None if response is None else Answer(response.status_code)
+
+
+def _cors_headers(request: Request) -> dict[str, str]:
+    if not settings.CORS_ALLOWED_ORIGINS:
+        return {}
+    response = _CORS.add_response_headers(request, HttpResponse())
+    return {name: value for name, value in response.items() if name != "Content-Type"}
+
+
+# --- Writing the answer -----------------------------------------------------------------------------------------
+
+
+def turned_away(request: Request, problem: Problem, media: str = JSON, *, draft: bool = False) -> Answer:
+    """The answer to a request that is not served; counted and logged."""
+    log_problem(problem, **request.facts)
+    status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
+    if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
+        status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy
+    answer = _answer(status, media, Served(_json_of(problem.answer)))
+    answer.add(problem.headers)
+    return answer
+
+
+def fault(request: Request, error: Exception) -> Problem:
+    """The problem of an internal error, which is logged. The client gets only the id under which it is in the log."""
+    metrics.FAULTS.inc()
+    log.error("fault", exc_info=error, extra=request.facts)
+    known = {"requestId": request.id}
+    return Problem(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request.id}"), extensions=known, is_logged=True)
+
+
+def _answer(status: int, media: str, served: Served) -> Answer:
+    headers = {
+        "Content-Type": f"{media}; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if served.is_compressed:
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Answer(status, served.body, headers, list(served.cookies))
+
+
+def _json_of(answer: dict[str, Any]) -> bytes:
     try:
-        body = orjson.dumps(answer)
+        return orjson.dumps(answer)
     except TypeError:  # a value that orjson cannot encode, such as a lone surrogate
-        body = json.dumps(answer, default=str).encode()
-    response = HttpResponse(body, status=status, content_type=f"{media}; charset=utf-8")
-    response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+        return json.dumps(answer, default=str).encode()

@@ -13,16 +13,22 @@ from django.views.decorators.csrf import csrf_exempt
 from backend import logs
 from backend.engine import metrics
 from schema.execution.errors import FAULT
-from schema.execution.problems import Problem
+from schema.execution.problems import Problem, log_problem
 
 READING = "GET, HEAD, OPTIONS"
 
 View = Callable[[HttpRequest], HttpResponse]
 
 
-def refusal(status: int, code: str, message: str, **extensions: str) -> HttpResponse:
-    """A response with one error in GraphQL's format."""
-    response = JsonResponse(Problem(status, code, message, extensions=extensions).answer, status=status)
+def refusal(status: int, code: str, message: str, *, is_logged: bool = False, **extensions: str) -> HttpResponse:
+    """As `refused`, of a new problem."""
+    return refused(Problem(status, code, message, extensions=extensions, is_logged=is_logged))
+
+
+def refused(problem: Problem) -> HttpResponse:
+    """A response with one error in GraphQL's format; counted and logged."""
+    log_problem(problem)
+    response = JsonResponse(problem.answer, status=problem.status, headers=problem.headers)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
@@ -53,7 +59,8 @@ def fault(_request: HttpRequest) -> HttpResponse:
     metrics.FAULTS.inc()
     request = logs.this_request()
     known = {"requestId": request} if request else {}
-    return refusal(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request}" if request else ""), **known)
+    message = FAULT.format(f" as {request}" if request else "")
+    return refusal(500, "INTERNAL_SERVER_ERROR", message, is_logged=True, **known)
 
 
 def not_allowed(methods: str) -> HttpResponse:

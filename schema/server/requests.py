@@ -1,36 +1,132 @@
-"""Middleware that counts and times every HTTP request, and gives it an id for the log."""
+"""A request and its answer, without the parts of Django's request that GraphQL never uses."""
 
-from collections.abc import Callable
-from time import perf_counter
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest, QueryDict
+from django.http.cookie import parse_cookie
+from django.utils.module_loading import import_string
 
 from backend import logs
-from backend.engine.transactions import drop_broken_connection
-from backend.monitoring.process import BY_STATUS, REQUEST_SECONDS, THREADS_BUSY
+from backend.engine.deadline import Deadline
+from backend.engine.errors import RateLimited
 
+SESSION = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
 MAX_CHARACTERS = 200
 """The maximum length of a logged path."""
+MAX_NAMES = 500
+"""How many names of headers are remembered with what WSGI calls them."""
 
-Answer = Callable[[HttpRequest], HttpResponse]
+
+class Request(HttpRequest):
+    """A request. Its `META` is that of WSGI; all else is read from there when it is first used.
+
+    It is Django's request, so that Django's sessions, sign-in and CSRF check take it, but it is made in a tenth of the time.
+    """
+
+    POST = QueryDict()
+    """No form: the body is JSON."""
+
+    def __init__(self, meta: dict[str, Any]) -> None:
+        self.META = meta
+        self.id = logs.request_id(meta.get("HTTP_X_REQUEST_ID"))
+        """The one that the client sent, or a new one: for the log, and a header of the answer."""
+        self.method = meta["REQUEST_METHOD"]
+        self.path = self.path_info = meta["PATH_INFO"]
+        self.hashing_refusal: RateLimited | None = None
+        """Set if the server has too many passwords to hash: then none is hashed for this request."""
+        self.csrf_passed = False
+        """Whether the browser has proved by the CSRF token that it loaded one of our pages."""
+
+        self.listener: asyncio.Future[None] | None = None
+        """Waits for the client to disconnect."""
+
+    def arrived(self, body: bytes, seconds: float) -> None:
+        """The body is there: from now on the request may take so many seconds."""
+        self._body = body
+        self.deadline = Deadline(seconds)
+
+    @cached_property
+    def GET(self) -> QueryDict:  # type: ignore[override] # noqa: N802
+        """The members of the query string. Raises `TooManyFieldsSent`."""
+        return QueryDict(self.META["QUERY_STRING"])
+
+    @cached_property
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override] # noqa: N802
+        """The cookies."""
+        return parse_cookie(self.META.get("HTTP_COOKIE", ""))
+
+    @cached_property
+    def session(self) -> Any:  # type: ignore[override]
+        """The session that the cookie names, or a new one."""
+        return SESSION(self.COOKIES.get(settings.SESSION_COOKIE_NAME))
+
+    @cached_property
+    def user(self) -> Any:  # type: ignore[override]
+        """Whom the session signs in."""
+        return auth.get_user(self)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the log says of it."""
+        return {"request_id": self.id, "method": self.method, "url": self.path[:MAX_CHARACTERS]}
+
+    def _get_scheme(self) -> str:
+        scheme: str = self.META["wsgi.url_scheme"]
+        return scheme
 
 
-def watched(answer: Answer) -> Answer:
-    """The outermost middleware, so that it counts the responses that clients get."""
+@dataclass
+class Answer:
+    """An answer: a status, headers and a body."""
 
-    def watch(request: HttpRequest) -> HttpResponse:
-        started = perf_counter()
-        request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        logs.begin(request_id=request_id, method=request.method, url=request.path[:MAX_CHARACTERS])
-        drop_broken_connection()  # every view finds a connection that works, those without a unit of work too
-        THREADS_BUSY.inc()
-        try:
-            response = answer(request)
-        finally:
-            THREADS_BUSY.dec()
-        BY_STATUS[response.status_code // 100].inc()
-        response["X-Request-Id"] = request_id
-        REQUEST_SECONDS.observe(perf_counter() - started)
-        return response
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+    """Values of headers Set-Cookie."""
 
-    return watch
+    def add(self, headers: Mapping[str, str]) -> None:
+        """Add these headers. What the answer varies by is added up."""
+        vary = self.headers.get("Vary")
+        self.headers.update(headers)
+        if vary and "Vary" in headers:
+            self.headers["Vary"] = f"{vary}, {headers['Vary']}"
+
+
+def meta_of(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The environ of WSGI (PEP 3333) for an ASGI scope, without what is about the body. Strings are decoded as Latin-1."""
+    (address, _), (server, port) = scope["client"] or ("", 0), scope["server"]
+    path: str = scope["path"]
+    meta: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path if path.isascii() else path.encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "REMOTE_ADDR": address,
+        "SERVER_NAME": server,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "wsgi.url_scheme": scope["scheme"],
+    }
+    for name, value in scope["headers"]:
+        key = key_of(name)
+        if key in meta:
+            meta[key] += ("; " if key == "HTTP_COOKIE" else ",") + value.decode("latin-1")
+        elif key is not None:
+            meta[key] = value.decode("latin-1")
+    return meta
+
+
+@lru_cache(MAX_NAMES)
+def key_of(name: bytes) -> str | None:
+    """What WSGI calls a header. None for one with an underscore, which it would mistake for the same with a hyphen."""
+    if b"_" in name:
+        return None
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"

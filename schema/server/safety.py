@@ -1,4 +1,4 @@
-"""Middleware for security headers, and for refusing requests to other hosts.
+"""Security headers, and refusing requests to other hosts: functions for /graphql, and middleware for Django's pages.
 
 Django's own middleware sets nosniff, Referrer-Policy, X-Frame-Options, Cross-Origin-Opener-Policy and, in
 production, Strict-Transport-Security.
@@ -11,7 +11,8 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from backend.limits.addresses import comes_by_proxy
-from schema.server.refusals import not_allowed, refusal
+from schema.execution.problems import Problem
+from schema.server.refusals import not_allowed, refused
 
 PAGES = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -26,12 +27,15 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def safe(answer: Answer) -> Answer:
-    """Must come before all middleware that inspects requests."""
+    """For Django's pages. Must come before all middleware that inspects requests."""
 
     def answer_safely(request: HttpRequest) -> HttpResponse:
-        if "HTTP_X_FORWARDED_PROTO" in request.META and not comes_by_proxy(request):
-            del request.META["HTTP_X_FORWARDED_PROTO"]
-        response = answer(request) if _is_for_us(request) else _misdirected()
+        distrust(request)
+        try:
+            require_our_host(request)
+        except Problem as problem:
+            return refused(problem)
+        response = answer(request)
         if response.status_code == 405 and "Content-Type" not in response:  # from the static files
             response = not_allowed(response["Allow"])
         if response.get("Content-Type", "").startswith("text/html"):
@@ -42,15 +46,35 @@ def safe(answer: Answer) -> Answer:
     return answer_safely
 
 
-def _is_for_us(request: HttpRequest) -> bool:
+def distrust(request: HttpRequest) -> None:
+    """Forget what only a trusted proxy may say."""
+    if "HTTP_X_FORWARDED_PROTO" in request.META and not comes_by_proxy(request):
+        del request.META["HTTP_X_FORWARDED_PROTO"]
+
+
+def require_our_host(request: HttpRequest) -> None:
+    """Raise `Problem` if the header Host names another server."""
     if settings.ALLOWED_HOSTS == ["*"] or request.path in PROBES:
-        return True
+        return
     try:
         request.get_host()
     except DisallowedHost:
-        return False
-    return True
+        raise Problem(
+            421, "MISDIRECTED_REQUEST", "This server does not answer to the name in the header Host."
+        ) from None
 
 
-def _misdirected() -> HttpResponse:
-    return refusal(421, "MISDIRECTED_REQUEST", "This server does not answer to the name in the header Host.")
+HEADERS = {
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "X-Frame-Options": settings.X_FRAME_OPTIONS,
+    "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+}
+"""What every answer of /graphql says to browsers."""
+STRICT_TRANSPORT = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
+
+
+def headers(request: HttpRequest) -> dict[str, str]:
+    """The security headers of an answer of /graphql; its pages get the same from Django's middleware."""
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        return {**HEADERS, "Strict-Transport-Security": STRICT_TRANSPORT}
+    return HEADERS

@@ -1,10 +1,10 @@
-"""All URL paths."""
+"""The paths of Django's pages. At /graphql it is the one that a browser opens; what is asked there goes to `http`."""
 
 from django.contrib import admin
 from django.urls import path
 
-from schema.server import health, http
-from schema.server.explorer.views import home
+from schema.server import health
+from schema.server.explorer.views import explorer, home
 
 handler400 = "schema.server.refusals.bad_request"
 handler403 = "schema.server.refusals.forbidden"
@@ -13,8 +13,8 @@ handler500 = "schema.server.refusals.fault"
 
 urlpatterns = [
     path("", home),
-    path("graphql", http.graphql),
-    path("graphql/", http.graphql),
+    path("graphql", explorer),
+    path("graphql/", explorer),
     path("schema.graphql", health.contract),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -4,13 +4,12 @@ import json
 import uuid
 from typing import Any
 
-from django.test import Client
-
 from backend.engine.transactions import unit_of_work
 from backend.people import actions
 from backend.stories.actions import make_shelf
 from schema.nodes import to_id
 from tests.api.account import AccountCalls
+from tests.api.http import Client
 from tests.api.market import MarketCalls
 from tests.api.moderation import ModerationCalls
 from tests.api.notifications import NotificationCalls

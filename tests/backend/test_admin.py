@@ -3,12 +3,12 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.test import Client
 
 from backend.engine.guard import is_versioned
 from backend.people.models import Account, Person
 from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

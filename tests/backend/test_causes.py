@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import OperationalError, connection, connections
-from django.test import Client
 
 from backend.engine.metrics import REGISTRY
 from backend.logs.causes import CONNECTION_CAUSES, cause, connection_cause, database_facts
+from tests.api.http import Client
 from tests.logged import Logged
 from tests.races.rows import query
 from tests.serving import free_port

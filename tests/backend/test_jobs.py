@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
@@ -25,6 +24,7 @@ from backend.jobs.removal import DEAD_LETTER_HOURS, KEPT_HOURS, remove_finished
 from backend.notifications import fanout
 from backend.people.models import Account
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 from tests.races.rows import query, scalar
 from tests.working import work_off
 

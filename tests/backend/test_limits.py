@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from backend.limits.hashing import AT_END, MAKE_ROOM, HashingQueue
 from django.test import RequestFactory
 from django.utils import timezone
 from hypothesis import given
@@ -24,7 +25,6 @@ from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
 from backend.limits.addresses import NOWHERE, address_of
 from backend.limits.buckets import Limit
-from backend.limits.hashing import AT_END, MAKE_ROOM, HashingQueue
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate, allowance, seconds
 from backend.limits.spending import MAX_REMEMBERED, MILLISECOND, MINUTE, Spending

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from graphql import build_schema, parse, validate
 
 from tests.api import ApiClient
+from tests.api.http import Client
 
 HERE = Path(__file__).parent
 DOCUMENTS = {path.stem: path.read_text() for path in sorted(HERE.glob("*.graphql"))}

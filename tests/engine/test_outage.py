@@ -7,13 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DatabaseError, OperationalError, connection
-from django.test import Client
 
 from backend.engine import errors, transactions
 from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
 from backend.engine.outage import FORGET_SECONDS, Outage
 from backend.engine.transactions import refusal_for, snapshot, unit_of_work
 from schema.execution.problems import busy
+from tests.api.http import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import Client
 
 from tests.api import ApiClient
+from tests.api.http import Client
 from tests.races.rivals import Rival, elsewhere, my_pid, terminate
 from tests.races.rows import everything, query
 

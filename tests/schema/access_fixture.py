@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.test import Client
-
 from schema.nodes import from_id, to_id
 from tests.api import ApiClient, join
 from tests.api.account import another_token
+from tests.api.http import Client
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of, told_of_a_day
 from tests.nouns import collect

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
-from django.test import Client
+
+from tests.api.http import Client
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.db import connection
-from django.test import Client
 
 from backend.moderation.models import Report
 from backend.notifications.models import Announcement
 from backend.people.models import Account
 from backend.whispers.models import Policy
 from tests.api import ApiClient, join
+from tests.api.http import Client
 from tests.api.moderation import make_moderator, screen_for
 from tests.schema.access_fixture import AccessFixture, Row, key_in, table
 from tests.schema.footprint import nothing_written

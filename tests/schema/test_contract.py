@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from graphql import (
     GraphQLEnumType,
     GraphQLInterfaceType,
@@ -24,6 +23,7 @@ from graphql import (
 from schema.answers import NormalizeText
 from schema.nodes import node_types
 from schema.root import POSITION, schema
+from tests.api.http import Client
 from tests.schema.mutation_fixture import CONDITIONED
 
 HERE = Path(__file__).parent

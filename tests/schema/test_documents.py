@@ -11,7 +11,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from backend.persisted import documents as store
@@ -19,6 +18,7 @@ from backend.persisted.models import PersistedDocument
 from schema.execution import documents
 from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
+from tests.api.http import Client
 from tests.logged import Logged
 from tests.races.rivals import race
 from tests.schema.raw_http import post

@@ -9,7 +9,6 @@ from unittest.mock import ANY
 
 import pytest
 from django.db import OperationalError, connection
-from django.test import Client
 from graphql import GraphQLScalarType
 
 from resolvers import people
@@ -17,6 +16,7 @@ from schema import revisions
 from schema.execution.documents import GRAPHQL
 from schema.execution.length import SHORT, characters_of, measured
 from tests.api import ApiClient
+from tests.api.http import Client
 from tests.schema.raw_http import post
 
 SECRET = "select password from people_account"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from resolvers.people import DEMO_PASSWORD
 from schema.server.explorer import assets, views
 from schema.server.explorer.examples import FOLDER, examples
+from tests.api.http import Client
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from schema.management.commands.serve import Command
+from tests.api.http import Client
 from tests.serving import ROOT
 
 pytestmark = pytest.mark.django_db

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from schema.server.wsgi import application
 
 from schema.server.accept import preferred
-from schema.server.wsgi import application
+from tests.api.http import Client
 from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, code, get, media, post
 
 TYPENAME = {"query": "{ __typename }"}

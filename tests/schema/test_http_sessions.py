@@ -10,11 +10,11 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.http import HttpResponse
-from django.test import Client
 
 from backend.people.models import AccessToken, Account
 from resolvers import access
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 from tests.races.rivals import elsewhere
 from tests.schema.raw_http import JSON, code
 

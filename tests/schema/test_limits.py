@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 import strawberry
-from django.test import Client
+from backend.limits.turns import MY_TURN, Postponed
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql.execution.values import get_variable_values
 
-from backend.limits.turns import MY_TURN, Postponed
 from backend.market.models import MAX_LINES
 from backend.pages import MAX_PAGE_SIZE
 from backend.stories.models import MAX_CHAPTERS, ContentWarning
@@ -18,6 +17,7 @@ from schema.execution.document_limits import CAP, too_large, too_long
 from schema.execution.documents import GRAPHQL, MAX_ERRORS
 from schema.execution.executor import FIELDS_BETWEEN_CHECKS
 from tests.api import ApiClient
+from tests.api.http import Client
 
 DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]
 WHOLE = dict.fromkeys(("specified_by_url", "directive_is_repeatable", "schema_description"), True)

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
+from backend.limits.hashing import HASHING, Hasher
+from backend.limits.turns import MY_TURN, Postponed
 
 from backend.engine.metrics import LIMITED
 from backend.limits import spending
-from backend.limits.hashing import HASHING, Hasher
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
-from backend.limits.turns import MY_TURN, Postponed
 from backend.people.models import Account
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import IntegrityError, OperationalError, connection
-from django.test import Client
 from procrastinate.jobs import Job
 
 from backend.engine.errors import Busy
@@ -19,6 +18,7 @@ from backend.limits.rates import Rate
 from backend.people.models import Account
 from resolvers import people
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 from tests.logged import Logged
 from tests.races.statements import fault_at
 

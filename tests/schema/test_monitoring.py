@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
-from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from backend import VERSION
@@ -18,6 +17,7 @@ from resolvers import people
 from schema.nodes import node_types
 from schema.root import schema
 from tests.api import ApiClient
+from tests.api.http import Client
 from tests.api.moderation import make_moderator
 from tests.races.rivals import Rival, my_pid, terminate, until
 

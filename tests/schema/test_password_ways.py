@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command, get_commands
-from django.test import Client
 
 from backend.limits.rates import Rate
 from backend.management.commands import changepassword
 from backend.people.models import AccessToken, Account
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 from tests.races.rivals import Rival
 from tests.races.statements import before
 

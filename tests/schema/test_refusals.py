@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from backend import logs
 from backend.people.models import Account
 from schema.server import health
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 from tests.schema.raw_http import code
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
 from backend.people.models import Account
 from schema.server.safety import PAGES, safe
 from tests.api import PASSWORD, ApiClient
+from tests.api.http import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from backend.people.models import AccessToken
 from schema.nodes import to_id
 from tests.api import PASSWORD, ApiClient
 from tests.api.account import another_token
+from tests.api.http import Client
 from tests.schema.footprint import nothing_written
 from tests.schema.mutation_fixture import UNKNOWN
 

@@ -25,6 +25,8 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "explorer/home.html", {"base": base, "handle": handle, "password": password})
 
 
+@reading
+@for_developers
 @ensure_csrf_cookie  # the page sends its value back with every request
 def explorer(request: HttpRequest) -> HttpResponse:
     """GraphiQL with the prepared tabs and a bar to choose who is signed in."""

@@ -1,0 +1,154 @@
+"""The ASGI application that uvicorn serves: reads requests in the event loop, and handles them in threads.
+
+A request takes a slot of admission only once its body has arrived, so slow clients hold up nobody. When a client disconnects,
+its request is cancelled. /graphql goes to `http.respond`, everything else to Django's pages.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from django.conf import settings
+
+from backend.engine.deadline import limited
+from backend.engine.errors import Busy
+from backend.limits.admission import HASHING, PAGES, Admission, Share
+from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
+from schema.execution.problems import Problem, busy
+from schema.server import http
+from schema.server.arrival import Left, Limits, Receive, body_of, drain, length_of, require_plain
+from schema.server.pages import PageHandler, page
+from schema.server.requests import Answer, Request, meta_of
+from schema.server.threads import in_thread
+
+GRAPHQL = ("/graphql", "/graphql/")
+ALIVE = "/healthz"
+"""Answered whatever else is asked for: a process that waits for the database is alive."""
+LISTEN_AFTER_SECONDS = 0.5
+"""After this time, watch whether the client disconnects."""
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Application:
+    """The application of one process."""
+
+    def __init__(self) -> None:
+        self._limits = Limits.of_settings()
+        self._admission = Admission()
+        self._pages = PageHandler()
+        self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="requests")
+        others = settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE + 1
+        self._other_threads = ThreadPoolExecutor(others, thread_name_prefix="hashing and pages")
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        started = perf_counter()
+        request = Request(meta_of(scope))
+        share = Share(self._admission.bodies)
+        try:
+            answer = await self._arrived(request, scope, receive, share)
+            BY_STATUS[answer.status // 100].inc()
+            REQUEST_SECONDS.observe(perf_counter() - started)
+            await _send(request, answer, send)
+        except Left:
+            LEFT.inc()
+        finally:
+            share.release()
+
+    async def _arrived(self, request: Request, scope: Mapping[str, Any], receive: Receive, share: Share) -> Answer:
+        """Read the body, and answer; or refuse what cannot be read."""
+        try:
+            require_plain(scope)
+            request.arrived(await body_of(length_of(scope), receive, share, self._limits), self._limits.request_seconds)
+        except Problem as problem:
+            return await _refused(request, problem, scope, receive)
+        except Busy as refusal:
+            return await _refused(request, busy(refusal), scope, receive)
+        task = asyncio.current_task()
+        assert task is not None
+        listening = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, _listen, request, receive, task)
+        try:
+            return await self._answered(request)
+        except asyncio.CancelledError:
+            if request.deadline.left:
+                raise Left from None
+            raise
+        finally:
+            listening.cancel()
+            if request.listener is not None:
+                request.listener.cancel()
+
+    async def _answered(self, request: Request) -> Answer:
+        if request.path in GRAPHQL and not http.opens_explorer(request):
+            return await http.respond(request, partial(self._run, request))
+        return await self._page(request)
+
+    async def _run(self, request: Request, lane: str, call: Callable[[], Any]) -> Any:
+        """Call it in a thread, in a slot of this lane. Raises `Busy` if there is none in time."""
+        threads = self._other_threads if lane == HASHING else self._threads
+        return await self._in_slot(request, lane, threads, partial(in_thread, request, call))
+
+    async def _in_slot(self, request: Request, lane: str, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
+        entered = []
+        request.deadline.begun = False
+        try:
+            for one in self._admission.lanes(lane):
+                await one.enter(request.deadline.until)
+                entered.append(one)
+            request.deadline.begun = True
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        finally:
+            for one in reversed(entered):
+                one.leave()
+
+    async def _page(self, request: Request) -> Answer:
+        call = partial(_page_in_thread, self._pages, request)
+        try:
+            if request.path == ALIVE:
+                return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
+            answer: Answer = await self._in_slot(request, PAGES, self._other_threads, call)
+        except Busy as refusal:
+            return http.turned_away(request, busy(refusal))
+        return answer
+
+
+def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
+    with limited(request.deadline):
+        status, headers, body = page(handler, {**request.META, "HTTP_X_REQUEST_ID": request.id}, request.body)
+    plain = {name: value for name, value in headers if name != "Set-Cookie"}
+    return Answer(status, body, plain, [value for name, value in headers if name == "Set-Cookie"])
+
+
+def _listen(request: Request, receive: Receive, task: "asyncio.Task[Any]") -> None:
+    request.listener = asyncio.ensure_future(_until_left(request, receive, task))
+
+
+async def _until_left(request: Request, receive: Receive, task: "asyncio.Task[Any]") -> None:
+    """End the request when its client disconnects; one that a thread has begun is ended by its deadline."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    request.deadline.leave()
+    if not request.deadline.begun:
+        task.cancel()
+
+
+async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], receive: Receive) -> Answer:
+    """The answer to what has not arrived as it should; the connection is closed, because nobody knows what follows in it."""
+    answer = http.turned_away(request, problem)
+    answer.headers["Connection"] = "close"
+    await drain(scope, receive)
+    return answer
+
+
+async def _send(request: Request, answer: Answer, send: Send) -> None:
+    headers = {**answer.headers, "X-Request-Id": request.id, "Server": "Katha"}
+    if answer.status != 204:
+        headers.setdefault("Content-Length", str(len(answer.body)))
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in answer.cookies]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,195 @@
+"""uvicorn's HTTP protocol, with bounds on what a connection may cost: size and time of a head, idle time, answers that are not
+read, and how many connections there are.
+
+What cannot be read as HTTP is answered here; everything else goes to `asgi`. httptools itself refuses both lengths, two lengths,
+a blank before the colon and a bare LF.
+"""
+
+from typing import Any
+
+import httptools
+import orjson
+from django.conf import settings
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from backend import logs
+from backend.engine.errors import Busy, after_busy_ms
+from backend.monitoring.process import BY_STATUS, CLOSED, FULL, IDLE, SILENT, UNREAD
+from backend.processes import max_connections
+from schema.execution.problems import Problem, busy, log_problem
+
+STOP_SECONDS = 0.5
+"""How long an idle connection still takes a request after the server was told to stop: it may be on its way already."""
+LINGER_SECONDS = 1.0
+"""How long what still arrives is dropped after a refusal, so that the client gets to read it."""
+PROGRESS_BYTES = 16 * 1024
+"""How much of its answer a client has to read within `UNREAD_SECONDS`."""
+NO_CONNECTION = "This server has too many connections. Nothing was written. Send the same request again."
+NO_HTTP = "This is no HTTP request that can be read."
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.waits_since: float | None = self.loop.time()
+        """Since when it waits for a whole head (the loop's time); None while a request is answered."""
+        self._is_new = True
+        """Whether no request has come yet."""
+        self._has_begun = False
+        """Whether a part of a head has come."""
+        self._head_bytes = self._incomplete_bytes = 0
+        """The size of the headers of this head, and of what has come of it without completing it."""
+        self._refusal: Problem | None = None
+        """Why the head is refused that is being parsed."""
+        self._unread, self._unread_since = 0, 0.0
+        """How many bytes of answers the client has not read, and since when it has read little of them."""
+        self._lingers = self._stops = False
+
+    # --- The connection -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """Accept it, if need be in the place of another that waits."""
+        super().connection_made(transport)
+        if len(self.connections) > max_connections() and not self._make_room():
+            self._turn_away(busy(Busy(NO_CONNECTION, after_ms=after_busy_ms(lasted=2.0), cause="connections")))
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest. Returns False if none does."""
+        others: set[Any] = self.connections - {self}
+        waiting = [(one.waits_since, id(one), one) for one in others if one.waits_since is not None]
+        if waiting:
+            min(waiting)[-1].close(FULL)
+        return bool(waiting)
+
+    def close(self, cause: str) -> None:
+        """Close it without an answer."""
+        CLOSED.labels(cause).inc()
+        self.transport.abort()
+
+    def look(self, now: float) -> None:
+        """End what takes too long. Called about every second."""
+        if self.waits_since is not None:
+            self._look_at_head(now - self.waits_since)
+        unread = self.transport.get_write_buffer_size()
+        if not unread or unread > self._unread or self._unread - unread >= PROGRESS_BYTES:
+            self._unread, self._unread_since = unread, now
+        elif now - self._unread_since > settings.UNREAD_SECONDS:
+            self.close(UNREAD)
+
+    def _look_at_head(self, waits: float) -> None:
+        if self._has_begun and waits > settings.HEAD_SECONDS:
+            self._turn_away(Problem(408, "REQUEST_TIMEOUT", "The head of the request did not arrive in time."))
+        elif self._is_new and waits > settings.HEAD_SECONDS:
+            self.close(SILENT)
+        elif waits > settings.IDLE_SECONDS:
+            self.close(IDLE)
+
+    def shutdown(self) -> None:
+        """The server stops: answer what has begun, and what is on its way."""
+        self._stops = True
+        if self.waits_since is None and self.cycle is not None:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(STOP_SECONDS, self._close_if_waiting)
+
+    def _close_if_waiting(self) -> None:
+        if self.waits_since is not None:
+            self.transport.close()
+
+    # --- What arrives -------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived."""
+        if self._lingers:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # no other protocol is spoken here
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self._turn_away(self._refusal or Problem(400, "BAD_REQUEST", NO_HTTP))
+        if self._has_begun:
+            self._incomplete_bytes += len(data)
+            if self._incomplete_bytes > settings.MAX_HEAD_BYTES:
+                self._turn_away(_large_head())
+
+    def on_message_begin(self) -> None:
+        """A head begins to arrive."""
+        super().on_message_begin()
+        self._has_begun = True
+        if self.waits_since is not None:
+            self.waits_since = self.waits_since if self._is_new else self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        """Refuse a target that is too long."""
+        super().on_url(url)
+        if len(self.url) > settings.MAX_TARGET_BYTES:
+            most = settings.MAX_TARGET_BYTES
+            self._refusal = Problem(
+                414, "URI_TOO_LONG", f"The path and query string are too long: at most {most} bytes."
+            )
+            raise self._refusal
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Refuse a head that is too large."""
+        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > settings.MAX_HEAD_BYTES:
+            self._refusal = _large_head()
+            raise self._refusal
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the request is answered."""
+        super().on_headers_complete()
+        self.waits_since = None
+        self._is_new = self._has_begun = False
+        self._head_bytes = self._incomplete_bytes = 0
+        if self._stops:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """A request is answered; unless another one has come meanwhile, the connection waits."""
+        waits = not self.pipeline
+        super().on_response_complete()
+        if waits:
+            self.waits_since = self.loop.time()
+
+    # --- Refusing what is no request ----------------------------------------------------------------------------
+
+    def _turn_away(self, problem: Problem) -> None:
+        """Answer, drop what still comes, and close. If a request is being answered, the connection ends with its answer."""
+        if self._lingers:
+            return
+        self._lingers, self._has_begun = True, False
+        request_id = logs.request_id(None)
+        log_problem(problem, request_id=request_id)
+        BY_STATUS[problem.status // 100].inc()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            return
+        body = orjson.dumps(problem.answer)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": request_id,
+            "Server": "Katha",
+            "Connection": "close",
+            **problem.headers,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(b"".join([STATUS_LINE[problem.status], head.encode("latin-1"), b"\r\n", body]))
+        self.transport.write_eof()
+        self.waits_since = None
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def _large_head() -> Problem:
+    most = settings.MAX_HEAD_BYTES
+    return Problem(431, "HEADERS_TOO_LARGE", f"The head of the request is too large: at most {most} bytes.")

@@ -1,0 +1,122 @@
+"""Starts the processes that serve, replaces those that end, and stops them all."""
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+
+import uvicorn
+from django.conf import settings
+
+from backend.processes import die_with_parent
+from schema.server.asgi import Application
+from schema.server.protocol import Protocol
+
+log = logging.getLogger("katha")
+
+STOP_TIMEOUT_SECONDS = 10.0
+"""How long a process may take to answer what it has begun after a stop signal; then it is killed."""
+BACKLOG = 4_096
+"""The listen backlog: how many connections wait to be accepted."""
+SHORT_LIFE_SECONDS, MAX_SHORT_LIVES = 3.0, 5
+"""After so many processes in a row that did not live longer it is given up."""
+
+
+class ShortLived(Exception):
+    """The processes end as soon as they are started."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which also looks after its connections."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % 10 == 0:
+            now = time.monotonic()  # the time of uvloop and of asyncio's own loop
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, Protocol)
+                connection.look(now)
+        return await super().on_tick(counter)
+
+
+class Workers:
+    """The processes that serve on one socket."""
+
+    def __init__(self, listener: socket.socket, number: int) -> None:
+        self._listener, self._number = listener, number
+        self._told, self._tell = os.pipe()
+        self._processes: dict[ForkProcess, float] = {}
+        """With the time at which each was started."""
+
+    def serve(self) -> None:
+        """Serve until a stop signal. Raises `ShortLived`."""
+        gc.collect()
+        gc.freeze()  # what is there before the fork stays shared
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda *_: os.write(self._tell, b"."))
+        try:
+            for _ in range(self._number):
+                self._start()
+            self._replace_until_told()
+        finally:
+            self._listener.close()
+            self._stop()
+
+    def _replace_until_told(self) -> None:
+        short_lives = 0
+        while self._told not in (ended := wait([self._told, *(one.sentinel for one in self._processes)])):
+            for process in [one for one in self._processes if one.sentinel in ended]:
+                process.join()
+                lived = time.monotonic() - self._processes.pop(process)
+                short_lives = short_lives + 1 if lived < SHORT_LIFE_SECONDS else 0
+                log.error("a process of the server has ended and is replaced: status %s", process.exitcode)
+                if short_lives >= MAX_SHORT_LIVES:
+                    raise ShortLived
+                self._start()
+
+    def _start(self) -> None:
+        process = multiprocessing.get_context("fork").Process(target=work, args=[self._listener, os.getpid()])
+        self._processes[process] = time.monotonic()
+        process.start()
+
+    def _stop(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        until = time.monotonic() + STOP_TIMEOUT_SECONDS
+        for process in self._processes:
+            process.join(max(0.0, until - time.monotonic()))
+        for process in self._processes:
+            process.kill()
+            process.join()
+
+
+def work(listener: socket.socket, parent: int) -> None:
+    """Serve in this process until SIGTERM, and end with the parent.
+
+    Ctrl-C in a terminal goes to the whole process group. A process that got it, and then the server's stop signal while it is
+    stopping, would break off what it has begun; so each has its own group.
+    """
+    os.setpgid(0, 0)
+    die_with_parent()
+    if os.getppid() != parent:
+        return
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again in the end
+    config = uvicorn.Config(
+        Application(),
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.IDLE_SECONDS,
+        timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
+    )
+    Server(config).run(sockets=[listener])
