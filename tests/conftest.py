@@ -15,6 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from backend.embedded import running
 from tests.api import ApiClient, join
+from tests.api.http import Client
 from tests.clearing import clear
 from tests.databases import database
 from tests.depth import choose_examples
@@ -51,6 +52,12 @@ def django_db_setup(
 def pytest_xdist_auto_num_workers() -> int:
     """Tests wait a good part of their time, for the database, for servers that start and for one another."""
     return PROCESSES_A_CORE * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.fixture
+def client() -> Client:
+    """A browser. In place of pytest-django's, which knows only Django's pages."""
+    return Client()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,7 +35,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from backend.persisted.documents import find, register
 from schema.execution.cost import Cost, Costs
 from schema.execution.document_limits import exceeded, too_large, too_long
-from schema.execution.errors import PARSE_FAILED, TOO_DEEP, RequestError
+from schema.execution.errors import NOT_PERSISTED, PARSE_FAILED, TOO_DEEP, RequestError
 from schema.execution.graphql_schema import GRAPHQL
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -302,7 +302,7 @@ def _persisted(query: str | None, sha256: str) -> Sent:
             return Sent(text)
         text = _known(sha256)
         if text is None:
-            raise _refused("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")  # the message that clients expect
+            raise _refused("PersistedQueryNotFound", NOT_PERSISTED)  # the message that clients expect
         return Sent(text, sha256, is_registered=True)
     if _sha256(query) != sha256:
         raise _refused("The document does not have the SHA-256 that was sent.", "PERSISTED_QUERY_HASH_MISMATCH")

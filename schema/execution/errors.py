@@ -29,13 +29,16 @@ TOO_DEEP = "The document is nested too deeply."
 
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+NOT_PERSISTED = "PERSISTED_QUERY_NOT_FOUND"
+"""The code of the answer by which a client learns that it has to send the text: a part of the protocol, which is no news."""
 
 
 class RequestError(Problem):
     """The request cannot be executed: the answer has only errors, each with its code."""
 
     def __init__(self, errors: list[GraphQLError], code: str) -> None:
-        super().__init__(400 if code == PARSE_FAILED else UNPROCESSABLE, code, code)
+        status = 400 if code == PARSE_FAILED else UNPROCESSABLE
+        super().__init__(status, code, code, is_logged=code == NOT_PERSISTED)
         self.errors = [shown(error, code) for error in errors]
 
     @property

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from backend.persisted import documents as store
 from backend.persisted.models import PersistedDocument
 from schema.execution import documents
-from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, _Remembered, prepare, trusted
+from schema.execution.documents import MAX_CHARACTERS_REMEMBERED, Sent, _Remembered, prepare, trusted
 from schema.execution.errors import RequestError
 from tests.api.http import Client
 from tests.logged import Logged
@@ -57,11 +57,11 @@ def test_a_document_is_parsed_and_validated_once(monkeypatch: pytest.MonkeyPatch
     validate = documents.validate
     monkeypatch.setattr(documents, "validate", lambda *args, **rest: calls.append(1) or validate(*args, **rest))
     query = "query Once($n: String!) { __type(name: $n) { name } }"
-    first = prepare(query)
+    first = prepare(Sent(query))
     for name in ("Story", "Person"):
         answer = post({"query": query, "variables": {"n": name}, "operationName": "Once"})
         assert answer.json() == {"data": {"__type": {"name": name}}}
-    assert prepare(query) is first
+    assert prepare(Sent(query)) is first
     assert len(calls) == 1
 
 
@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.Mon
     """A client that repeats its mistake costs no more than one that does not."""
     for _ in range(2):
         with pytest.raises(RequestError) as wrong:
-            prepare("{ thisIsRemembered }")
+            prepare(Sent("{ thisIsRemembered }"))
         assert wrong.value.errors[0].extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
         monkeypatch.setattr(documents, "validate", None)
 
@@ -77,7 +77,7 @@ def test_what_is_wrong_with_a_document_is_remembered_too(monkeypatch: pytest.Mon
 def test_a_very_long_document_is_not_remembered() -> None:
     """A thousand of them would fill the memory."""
     query = "{ __typename " + "#" * MAX_CHARACTERS_REMEMBERED + "\n}"
-    assert prepare(query) is not prepare(query)
+    assert prepare(Sent(query)) is not prepare(Sent(query))
 
 
 def test_documents_sent_once_push_out_none_that_are_in_use() -> None:

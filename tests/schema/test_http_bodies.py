@@ -51,14 +51,6 @@ def test_a_number_that_is_too_long_is_said_to_be_that() -> None:
     assert json.loads(response.content)["errors"][0]["message"] == "A number of 5000 digits is too long."
 
 
-def test_a_body_that_is_too_large_is_not_read() -> None:
-    """413 from eight megabytes on; a little less is read and judged."""
-    document = '{"query": "{ __typename }%s"}'
-    assert post((document % (" " * (8 * 1024 * 1024 - 100))).encode()).status_code == 200
-    response = post((document % (" " * 8 * 1024 * 1024)).encode())
-    assert (response.status_code, code(response)) == (413, "CONTENT_TOO_LARGE")
-
-
 def nested(opening: str, inner: str, closing: str, levels: int = 2_000) -> str:
     """Something inside itself."""
     return opening * levels + inner + closing * levels

@@ -193,7 +193,6 @@ def test_a_database_that_cannot_serve_is_a_warning(asha: ApiClient, lines: Lines
         f'mutation {{ signUp(handle: "asha", name: "Asha", password: "{SECRET}") {{ __typename }} }}',
         f'mutation {{ signUp(handle: "{SECRET * 100}", name: "Asha", password: "{PASSWORD}") {{ __typename }} }}',
         f'{{ person(handle: "{SECRET}") {{ id }} }}',
-        f'{{ {SECRET.replace("-", "_")} "',
     ],
 )
 def test_what_happens_every_day_is_no_news(asha: ApiClient, lines: Lines, query: str) -> None:
@@ -201,6 +200,13 @@ def test_what_happens_every_day_is_no_news(asha: ApiClient, lines: Lines, query:
     send(query, SECRET)
     send(query, asha.token)
     assert lines() == []
+
+
+def test_of_what_cannot_be_read_only_that_is_logged(lines: Lines) -> None:
+    """By its code, and not by what it says."""
+    send(f'{{ {SECRET.replace("-", "_")} "', SECRET)
+    (line,) = lines()
+    assert (line["event"], line["level"], line["code"]) == ("turned away", "info", "GRAPHQL_PARSE_FAILED")
 
 
 FOLLOW = 'mutation {{ mine: follow(person: "{}", expect: {{version: "0"}}, key: "{}") {{ __typename }} }}'
