@@ -28,11 +28,11 @@ from bench.scripts import Answer, Request, Wrong, play
 from bench.works import WORKS, Work
 from schema.server import in_process
 from schema.server import requests as server
+from schema.server.policy import Policy
 
 WARM = 20
 """Scripts to run before counting, until statements are prepared and documents cached."""
 COUNTED = 10
-TIMEOUT_SECONDS = 60.0
 POST = {
     "REQUEST_METHOD": "POST",
     "PATH_INFO": "/graphql",
@@ -43,6 +43,7 @@ POST = {
     "wsgi.url_scheme": "http",
 }
 """What WSGI says of each request."""
+POLICY = Policy.of_settings()
 
 
 def counts(work: Work, data: Data) -> tuple[float, float]:
@@ -80,8 +81,10 @@ def heard(act: Callable[[], Any]) -> tuple[int, int]:
 
 def ask(request: Request) -> Answer:
     """Send one request through the server's code, without a socket."""
-    posted = server.Request({**POST, **({"HTTP_AUTHORIZATION": f"Bearer {request.token}"} if request.token else {})})
-    posted.arrived(orjson.dumps({"query": request.document, "variables": request.variables}), TIMEOUT_SECONDS)
+    posted = server.Request(
+        {**POST, **({"HTTP_AUTHORIZATION": f"Bearer {request.token}"} if request.token else {})}, POLICY
+    )
+    posted.arrived(orjson.dumps({"query": request.document, "variables": request.variables}))
     answer = orjson.loads(in_process.answer(posted).body)
     if "errors" in answer:
         raise Wrong(f"the server answered {answer!r:.2000}")

@@ -19,10 +19,11 @@ from backend.limits.admission import HASHING, PAGES, Admission, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
 from schema.execution.problems import Problem, busy
 from schema.server import http
-from schema.server.arrival import Left, Limits, Receive, body_of, drain, length_of, require_plain
+from schema.server.arrival import Left, Receive, body_of, drain, length_of, require_plain
 from schema.server.pages import PageHandler, page
+from schema.server.policy import RAW_HEADERS, Policy
 from schema.server.requests import Answer, Request, meta_of
-from schema.server.threads import in_thread
+from schema.server.threads import alone, in_thread
 
 GRAPHQL = ("/graphql", "/graphql/")
 ALIVE = "/healthz"
@@ -37,7 +38,7 @@ class Application:
     """The application of one process."""
 
     def __init__(self) -> None:
-        self._limits = Limits.of_settings()
+        self._policy = Policy.of_settings()
         self._admission = Admission()
         self._pages = PageHandler()
         self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="requests")
@@ -47,7 +48,7 @@ class Application:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Handle one request."""
         started = perf_counter()
-        request = Request(meta_of(scope))
+        request = Request(meta_of(scope), self._policy)
         share = Share(self._admission.bodies)
         try:
             answer = await self._arrived(request, scope, receive, share)
@@ -63,7 +64,7 @@ class Application:
         """Read the body, and answer; or refuse what cannot be read."""
         try:
             require_plain(scope)
-            request.arrived(await body_of(length_of(scope), receive, share, self._limits), self._limits.request_seconds)
+            request.arrived(await body_of(length_of(scope), receive, share, self._policy))
         except Problem as problem:
             return await _refused(request, problem, scope, receive)
         except Busy as refusal:
@@ -89,8 +90,10 @@ class Application:
 
     async def _run(self, request: Request, lane: str, call: Callable[[], Any]) -> Any:
         """Call it in a thread, in a slot of this lane. Raises `Busy` if there is none in time."""
-        threads = self._other_threads if lane == HASHING else self._threads
-        return await self._in_slot(request, lane, threads, partial(in_thread, request, call))
+        work: Callable[[], Any] = partial(in_thread, request, call)
+        if lane == HASHING:
+            return await self._in_slot(request, lane, self._other_threads, partial(alone, work))
+        return await self._in_slot(request, lane, self._threads, work)
 
     async def _in_slot(self, request: Request, lane: str, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
         entered = []
@@ -106,7 +109,7 @@ class Application:
                 one.leave()
 
     async def _page(self, request: Request) -> Answer:
-        call = partial(_page_in_thread, self._pages, request)
+        call = partial(alone, partial(_page_in_thread, self._pages, request))
         try:
             if request.path == ALIVE:
                 return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
@@ -120,7 +123,8 @@ def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
     with limited(request.deadline):
         status, headers, body = page(handler, {**request.META, "HTTP_X_REQUEST_ID": request.id}, request.body)
     plain = {name: value for name, value in headers if name != "Set-Cookie"}
-    return Answer(status, body, plain, [value for name, value in headers if name == "Set-Cookie"])
+    cookies = [value for name, value in headers if name == "Set-Cookie"]
+    return Answer(status, body, plain, cookies, is_page=True)
 
 
 def _listen(request: Request, receive: Receive, task: "asyncio.Task[Any]") -> None:
@@ -138,17 +142,19 @@ async def _until_left(request: Request, receive: Receive, task: "asyncio.Task[An
 
 async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], receive: Receive) -> Answer:
     """The answer to what has not arrived as it should; the connection is closed, because nobody knows what follows in it."""
-    answer = http.turned_away(request, problem)
+    answer = http.with_headers(request, http.turned_away(request, problem))
     answer.headers["Connection"] = "close"
     await drain(scope, receive)
     return answer
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
-    headers = {**answer.headers, "X-Request-Id": request.id, "Server": "Katha"}
-    if answer.status != 204:
-        headers.setdefault("Content-Length", str(len(answer.body)))
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in answer.cookies]
+    if not answer.is_page:
+        raw += RAW_HEADERS
+    raw += [(b"x-request-id", request.id.encode()), (b"server", b"Katha")]
+    if answer.status != 204 and "Content-Length" not in answer.headers:
+        raw.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "http.response.body", "body": answer.body})

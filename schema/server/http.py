@@ -26,8 +26,10 @@ from typing import Any, NamedTuple
 import orjson
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import TooManyFieldsSent
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from django.http.request import MediaType
 from django.middleware.csrf import CsrfViewMiddleware
@@ -78,27 +80,35 @@ async def respond(request: Request, run: Run) -> Answer:
     """Answer a request to /graphql."""
     safety.distrust(request)
     try:
-        safety.require_our_host(request)
+        if not request.policy.any_host:
+            safety.require_our_host(request)
         answer = _redirect(request) or _preflight(request) or await _answered(request, run)
     except Problem as problem:
         answer = turned_away(request, problem)
     except Exception as error:
         answer = turned_away(request, fault(request, error))
-    answer.add(_cors_headers(request))
-    answer.add(safety.headers(request))
+    return with_headers(request, answer)
+
+
+def with_headers(request: Request, answer: Answer) -> Answer:
+    """The answer with what browsers need: CORS, and that this server is only asked by HTTPS."""
+    if request.policy.cors:
+        answer.add(_cors_headers(request))
+    if request.policy.strict_transport and request.is_secure():
+        answer.headers["Strict-Transport-Security"] = request.policy.strict_transport
     return answer
 
 
 def _redirect(request: Request) -> Answer | None:
     """To HTTPS, where production demands it."""
-    if not settings.SECURE_SSL_REDIRECT or request.is_secure():
+    if not request.policy.https_only or request.is_secure():
         return None
     return Answer(301, headers={"Location": f"https://{request.get_host()}{request.get_full_path()}"})
 
 
 async def _answered(request: Request, run: Run) -> Answer:
     media = _media(request.META.get("HTTP_ACCEPT", ""))
-    draft = media == GRAPHQL_RESPONSE and settings.DRAFT_STATUSES
+    draft = request.policy.draft_statuses and media == GRAPHQL_RESPONSE
     context = Context(request)
     try:
         if media is None:
@@ -128,12 +138,14 @@ def _media(accept: str) -> str | None:
 
 def opens_explorer(request: Request) -> bool:
     """Whether a browser opens the page, instead of asking something."""
-    return (
-        request.method in ("GET", "HEAD")
-        and settings.EXPLORER
-        and preferred(request.META.get("HTTP_ACCEPT", ""), (JSON, GRAPHQL_RESPONSE, HTML)) == HTML
-        and not {"query", "documentId", "extensions"} & request.GET.keys()
-    )
+    if request.method not in ("GET", "HEAD") or not request.policy.explorer:
+        return False
+    if preferred(request.META.get("HTTP_ACCEPT", ""), (JSON, GRAPHQL_RESPONSE, HTML)) != HTML:
+        return False
+    try:
+        return not {"query", "documentId", "extensions"} & request.GET.keys()
+    except TooManyFieldsSent:
+        return False
 
 
 # --- Reading the request ----------------------------------------------------------------------------------------
@@ -275,7 +287,7 @@ async def _served(request: Request, context: Context, run: Run) -> Served:
 
 def _constant(request: Request, asked: Asked, context: Context) -> Served | None:
     """What needs no thread, because its answer is always the same and no cookie has to be checked."""
-    if asked.query is None or asked.sha256 or settings.TRUSTED_DOCUMENTS_ONLY or "HTTP_COOKIE" in request.META:
+    if asked.query is None or asked.sha256 or request.policy.trusted_only or "HTTP_COOKIE" in request.META:
         return None
     found = None if asked.variables else constant(asked.query, asked.operation_name)
     if found is None:
@@ -362,21 +374,22 @@ def _cookies(request: Request) -> tuple[str, ...]:
         return ()
     response = HttpResponse()
     if "session" in vars(request):
-        _SESSIONS.process_response(request, response)
+        try:
+            _SESSIONS.process_response(request, response)
+        except (SessionInterrupted, DatabaseError, InterfaceError) as error:  # what was done is told all the same
+            log.error("a session could not be saved", exc_info=error)
     _CSRF.process_response(request, response)
     return tuple(cookie.OutputString() for cookie in response.cookies.values())
 
 
 def _preflight(request: Request) -> Answer | None:
-    if request.method != "OPTIONS" or not settings.CORS_ALLOWED_ORIGINS:
+    if request.method != "OPTIONS" or not request.policy.cors:
         return None
     response = _CORS.check_preflight(request)
     return None if response is None else Answer(response.status_code)
 
 
 def _cors_headers(request: Request) -> dict[str, str]:
-    if not settings.CORS_ALLOWED_ORIGINS:
-        return {}
     response = _CORS.add_response_headers(request, HttpResponse())
     return {name: value for name, value in response.items() if name != "Content-Type"}
 
@@ -404,11 +417,7 @@ def fault(request: Request, error: Exception) -> Problem:
 
 
 def _answer(status: int, media: str, served: Served) -> Answer:
-    headers = {
-        "Content-Type": f"{media}; charset=utf-8",
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {"Content-Type": f"{media}; charset=utf-8"}
     if served.is_compressed:
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return Answer(status, served.body, headers, list(served.cookies))

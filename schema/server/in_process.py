@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from schema.server.http import respond
+from schema.server.policy import HEADERS
 from schema.server.requests import Answer, Request
 from schema.server.threads import in_thread
 
@@ -16,6 +17,7 @@ def answer(request: Request) -> Answer:
         responding.send(None)
     except StopIteration as done:
         answered: Answer = done.value
+        answered.add(HEADERS)
         return answered
     raise AssertionError("it waits for something")
 

@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.db import connections
 
 
 class PageRequest(WSGIRequest):
@@ -25,7 +24,7 @@ class PageHandler(WSGIHandler):
 
 
 def page(handler: PageHandler, meta: dict[str, Any], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-    """The page that a request asks for: status, headers, body. Its thread keeps no session of the database."""
+    """The page that a request asks for: status, headers, body."""
     environ = {
         **meta,
         "CONTENT_LENGTH": str(len(body)),
@@ -47,6 +46,5 @@ def page(handler: PageHandler, meta: dict[str, Any], body: bytes) -> tuple[int, 
     finally:
         if hasattr(parts, "close"):
             parts.close()
-        connections.close_all()
     status, headers = said
     return int(status[:3]), headers, content

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from backend import logs
 from backend.engine.deadline import Deadline
 from backend.engine.errors import RateLimited
+from schema.server.policy import Policy
 
 SESSION = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
 MAX_CHARACTERS = 200
@@ -32,8 +33,8 @@ class Request(HttpRequest):
     POST = QueryDict()
     """No form: the body is JSON."""
 
-    def __init__(self, meta: dict[str, Any]) -> None:
-        self.META = meta
+    def __init__(self, meta: dict[str, Any], policy: Policy) -> None:
+        self.META, self.policy = meta, policy
         self.id = logs.request_id(meta.get("HTTP_X_REQUEST_ID"))
         """The one that the client sent, or a new one: for the log, and a header of the answer."""
         self.method = meta["REQUEST_METHOD"]
@@ -46,15 +47,15 @@ class Request(HttpRequest):
         self.listener: asyncio.Future[None] | None = None
         """Waits for the client to disconnect."""
 
-    def arrived(self, body: bytes, seconds: float) -> None:
-        """The body is there: from now on the request may take so many seconds."""
+    def arrived(self, body: bytes) -> None:
+        """The body is there: from now on the time counts that the request may take."""
         self._body = body
-        self.deadline = Deadline(seconds)
+        self.deadline = Deadline(self.policy.request_seconds)
 
     @cached_property
     def GET(self) -> QueryDict:  # type: ignore[override] # noqa: N802
         """The members of the query string. Raises `TooManyFieldsSent`."""
-        return QueryDict(self.META["QUERY_STRING"])
+        return QueryDict(self.META["QUERY_STRING"].encode("latin-1"))
 
     @cached_property
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override] # noqa: N802
@@ -90,6 +91,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
     """Values of headers Set-Cookie."""
+    is_page: bool = False
+    """Whether it is one of Django's pages, whose middleware has added the headers that every answer has."""
 
     def add(self, headers: Mapping[str, str]) -> None:
         """Add these headers. What the answer varies by is added up."""

@@ -62,19 +62,3 @@ def require_our_host(request: HttpRequest) -> None:
         raise Problem(
             421, "MISDIRECTED_REQUEST", "This server does not answer to the name in the header Host."
         ) from None
-
-
-HEADERS = {
-    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
-    "X-Frame-Options": settings.X_FRAME_OPTIONS,
-    "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
-}
-"""What every answer of /graphql says to browsers."""
-STRICT_TRANSPORT = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
-
-
-def headers(request: HttpRequest) -> dict[str, str]:
-    """The security headers of an answer of /graphql; its pages get the same from Django's middleware."""
-    if settings.SECURE_HSTS_SECONDS and request.is_secure():
-        return {**HEADERS, "Strict-Transport-Security": STRICT_TRANSPORT}
-    return HEADERS

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from backend import logs
@@ -24,6 +25,14 @@ def in_thread(request: Request, call: Callable[[], ResultT]) -> ResultT:
             return call()
     finally:
         THREADS_BUSY.dec()
+
+
+def alone(call: Callable[[], ResultT]) -> ResultT:
+    """Do it in a thread that keeps no session of the database."""
+    try:
+        return call()
+    finally:
+        connections.close_all()
 
 
 def watched(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client as DjangoClient
 from django.test.client import ClientHandler
@@ -10,6 +9,7 @@ from django.test.client import ClientHandler
 from schema.server import in_process
 from schema.server.asgi import GRAPHQL
 from schema.server.http import opens_explorer
+from schema.server.policy import Policy
 from schema.server.requests import Request
 
 
@@ -17,7 +17,7 @@ class Handler(ClientHandler):
     """Sends what is asked of GraphQL to GraphQL, and everything else to Django's pages."""
 
     def __call__(self, environ: dict[str, Any]) -> HttpResponse:
-        request = Request({**self._base(environ)})
+        request = Request(self._base(environ), Policy.of_settings())
         if request.path in GRAPHQL and not opens_explorer(request):
             return self._graphql(request, environ)
         response = super().__call__({**environ, "HTTP_X_REQUEST_ID": request.id})
@@ -31,7 +31,7 @@ class Handler(ClientHandler):
         return environ
 
     def _graphql(self, request: Request, environ: dict[str, Any]) -> HttpResponse:
-        request.arrived(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)), settings.REQUEST_SECONDS)
+        request.arrived(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
         answer = in_process.answer(request)
         response = HttpResponse(answer.body, status=answer.status, headers=answer.headers)
