@@ -69,19 +69,13 @@ class Application:
             return await _refused(request, problem, scope, receive)
         except Busy as refusal:
             return await _refused(request, busy(refusal), scope, receive)
-        task = asyncio.current_task()
-        assert task is not None
-        listening = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, _listen, request, receive, task)
+        request.receive = receive
         try:
             return await self._answered(request)
         except asyncio.CancelledError:
             if request.deadline.left:
                 raise Left from None
             raise
-        finally:
-            listening.cancel()
-            if request.listener is not None:
-                request.listener.cancel()
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):
@@ -98,6 +92,7 @@ class Application:
     async def _in_slot(self, request: Request, lane: str, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
         entered = []
         request.deadline.begun = False
+        listener = Listener(request)
         try:
             for one in self._admission.lanes(lane):
                 await one.enter(request.deadline.until)
@@ -105,6 +100,7 @@ class Application:
             request.deadline.begun = True
             return await asyncio.get_running_loop().run_in_executor(threads, call)
         finally:
+            listener.stop()
             for one in reversed(entered):
                 one.leave()
 
@@ -127,17 +123,30 @@ def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
     return Answer(status, body, plain, cookies, is_page=True)
 
 
-def _listen(request: Request, receive: Receive, task: "asyncio.Task[Any]") -> None:
-    request.listener = asyncio.ensure_future(_until_left(request, receive, task))
+class Listener:
+    """Ends a request whose client disconnects while it takes long."""
 
+    def __init__(self, request: Request) -> None:
+        self._request, self._task = request, asyncio.current_task()
+        self._listening: asyncio.Future[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, self._listen)
 
-async def _until_left(request: Request, receive: Receive, task: "asyncio.Task[Any]") -> None:
-    """End the request when its client disconnects; one that a thread has begun is ended by its deadline."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    request.deadline.leave()
-    if not request.deadline.begun:
-        task.cancel()
+    def stop(self) -> None:
+        """It is answered."""
+        self._timer.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
+
+    def _listen(self) -> None:
+        self._listening = asyncio.ensure_future(self._until_left())
+
+    async def _until_left(self) -> None:
+        """One that a thread has begun is ended by its deadline."""
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self._request.deadline.leave()
+        if not self._request.deadline.begun and self._task is not None:
+            self._task.cancel()
 
 
 async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], receive: Receive) -> Answer:

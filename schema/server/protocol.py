@@ -74,6 +74,8 @@ class Protocol(HttpToolsProtocol):
         """End what takes too long. Called about every second."""
         if self.waits_since is not None:
             self._look_at_head(now - self.waits_since)
+        elif self.cycle is not None and self.cycle.more_body:
+            self.cycle.message_event.set()  # `arrival.body_of` looks whether the time of the body is up
         unread = self.transport.get_write_buffer_size()
         if not unread or unread > self._unread or self._unread - unread >= PROGRESS_BYTES:
             self._unread, self._unread_since = unread, now

@@ -1,7 +1,6 @@
 """A request and its answer, without the parts of Django's request that GraphQL never uses."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -44,8 +43,8 @@ class Request(HttpRequest):
         self.csrf_passed = False
         """Whether the browser has proved by the CSRF token that it loaded one of our pages."""
 
-        self.listener: asyncio.Future[None] | None = None
-        """Waits for the client to disconnect."""
+        self.receive: Callable[[], Awaitable[Mapping[str, Any]]]
+        """Tells when the client disconnects; set by the server."""
 
     def arrived(self, body: bytes) -> None:
         """The body is there: from now on the time counts that the request may take."""

@@ -23,6 +23,8 @@ STOP_TIMEOUT_SECONDS = 10.0
 """How long a process may take to answer what it has begun after a stop signal; then it is killed."""
 BACKLOG = 4_096
 """The listen backlog: how many connections wait to be accepted."""
+COLLECT_AFTER = (10_000, 20, 50)
+"""Python's thresholds of garbage collection. A request makes thousands of objects, and hardly a cycle."""
 SHORT_LIFE_SECONDS, MAX_SHORT_LIVES = 3.0, 5
 """After so many processes in a row that did not live longer it is given up."""
 
@@ -57,6 +59,7 @@ class Workers:
         """Serve until a stop signal. Raises `ShortLived`."""
         gc.collect()
         gc.freeze()  # what is there before the fork stays shared
+        gc.set_threshold(*COLLECT_AFTER)
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, lambda *_: os.write(self._tell, b"."))
         try:
