@@ -20,6 +20,7 @@ from backend.monitoring.process import BY_STATUS, CLOSED, FULL, IDLE, SILENT, UN
 from backend.processes import max_connections
 from schema.execution.problems import Problem, busy, log_problem
 
+MAX_HEAD_BYTES, MAX_TARGET_BYTES = settings.MAX_HEAD_BYTES, settings.MAX_TARGET_BYTES
 STOP_SECONDS = 0.5
 """How long an idle connection still takes a request after the server was told to stop: it may be on its way already."""
 LINGER_SECONDS = 1.0
@@ -117,7 +118,7 @@ class Protocol(HttpToolsProtocol):
             self._turn_away(self._refusal or Problem(400, "BAD_REQUEST", NO_HTTP))
         if self._has_begun:
             self._incomplete_bytes += len(data)
-            if self._incomplete_bytes > settings.MAX_HEAD_BYTES:
+            if self._incomplete_bytes > MAX_HEAD_BYTES:
                 self._turn_away(_large_head())
 
     def on_message_begin(self) -> None:
@@ -141,7 +142,7 @@ class Protocol(HttpToolsProtocol):
         """Refuse a head that is too large."""
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > settings.MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._refusal = _large_head()
             raise self._refusal
 
@@ -193,5 +194,4 @@ class Protocol(HttpToolsProtocol):
 
 
 def _large_head() -> Problem:
-    most = settings.MAX_HEAD_BYTES
-    return Problem(431, "HEADERS_TOO_LARGE", f"The head of the request is too large: at most {most} bytes.")
+    return Problem(431, "HEADERS_TOO_LARGE", f"The head of the request is too large: at most {MAX_HEAD_BYTES} bytes.")

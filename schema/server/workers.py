@@ -119,6 +119,7 @@ def work(listener: socket.socket, parent: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whom to trust is decided in `backend.limits.addresses`
         timeout_keep_alive=settings.IDLE_SECONDS,
         timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
     )
