@@ -1,25 +1,20 @@
-"""How often something may happen: rates, buckets in PostgreSQL, addresses, passwords hashed at once, and what requests cost."""
+"""How often something may happen: rates, buckets in PostgreSQL, addresses, and what requests cost."""
 
-import asyncio
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
-from backend.limits.hashing import AT_END, MAKE_ROOM, HashingQueue
 from django.test import RequestFactory
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.engine.deadline import DEADLINE, Deadline
 from backend.engine.errors import RateLimited
 from backend.engine.transactions import unit_of_work
 from backend.limits import buckets, spending
@@ -28,7 +23,6 @@ from backend.limits.buckets import Limit
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate, allowance, seconds
 from backend.limits.spending import MAX_REMEMBERED, MILLISECOND, MINUTE, Spending
-from schema.server import rsgi
 
 SLOW = 1_000_000
 
@@ -220,104 +214,6 @@ def test_without_a_trusted_proxy_the_header_is_anybodys_claim(settings: Any) -> 
     settings.TRUSTED_PROXIES = []
     request = RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="198.51.100.7")
     assert address_of(request) == "127.0.0.1"
-
-
-# --- Passwords hashed at once -----------------------------------------------------------------------------------
-
-
-def test_who_finds_no_room_is_sent_away_and_who_waits_is_served() -> None:
-    """One is served, one waits, the third goes; when the first has gone, there is room again."""
-    queue, first, leave, served = HashingQueue(1, 1, 60.0), threading.Event(), threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with queue.slot():
-            first.set()
-            leave.wait(60)
-
-    def follow() -> None:
-        with queue.slot():
-            served.set()
-
-    threads = [threading.Thread(target=stay, daemon=True), threading.Thread(target=follow, daemon=True)]
-    threads[0].start()
-    assert first.wait(60)
-    threads[1].start()
-    while queue._slots._value:  # until the second has its slot
-        leave.wait(0.001)
-    with pytest.raises(RateLimited) as refusal, queue.slot():
-        pass
-    assert refusal.value.after_ms > 0
-    assert not served.is_set()
-    leave.set()
-    assert served.wait(60)
-    for thread in threads:
-        thread.join(60)
-    with queue.slot():
-        pass
-
-
-def test_a_request_keeps_its_room_to_its_end() -> None:
-    """Between two passwords of one request nobody else takes it, and the second needs no more; its place it leaves once."""
-    queue, at_end, left = HashingQueue(1, 0, 60.0), list[Callable[[], None]](), list[bool]()
-    before = AT_END.set(at_end), MAKE_ROOM.set(lambda: left.append(True))
-    try:
-        for _ in range(2):
-            queue.reserve()
-            with queue.slot():
-                pass
-        AT_END.set([])
-        with pytest.raises(RateLimited):
-            queue.reserve()
-        with pytest.raises(RateLimited), queue.slot():
-            pass
-        assert left == [True]
-        (leave,) = at_end
-        leave()
-        with queue.slot():
-            pass
-        assert left == [True, True]
-    finally:
-        AT_END.reset(before[0])
-        MAKE_ROOM.reset(before[1])
-
-
-def test_who_waits_too_long_is_sent_away() -> None:
-    queue = HashingQueue(1, 1, 0.01)
-    with queue.slot(), pytest.raises(RateLimited), queue.slot():
-        pass
-    with queue.slot():
-        pass
-
-
-@pytest.mark.parametrize("hashes", [True, False])
-def test_a_request_that_hashes_leaves_its_place_to_another(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, hashes: bool
-) -> None:
-    """The second is answered while the first still hashes; where the first does something else, it waits."""
-    settings.THREADS = 1
-    over, order = threading.Event(), []
-
-    def answer(asked: dict[str, Any], _protocol: Any, make_room: Callable[[], None], _my_turn: bool) -> bool:
-        if asked["number"] == 1:
-            MAKE_ROOM.set(make_room)
-            AT_END.set([])
-            with HashingQueue(1, 0, 60.0).slot() if hashes else nullcontext():
-                over.wait(60 if hashes else 0.05)
-        order.append(asked["number"])
-        over.set()
-        return True
-
-    async def serve() -> None:
-        application = rsgi.Application()
-        application.__rsgi_init__(asyncio.get_running_loop())
-        await asyncio.gather(
-            *(application._in_turn({"number": n, "PATH_INFO": "/", DEADLINE: Deadline(60)}, None) for n in (1, 2))
-        )
-        assert not application._places.locked()
-
-    monkeypatch.setattr(rsgi, "answer", answer)
-    asyncio.run(serve())
-    assert order == ([2, 1] if hashes else [1, 2])
 
 
 # --- What requests cost -----------------------------------------------------------------------------------------
