@@ -26,15 +26,17 @@ class Handler(ClientHandler):
 
     def _base(self, environ: dict[str, Any]) -> dict[str, Any]:
         environ = {**environ, "HTTP_HOST": environ.get("HTTP_HOST", environ["SERVER_NAME"])}
-        if not environ.get("CONTENT_TYPE"):
-            environ.pop("CONTENT_TYPE", None)
+        for name in ("CONTENT_TYPE", "HTTP_COOKIE"):  # Django sets them also where there are none
+            if not environ.get(name):
+                environ.pop(name, None)
         return environ
 
     def _graphql(self, request: Request, environ: dict[str, Any]) -> HttpResponse:
         request.arrived(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
         answer = in_process.answer(request)
-        response = HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        body = b"" if request.method == "HEAD" else answer.body
+        response = HttpResponse(body, status=answer.status, headers=answer.headers)
         if "Content-Type" not in answer.headers:
             del response["Content-Type"]
         for cookie in answer.cookies:

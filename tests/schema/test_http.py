@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from schema.server.wsgi import application
 
 from schema.server.accept import preferred
+from schema.server.pages import PageHandler, page
 from tests.api.http import Client
 from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, code, get, media, post
 
@@ -102,17 +102,15 @@ def test_any_other_type_of_request_is_refused(content_type: str, cookie: str) ->
 
 
 @pytest.mark.django_db  # nothing is asked of it, but Django looks after its connections at the end of a request
-def test_a_content_type_that_cannot_be_parsed_counts_as_none() -> None:
-    """Django parses it before any view could answer, so the WSGI application has to see to it."""
-    statuses: list[str] = []
-    environ = {
-        **Client()._base_environ(),
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/graphql",
-        "CONTENT_TYPE": f"{JSON}; charset*=foo''x",
-    }
-    application(environ, lambda status, _headers: statuses.append(status))
-    assert statuses == ["415 Unsupported Media Type"]
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/", 405)])
+def test_a_content_type_that_cannot_be_parsed_counts_as_none(path: str, status: int) -> None:
+    """Django parses it before any view could answer, so the handler of its pages has to see to it."""
+    content_type = f"{JSON}; charset*=foo''x"
+    assert post(TYPENAME, content_type=content_type).status_code == 415
+    meta = {**Client()._base_environ(), "REQUEST_METHOD": "POST", "PATH_INFO": path, "CONTENT_TYPE": content_type}
+    found, _, body = page(PageHandler(), meta, b"{}")
+    assert found == status
+    assert json.loads(body)["errors"]
 
 
 def test_answers_are_never_kept_nor_guessed_at() -> None:

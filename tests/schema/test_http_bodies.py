@@ -51,6 +51,13 @@ def test_a_number_that_is_too_long_is_said_to_be_that() -> None:
     assert json.loads(response.content)["errors"][0]["message"] == "A number of 5000 digits is too long."
 
 
+def test_a_body_of_eight_megabytes_is_read() -> None:
+    """And judged. A larger one never comes here, see `tests/backend/test_arrival.py`."""
+    document = '{"query": "{ __typename }%s"}'
+    response = post((document % (" " * (8 * 1024 * 1024 - 100))).encode())
+    assert (response.status_code, code(response)) == (200, "LIMIT_EXCEEDED")
+
+
 def nested(opening: str, inner: str, closing: str, levels: int = 2_000) -> str:
     """Something inside itself."""
     return opening * levels + inner + closing * levels

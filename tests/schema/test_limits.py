@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import strawberry
-from backend.limits.turns import MY_TURN, Postponed
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql.execution.values import get_variable_values
 
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from backend.market.models import MAX_LINES
 from backend.pages import MAX_PAGE_SIZE
 from backend.stories.models import MAX_CHAPTERS, ContentWarning
@@ -18,6 +18,7 @@ from schema.execution.documents import GRAPHQL, MAX_ERRORS
 from schema.execution.executor import FIELDS_BETWEEN_CHECKS
 from tests.api import ApiClient
 from tests.api.http import Client
+from tests.schema.lanes import AFTER_MS, taken
 
 DOCUMENTS = [*Path("docs/examples").glob("*.graphql"), *Path("tests/clients").glob("*.graphql")]
 WHOLE = dict.fromkeys(("specified_by_url", "directive_is_repeatable", "schema_description"), True)
@@ -102,11 +103,11 @@ def test_few_errors_are_told_of_one_document() -> None:
     assert len(answer["errors"]) == MAX_ERRORS + 1
 
 
-def test_a_request_error_of_a_limit_is_400(client: Client) -> None:
+def test_a_request_error_of_a_limit_is_400() -> None:
     """As every document that cannot be executed."""
     headers = {"accept": "application/graphql-response+json"}
     body = {"query": TOO_LARGE["aliases"]}
-    assert client.post("/graphql", body, content_type="application/json", headers=headers).status_code == 400
+    assert Client().post("/graphql", body, content_type="application/json", headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -388,8 +389,15 @@ def test_the_same_document_is_judged_anew_for_other_variables() -> None:
         assert refused(document, n=100)["limit"] == "cost"
 
 
+def lanes_of(query: str) -> list[str]:
+    """Those in which the request is answered, in their order."""
+    with taken() as lanes:
+        ApiClient().post(query)
+    return lanes
+
+
 @pytest.mark.django_db(transaction=True)
-def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings: Any) -> None:
+def test_what_asks_for_much_takes_a_slot_for_that(settings: Any) -> None:
     """What has a dear answer, and a document that is long and new. Neither who signs in, nor what is remembered."""
     long = "{ __typename " + " ".join(f"turn{n}: __typename" for n in range(40)) + "}" + "#" * 2_000
     dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
@@ -400,16 +408,32 @@ def test_what_asks_for_much_waits_for_its_turn_before_anything_is_done(settings:
     schema = get_introspection_query()
     story = '{ story(id: "x") { chapters { story { chapters { position } } } } }'
     assert min(most(dear), most(sign_in), most(schema), most(write), most(story)) >= settings.EXPENSIVE_QUERY_COST
-    before = MY_TURN.set(lambda: False)
-    try:
-        for query in (long, dear, schema, write, story):
-            with pytest.raises(Postponed):
-                ApiClient().post(query)
-        assert ApiClient().post(sign_in)["data"]
-        MY_TURN.set(lambda: True)
-        assert ApiClient().post(dear)["data"]
-        assert ApiClient().post(long)["data"]
-        MY_TURN.set(lambda: False)
-        assert ApiClient().post(long)["data"]
-    finally:
-        MY_TURN.reset(before)
+    for query in (long, dear, schema, write, story):
+        assert lanes_of(query) == [REQUESTS, EXPENSIVE]
+    assert lanes_of(sign_in) == [REQUESTS, HASHING]
+    assert lanes_of("{ viewer { handle } }") == [REQUESTS]
+    assert lanes_of(dear) == [REQUESTS, EXPENSIVE]
+    assert lanes_of(long) == []  # always the same answer, and remembered
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_document_that_asks_for_much_takes_one_slot_for_both() -> None:
+    """It goes on in the slot in which it was prepared; so does a short one that asks for little."""
+    dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
+    assert lanes_of(f"{dear} #{'.' * 3_000}") == [REQUESTS, EXPENSIVE]
+    hashing = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
+    assert lanes_of(f"{hashing} #{'.' * 3_000}") == [REQUESTS, EXPENSIVE, HASHING]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("full", [REQUESTS, EXPENSIVE])
+def test_what_finds_no_slot_is_not_executed(full: str) -> None:
+    """503 BUSY with the time to wait, in both ways of saying it."""
+    dear = {"query": "{ stories(first: 100) { edges { node { title author { name } chapters { title } } } } }"}
+    with taken(full={full}) as lanes:
+        response = Client().post("/graphql", dear, content_type="application/json")
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]["code"]) == (503, "BUSY")
+    assert error["extensions"]["retry"] == {"kind": "SAME_REQUEST", "afterMs": AFTER_MS}
+    assert response["Retry-After"] == "2"
+    assert lanes == ([] if full == REQUESTS else [REQUESTS])

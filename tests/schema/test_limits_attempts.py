@@ -1,23 +1,23 @@
 """Who tries too often, or asks for too much, is told so and when to come back; everybody else is served."""
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from backend.limits.hashing import HASHING, Hasher
-from backend.limits.turns import MY_TURN, Postponed
+from django.contrib.auth.hashers import MD5PasswordHasher
 
 from backend.engine.metrics import LIMITED
 from backend.limits import spending
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
 from backend.people.models import Account
 from tests.api import PASSWORD, ApiClient
 from tests.api.http import Client
+from tests.schema.lanes import AFTER_MS, taken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,52 +128,49 @@ def test_what_is_refused_is_counted_by_limit(asha: ApiClient, settings: Any) -> 
 # --- Passwords hashed at once -----------------------------------------------------------------------------------
 
 
-def test_while_all_places_for_hashing_are_taken_others_are_served(
-    asha: ApiClient, settings: Any, monkeypatch: pytest.MonkeyPatch
+HASHES = {
+    "signUp": f'signUp(handle: "bilal", name: "B.", password: "{PASSWORD}")',
+    "signIn": f'signIn(handle: "asha", password: "{PASSWORD}")',
+    "changePassword": f'changePassword(current: "{PASSWORD}", new: "another good {PASSWORD}")',
+    "deleteAccount": f'deleteAccount(password: "{PASSWORD}")',
+}
+"""Everything that hashes a password, as it would be done."""
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_what_hashes_a_password_takes_a_slot_for_that(asha: ApiClient, name: str) -> None:
+    """And no other, so that it holds up nobody; a remembered document also."""
+    for _ in range(2):
+        with taken() as lanes:
+            asha.ask(f"mutation {{ {HASHES[name]} {{ {FAILED} }} }}")
+        assert lanes == [REQUESTS, HASHING]
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_without_a_slot_for_hashing_nothing_is_hashed(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Who wants a password hashed is refused at once; a query is answered, and so is a write."""
-    settings.PASSWORD_HASHERS = ["backend.limits.hashing.Hasher"]
-    monkeypatch.setattr(Hasher, "work_factor", 2)
-    taken, leave = threading.Semaphore(0), threading.Event()
+    """The mutation says so in its own type, with what the lane has said; nothing is counted as an attempt, and nothing done."""
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *_: pytest.fail("a password is hashed"))
+    counter = LIMITED.labels("hashing")
+    before = counter._value.get()
+    with taken(full={HASHING}) as lanes:
+        answer = asha.ask(f"mutation {{ {HASHES[name]} {{ {FAILED} }} }}")[name]
+    assert (answer["__typename"], answer["code"]) == ("RateLimitedError", "RATE_LIMITED")
+    assert answer["retry"] == {"kind": "SAME_REQUEST", "afterMs": AFTER_MS}
+    assert lanes == [REQUESTS, REQUESTS]
+    assert counter._value.get() == before + 1
+    assert not Bucket.objects.exists()
+    assert list(Account.objects.values_list("login", "is_active")) == [("asha", True)]
 
-    def hold() -> None:
-        with HASHING.slot():
-            leave.wait(60)
 
-    def line_up() -> None:
-        taken.release()
-        hold()
-
-    most = settings.HASHES_AT_ONCE + settings.HASHES_WAITING
-    threads = [threading.Thread(target=line_up, daemon=True) for _ in range(most)]
-    for thread in threads:
-        thread.start()
-        assert taken.acquire(timeout=60)
-    while HASHING._slots._value:
-        leave.wait(0.001)
-    try:
-        refused = [
-            ApiClient().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"],
-            sign_in("asha", PASSWORD),
-            sign_in("nobody"),
-        ]
-        assert codes(*refused) == ["RATE_LIMITED"] * 3
+def test_without_a_slot_for_hashing_others_are_served(asha: ApiClient) -> None:
+    """A query is answered, and so is a write; later who wants a password hashed is served too."""
+    with taken(full={HASHING}):
+        assert codes(sign_in("asha", PASSWORD), sign_in("nobody")) == ["RATE_LIMITED"] * 2
         assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
         assert asha.update_profile({"name": "A."}, "1")["applied"] == "WRITTEN"
-    finally:
-        leave.set()
-        for thread in threads:
-            thread.join(60)
-    assert codes(ApiClient().ask(SIGN_UP, h="bilal", p=PASSWORD)["signUp"], sign_in("bilal", PASSWORD)) == [None, None]
-
-
-def test_the_hasher_hashes_as_django_does() -> None:
-    """A password that was stored before is still checked, by another hasher than that of these tests."""
-    hasher = Hasher()
-    encoded = hasher.encode(PASSWORD, "salt", 2, 8, 5)
-    assert encoded.startswith("scrypt$2$salt$8$5$")
-    assert hasher.verify(PASSWORD, encoded)
-    assert not hasher.verify("another", encoded)
+    assert codes(sign_in("asha", PASSWORD)) == [None]
 
 
 # --- Whole requests ---------------------------------------------------------------------------------------------
@@ -310,18 +307,16 @@ def test_what_costs_more_than_the_allowance_is_refused_for_good(
     assert "Retry-After" not in response
 
 
-def test_a_request_that_is_started_again_is_counted_once(
+def test_what_waits_for_a_slot_is_counted_once(
     nobody: ApiClient, narrow: Spending, settings: Any, clock: list[int]
 ) -> None:
-    """It waited for its turn meanwhile."""
+    """When it is executed, and not when it was read or refused."""
     settings.COST_A_MINUTE = settings.EXPENSIVE_QUERY_COST = 102
-    before = MY_TURN.set(lambda: False)
-    try:
-        with pytest.raises(Postponed):
-            send()
-    finally:
-        MY_TURN.reset(before)
+    with taken(full={EXPENSIVE}):
+        assert send().status_code == 503
+    assert not narrow._empty_at
     assert send().status_code == 200
+    assert send().status_code == 429
 
 
 def test_who_asked_for_what_cannot_be_executed_hears_why_to_the_last(
