@@ -207,11 +207,11 @@ MAX_HEAD_BYTES = 128 * 1024
 """The maximum size of a request's head in bytes; a larger one is answered 431."""
 MAX_TARGET_BYTES = 64 * 1024
 """The maximum size in bytes of the path and query string in it; longer ones are answered 414."""
-HEAD_SECONDS = 20
+HEAD_SECONDS = checked("HEAD_SECONDS", seconds, os.environ.get("HEAD_SECONDS") or "20")
 """How many seconds a request's head may take to arrive, the first one of a connection from its beginning; then 408."""
-IDLE_SECONDS = 75
+IDLE_SECONDS = checked("IDLE_SECONDS", seconds, os.environ.get("IDLE_SECONDS") or "75")
 """How many seconds a connection may be idle between two requests. More than nginx keeps one to a server behind it (60)."""
-UNREAD_SECONDS = 30
+UNREAD_SECONDS = checked("UNREAD_SECONDS", seconds, os.environ.get("UNREAD_SECONDS") or "30")
 """How many seconds a client may read nothing of its answer; then the connection is closed."""
 DRAINED_BYTES = 64 * 1024 * 1024
 """How much of a body is read and dropped before its refusal is sent: clients do not look for one while they are sending."""

@@ -12,3 +12,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 MIGRATION_LINTER_OPTIONS = {"exclude_apps": ["procrastinate"]}
+CONNECTIONS = int(os.environ.get("KATHA_TEST_CONNECTIONS") or CONNECTIONS)  # noqa: F405
+MAX_BODY_MEMORY = int(os.environ.get("KATHA_TEST_MAX_BODY_MEMORY") or MAX_BODY_MEMORY)  # noqa: F405

@@ -1,205 +1,282 @@
-"""Requests as they come over a real connection: slowly, cut short, in pieces, twice as long as they say, and given up."""
+"""Requests as they come over a real connection: slowly, cut short, in pieces, ambiguous, too large, and given up."""
 
 import asyncio
-import json
-import resource
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from urllib.parse import urlparse
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from psycopg import connect
 
+from backend.engine.errors import Busy
+from backend.limits.admission import SMALL, Budget, Share
 from schema.execution.problems import Problem
-from schema.server.arrival import SMALL, Memory, Room, body_of
-from tests.serving import serving, until
+from schema.server.arrival import Left, Limits, body_of
+from tests.backend.raw import CHUNKED, HEADERS, QUERY, Connection, Served, chunks, said, served, whole
+from tests.serving import until
 
-QUERY = b'{"query":"{ __typename }"}'
-HEADERS = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 CUT_SHORT = (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n", HEADERS + b"Content-Length: 27\r\n\r\n" + QUERY)
 """What has come of both can be read as a request."""
 CLOSED = (0, None)
+GOOD = (200, None)
+BAD = (400, "BAD_REQUEST")
+LATE = (408, "REQUEST_TIMEOUT")
+LARGE = (413, "CONTENT_TOO_LARGE")
 SLOW_CLIENTS = 40
-SILENT_CLIENTS = 1_200
 MANY = 10
 LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture(scope="module")
-def impatient(served_database: str) -> Iterator[tuple[str, int]]:
-    """A server that waits a second for a body, and an hour for an answer; its host and port."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BODY_SECONDS", "1")
-        patch.setenv("REQUEST_SECONDS", "3600")
-        with serving(served_database, workers=1) as (address, _process):
-            place = urlparse(address)
-            assert place.hostname is not None
-            assert place.port is not None
-            yield place.hostname, place.port
+def impatient(served_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that waits a second for a body, and an hour for an answer."""
+    log = tmp_path_factory.mktemp("impatient") / "log"
+    with served(served_database, log, BODY_SECONDS="1", REQUEST_SECONDS="3600") as found:
+        yield found
 
 
-def send(place: tuple[str, int], raw: bytes) -> socket.socket:
-    """A connection on which this was sent."""
-    one = socket.create_connection(place, timeout=30)
-    one.sendall(raw)
-    return one
-
-
-def answer(one: socket.socket) -> tuple[int, str | None]:
-    """The status that comes back, and the code of the error if the body says one."""
-    raw = b""
-    while b"\r\n\r\n" not in raw or (b"{" in raw and not raw.rstrip().endswith(b"}")):
-        piece = one.recv(65_536)
-        if not piece:
-            break
-        raw += piece
-    if not raw:
-        return CLOSED
-    head, _, body = raw.partition(b"\r\n\r\n")
-    said = json.loads(body) if body.startswith(b"{") else {}
-    return int(head.split()[1]), said["errors"][0]["extensions"]["code"] if "errors" in said else None
-
-
-def whole(body: bytes) -> bytes:
-    """A request with this body."""
-    return HEADERS + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def test_slow_clients_hold_up_nobody(impatient: tuple[str, int]) -> None:
+def test_slow_clients_hold_up_nobody(impatient: Served) -> None:
     """Many more than there are threads; each is told 408 in the end."""
-    slow = [send(impatient, HEADERS + b"Content-Length: 30\r\n\r\n" + QUERY) for _ in range(SLOW_CLIENTS)]
-    with closing(send(impatient, whole(QUERY))) as quick:
-        assert answer(quick) == (200, None)
-    assert [answer(one) for one in slow] == [(408, "REQUEST_TIMEOUT")] * SLOW_CLIENTS
+    with ExitStack() as stack:
+        raw = HEADERS + b"Content-Length: 30\r\n\r\n" + QUERY
+        slow = [stack.enter_context(Connection(impatient.place, raw)) for _ in range(SLOW_CLIENTS)]
+        with Connection(impatient.place, whole(QUERY)) as quick:
+            assert said(quick) == GOOD
+        assert [said(one) for one in slow] == [LATE] * SLOW_CLIENTS
 
 
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (HEADERS + CHUNKED + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n", (200, None)),
-        (CUT_SHORT[0], (408, "REQUEST_TIMEOUT")),
-        (HEADERS + CHUNKED + b"zz\r\n" + QUERY + b"\r\n0\r\n\r\n", (400, "BAD_REQUEST")),
-        (HEADERS + CHUNKED + b"900000\r\n" + b" " * 0x900000, (413, "CONTENT_TOO_LARGE")),
-        (HEADERS + b"Content-Length: 99999999\r\n\r\n", (413, "CONTENT_TOO_LARGE")),
-        (CUT_SHORT[1], (408, "REQUEST_TIMEOUT")),
-        (HEADERS + b"Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + QUERY, (400, None)),
-        (HEADERS + b"Content-Length: -1\r\n\r\n" + QUERY, (400, None)),
-        (HEADERS + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", (400, None)),
-        (
-            HEADERS + b"Transfer-Encoding: gzip, " + CHUNKED[19:] + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n",
-            (400, "BAD_REQUEST"),
-        ),
-        (HEADERS + b"Transfer-Encoding: chunked\r\n" + CHUNKED + b"0\r\n\r\n", (400, "BAD_REQUEST")),
-        (whole(QUERY).replace(b"Host:", b"Host: a\r\nHost:"), (400, "BAD_REQUEST")),
-        (whole(QUERY).replace(b"localhost", b"evil@localhost"), (400, "BAD_REQUEST")),
-        (whole(QUERY).replace(b"localhost", b"a b"), (400, "BAD_REQUEST")),
-        (whole(QUERY).replace(b"localhost", b"[::1]:8000"), (200, None)),
-        (whole(QUERY).replace(b" /graphql ", b" graphql "), (400, "BAD_REQUEST")),
-        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", (400, "BAD_REQUEST")),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", CLOSED),
-        (whole(QUERY).replace(b"Host: localhost\r\n", b""), (400, "BAD_REQUEST")),
-        (whole(QUERY).replace(b"Host:", b"X-A: \0\r\nHost:"), (400, None)),
-        (whole(QUERY).replace(b"Host:", b"X-A: %s\r\nHost:" % (b"a" * 1_000_000)), (431, None)),
-        (b"GET /graphql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", (414, None)),
-    ],
-    ids=lambda value: str(value)[80:120],
-)
-def test_a_request_is_whole_and_unambiguous(
-    impatient: tuple[str, int], raw: bytes, expected: tuple[int, str | None]
-) -> None:
-    """Cut short is not whole even where what came could be read."""
-    with closing(send(impatient, raw)) as one:
-        assert answer(one) == expected
+def headed(*lines: bytes) -> bytes:
+    """A whole request with these header lines besides."""
+    return whole(QUERY).replace(b"Host:", b"".join(line + b"\r\n" for line in lines) + b"Host:")
+
+
+REQUESTS = {
+    "chunked": (chunks(QUERY), GOOD),
+    "chunked in many pieces": (chunks(*(QUERY[n : n + 1] for n in range(len(QUERY)))), GOOD),
+    "chunked with a trailer": (chunks(QUERY, trailer=b"X-Checksum: abc\r\nX-More: d\r\n"), GOOD),
+    "chunked with an extension": (HEADERS + CHUNKED + b"1a;a=b\r\n" + QUERY + b"\r\n0\r\n\r\n", GOOD),
+    "chunked without end": (CUT_SHORT[0], LATE),
+    "a length that is no number": (HEADERS + CHUNKED + b"zz\r\n" + QUERY + b"\r\n0\r\n\r\n", BAD),
+    "a chunk that is longer than it says": (HEADERS + CHUNKED + b"5\r\n" + QUERY + b"\r\n0\r\n\r\n", BAD),
+    "a chunk that is too large": (HEADERS + CHUNKED + b"900000\r\n" + b" " * 0x900000 + b"\r\n0\r\n\r\n", LARGE),
+    "a length that is too large": (HEADERS + b"Content-Length: 99999999\r\n\r\n", LARGE),
+    "shorter than its length": (CUT_SHORT[1], LATE),
+    "two lengths": (headed(b"Content-Length: 5"), BAD),
+    "the same length twice": (headed(b"Content-Length: 26"), BAD),
+    "a list of lengths": (HEADERS + b"Content-Length: 26, 26\r\n\r\n" + QUERY, BAD),
+    "a negative length": (HEADERS + b"Content-Length: -1\r\n\r\n" + QUERY, BAD),
+    "a length with a sign": (HEADERS + b"Content-Length: +26\r\n\r\n" + QUERY, BAD),
+    "a length beyond all numbers": (HEADERS + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n" + QUERY, BAD),
+    "both lengths": (HEADERS + b"Content-Length: 26\r\n" + CHUNKED + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n", BAD),
+    "both lengths the other way": (
+        HEADERS + CHUNKED[:-2] + b"Content-Length: 26\r\n\r\n1a\r\n" + QUERY + b"\r\n0\r\n\r\n",
+        BAD,
+    ),
+    "an unknown coding": (HEADERS + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", BAD),
+    "two codings in one": (chunks(QUERY).replace(b"chunked", b"gzip, chunked"), BAD),
+    "chunked in another's middle": (chunks(QUERY).replace(b"chunked", b"chunked, gzip"), BAD),
+    "two codings": (HEADERS + b"Transfer-Encoding: chunked\r\n" + CHUNKED + b"0\r\n\r\n", BAD),
+    "chunked in HTTP/1.0": (chunks(QUERY).replace(b"HTTP/1.1", b"HTTP/1.0"), BAD),
+    "HTTP/1.0": (whole(QUERY).replace(b"HTTP/1.1", b"HTTP/1.0"), GOOD),
+    "HTTP/1.0 without a host": (
+        whole(QUERY).replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: localhost\r\n", b""),
+        GOOD,
+    ),
+    "two hosts": (headed(b"Host: a"), BAD),
+    "the same host twice": (headed(b"Host: localhost"), BAD),
+    "a host with somebody": (whole(QUERY).replace(b"localhost", b"evil@localhost"), BAD),
+    "a host with a blank": (whole(QUERY).replace(b"localhost", b"a b"), BAD),
+    "a host that is an address": (whole(QUERY).replace(b"localhost", b"[::1]:8000"), GOOD),
+    "no host": (whole(QUERY).replace(b"Host: localhost\r\n", b""), BAD),
+    "a path without a slash": (whole(QUERY).replace(b" /graphql ", b" graphql "), BAD),
+    "a tunnel": (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", BAD),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", BAD),
+    "HTTP/3.0": (whole(QUERY).replace(b"HTTP/1.1", b"HTTP/3.0"), BAD),
+    "a blank before the colon": (headed(b"X-A : b"), BAD),
+    "a line that goes on in the next": (headed(b"X-A: b\r\n c"), BAD),
+    "bare line feeds": (whole(QUERY).replace(b"\r\n", b"\n"), BAD),
+    "a bare line feed": (whole(QUERY).replace(b"localhost\r\n", b"localhost\n"), BAD),
+    "a bare carriage return": (headed(b"X-A: b\rX-B: c"), BAD),
+    "a bare line feed after a chunk's length": (chunks(QUERY).replace(b"1a\r\n", b"1a\n"), BAD),
+    "NUL in a header": (headed(b"X-A: \0"), BAD),
+    "NUL in the name of a header": (headed(b"X\0A: b"), BAD),
+    "NUL in the path": (whole(QUERY).replace(b"/graphql", b"/graphql\0"), BAD),
+    "beyond ASCII in the path": (whole(QUERY).replace(b"/graphql", b"/graphql\xff"), BAD),
+    "a large header": (headed(b"X-A: " + b"a" * 1_000_000), (431, "HEADERS_TOO_LARGE")),
+    "a header's large name": (headed(b"a" * 1_000_000 + b": b"), (431, "HEADERS_TOO_LARGE")),
+    "many headers": (headed(*(b"X-%d: a" % n for n in range(40_000))), (431, "HEADERS_TOO_LARGE")),
+    "a long path": (
+        b"GET /graphql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        (414, "URI_TOO_LONG"),
+    ),
+    "a path of a megabyte": (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (414, "URI_TOO_LONG")),
+    "a large trailer": (
+        chunks(QUERY, trailer=b"X-A: " + b"a" * 1_000_000 + b"\r\n"),
+        (431, "HEADERS_TOO_LARGE"),
+    ),
+    "a large extension of a chunk": (
+        HEADERS + CHUNKED + b"1a;" + b"a" * 1_000_000 + b"\r\n" + QUERY + b"\r\n0\r\n\r\n",
+        (431, "HEADERS_TOO_LARGE"),
+    ),
+    "an upgrade that is not served": (headed(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c"), GOOD),
+    "no HTTP": (b"hello\r\n\r\n", BAD),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", BAD),
+}
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+def test_a_request_is_whole_and_unambiguous(impatient: Served, what: str) -> None:
+    """Cut short is not whole even where what came could be read. What is refused says so in JSON, and ends the connection."""
+    raw, expected = REQUESTS[what]
+    with Connection(impatient.place) as one:
+        try:
+            one.send(raw)
+        except ConnectionError:
+            assert expected[0] in (414, 431)
+        found = one.answer()
+        assert found is not None
+        assert (found.status, found.code) == expected
+        assert found.headers["content-type"] == "application/json; charset=utf-8"
+        assert found.headers["x-request-id"]
+        if expected != GOOD:
+            assert found.headers["connection"] == "close"
+            assert one.is_closed()
 
 
 @pytest.mark.parametrize("raw", CUT_SHORT, ids=["chunked", "with a length"])
-def test_what_is_cut_short_is_not_served(impatient: tuple[str, int], raw: bytes) -> None:
+def test_what_is_cut_short_is_not_served(impatient: Served, raw: bytes) -> None:
     """The server may still say so, or find the connection closed."""
-    with closing(send(impatient, raw)) as one:
-        one.shutdown(socket.SHUT_WR)
-        assert answer(one) in ((400, "BAD_REQUEST"), CLOSED)
+    with Connection(impatient.place, raw) as one:
+        one.socket.shutdown(socket.SHUT_WR)
+        assert said(one) in (BAD, CLOSED)
 
 
-def test_connections_that_say_nothing_hold_up_nobody(impatient: tuple[str, int]) -> None:
-    """Far more of them than requests that a process answers at a time."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        with ExitStack() as silent:
-            for _ in range(SILENT_CLIENTS):
-                silent.enter_context(closing(send(impatient, b"")))
-            with closing(send(impatient, whole(QUERY))) as quick:
-                assert answer(quick) == (200, None)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+# --- One after the other ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Headers:
-    """Those that say where a body ends, as granian gives them."""
+def test_requests_that_are_sent_together_are_answered_in_their_order(impatient: Served) -> None:
+    """All of them, also where one is quicker than the one before."""
+    queries = [b"{ viewer { handle } }" if n % 3 == 0 else b"{ a%d: __typename }" % n for n in range(20)]
+    with Connection(impatient.place, b"".join(whole(b'{"query":"%b"}' % query) for query in queries)) as one:
+        for n in range(20):
+            found = one.answer()
+            assert found is not None
+            assert found.status == 200
+            assert found.body == (b'{"data":{"viewer":null}}' if n % 3 == 0 else b'{"data":{"a%d":"Query"}}' % n)
+        one.send(whole(QUERY))
+        assert said(one) == GOOD
 
-    coding: str | None
-    length: str | None
 
-    def get(self, name: str) -> str | None:
-        return {"content-length": self.length}[name]
+@pytest.mark.parametrize("before", [1, 3])
+def test_garbage_never_overtakes_an_answer(impatient: Served, before: int) -> None:
+    """What came whole before it is answered; then the connection is closed."""
+    with Connection(impatient.place, whole(b'{"query":"{ viewer { handle } }"}') * before + b"garbage\r\n\r\n") as one:
+        assert [said(one) for _ in range(before)] == [GOOD] * before
+        assert said(one) in (BAD, CLOSED)
+        assert one.is_closed()
 
-    def get_all(self, name: str) -> list[str]:
-        found = {"transfer-encoding": self.coding}[name]
-        return [] if found is None else [found]
+
+def test_a_large_body_and_half_a_head_after_it_are_no_large_head(impatient: Served) -> None:
+    """They may come in one piece; the rest comes later."""
+    large = b'{"query":"{ __typename }","variables":{"a":"%b"}}' % (b"a" * 400_000)
+    with Connection(impatient.place, whole(large) + HEADERS) as one:
+        assert said(one) == GOOD
+        one.send(b"Content-Length: %d\r\n\r\n" % len(QUERY) + QUERY)
+        assert said(one) == GOOD
+
+
+def test_a_connection_serves_until_it_is_told_to_close(impatient: Served) -> None:
+    """In HTTP/1.0 that is after one request."""
+    with Connection(impatient.place, whole(QUERY) * 3) as one:
+        assert [said(one) for _ in range(3)] == [GOOD] * 3
+        one.send(headed(b"Connection: close"))
+        assert said(one) == GOOD
+        assert one.is_closed()
+    with Connection(impatient.place, whole(QUERY).replace(b"HTTP/1.1", b"HTTP/1.0")) as one:
+        assert said(one) == GOOD
+        assert one.is_closed()
+
+
+# --- The memory for bodies --------------------------------------------------------------------------------------
 
 
 class Pieces:
     """A body that arrives in these pieces."""
 
-    def __init__(self, *pieces: bytes) -> None:
-        self._pieces = pieces
+    def __init__(self, *pieces: bytes, ends: bool = True) -> None:
+        self._messages: list[Mapping[str, Any]] = [
+            {"type": "http.request", "body": piece, "more_body": not ends or n < len(pieces) - 1}
+            for n, piece in enumerate(pieces)
+        ]
+        self._messages.append({"type": "http.disconnect"})
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
+    async def __call__(self) -> Mapping[str, Any]:
+        return self._messages.pop(0)
+
+
+LIMITS = Limits(4 * SMALL, 60.0, 60.0)
+
+
+def read(length: int | None, share: Share, *pieces: bytes, ends: bool = True) -> bytes:
+    """The body of a request."""
+    return asyncio.run(body_of(length, Pieces(*pieces, ends=ends), share, LIMITS))
 
 
 @pytest.mark.parametrize("length", [None, 3 * SMALL])
 def test_large_bodies_share_the_memory(length: int | None) -> None:
     """Who finds no room is told to wait; what the others held is there again once they are answered. Small ones need none."""
-    memory = Memory(3 * SMALL)
-    one, other = Room(memory), Room(memory)
-    headers = Headers("chunked", None) if length is None else Headers(None, str(length))
-    large = Pieces(*[b"x" * SMALL] * 3)
-    assert asyncio.run(body_of(headers, large, one)) == b"x" * 3 * SMALL
+    budget = Budget(2 * SMALL)
+    one, other, small = Share(budget), Share(budget), Share(budget)
+    large = [b"x" * SMALL] * 3
+    assert read(length, one, *large) == b"x" * 3 * SMALL
+    assert budget.free == 0
+    with pytest.raises(Busy) as refused:
+        read(length, other, *large)
+    assert (refused.value.code, refused.value.cause) == ("BUSY", "bodies")
+    assert refused.value.after_ms > 0
+    assert read(SMALL, small, b"y" * SMALL) == b"y" * SMALL
+    for share in (one, other, small, one):
+        share.release()
+    assert budget.free == 2 * SMALL
+    assert read(length, other, *large) == b"x" * 3 * SMALL
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(5 * SMALL, 0), (None, 5)])
+def test_a_body_that_is_too_large_is_not_kept(length: int | None, pieces: int) -> None:
+    """With a length none of it is read."""
     with pytest.raises(Problem) as refused:
-        asyncio.run(body_of(headers, large, other))
-    assert (refused.value.status, refused.value.code) == (503, "BUSY")
-    small = Room(memory)
-    small.hold(SMALL)
-    for room in (one, other, small):
-        room.leave()
-    assert memory.free == 3 * SMALL
-    assert asyncio.run(body_of(headers, large, other)) == b"x" * 3 * SMALL
+        read(length, Share(Budget(100 * SMALL)), *[b"x" * SMALL] * pieces)
+    assert (refused.value.status, refused.value.code) == LARGE
+
+
+def test_a_body_that_ends_too_early_is_not_served() -> None:
+    """The client has closed the connection."""
+    with pytest.raises(Left):
+        read(None, Share(Budget(0)), b"x", b"y", ends=False)
+
+
+# --- What takes long --------------------------------------------------------------------------------------------
 
 
 def test_who_asks_for_much_holds_up_nobody_else(
-    impatient: tuple[str, int], served_database: str, transactional_db: None
+    impatient: Served, served_database: str, transactional_db: None
 ) -> None:
     """More such queries than there are threads, all of which wait for a lock: two of them do, the rest for their turn."""
     much = b'{"query":"{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"}'
     with connect(served_database) as holder, connect(served_database, autocommit=True) as looking, ExitStack() as sent:
         holder.execute("LOCK TABLE stories_story")
-        many = [sent.enter_context(closing(send(impatient, whole(much)))) for _ in range(MANY)]
+        many = [sent.enter_context(Connection(impatient.place, whole(much))) for _ in range(MANY)]
         until(lambda: len(looking.execute(LOCKED).fetchall()) == 2, "two of them wait for the lock")
-        with closing(send(impatient, whole(b'{"query":"{ viewer { handle } }"}'))) as quick:
-            assert answer(quick) == (200, None)
+        with Connection(impatient.place, whole(b'{"query":"{ viewer { handle } }"}')) as quick:
+            assert said(quick) == GOOD
         assert len(looking.execute(LOCKED).fetchall()) == 2
         holder.rollback()
-        assert [answer(one) for one in many] == [(200, None)] * MANY
+        assert [said(one) for one in many] == [GOOD] * MANY
 
 
 def test_the_database_stops_when_the_client_has_gone(
-    impatient: tuple[str, int], served_database: str, transactional_db: None
+    impatient: Served, served_database: str, transactional_db: None
 ) -> None:
     """Of two queries that wait for a lock the later one ends first: nobody waits for its answer any more."""
     body = b'{"query":"{ stories { edges { node { id } } } }"}'
@@ -209,12 +286,12 @@ def test_the_database_stops_when_the_client_has_gone(
             return {pid for (pid,) in looking.execute(LOCKED)}
 
         holder.execute("LOCK TABLE stories_story")
-        with closing(send(impatient, whole(body))) as patient:
+        with Connection(impatient.place, whole(body)) as patient:
             until(lambda: len(waiting()) == 1, "the first query waits")
             first = waiting()
-            with closing(send(impatient, whole(body))):
+            with Connection(impatient.place, whole(body)):
                 until(lambda: len(waiting()) == 2, "the second query waits")
             until(lambda: len(waiting()) < 2, "one of them has ended")
             assert waiting() == first
             holder.rollback()
-            assert answer(patient) == (200, None)
+            assert said(patient) == GOOD
