@@ -43,7 +43,9 @@ class Protocol(HttpToolsProtocol):
         self._has_begun = False
         """Whether a part of a head has come."""
         self._head_bytes = self._incomplete_bytes = 0
-        """The size of the headers of this head, and of what has come of it without completing it."""
+        """The size of the headers of this head, and of what has come since something was complete: a head, a part of a body."""
+        self._arriving = 0
+        """The size of what is being parsed."""
         self._refusal: Problem | None = None
         """Why the head is refused that is being parsed."""
         self._unread, self._unread_since = 0, 0.0
@@ -110,20 +112,25 @@ class Protocol(HttpToolsProtocol):
         if self._lingers:
             return
         self._unset_keepalive_if_required()
+        self._arriving = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # no other protocol is spoken here
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._turn_away(self._refusal or Problem(400, "BAD_REQUEST", NO_HTTP))
-        if self._has_begun:
-            self._incomplete_bytes += len(data)
-            if self._incomplete_bytes > MAX_HEAD_BYTES:
-                self._turn_away(_large_head())
+        self._incomplete_bytes += len(data)
+        if self._incomplete_bytes > MAX_HEAD_BYTES:
+            self._turn_away(_large_head())
+
+    def _progress(self) -> None:
+        """Something is complete. What else is being parsed does not count for what follows."""
+        self._incomplete_bytes = -self._arriving
 
     def on_message_begin(self) -> None:
         """A head begins to arrive."""
         super().on_message_begin()
+        self._progress()
         self._has_begun = True
         if self.waits_since is not None:
             self.waits_since = self.waits_since if self._is_new else self.loop.time()
@@ -151,9 +158,15 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.waits_since = None
         self._is_new = self._has_begun = False
-        self._head_bytes = self._incomplete_bytes = 0
+        self._head_bytes = 0
+        self._progress()
         if self._stops:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        super().on_body(body)
+        self._progress()
 
     def on_response_complete(self) -> None:
         """A request is answered; unless another one has come meanwhile, the connection waits."""
