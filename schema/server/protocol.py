@@ -178,16 +178,16 @@ class Protocol(HttpToolsProtocol):
     # --- Refusing what is no request ----------------------------------------------------------------------------
 
     def _turn_away(self, problem: Problem) -> None:
-        """Answer, drop what still comes, and close. If a request is being answered, the connection ends with its answer."""
+        """Answer, drop what still comes, and close. If a whole request is being answered, the connection ends with its answer."""
         if self._lingers:
             return
         self._lingers, self._has_begun = True, False
         request_id = logs.request_id(None)
         log_problem(problem, request_id=request_id)
-        BY_STATUS[problem.status // 100].inc()
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_complete and not self._breaks_off():
             self.cycle.keep_alive = False
             return
+        BY_STATUS[problem.status // 100].inc()
         body = orjson.dumps(problem.answer)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -204,6 +204,14 @@ class Protocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.waits_since = None
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _breaks_off(self) -> bool:
+        """Whether it is the body of the request which is being read that cannot be read. Nobody waits for its rest any more."""
+        reads = self.cycle.more_body and not self.cycle.response_started and not self.pipeline
+        if reads:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        return bool(reads)
 
 
 def _large_head() -> Problem:
