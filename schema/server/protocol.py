@@ -115,8 +115,9 @@ class Protocol(HttpToolsProtocol):
         self._arriving = len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # no other protocol is spoken here
-            self.cycle.keep_alive = False
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._turn_away(self._refusal or Problem(400, "BAD_REQUEST", NO_HTTP))
         self._incomplete_bytes += len(data)
@@ -126,6 +127,15 @@ class Protocol(HttpToolsProtocol):
     def _progress(self) -> None:
         """Something is complete. What else is being parsed does not count for what follows."""
         self._incomplete_bytes = -self._arriving
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Parse the request again as if it had not asked for another protocol: none is spoken here (RFC 9110, section 7.8)."""
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._head_bytes = 0
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def on_message_begin(self) -> None:
         """A head begins to arrive."""
@@ -155,6 +165,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: the request is answered."""
+        if self._upgrades():
+            return
         super().on_headers_complete()
         self.waits_since = None
         self._is_new = self._has_begun = False
@@ -167,6 +179,15 @@ class Protocol(HttpToolsProtocol):
         """A part of a body."""
         super().on_body(body)
         self._progress()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if not self._upgrades():
+            super().on_message_complete()
+
+    def _upgrades(self) -> bool:
+        """Whether the request is one that is going to be parsed again."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def on_response_complete(self) -> None:
         """A request is answered; unless another one has come meanwhile, the connection waits."""

@@ -51,6 +51,7 @@ def headed(*lines: bytes) -> bytes:
     return whole(QUERY).replace(b"Host:", b"".join(line + b"\r\n" for line in lines) + b"Host:")
 
 
+IN_CHUNKS = (b"Content-Length: 26\r\n\r\n" + QUERY, CHUNKED + b"1a\r\n" + QUERY + b"\r\n0\r\n\r\n")
 REQUESTS = {
     "chunked": (chunks(QUERY), GOOD),
     "chunked in many pieces": (chunks(*(QUERY[n : n + 1] for n in range(len(QUERY)))), GOOD),
@@ -120,6 +121,9 @@ REQUESTS = {
         (431, "HEADERS_TOO_LARGE"),
     ),
     "an upgrade that is not served": (headed(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c"), GOOD),
+    "an upgrade of what is chunked": (headed(b"Upgrade: h2c", b"Connection: Upgrade").replace(*IN_CHUNKS), GOOD),
+    "a WebSocket": (headed(b"Connection: Upgrade", b"Upgrade: websocket"), GOOD),
+    "two lengths and an upgrade": (headed(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 5"), BAD),
     "no HTTP": (b"hello\r\n\r\n", BAD),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", BAD),
 }
@@ -165,6 +169,18 @@ def test_requests_that_are_sent_together_are_answered_in_their_order(impatient: 
             assert found.status == 200
             assert found.body == (b'{"data":{"viewer":null}}' if n % 3 == 0 else b'{"data":{"a%d":"Query"}}' % n)
         one.send(whole(QUERY))
+        assert said(one) == GOOD
+
+
+def test_who_asks_for_another_protocol_is_answered_in_this_one(impatient: Served) -> None:
+    """Also what follows on the connection, wherever the pieces are cut."""
+    upgrade = headed(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+    with Connection(impatient.place, upgrade * 2 + whole(QUERY) + upgrade[:-5]) as one:
+        assert [said(one) for _ in range(3)] == [GOOD] * 3
+        one.send(upgrade[-5:])
+        assert said(one) == GOOD
+        for n in range(0, len(upgrade), 7):
+            one.send(upgrade[n : n + 7])
         assert said(one) == GOOD
 
 
