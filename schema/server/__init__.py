@@ -1,1 +1,1 @@
-"""HTTP: the RSGI and WSGI applications, GraphQL over HTTP, all paths, and checks of incoming requests."""
+"""HTTP: the ASGI application, the processes that serve it, GraphQL over HTTP, all paths, and checks of incoming requests."""

@@ -25,6 +25,20 @@ class Left(Exception):
     """The client has closed the connection before its request was whole: nobody is there to be told."""
 
 
+class Incoming:
+    """What arrives of a request, and whether that is all."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.has_ended = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        """The next message."""
+        message = await self._receive()
+        self.has_ended = message["type"] != "http.request" or not message["more_body"]
+        return message
+
+
 def require_plain(scope: Mapping[str, Any]) -> None:
     """Raise `Problem` if the request's host or length is ambiguous (RFC 9112, sections 3.2 and 6.3)."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -57,22 +71,26 @@ async def body_of(length: int | None, receive: Receive, share: Share, policy: Po
         return b""
     if length is not None and length > policy.body_bytes:
         raise too_large(policy.body_bytes)
-    body, until = b"", monotonic() + policy.body_seconds
+    body, until = bytearray(), monotonic() + policy.body_seconds
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise Left
-        body = body + message["body"] if body else message["body"]
-        if len(body) > policy.body_bytes:
+        piece: bytes = message["body"]
+        size = len(body) + len(piece)
+        if size > policy.body_bytes:
             raise too_large(policy.body_bytes)
-        share.hold(len(body))
+        share.hold(size)
+        if not message["more_body"] and not body:
+            return piece
+        body += piece
         if not message["more_body"]:
-            return body
+            return bytes(body)
         if monotonic() >= until:
             raise Problem(408, "REQUEST_TIMEOUT", "The request did not arrive in time.")
 
 
-async def drain(scope: Mapping[str, Any], receive: Receive) -> None:
+async def drain(scope: Mapping[str, Any], receive: Incoming) -> None:
     """Read and drop the rest of a body that is refused, within bounds: most clients look for an answer only when they have
     sent all, and would take a connection that is closed before for a lost reply.
 
@@ -83,11 +101,8 @@ async def drain(scope: Mapping[str, Any], receive: Receive) -> None:
     if waits or length == 0 or (length is not None and length > settings.DRAINED_BYTES):
         return
     dropped, until = 0, monotonic() + settings.BODY_SECONDS
-    while dropped <= settings.DRAINED_BYTES and monotonic() < until:
-        message = await receive()
-        if message["type"] != "http.request" or not message["more_body"]:
-            return
-        dropped += len(message["body"])
+    while not receive.has_ended and dropped <= settings.DRAINED_BYTES and monotonic() < until:
+        dropped += len((await receive()).get("body", b""))
 
 
 def too_large(limit: int) -> Problem:

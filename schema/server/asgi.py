@@ -19,7 +19,7 @@ from backend.limits.admission import HASHING, PAGES, Admission, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
 from schema.execution.problems import Problem, busy
 from schema.server import http
-from schema.server.arrival import Left, Receive, body_of, drain, length_of, require_plain
+from schema.server.arrival import Incoming, Left, Receive, body_of, drain, length_of, require_plain
 from schema.server.pages import PageHandler, page
 from schema.server.policy import RAW_HEADERS, Policy
 from schema.server.requests import Answer, Request, meta_of
@@ -62,13 +62,14 @@ class Application:
 
     async def _arrived(self, request: Request, scope: Mapping[str, Any], receive: Receive, share: Share) -> Answer:
         """Read the body, and answer; or refuse what cannot be read."""
+        incoming = Incoming(receive)
         try:
             require_plain(scope)
-            request.arrived(await body_of(length_of(scope), receive, share, self._policy))
+            request.arrived(await body_of(length_of(scope), incoming, share, self._policy))
         except Problem as problem:
-            return await _refused(request, problem, scope, receive)
+            return await _refused(request, problem, scope, incoming)
         except Busy as refusal:
-            return await _refused(request, busy(refusal), scope, receive)
+            return await _refused(request, busy(refusal), scope, incoming)
         request.receive = receive
         try:
             return await self._answered(request)
@@ -149,11 +150,11 @@ class Listener:
             self._task.cancel()
 
 
-async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], receive: Receive) -> Answer:
+async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], incoming: Incoming) -> Answer:
     """The answer to what has not arrived as it should; the connection is closed, because nobody knows what follows in it."""
     answer = http.with_headers(request, http.turned_away(request, problem))
     answer.headers["Connection"] = "close"
-    await drain(scope, receive)
+    await drain(scope, incoming)
     return answer
 
 

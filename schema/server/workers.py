@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from math import ceil
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
@@ -120,7 +121,7 @@ def work(listener: socket.socket, parent: int) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whom to trust is decided in `backend.limits.addresses`
-        timeout_keep_alive=settings.IDLE_SECONDS,
+        timeout_keep_alive=ceil(settings.IDLE_SECONDS),
         timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
     )
     Server(config).run(sockets=[listener])

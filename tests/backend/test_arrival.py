@@ -12,7 +12,9 @@ from psycopg import connect
 from backend.engine.errors import Busy
 from backend.limits.admission import SMALL, Budget, Share
 from schema.execution.problems import Problem
-from schema.server.arrival import Left, Limits, body_of
+from schema.server.arrival import Left, body_of
+from schema.server.policy import Policy
+from schema.server.asgi import Application
 from tests.backend.raw import CHUNKED, HEADERS, QUERY, Connection, Served, chunks, said, served, whole
 from tests.serving import until
 
@@ -30,9 +32,9 @@ LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND da
 
 @pytest.fixture(scope="module")
 def impatient(served_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that waits a second for a body, and an hour for an answer."""
+    """A server that waits two seconds for a body, and an hour for an answer."""
     log = tmp_path_factory.mktemp("impatient") / "log"
-    with served(served_database, log, BODY_SECONDS="1", REQUEST_SECONDS="3600") as found:
+    with served(served_database, log, BODY_SECONDS="2", REQUEST_SECONDS="3600") as found:
         yield found
 
 
@@ -230,13 +232,29 @@ class Pieces:
     async def __call__(self) -> Mapping[str, Any]:
         return self._messages.pop(0)
 
+    @property
+    def left(self) -> int:
+        """How many messages nobody has asked for."""
+        return len(self._messages)
 
-LIMITS = Limits(4 * SMALL, 60.0, 60.0)
+
+SCOPE = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "POST",
+    "path": "/graphql",
+    "query_string": b"",
+    "scheme": "http",
+    "client": ("127.0.0.1", 1),
+    "server": ("127.0.0.1", 2),
+    "headers": [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")],
+}
+POLICY = Policy.of_settings()._replace(body_bytes=4 * SMALL, body_seconds=60.0)
 
 
 def read(length: int | None, share: Share, *pieces: bytes, ends: bool = True) -> bytes:
     """The body of a request."""
-    return asyncio.run(body_of(length, Pieces(*pieces, ends=ends), share, LIMITS))
+    return asyncio.run(body_of(length, Pieces(*pieces, ends=ends), share, POLICY))
 
 
 @pytest.mark.parametrize("length", [None, 3 * SMALL])
@@ -270,6 +288,23 @@ def test_a_body_that_ends_too_early_is_not_served() -> None:
     """The client has closed the connection."""
     with pytest.raises(Left):
         read(None, Share(Budget(0)), b"x", b"y", ends=False)
+
+
+@pytest.mark.parametrize("pieces", [[b"x" * 2 * SMALL], [b"x" * 1024] * 32], ids=["at once", "in pieces"])
+@pytest.mark.parametrize(("limit", "memory", "status"), [(2 * SMALL - 1, 1 << 30, 413), (1 << 30, SMALL - 1, 503)])
+def test_what_is_refused_with_its_last_piece_is_answered(
+    settings: Any, pieces: list[bytes], limit: int, memory: int, status: int
+) -> None:
+    """Nothing else is waited for."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.MAX_BODY_MEMORY = limit, memory
+    arriving, sent = Pieces(*pieces), list[Mapping[str, Any]]()
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(Application()(SCOPE, arriving, send))
+    assert sent[0]["status"] == status
+    assert arriving.left == 1
 
 
 # --- What takes long --------------------------------------------------------------------------------------------
