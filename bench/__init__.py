@@ -1,1 +1,1 @@
-"""Benchmark: nine workloads over HTTP, each compared with hand-written SQL that does the same, as the limit."""
+"""Benchmark: workloads over HTTP, most compared with hand-written SQL that does the same, as the limit; and idle connections."""

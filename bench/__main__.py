@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import orjson
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import load, report
+from bench import idle, load, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
 from bench.report import Result, Round
 from bench.scripts import Wrong
-from bench.server import serving
+from bench.server import Server, serving
 from bench.works import WORKS, Work
 
 ROUNDS = 3
@@ -33,19 +33,22 @@ LIMIT_TIMES = 3
 
 
 class Bench:
-    """A running server and PostgreSQL."""
+    """PostgreSQL and running servers, by their number of workers."""
 
-    def __init__(self, database: Database, data: Data, port: int, server: int, postmaster: int, core: int) -> None:
+    def __init__(
+        self, database: Database, data: Data, servers: Mapping[int, Server], postmaster: int, core: int
+    ) -> None:
         self.database, self.data, self.core = database, data, core
-        self.port, self.server, self.postmaster = port, server, postmaster
+        self.servers, self.postmaster = servers, postmaster
 
     def round(self, work: Work, requests: int) -> Round:
         """Measure a workload once, and then its limit. Raises `Wrong`."""
-        load.drive(self.port, load.play_alone(self.port, work.prepare(self.data, WARM)).scripts, work.clients)
-        batch = load.play_alone(self.port, work.prepare(self.data, requests))
-        server, postgres = processor_seconds(self.server), processor_seconds(self.postmaster)
-        served = load.drive(self.port, batch.scripts, work.clients)
-        server, postgres = processor_seconds(self.server) - server, processor_seconds(self.postmaster) - postgres
+        port, pid = self.servers[work.workers]
+        load.drive(port, load.play_alone(port, work.prepare(self.data, WARM * work.workers)).scripts, work.clients)
+        batch = load.play_alone(port, work.prepare(self.data, requests))
+        server, postgres = processor_seconds(pid), processor_seconds(self.postmaster)
+        served = load.drive(port, batch.scripts, work.clients)
+        server, postgres = processor_seconds(pid) - server, processor_seconds(self.postmaster) - postgres
         batch.check()
         return Round(
             requests=served.requests,
@@ -55,7 +58,7 @@ class Bench:
             p99_ms=served.percentile(0.99),
             server_ms=1_000 * server / served.requests,
             postgres_ms=1_000 * postgres / served.requests,
-            server_mb=megabytes(self.server),
+            server_mb=megabytes(pid),
             postgres_mb=megabytes(self.postmaster),
             limit=self._limit(work, requests * LIMIT_TIMES),
         )
@@ -63,7 +66,7 @@ class Bench:
     def _limit(self, work: Work, requests: int) -> Limit | None:
         if work.limit is None:
             return None
-        batch = load.play_alone(self.port, work.prepare(self.data, requests))
+        batch = load.play_alone(self.servers[work.workers].port, work.prepare(self.data, requests))
         return measure(
             self.database,
             work.limit,
@@ -93,13 +96,23 @@ def run(arguments: Namespace, console: Console) -> None:
         with closing(database.connect(COPY)) as db:
             prepare(db)
             counted = count(database, works, folder / "count.log")
-            with serving(database, own, folder / "server.log") as (port, server):
-                bench = Bench(database, Data.of(db), port, server, postmaster, own)
+            with ExitStack() as stack:
+                servers = {
+                    number: stack.enter_context(
+                        serving(database, number, {own} if number == 1 else {own, *rest}, folder)
+                    )
+                    for number in {work.workers for work in works}
+                }
+                bench = Bench(database, Data.of(db), servers, postmaster, own)
                 results = measured(bench, works, arguments, counted, console)
-    report.show(console, results)
+        found = None
+        if not arguments.only or idle.NAME in arguments.only:
+            with serving(database, 1, {own}, folder) as server:
+                found = idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
+    report.show(console, results, found)
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
-        report.write_json(arguments.json, results, about)
+        report.write_json(arguments.json, results, found, about)
 
 
 def measured(
@@ -107,11 +120,10 @@ def measured(
 ) -> list[Result]:
     """All rounds of all workloads, interleaved, so that a temporary disturbance affects all of them."""
     rounds: dict[str, list[Round]] = {work.name: [] for work in works}
+    requests = {work.name: _requests(work, bench.data, arguments, console) for work in works}
     for number in range(1, arguments.rounds + 1):
         for work in works:
-            wanted = arguments.requests or (FEW if arguments.quick else work.requests)
-            requests = max(1, wanted // work.each) * work.each
-            one = bench.round(work, requests)
+            one = bench.round(work, requests[work.name])
             rounds[work.name].append(one)
             console.print(
                 f"▸ round {number}/{arguments.rounds}  {work.name:4} {one.requests:5} requests  "
@@ -120,8 +132,20 @@ def measured(
     return [Result(work, *counted[work.name], rounds[work.name]) for work in works]
 
 
+def _requests(work: Work, data: Data, arguments: Namespace, console: Console) -> int:
+    """The number of requests in a round of this workload, in whole scripts."""
+    wanted = arguments.requests or (max(FEW, work.clients) if arguments.quick else work.requests)
+    most = work.most(data)
+    if most is not None and wanted > most:
+        console.print(f"▸ {work.name} needs other people for each request: {most} a round, not {wanted}")
+        wanted = most
+    return max(1, wanted // work.each) * work.each
+
+
 def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tuple[float, float]]:
     """Statements and round trips of each workload, counted in a separate process."""
+    if not works:
+        return {}
     with log.open("wb") as said:
         done = subprocess.run(
             [sys.executable, "-m", "bench.count", *(work.name for work in works)],
@@ -141,7 +165,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [work.name for work in WORKS]
+    known = [*(work.name for work in WORKS), idle.NAME]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found

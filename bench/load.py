@@ -95,6 +95,11 @@ class Connection:
         """Connect."""
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has disconnected."""
+        return self.reader.at_eof()
+
     async def close(self) -> None:
         """Disconnect."""
         self.writer.close()

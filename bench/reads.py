@@ -11,6 +11,8 @@ from bench.scripts import Answer, Batch, Request, Script, require
 VIEWERS = 50
 
 NOTHING = "{ __typename }"
+NOBODY = {"__typename": "Query"}
+"""Its answer."""
 
 FEED = """
 query {
@@ -60,7 +62,14 @@ def asked(request: Request, expected: Answer) -> Script:
 def nothing(_data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     """R0: the smallest possible request."""
     yield from ()
-    return Batch([asked(Request(NOTHING), {"__typename": "Query"}) for _ in range(requests)])
+    return Batch([asked(Request(NOTHING), NOBODY) for _ in range(requests)])
+
+
+def nothing_signed_in(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
+    """R0t: the same, by clients that send a token."""
+    yield from ()
+    viewers = [random.randint(1, data.people) for _ in range(requests)]
+    return Batch([asked(Request(NOTHING, token=token(number)), NOBODY) for number in viewers])
 
 
 def feed(data: Data, requests: int) -> Generator[Request, Answer, Batch]:

@@ -10,6 +10,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from bench.idle import Idle
 from bench.limit import Limit
 from bench.works import Work
 
@@ -74,6 +75,7 @@ class Result:
         return {
             "what": self.work.what,
             "clients": self.work.clients,
+            "workers": self.work.workers,
             "statements": self.statements,
             "round_trips": self.round_trips,
             **{name: self.median(name) for name in names},
@@ -92,8 +94,18 @@ SERVED = (
 LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "× all")
 
 
-def show(console: Console, results: Sequence[Result]) -> None:
-    """Print both tables as Markdown."""
+def show(console: Console, results: Sequence[Result], idle: Idle | None) -> None:
+    """Print both tables as Markdown, and what idle connections take."""
+    if results:
+        _show_works(console, results)
+    if idle is not None:
+        console.print(
+            f"\n{idle.connections} idle connections: {idle.kilobytes_each:.1f} kB for each, "
+            f"from {idle.before_mb:.0f} to {idle.after_mb:.0f} MB"
+        )
+
+
+def _show_works(console: Console, results: Sequence[Result]) -> None:
     served, limits = _table(SERVED), _table(LIMITS)
     for one in results:
         speed = [f"{one.median(name):.{digits}f}" for name, digits in (("per_second", 0), ("p50_ms", 1), ("p99_ms", 1))]
@@ -116,10 +128,11 @@ def show(console: Console, results: Sequence[Result]) -> None:
             console.print(f"     {one.median('requests_per_success'):.1f} requests for each success")
 
 
-def write_json(path: Path, results: Sequence[Result], about: Mapping[str, object]) -> None:
+def write_json(path: Path, results: Sequence[Result], idle: Idle | None, about: Mapping[str, object]) -> None:
     """Write everything as JSON."""
     works = {one.work.name: one.figures() for one in results}
-    path.write_text(json.dumps({**about, "works": works}, indent=2) + "\n")
+    found = {**about, "works": works, "idle": None if idle is None else idle.figures()}
+    path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _table(headings: Sequence[str]) -> Table:

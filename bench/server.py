@@ -1,4 +1,4 @@
-"""The measured server: `manage.py serve` with one worker process, pinned to a processor of its own."""
+"""The measured server: `manage.py serve`, pinned to some processors."""
 
 import os
 import socket
@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.account import end_with_parent
 from bench.data import COPY, ROOT, Database, environment
@@ -18,25 +19,30 @@ from bench.scripts import Wrong
 TIMEOUT_SECONDS = 60
 
 
+class Server(NamedTuple):
+    """A running server: its port, and the id of its main process, whose children serve."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def serving(database: Database, core: int, log: Path) -> Iterator[tuple[int, int]]:
-    """Run a server on the copy, pinned to this processor, while the block runs; yields its port and the id of its main
-    process.
-    """
+def serving(database: Database, workers: int, cores: set[int], folder: Path) -> Iterator[Server]:
+    """Run a server on the copy, pinned to these processors, while the block runs. Its log is written to the folder."""
     port = _free_port()
-    command = [sys.executable, "manage.py", "serve", "--workers", "1", "--no-worker", "--port", str(port)]
+    command = [sys.executable, "manage.py", "serve", "--workers", str(workers), "--no-worker", "--port", str(port)]
 
     def enter() -> None:
         end_with_parent()
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
 
-    with log.open("wb") as said:
+    with (folder / f"server-{workers}.log").open("wb") as said:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(database, COPY), stdout=said, stderr=said, preexec_fn=enter
         )
     try:
         _wait_for(process, f"http://127.0.0.1:{port}/readyz")
-        yield port, process.pid
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(TIMEOUT_SECONDS)

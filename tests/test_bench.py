@@ -13,8 +13,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bench import writes
-from bench.account import processor_seconds, tree
+from bench import idle, writes
+from bench.__main__ import LIMIT_TIMES
+from bench.account import megabytes, processor_seconds, tree
 from bench.count import ask, counts, heard
 from bench.data import Data, prepare
 from bench.limit import FOLDER, sql_of
@@ -27,6 +28,7 @@ BY_NAME = {work.name: work for work in WORKS}
 
 COSTS = {
     "R0": (0, 0),
+    "R0t": (0, 0),
     "R1": (9, 9),
     "R2": (5, 5),
     "M1h": (9, 9),
@@ -35,6 +37,9 @@ COSTS = {
     "M3": (7, 7),
     "M4": (6, 6),
     "M5": (8.4, 8.4),  # nine where there is a copy, six where there is none
+    "R0c": (0, 0),
+    "R1c": (9, 9),
+    "M2c": (7, 7),
 }
 """Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared."""
 
@@ -105,6 +110,7 @@ def lying(request: Request, lie: dict[str, Any]) -> Any:
     ("name", "lie"),
     [
         ("R0", {}),
+        ("R0t", {}),
         ("R1", {"edges": []}),
         ("R2", {"title": "Another"}),
         ("M1h", {"counted": False}),
@@ -145,10 +151,24 @@ def left_at(request: Request, document: str) -> Any:
 # --- Accounts -----------------------------------------------------------------------------------------------------
 
 
+BURN = "import time\nwhile time.process_time() < 0.2: pass"
+
+
+def test_the_account_holds_children_that_run() -> None:
+    """As the processes do that serve: they are forked by the one that is started."""
+    program = f"import os, sys\nif os.fork() == 0:\n exec({BURN!r})\n print(flush=True)\nsys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        _, child = tree(parent.pid)
+        assert processor_seconds(parent.pid) >= 0.2
+        assert megabytes(parent.pid) > megabytes(child) > 0
+        parent.communicate()
+
+
 def test_the_account_holds_children_that_have_ended() -> None:
     """As short-lived backends of PostgreSQL do."""
-    burn = "import time\nwhile time.process_time() < 0.2: pass"
-    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print(); sys.stdin.read()"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURN!r}]); print(); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
@@ -174,7 +194,10 @@ def test_a_quick_run_measures_every_work(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     done = bench("--quick", "--rounds", "1", "--requests", "16", "--json", str(file))
     assert done.returncode == 0, done.stderr
-    works = json.loads(file.read_text())["works"]
+    found = json.loads(file.read_text())
+    assert found["idle"]["connections"] == idle.FEW
+    assert found["idle"]["after_mb"] > 0
+    works = found["works"]
     assert list(works) == [work.name for work in WORKS]
     for work in WORKS:
         figures = works[work.name]
@@ -183,6 +206,15 @@ def test_a_quick_run_measures_every_work(tmp_path: Path) -> None:
         assert figures["rounds"][0]["requests"] >= 10
         assert (figures["limit"] is None) == (work.limit is None)
         assert f"| {work.name} " in done.stdout
+
+
+def test_a_round_has_no_more_requests_than_the_data_suffice_for(data: Data) -> None:
+    """Where each needs another person; the limit's SQL, which is run more often, is prepared too."""
+    for work in WORKS:
+        most = work.most(data)
+        assert (most is None) == (not work.takes_people)
+        if most is not None:
+            play(work.prepare(data, most * LIMIT_TIMES), ask)
 
 
 @pytest.mark.parametrize("arguments", [["--only", "R9"], ["--requests", "0"], ["--rounds", "x"]])
