@@ -13,8 +13,8 @@ from backend.engine.errors import Busy
 from backend.limits.admission import SMALL, Budget, Share
 from schema.execution.problems import Problem
 from schema.server.arrival import Left, body_of
-from schema.server.policy import Policy
 from schema.server.asgi import Application
+from schema.server.policy import Policy
 from tests.backend.raw import CHUNKED, HEADERS, QUERY, Connection, Served, chunks, said, served, whole
 from tests.serving import until
 
