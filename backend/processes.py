@@ -2,19 +2,13 @@
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from functools import cache
-
-from django.conf import settings
 
 PR_SET_PDEATHSIG = 1
 MAX_PROCESSES = 256
-OTHER_FILES = 256
-"""File descriptors that a process of the server needs besides its connections."""
 
 NO_FORKS = threading.Lock()
 """Held while a thread starts a process, or has open what a forked child must not keep. Popen waits until all copies of a pipe are
@@ -40,18 +34,3 @@ def whole_number(text: str, minimum: int, maximum: int) -> int:
     if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
         raise ArgumentTypeError(f"must be a whole number from {minimum} to {maximum}, not {text!r}")
     return int(text)
-
-
-@cache
-def max_connections() -> int:
-    """How many connections a process of the server can have. Raises its limit of open files as far as the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.CONNECTIONS + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return (
-        settings.CONNECTIONS
-        if soft == resource.RLIM_INFINITY
-        else max(min(settings.CONNECTIONS, soft - OTHER_FILES), 1)
-    )

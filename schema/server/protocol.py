@@ -5,6 +5,8 @@ What cannot be read as HTTP is answered here; everything else goes to `asgi`. ht
 a blank before the colon and a bare LF.
 """
 
+import resource
+from functools import cache
 from typing import Any
 
 import httptools
@@ -17,7 +19,6 @@ from uvicorn.server import ServerState
 from backend import logs
 from backend.engine.errors import Busy, after_busy_ms
 from backend.monitoring.process import BY_STATUS, CLOSED, FULL, IDLE, SILENT, UNREAD
-from backend.processes import max_connections
 from schema.execution.problems import Problem, busy, log_problem
 
 MAX_HEAD_BYTES, MAX_TARGET_BYTES = settings.MAX_HEAD_BYTES, settings.MAX_TARGET_BYTES
@@ -28,6 +29,8 @@ LINGER_SECONDS = 1.0
 PROGRESS_BYTES = 16 * 1024
 """How much of its answer a client has to read within `UNREAD_SECONDS`."""
 NO_CONNECTION = "This server has too many connections. Nothing was written. Send the same request again."
+OTHER_FILES = 256
+"""File descriptors that a process needs besides its connections."""
 NO_HTTP = "This is no HTTP request that can be read."
 
 
@@ -237,3 +240,18 @@ class Protocol(HttpToolsProtocol):
 
 def _large_head() -> Problem:
     return Problem(431, "HEADERS_TOO_LARGE", f"The head of the request is too large: at most {MAX_HEAD_BYTES} bytes.")
+
+
+@cache
+def max_connections() -> int:
+    """How many connections a process can have. Raises its limit of open files as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return (
+        settings.CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(min(settings.CONNECTIONS, soft - OTHER_FILES), 1)
+    )

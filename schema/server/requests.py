@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, QueryDict
 from django.http.cookie import parse_cookie
+from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from backend import logs

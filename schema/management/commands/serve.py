@@ -16,9 +16,10 @@ from backend.management.database import require_answer, require_migrated
 from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
-from backend.processes import max_connections, process_count, whole_number
+from backend.processes import process_count, whole_number
 from backend.production import NotForProduction, require_data, require_settings, trust_data
 from schema.execution.documents import trusted
+from schema.server.protocol import max_connections
 from schema.server.workers import BACKLOG, ShortLived, Workers
 
 MAX_PORT = 65_535
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
         connections.close_all()
-        max_connections()
+        max_connections()  # which raises the limit of open files, for the processes too
         THREADS_SERVING.set(options["workers"] * settings.THREADS)
         with nullcontext() if options["no_worker"] else worker_process():
             serve(listener, options["workers"])
