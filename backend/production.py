@@ -33,22 +33,6 @@ def require_data() -> None:
     _require(list(_in_data()) if settings.PRODUCTION else [])
 
 
-_data_are_fit = False
-
-
-def trust_data() -> None:
-    """The data have been checked. A process that is forked from this one later may start while the database is away."""
-    global _data_are_fit
-    _data_are_fit = True
-
-
-def require() -> None:
-    """Both checks. Raise `NotForProduction` if either fails."""
-    require_settings()
-    if not _data_are_fit:
-        require_data()
-
-
 def _require(problems: list[str]) -> None:
     if problems:
         raise NotForProduction(problems)

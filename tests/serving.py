@@ -1,6 +1,7 @@
 """Starts `manage.py serve` as a terminal does: in a process group of its own, on a free port."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 60
+PORTS = (10_000, 32_768)
 
 Process = subprocess.Popen[bytes]
 
@@ -49,11 +51,15 @@ def start(database: str, port: int, *more: str, workers: int = 2, stderr: int | 
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody listens on. Not one of those that connections take for their own end, or one of these may have it
+    before the server does.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -43,6 +43,8 @@ def require_plain(scope: Mapping[str, Any]) -> None:
     """Raise `Problem` if the request's host or length is ambiguous (RFC 9112, sections 3.2 and 6.3)."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     codings = [value for name, value in scope["headers"] if name == b"transfer-encoding"]
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise Problem(505, "HTTP_VERSION_NOT_SUPPORTED", "This server speaks HTTP/1.1.")
     if scope["http_version"] == "1.1" and not hosts:
         raise Problem(400, "BAD_REQUEST", "The request names no host.")
     if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):

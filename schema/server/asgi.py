@@ -28,6 +28,7 @@ from schema.server.threads import alone, in_thread
 GRAPHQL = ("/graphql", "/graphql/")
 ALIVE = "/healthz"
 """Answered whatever else is asked for: a process that waits for the database is alive."""
+TIMED_OUT = 408
 LISTEN_AFTER_SECONDS = 0.5
 """After this time, watch whether the client disconnects."""
 
@@ -77,6 +78,8 @@ class Application:
             if request.deadline.left:
                 raise Left from None
             raise
+        except Exception as error:
+            return http.turned_away(request, http.fault(request, error))
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):
@@ -112,7 +115,7 @@ class Application:
                 return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
             answer: Answer = await self._in_slot(request, PAGES, self._other_threads, call)
         except Busy as refusal:
-            return http.turned_away(request, busy(refusal))
+            return http.with_headers(request, http.turned_away(request, busy(refusal)))
         return answer
 
 
@@ -154,7 +157,8 @@ async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any],
     """The answer to what has not arrived as it should; the connection is closed, because nobody knows what follows in it."""
     answer = http.with_headers(request, http.turned_away(request, problem))
     answer.headers["Connection"] = "close"
-    await drain(scope, incoming)
+    if problem.status != TIMED_OUT:  # its time is up
+        await drain(scope, incoming)
     return answer
 
 

@@ -60,6 +60,7 @@ MALFORMED_COST, REJECTED_COST = 1, 100
 """The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
 other costs what its operation does.
 """
+GZIP, IDENTITY = "gzip", "identity"
 COMPRESSED_BYTES = 8 * 1024
 """Answers from this size on are compressed for clients that accept it: smaller ones gain little."""
 MAX_HEADERS = 500
@@ -83,8 +84,6 @@ async def respond(request: Request, run: Run) -> Answer:
         answer = _redirect(request) or _preflight(request) or await _answered(request, run)
     except Problem as problem:
         answer = turned_away(request, problem)
-    except Exception as error:
-        answer = turned_away(request, fault(request, error))
     return with_headers(request, answer)
 
 
@@ -130,6 +129,16 @@ async def _answered(request: Request, run: Run) -> Answer:
 
 
 @lru_cache(MAX_HEADERS)
+def _encoding(accept: str) -> str:
+    """gzip, unless the client does not name it, or with quality 0 (RFC 9110, section 12.5.3)."""
+    for one in accept.lower().split(","):
+        name, _, quality = one.replace(" ", "").partition(";q=")
+        if name == GZIP:
+            return IDENTITY if quality and not quality.strip("0.") else GZIP
+    return IDENTITY
+
+
+@lru_cache(MAX_HEADERS)
 def _media(accept: str) -> str | None:
     return preferred(accept, (JSON, GRAPHQL_RESPONSE))
 
@@ -154,7 +163,8 @@ class Served(NamedTuple):
 
     body: bytes
     has_errors: bool = False
-    is_compressed: bool = False
+    encoding: str | None = None
+    """How it is encoded, where that depends on what the client accepts."""
     cookies: tuple[str, ...] = ()
 
 
@@ -210,10 +220,10 @@ def _in_thread(request: Request, call: Callable[[], dict[str, Any] | Pending]) -
     if isinstance(done, Pending):
         return done
     body = _json_of(done)
-    compressed = len(body) >= COMPRESSED_BYTES and "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
-    if compressed:
+    encoding = _encoding(request.META.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= COMPRESSED_BYTES else None
+    if encoding == GZIP:
         body = gzip.compress(body, compresslevel=1, mtime=0)
-    return Served(body, "errors" in done, compressed, _cookies(request))
+    return Served(body, "errors" in done, encoding, _cookies(request))
 
 
 def _read(request: Request, asked: Asked | None, context: Context) -> dict[str, Any] | Pending:
@@ -312,8 +322,10 @@ def fault(request: Request, error: Exception) -> Problem:
 
 def _answer(status: int, media: str, served: Served) -> Answer:
     headers = {"Content-Type": f"{media}; charset=utf-8"}
-    if served.is_compressed:
-        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    if served.encoding is not None:
+        headers["Vary"] = "Accept-Encoding"
+    if served.encoding == GZIP:
+        headers["Content-Encoding"] = GZIP
     return Answer(status, served.body, headers, list(served.cookies))
 
 

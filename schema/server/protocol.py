@@ -22,6 +22,8 @@ from backend.monitoring.process import BY_STATUS, CLOSED, FULL, IDLE, SILENT, UN
 from schema.execution.problems import Problem, busy, log_problem
 
 MAX_HEAD_BYTES, MAX_TARGET_BYTES = settings.MAX_HEAD_BYTES, settings.MAX_TARGET_BYTES
+MAX_HEADERS = 100
+"""How many headers a request may have."""
 STOP_SECONDS = 0.5
 """How long an idle connection still takes a request after the server was told to stop: it may be on its way already."""
 LINGER_SECONDS = 1.0
@@ -96,6 +98,11 @@ class Protocol(HttpToolsProtocol):
         elif waits > settings.IDLE_SECONDS:
             self.close(IDLE)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """It has been idle for too long."""
+        CLOSED.labels(IDLE).inc()
+        super().timeout_keep_alive_handler()
+
     def shutdown(self) -> None:
         """The server stops: answer what has begun, and what is on its way."""
         self._stops = True
@@ -162,7 +169,7 @@ class Protocol(HttpToolsProtocol):
         """Refuse a head that is too large."""
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._refusal = _large_head()
             raise self._refusal
 
@@ -239,7 +246,11 @@ class Protocol(HttpToolsProtocol):
 
 
 def _large_head() -> Problem:
-    return Problem(431, "HEADERS_TOO_LARGE", f"The head of the request is too large: at most {MAX_HEAD_BYTES} bytes.")
+    return Problem(
+        431,
+        "HEADERS_TOO_LARGE",
+        f"The head of the request is too large: at most {MAX_HEAD_BYTES} bytes, and {MAX_HEADERS} headers.",
+    )
 
 
 @cache

@@ -123,16 +123,6 @@ def test_serve_says_why_it_does_not_start(served_database: str, transactional_db
     assert "demo people asha, bilal" in said_by_serve(served_database)
 
 
-def test_the_application_does_not_start_either(served_database: str, transactional_db: None) -> None:
-    """Whatever serves it."""
-    values = {**os.environ, **GOOD, "SECRET_KEY": "", "DATABASE_URL": served_database}
-    command = [sys.executable, "-c", "import schema.server.wsgi"]
-    ran = subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, check=False)
-    assert ran.returncode == 1
-    assert "NotForProduction" in ran.stderr
-    assert "SECRET_KEY" in ran.stderr
-
-
 def asked(address: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPMessage]:
     """Status and headers; redirects are not followed."""
 

@@ -123,15 +123,9 @@ def test_all_advice_agrees(healthy: Outage, monkeypatch: pytest.MonkeyPatch) -> 
         refusal = refusal_for(lost, committing=committing)
         assert isinstance(refusal, kind)
         assert 2500 <= refusal.after_ms <= 5000
-    agrees(busy("No place."), 2500, 5000)
+    agrees(busy(Busy(after_ms=after_busy_ms())), 2500, 5000)
     monkeypatch.setattr("schema.server.health.connection.cursor", fails)
     assert Client().get("/readyz")["Retry-After"] in ("3", "4", "5")
-
-
-def test_who_has_waited_for_a_place_waits_longer() -> None:
-    """Though the database is well: the server has been full for as long."""
-    agrees(busy("No place.", lasted=10), 2500, 5000)
-    agrees(busy("No memory."), 50, 250)
 
 
 def agrees(problem: Any, low: int, high: int) -> None:

@@ -17,7 +17,7 @@ from backend.monitoring.process import THREADS as THREADS_SERVING
 from backend.people import demo
 from backend.people.queries import names
 from backend.processes import process_count, whole_number
-from backend.production import NotForProduction, require_data, require_settings, trust_data
+from backend.production import NotForProduction, require_data, require_settings
 from schema.execution.documents import trusted
 from schema.server.protocol import max_connections
 from schema.server.workers import BACKLOG, ShortLived, Workers
@@ -59,13 +59,13 @@ class Command(BaseCommand):
             call_command("demo", if_empty=True)
             unit_of_work(demo.renew_tokens)
         require_fitness(require_data)
-        trust_data()
         self._say("Collecting static files")
         call_command("collectstatic", interactive=False, verbosity=0)
         self._welcome(options["host"], options["port"])
         connections.close_all()
         max_connections()  # which raises the limit of open files, for the processes too
-        THREADS_SERVING.set(options["workers"] * settings.THREADS)
+        threads = settings.THREADS + settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
+        THREADS_SERVING.set(options["workers"] * threads)
         with nullcontext() if options["no_worker"] else worker_process():
             serve(listener, options["workers"])
 
