@@ -27,6 +27,10 @@ from tests.races.rows import query, scalar
 from tests.serving import PATIENCE_SECONDS, ROOT, Process, until
 
 ENDED = "('succeeded', 'failed', 'cancelled', 'aborted')"
+LISTENING = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%LISTEN %%'
+"""
+"""The connections by which workers hear of new jobs."""
 
 
 def start_worker(database: str, *more: str, stderr: int | None = None) -> Process:
@@ -44,12 +48,14 @@ def start_worker(database: str, *more: str, stderr: int | None = None) -> Proces
 
 @contextmanager
 def working(database: str, *more: str) -> Iterator[Process]:
-    """A worker that is at work. Killed when the block ends, if it has not ended."""
-    newest = "SELECT coalesce(max(id), 0) FROM procrastinate_workers"
-    before = scalar(newest)
+    """A worker that is at work: it listens for jobs. Killed when the block ends, if it has not ended.
+
+    Its row comes before that, and would stay if the worker was told to stop before it had heard that the row is written.
+    """
+    before = set(query(LISTENING))
     process = start_worker(database, *more)
     try:
-        until(lambda: scalar(newest) > before, "the worker works")
+        until(lambda: not before >= set(query(LISTENING)), "the worker works")
         yield process
     finally:
         process.kill()
