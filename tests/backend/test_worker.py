@@ -114,6 +114,7 @@ def test_it_waits_for_a_database_that_is_away(served_database: str, tmp_path: Pa
                 until(lambda: log.read_text().count(WAITS) == 2, "it says again that it waits")
                 publish(author, 1)
             until(all_done, "what came meanwhile is done")
+            until(lambda: log.read_text().count(BACK) == 2, "it has said again that it is back")  # not within 10 s
             assert process.poll() is None
         finally:
             process.kill()
