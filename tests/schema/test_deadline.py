@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from graphql import get_introspection_query
 from psycopg import OperationalError, connect
 
@@ -19,6 +20,7 @@ from tests.logged import Logged
 
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
 SHORT_SECONDS = 0.3
+"""Little time for a request that is broken off; the next one has as much as any."""
 READ = "{ viewer { handle followerCount } }"
 BIO = 'mutation { updateProfile(patch: {bio: "new"}, expect: {version: "1"}) { __typename ... on BusyError { code } '
 BIO += "... on ProfileSuccess { person { followerCount } } } }"
@@ -39,17 +41,9 @@ def running() -> int:
         return int(other.execute(RUNNING, [pid]).fetchone()[0])
 
 
-@pytest.fixture
-def short(settings: Any) -> None:
-    """Little time for a request."""
-    settings.REQUEST_SECONDS = SHORT_SECONDS
-
-
-def test_a_query_that_takes_too_long_is_broken_off(
-    asha: ApiClient, short: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_query_that_takes_too_long_is_broken_off(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """One error and no data; the statement has ended, and the connection serves the next request."""
-    with monkeypatch.context() as patch:
+    with override_settings(REQUEST_SECONDS=SHORT_SECONDS), monkeypatch.context() as patch:
         patch.setattr(people.tallies, "totals", slow)
         answer = asha.post(READ)
     (error,) = answer["errors"]
@@ -60,11 +54,9 @@ def test_a_query_that_takes_too_long_is_broken_off(
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
 
 
-def test_a_write_that_takes_too_long_is_broken_off(
-    asha: ApiClient, short: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_takes_too_long_is_broken_off(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Typed, and nothing is written."""
-    with monkeypatch.context() as patch:
+    with override_settings(REQUEST_SECONDS=SHORT_SECONDS), monkeypatch.context() as patch:
         patch.setattr(people.actions, "update_profile", slow)
         assert asha.post(BIO)["data"]["updateProfile"] == {"__typename": "BusyError", "code": "BUSY"}
     assert asha.ask("{ viewer { bio version } }") == {"viewer": {"bio": "", "version": "1"}}
