@@ -4,7 +4,9 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -12,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 from backend.logs import LOGGING, throttle
 from backend.logs.throttle import ThrottledHandler
 from tests.logged import Logged
+from tests.serving import until
 
 log = logging.getLogger("katha")
 
@@ -48,12 +51,17 @@ def test_lines_of_another_kind_are_written(logged: Logged) -> None:
 
 def test_it_is_written_in_time_without_another_event(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a thread, which ends when nothing is held back any more."""
-    monkeypatch.setattr(throttle, "SECONDS", 0.2)
+    now = [0.0]
+    monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep))
     monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.02)
     for _ in range(5):
         busy()
     watching = logged.handler._thread
     assert watching is not None
+    assert len(logged.lines()) == 1
+    now[0] += throttle.SECONDS
+    until(lambda: len(logged.lines()) == 2, "what is held back is written")
+    now[0] += throttle.SECONDS
     watching.join(60)
     assert not watching.is_alive()
     assert logged.counts("event") == {("busy",): 5}
