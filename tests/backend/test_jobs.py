@@ -17,6 +17,7 @@ from backend.engine.errors import Invalid
 from backend.engine.metrics import REGISTRY
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
+from backend.jobs import queue
 from backend.jobs.models import DeadLetter, Failure
 from backend.jobs.outcomes import ERROR_CHARACTERS, JobOutcome
 from backend.jobs.queue import LONGEST_PAUSE_SECONDS, MAX_ATTEMPTS, Backoff, defer, is_last, pause
@@ -122,10 +123,13 @@ def test_attempts_are_bounded() -> None:
 
 
 def break_announce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt fails, and no other is due while the test runs."""
+
     def fail(*_: Any) -> None:
         raise ValueError(SECRET)
 
     monkeypatch.setattr(fanout, "announce", fail)
+    monkeypatch.setattr(queue, "pause", lambda _attempts: 3600.0)
 
 
 def test_a_job_that_fails_is_tried_later(
