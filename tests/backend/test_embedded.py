@@ -322,9 +322,10 @@ def test_data_survive_when_everything_is_killed_at_once(data: Path, start: Start
     user = start(data).ready()
     remember(data)
     victims = {user.process.pid, parent(postmaster(data)), *family(data)}
-    for pid in victims:
-        with suppress(ProcessLookupError):  # one that has ended with another
-            os.kill(pid, signal.SIGKILL)
+    for ending in (signal.SIGSTOP, signal.SIGKILL):  # nobody has the time to take leave of the first that is killed
+        for pid in victims:
+            with suppress(ProcessLookupError):  # one that has ended with another
+                os.kill(pid, ending)
     until(lambda: gone(data))
     assert (data / "postmaster.pid").exists(), "this was meant to be a violent end"
     assert_remembered(data)
