@@ -14,6 +14,7 @@ from urllib.parse import quote, urlparse
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from backend.engine import deadline
 from tests.api import ApiClient
@@ -28,10 +29,13 @@ ROLLBACK = b"ROLLBACK\0"
 BUSY = ("BUSY", "SAME_REQUEST")
 
 
+HURRIED = override_settings(REQUEST_SECONDS=1)
+"""For a request that is not answered; the others have as much time as any."""
+
+
 @pytest.fixture(autouse=True)
-def little_patience(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moments instead of seconds; the order of them stays."""
-    settings.REQUEST_SECONDS = 1
     monkeypatch.setattr(deadline, "CANCEL_SECONDS", 0.2)
     monkeypatch.setattr(deadline, "SILENT_SECONDS", 1.0)
     monkeypatch.setattr(deadline, "COMMIT_SECONDS", 1.5)
@@ -56,7 +60,7 @@ def test_nothing_is_written_when_no_answer_comes(
     """Neither to the question who asks, nor in the middle of the write; and all is well as soon as it speaks again."""
     key = str(uuid.uuid4())
     assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
-    with before(pattern, proxy.fall_silent):
+    with HURRIED, before(pattern, proxy.fall_silent):
         assert told(asha.follow(bilal, "0", key)) == BUSY
     assert connection.connection is None or connection.connection.closed
     proxy.speak()
@@ -68,7 +72,8 @@ def test_a_read_is_given_up_too(asha: ApiClient, proxy: CuttableProxy) -> None:
     """One error and no data."""
     asha.ask("{ viewer { handle } }")
     proxy.fall_silent()
-    answer = asha.post("{ viewer { handle } }")
+    with HURRIED:
+        answer = asha.post("{ viewer { handle } }")
     assert answer["data"] is None
     assert told(answer["errors"][0]["extensions"]) == BUSY
     proxy.speak()
@@ -79,7 +84,8 @@ def test_of_a_commit_that_is_not_answered_nobody_knows(asha: ApiClient, bilal: A
     """So the key decides, as after a cut."""
     key = str(uuid.uuid4())
     proxy.cut("unanswered")
-    assert told(asha.follow(bilal, "0", key)) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
+    with HURRIED:
+        assert told(asha.follow(bilal, "0", key)) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
     proxy.speak()
     assert asha.follow(bilal, "0", key)["applied"] == "REPLAYED"
     assert query("SELECT low_version, high_version FROM social_relationship") == [(1, 1)]
@@ -89,7 +95,8 @@ def test_a_refusal_that_cannot_be_rolled_back_is_busy(asha: ApiClient, bilal: Ap
     """The conflict is told the next time."""
     asha.follow(bilal, "0")
     proxy.cut("unanswered", ROLLBACK)
-    assert told(asha.unfollow(bilal, "0")) == BUSY
+    with HURRIED:
+        assert told(asha.unfollow(bilal, "0")) == BUSY
     proxy.speak()
     assert asha.unfollow(bilal, "0")["__typename"] == "ConflictError"
 
