@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
+"""What takes longer hangs; no test fails because the machine is slow."""
 PORTS = (10_000, 32_768)
 
 Process = subprocess.Popen[bytes]
@@ -52,10 +53,10 @@ def start(database: str, port: int, *more: str, workers: int = 2, stderr: int | 
 
 def free_port() -> int:
     """A port that nobody listens on. Not one of those that connections take for their own end, or one of these may have it
-    before the server does.
+    before the server does; and chosen by chance that no test has seeded, because processes that test begin with the same seed.
     """
     while True:
-        port = random.randrange(*PORTS)
+        port = random.SystemRandom().randrange(*PORTS)
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
