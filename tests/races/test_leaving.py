@@ -111,7 +111,7 @@ def test_what_began_before_and_is_late(act: str, monkeypatch: pytest.MonkeyPatch
             late.units -= 1
             if not late.units:
                 begun.set()
-                swept.wait(20)
+                swept.wait(PATIENCE_SECONDS)
 
     monkeypatch.setitem(unit_of_work.__globals__, "_require_committable", require_committable)
 
@@ -123,7 +123,7 @@ def test_what_began_before_and_is_late(act: str, monkeypatch: pytest.MonkeyPatch
             begun.set()
 
     rival = Rival(act_late)
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE_SECONDS)
     leaving = Rival(lambda: life.asha.delete_account(PASSWORD))
     until(lambda: is_blocked(leaving.pid) or leaving.has_ended(), "her leaving to end, or to wait")
     sweeper = Rival(lambda: sweeping.sweep(life.asha.person.pk))
