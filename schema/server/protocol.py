@@ -80,11 +80,13 @@ class Protocol(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """End what takes too long. Called about every second."""
-        if self.waits_since is not None:
+        unread = self.transport.get_write_buffer_size()
+        if unread and self.waits_since is not None:
+            self.waits_since = now  # it does not wait for a request before its client has read the last answer
+        elif self.waits_since is not None:
             self._look_at_head(now - self.waits_since)
         elif self.cycle is not None and self.cycle.more_body:
             self.cycle.message_event.set()  # `arrival.body_of` looks whether the time of the body is up
-        unread = self.transport.get_write_buffer_size()
         if not unread or unread > self._unread or self._unread - unread >= PROGRESS_BYTES:
             self._unread, self._unread_since = unread, now
         elif now - self._unread_since > settings.UNREAD_SECONDS:
@@ -99,9 +101,7 @@ class Protocol(HttpToolsProtocol):
             self.close(IDLE)
 
     def timeout_keep_alive_handler(self) -> None:
-        """It has been idle for too long."""
-        CLOSED.labels(IDLE).inc()
-        super().timeout_keep_alive_handler()
+        """Leave it to `look`, which counts it."""
 
     def shutdown(self) -> None:
         """The server stops: answer what has begun, and what is on its way."""

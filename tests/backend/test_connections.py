@@ -52,7 +52,8 @@ def hasty(served_database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def crowded(served_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server that takes few connections more than there are silent clients, and waits long for everything."""
     log = tmp_path_factory.mktemp("crowded") / "log"
-    with served(served_database, log, KATHA_TEST_CONNECTIONS=str(MOST_CLIENTS), HEAD_SECONDS="3600") as found:
+    patience = {"HEAD_SECONDS": "3600", "BODY_SECONDS": "3600"}
+    with served(served_database, log, KATHA_TEST_CONNECTIONS=str(MOST_CLIENTS), **patience) as found:
         yield found
 
 
