@@ -23,6 +23,8 @@ from schema.server.protocol import max_connections
 from schema.server.workers import BACKLOG, ShortLived, Workers
 
 MAX_PORT = 65_535
+UNSENT_BYTES = 64 * 1024
+"""How much of an answer the system keeps that is not on its way yet: the rest shows whether the client reads (`protocol`)."""
 
 
 class Command(BaseCommand):
@@ -112,6 +114,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise CommandError(f"Cannot listen on {host}: {error}. HOST must be an address of this machine.") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # its connections have it too
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     try:
         listener.bind(address)
         listener.listen(BACKLOG)
