@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from backend.engine.transactions import unit_of_work
 from backend.people import demo
 from backend.people.actions import remember_token
 from backend.people.models import Account
-from backend.production import NotForProduction, require, require_data, require_settings, trust_data
+from backend.production import NotForProduction, require_data, require_settings
 from tests.api import join
 from tests.serving import PATIENCE_SECONDS, ROOT, free_port, serving, start
 
@@ -156,20 +155,3 @@ def test_production_serves_by_https_alone(served_database: str, transactional_db
         status, headers = asked(address, "/graphql", Accept="text/html", X_Forwarded_Proto="https")
         assert (status, "; Secure" in headers["Set-Cookie"]) == (200, True)
         assert "SameSite=Lax" in headers["Set-Cookie"]
-
-
-def test_a_process_that_is_forked_later_starts_without_the_database(
-    production: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server has checked the data before it served: a process that replaces one that died does not end the server."""
-    monkeypatch.setattr("backend.production._data_are_fit", False)
-    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
-    connection.close()
-    with pytest.raises(NotForProduction, match="cannot be asked"):
-        require()
-    trust_data()
-    require()
-    production.DEBUG = True
-    with pytest.raises(NotForProduction, match="Unset DEBUG"):
-        require()
-    connection.close()
