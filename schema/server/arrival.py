@@ -47,7 +47,7 @@ def require_plain(scope: Mapping[str, Any]) -> None:
         raise Problem(505, "HTTP_VERSION_NOT_SUPPORTED", "This server speaks HTTP/1.1.")
     if scope["http_version"] == "1.1" and not hosts:
         raise Problem(400, "BAD_REQUEST", "The request names no host.")
-    if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):
+    if len(hosts) > 1 or (hosts and not HOST.fullmatch(hosts[0])):
         raise Problem(400, "BAD_REQUEST", "The header Host must name one host.")
     if codings and ([coding.lower() for coding in codings] != [b"chunked"] or scope["http_version"] == "1.0"):
         raise Problem(400, "BAD_REQUEST", "The only Transfer-Encoding that is read is chunked, in HTTP/1.1.")
