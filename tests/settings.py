@@ -8,7 +8,8 @@ os.environ.setdefault("KATHA_DATA", str(Path(__file__).resolve().parent.parent /
 from backend.settings import *  # noqa: F403
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]  # noqa: F405
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if not os.environ.get("KATHA_TEST_SLOW_HASHES"):
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 MIGRATION_LINTER_OPTIONS = {"exclude_apps": ["procrastinate"]}
