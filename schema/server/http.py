@@ -3,8 +3,8 @@
 `respond` is the chain that every request to /graphql passes through, in this order:
 
     the host that it names     421 if this server does not answer to it
-    HTTPS                      301 to there, in production
     a preflight of CORS        answered by django-cors-headers
+    HTTPS                      301 to there, in production
     the media type             406 if the client accepts none of ours
     the sender's allowance     429 if it is used up
     what is asked for          400, 405, 413, 415, 422
@@ -81,7 +81,7 @@ async def respond(request: Request, run: Run) -> Answer:
     try:
         if not request.policy.any_host:
             safety.require_our_host(request)
-        answer = _redirect(request) or _preflight(request) or await _answered(request, run)
+        answer = _preflight(request) or _redirect(request) or await _answered(request, run)
     except Problem as problem:
         answer = turned_away(request, problem)
     return with_headers(request, answer)
