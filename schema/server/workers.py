@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from math import ceil
 from multiprocessing.connection import wait
@@ -110,7 +111,9 @@ def work(listener: socket.socket, parent: int) -> None:
     if os.getppid() != parent:
         return
     for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again in the end
+        signal.signal(
+            one, lambda *_: sys.exit()
+        )  # uvicorn takes them while it serves, and raises them again in the end
     config = uvicorn.Config(
         Application(),
         http=Protocol,
