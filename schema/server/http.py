@@ -30,7 +30,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import TooManyFieldsSent
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from graphql import OperationType
 
@@ -69,9 +69,17 @@ MAX_HEADERS = 500
 Run = Callable[[str, Callable[[], Any]], Awaitable[Any]]
 """Calls a function in a thread, in a slot of this lane. Raises `Busy` if there is none in time, and what the function raises."""
 
+
+class _Csrf(CsrfViewMiddleware):
+    """Django's check, which says only whether a request has passed."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:  # noqa: ARG002
+        return HttpResponse(status=403)
+
+
 _GOOD_QUERIES = metrics.QUERIES.labels(metrics.OK)
 _CORS = CorsMiddleware(lambda _request: HttpResponse())
-_CSRF = CsrfViewMiddleware(lambda _request: HttpResponse())
+_CSRF = _Csrf(lambda _request: HttpResponse())
 _SESSIONS = SessionMiddleware(lambda _request: HttpResponse())
 
 
@@ -209,7 +217,6 @@ async def _resumed(request: Request, pending: Pending, run: Run) -> Any:
     except Busy as refusal:
         if pending.lane != HASHING:
             raise
-        metrics.LIMITED.labels(HASHING).inc()
         request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
         return await run(REQUESTS, call)
 
