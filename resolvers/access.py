@@ -8,6 +8,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from backend.engine import metrics
 from backend.engine.errors import Forbidden, RateLimited, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.refusal_log import log_refusal
@@ -169,6 +170,7 @@ def _may_hash(request: HttpRequest) -> None:
     """Raise `RateLimited` if the server has too many passwords to hash. Nothing is counted or looked up for the request."""
     refusal: RateLimited | None = getattr(request, "hashing_refusal", None)
     if refusal is not None:
+        metrics.LIMITED.labels(refusal.limit).inc()
         raise refusal
 
 

@@ -32,6 +32,9 @@ TIMED_OUT = 408
 LISTEN_AFTER_SECONDS = 0.5
 """After this time, watch whether the client disconnects."""
 
+SHARE_TO_TELL = 0.2
+"""The part of its time that a request which wants to hash a password does not wait for it."""
+
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
@@ -99,7 +102,7 @@ class Application:
         listener = Listener(request)
         try:
             for one in self._admission.lanes(lane):
-                await one.enter(request.deadline.until)
+                await one.enter(request.deadline.until - self._time_to_tell(lane))
                 entered.append(one)
             request.deadline.begun = True
             return await asyncio.get_running_loop().run_in_executor(threads, call)
@@ -107,6 +110,10 @@ class Application:
             listener.stop()
             for one in reversed(entered):
                 one.leave()
+
+    def _time_to_tell(self, lane: str) -> float:
+        """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
+        return self._limits.request_seconds * SHARE_TO_TELL if lane == HASHING else 0.0
 
     async def _page(self, request: Request) -> Answer:
         call = partial(alone, partial(_page_in_thread, self._pages, request))
