@@ -4,17 +4,25 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
 from argparse import ArgumentTypeError
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from psycopg import connect
 
 from backend.processes import process_count
 from schema.management.commands.serve import port
+from tests.backend.raw import QUERY, Connection, Served, forks, said, served, whole
+from tests.depth import rounds
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
+
+LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,10 +65,96 @@ def test_it_says_why_it_ends_when_its_processes_cannot_live(served_database: str
     assert "The server's processes end as soon as they are started" in log.read_text()
 
 
-def forks(parent: int) -> list[int]:
-    """The processes that this one has forked and that live."""
-    found = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text().split()
-    return [int(pid) for pid in found if (Path("/proc") / pid / "cmdline").read_bytes()]
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux shows them")
+def test_a_process_that_is_killed_is_replaced(served_database: str, tmp_path: Path) -> None:
+    """The others serve on meanwhile, and the log says so."""
+    with served(served_database, tmp_path / "log", workers=2) as server:
+        before = server.forks()
+        killed = before[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len(set(server.forks()) - {killed}) == len(before), "another one is started")
+        for _ in range(20):
+            with Connection(server.place, whole(QUERY)) as one:
+                assert said(one) == (200, None)
+        assert killed not in server.forks()
+    assert any(line["event"].startswith("a process of the server has ended and is replaced") for line in server.lines())
+
+
+class Insistent:
+    """A client that sends one request after the other on a connection, and another connection when that is closed."""
+
+    def __init__(self, server: Served) -> None:
+        self.place = server.place
+        self.answered = 0
+        self.lost: list[str] = []
+        """What was sent on a connection and not answered, although nothing said that it closes."""
+
+    def __call__(self) -> None:
+        """Until nobody listens any more."""
+        with suppress(ConnectionRefusedError):
+            while not self.lost:
+                with Connection(self.place) as one:
+                    self._use(one)
+
+    def _use(self, one: Connection) -> None:
+        while not is_at_end(one):
+            number = self.answered
+            one.send(whole(b'{"query":"{ a%d: __typename viewer { handle } }"}' % number))
+            found = one.answer()
+            if found is None or found.status != 200 or b'"a%d":"Query"' % number not in found.body:
+                self.lost.append(f"{number}: {found}")
+                return
+            self.answered += 1
+            if found.headers.get("connection") == "close":
+                return
+
+
+def is_at_end(one: Connection) -> bool:
+    """Whether the server has closed the connection, as a client looks before it sends."""
+    one.socket.setblocking(False)
+    try:
+        return one.socket.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        one.socket.settimeout(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("attempt", range(rounds(10, at_least=2)))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_request_is_lost_when_it_stops(served_database: str, tmp_path: Path, workers: int, attempt: int) -> None:
+    """Each that was sent on an open connection gets its whole answer; the server has counted as many."""
+    with served(served_database, tmp_path / "log", workers=workers) as server:
+        clients = [Insistent(server) for _ in range(8)]
+        threads = [threading.Thread(target=client, daemon=True) for client in clients]
+        for thread in threads:
+            thread.start()
+        until(lambda: all(client.answered > 20 for client in clients), "all are being served")
+        os.killpg(server.process.pid, signal.SIGTERM)
+        assert server.process.wait(PATIENCE_SECONDS) == 0
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+        assert not any(thread.is_alive() for thread in threads)
+    assert [client.lost for client in clients] == [[]] * len(clients)
+
+
+def test_what_has_begun_is_answered_when_it_stops(served_database: str, tmp_path: Path, transactional_db: None) -> None:
+    """A query that waits for a lock, a body of which half has come, and requests that wait in the queue."""
+    slow = whole(b'{"query":"{ stories { edges { node { id } } } }"}')
+    with served(served_database, tmp_path / "log", workers=1) as server, ExitStack() as stack:
+        with connect(served_database) as holder, connect(served_database, autocommit=True) as looking:
+            holder.execute("LOCK TABLE stories_story")
+            many = [stack.enter_context(Connection(server.place, slow)) for _ in range(8)]
+            half = stack.enter_context(Connection(server.place, whole(QUERY)[:-5]))
+            until(lambda: len(looking.execute(LOCKED).fetchall()) == settings.THREADS, "they wait for the lock")
+            os.killpg(server.process.pid, signal.SIGTERM)
+            until(lambda: is_free(server.place[1]), "it takes no more connections")
+            half.send(QUERY[-5:])
+            holder.rollback()
+        assert [said(one) for one in (*many, half)] == [(200, None)] * 9
+        assert server.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_port_that_is_taken_is_named(served_database: str) -> None:
