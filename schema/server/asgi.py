@@ -113,7 +113,7 @@ class Application:
 
     def _time_to_tell(self, lane: str) -> float:
         """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
-        return self._limits.request_seconds * SHARE_TO_TELL if lane == HASHING else 0.0
+        return self._policy.request_seconds * SHARE_TO_TELL if lane == HASHING else 0.0
 
     async def _page(self, request: Request) -> Answer:
         call = partial(alone, partial(_page_in_thread, self._pages, request))
