@@ -175,22 +175,24 @@ def test_whose_time_is_up_in_the_queue_is_refused() -> None:
 # --- No slot is lost --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "before another"])
 @pytest.mark.parametrize("leaves_first", [True, False], ids=["handed over, then left", "left, then handed over"])
-def test_who_leaves_at_the_moment_of_its_turn_costs_nobody_a_slot(leaves_first: bool) -> None:
-    """The slot goes to the next one, whichever comes first."""
+def test_who_leaves_at_the_moment_of_its_turn_costs_nobody_a_slot(leaves_first: bool, others: int) -> None:
+    """The slot goes to the next one, or is free, whichever comes first."""
 
     async def serve() -> None:
         lane = Lane("a", 1)
         await lane.enter(0.0)
-        gone, next_one = (asyncio.ensure_future(lane.enter(monotonic() + PATIENT_SECONDS)) for _ in range(2))
+        gone, *rest = (asyncio.ensure_future(lane.enter(monotonic() + PATIENT_SECONDS)) for _ in range(1 + others))
         await settle()
         for act in (lane.leave, gone.cancel) if leaves_first else (gone.cancel, lane.leave):
             act()
         await settle()
         assert gone.cancelled()
-        assert next_one.done()
+        assert all(one.done() for one in rest)
         assert lane.waiting == 0
-        lane.leave()
+        for _ in rest:
+            lane.leave()
         await asyncio.wait_for(lane.enter(0.0), 60)
         with pytest.raises(Busy):
             await lane.enter(0.0)
@@ -199,7 +201,8 @@ def test_who_leaves_at_the_moment_of_its_turn_costs_nobody_a_slot(leaves_first: 
 
 
 ACTS = st.one_of(
-    st.tuples(st.just("enter"), st.sampled_from([0.0, 0.01, 1.0, PATIENT_SECONDS, PATIENT_SECONDS])),
+    st.tuples(st.just("enter"), st.sampled_from([PATIENT_SECONDS, 1.0, 0.01, 0.0])),
+    st.tuples(st.just("enter"), st.just(PATIENT_SECONDS)),
     st.tuples(st.sampled_from(["leave", "cancel"]), st.integers(0, 50)),
     st.tuples(st.just("pass"), st.sampled_from([0.001, 0.1, 5.0])),
     st.tuples(st.just("settle"), st.just(0)),
