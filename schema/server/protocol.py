@@ -93,10 +93,12 @@ class Protocol(HttpToolsProtocol):
             self.close(UNREAD)
 
     def _look_at_head(self, waits: float) -> None:
-        if self._has_begun and waits > settings.HEAD_SECONDS:
-            self._turn_away(Problem(408, "REQUEST_TIMEOUT", "The head of the request did not arrive in time."))
-        elif self._is_new and waits > settings.HEAD_SECONDS:
-            self.close(SILENT)
+        if self._has_begun:
+            if waits > settings.HEAD_SECONDS:
+                self._turn_away(Problem(408, "REQUEST_TIMEOUT", "The head of the request did not arrive in time."))
+        elif self._is_new:
+            if waits > settings.HEAD_SECONDS:
+                self.close(SILENT)
         elif waits > settings.IDLE_SECONDS:
             self.close(IDLE)
 
