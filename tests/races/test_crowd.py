@@ -185,7 +185,7 @@ def test_a_crowd_that_signs_up_is_told_to_come_back_spread_over_time(
 ) -> None:
     """In the mutation's own type; others are served meanwhile. Each has an account in the end."""
     heard, quick = Heard(), Heard()
-    slow = {"KATHA_TEST_SLOW_HASHES": "1", "REQUEST_SECONDS": "2"}
+    slow = {"KATHA_TEST_SLOW_HASHES": "1", "REQUEST_SECONDS": "5"}
     with served(served_database, tmp_path / "log", workers=2, **slow) as server:
         clients = [Client(*server.place, None, heard) for _ in range(SIGN_UPS)]
         other = Client(*server.place, None, quick)
