@@ -13,7 +13,6 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
 import uvicorn
-from django.conf import settings
 
 from backend.processes import die_with_parent
 from schema.server.asgi import Application
