@@ -6,11 +6,10 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
-from math import ceil
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
+from types import FrameType
 
 import uvicorn
 
@@ -26,6 +25,7 @@ BACKLOG = 4_096
 """The listen backlog: how many connections wait to be accepted."""
 COLLECT_AFTER = (10_000, 20, 50)
 """Python's thresholds of garbage collection. A request makes thousands of objects, and hardly a cycle."""
+STOPS = (signal.SIGINT, signal.SIGTERM)
 SHORT_LIFE_SECONDS, MAX_SHORT_LIVES = 3.0, 5
 """After so many processes in a row that did not live longer it is given up."""
 
@@ -36,6 +36,11 @@ class ShortLived(Exception):
 
 class Server(uvicorn.Server):
     """uvicorn's server, which also looks after its connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take stop signals from now on, and those that have come since the fork: there is somebody who handles them."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
@@ -61,7 +66,7 @@ class Workers:
         gc.collect()
         gc.freeze()  # what is there before the fork stays shared
         gc.set_threshold(*COLLECT_AFTER)
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in STOPS:
             signal.signal(one, lambda *_: os.write(self._tell, b"."))
         try:
             for _ in range(self._number):
@@ -84,9 +89,8 @@ class Workers:
                 self._start()
 
     def _start(self) -> None:
-        process = multiprocessing.get_context("fork").Process(target=work, args=[self._listener, os.getpid()])
-        self._processes[process] = time.monotonic()
-        process.start()
+        started = time.monotonic()
+        self._processes[fork(self._listener)] = started
 
     def _stop(self) -> None:
         for process in self._processes:
@@ -99,8 +103,19 @@ class Workers:
             process.join()
 
 
+def fork(listener: socket.socket) -> ForkProcess:
+    """Start a process that serves. Stop signals wait until it can handle them: if one were lost, it would be killed at work."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=[listener, os.getpid()])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
 def work(listener: socket.socket, parent: int) -> None:
-    """Serve in this process until SIGTERM, and end with the parent.
+    """Serve in this process until SIGTERM, and end with the parent. Stop signals are blocked until the server has started.
 
     Ctrl-C in a terminal goes to the whole process group. A process that got it, and then the server's stop signal while it is
     stopping, would break off what it has begun; so each has its own group.
@@ -109,10 +124,8 @@ def work(listener: socket.socket, parent: int) -> None:
     die_with_parent()
     if os.getppid() != parent:
         return
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            one, lambda *_: sys.exit()
-        )  # uvicorn takes them while it serves, and raises them again in the end
+    for one in STOPS:  # uvicorn takes them while it serves, and raises them again in the end
+        signal.signal(one, _nothing)  # not SIG_IGN, which would discard one that waits
     config = uvicorn.Config(
         Application(),
         http=Protocol,
@@ -123,7 +136,10 @@ def work(listener: socket.socket, parent: int) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whom to trust is decided in `backend.limits.addresses`
-        timeout_keep_alive=ceil(settings.IDLE_SECONDS),
         timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
     )
     Server(config).run(sockets=[listener])
+
+
+def _nothing(_signal: int, _frame: FrameType | None) -> None:
+    """The server has stopped, or is going to."""

@@ -18,6 +18,7 @@ from psycopg import connect
 
 from backend.processes import process_count
 from schema.management.commands.serve import port
+from schema.server import workers
 from tests.backend.raw import QUERY, Connection, Served, forks, said, served, whole
 from tests.depth import rounds
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
@@ -42,6 +43,19 @@ def test_it_stops_when_its_whole_group_is_told_to(served_database: str, ending: 
         os.killpg(process.pid, ending)
         process.wait(PATIENCE_SECONDS)
         assert is_free(port_of(address))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_told_to_stop_while_it_starts_does(
+    monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+) -> None:
+    """Otherwise it would go on to serve, and be killed in the middle of that when the server's patience ends."""
+    monkeypatch.setattr(workers, "Application", lambda: os.kill(os.getpid(), ending))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = workers.fork(listener)
+    process.join(PATIENCE_SECONDS)
+    process.kill()
+    assert process.exitcode == 0
 
 
 def test_no_worker_outlives_a_server_that_is_killed(served_database: str) -> None:
