@@ -8,7 +8,7 @@ import orjson
 from django.http.request import MediaType
 
 from schema.execution.problems import UNPROCESSABLE, Problem
-from schema.server.requests import Request
+from schema.server.requests import MAX_CHOICE_CHARACTERS, Request
 
 JSON = "application/json"
 METHODS = "GET, HEAD, POST, OPTIONS"
@@ -76,7 +76,8 @@ def _sha256(extensions: dict[str, Any] | None) -> str | None:
 
 
 def _body(request: Request) -> bytes:
-    if not _is_json(request.META.get("CONTENT_TYPE", "")):
+    said = request.META.get("CONTENT_TYPE", "")
+    if len(said) > MAX_CHOICE_CHARACTERS or not _is_json(said):
         raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as Content-Type: {JSON}, in UTF-8.")
     if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
         raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without a Content-Encoding.")

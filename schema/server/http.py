@@ -112,7 +112,7 @@ def _redirect(request: Request) -> Answer | None:
 
 
 async def _answered(request: Request, run: Run) -> Answer:
-    media = _media(request.META.get("HTTP_ACCEPT", ""))
+    media = _media(request.choice("HTTP_ACCEPT"))
     draft = request.policy.draft_statuses and media == GRAPHQL_RESPONSE
     context = Context(request)
     try:
@@ -155,7 +155,7 @@ def opens_explorer(request: Request) -> bool:
     """Whether a browser opens the page, instead of asking something."""
     if request.method not in ("GET", "HEAD") or not request.policy.explorer:
         return False
-    if preferred(request.META.get("HTTP_ACCEPT", ""), (JSON, GRAPHQL_RESPONSE, HTML)) != HTML:
+    if preferred(request.choice("HTTP_ACCEPT"), (JSON, GRAPHQL_RESPONSE, HTML)) != HTML:
         return False
     try:
         return not {"query", "documentId", "extensions"} & request.GET.keys()
@@ -227,7 +227,7 @@ def _in_thread(request: Request, call: Callable[[], dict[str, Any] | Pending]) -
     if isinstance(done, Pending):
         return done
     body = _json_of(done)
-    encoding = _encoding(request.META.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= COMPRESSED_BYTES else None
+    encoding = _encoding(request.choice("HTTP_ACCEPT_ENCODING")) if len(body) >= COMPRESSED_BYTES else None
     if encoding == GZIP:
         body = gzip.compress(body, compresslevel=1, mtime=0)
     return Served(body, "errors" in done, encoding, _cookies(request))

@@ -22,6 +22,10 @@ MAX_CHARACTERS = 200
 """The maximum length of a logged path."""
 MAX_NAMES = 500
 """How many names of headers are remembered with what WSGI calls them."""
+MAX_NAME_BYTES = 100
+"""The maximum length of such a name: longer ones would take much memory."""
+MAX_CHOICE_CHARACTERS = 2_000
+"""How much is read of a header by which the client chooses: the event loop reads them, and remembers what they choose."""
 
 
 class Request(HttpRequest):
@@ -72,6 +76,11 @@ class Request(HttpRequest):
         """Whom the session signs in."""
         return auth.get_user(self)
 
+    def choice(self, header: str) -> str:
+        """The beginning of a header that says what the client accepts; browsers' have some 100 characters."""
+        said: str = self.META.get(header, "")
+        return said[:MAX_CHOICE_CHARACTERS]
+
     @property
     def facts(self) -> dict[str, Any]:
         """What the log says of it."""
@@ -118,7 +127,7 @@ def meta_of(scope: Mapping[str, Any]) -> dict[str, Any]:
         "wsgi.url_scheme": scope["scheme"],
     }
     for name, value in scope["headers"]:
-        key = key_of(name)
+        key = key_of(name) if len(name) <= MAX_NAME_BYTES else key_of.__wrapped__(name)
         if key in meta:
             meta[key] += ("; " if key == "HTTP_COOKIE" else ",") + value.decode("latin-1")
         elif key is not None:

@@ -7,6 +7,7 @@ import pytest
 
 from schema.server.accept import preferred
 from schema.server.pages import PageHandler, page
+from schema.server.requests import key_of, meta_of
 from tests.api.http import Client
 from tests.schema.raw_http import GRAPHQL_RESPONSE, JSON, code, get, media, post
 
@@ -63,6 +64,23 @@ def test_a_client_that_accepts_neither_type_is_told(accept: str) -> None:
     """406, in JSON, because something has to be said."""
     response = post(TYPENAME, accept)
     assert (response.status_code, media(response), code(response)) == (406, JSON, "NOT_ACCEPTABLE")
+
+
+def test_of_what_a_client_likes_only_the_beginning_is_read() -> None:
+    """The event loop would read 100 KB of it for seconds, and remember them."""
+    much = "a," * 10_000
+    assert post({"query": "{ __typename }"}, accept=f"{JSON},{much}").status_code == 200
+    assert post({"query": "{ __typename }"}, accept=f"{much}{JSON}").status_code == 406
+    assert post({"query": "{ __typename }"}, content_type=f"{JSON}; a={much}").status_code == 415
+
+
+def test_no_long_name_of_a_header_is_remembered() -> None:
+    """500 of them would take 60 MB."""
+    scope = {"client": None, "server": ("a", 80), "path": "/", "method": "GET", "query_string": b"", "scheme": "http"}
+    known = key_of.cache_info().currsize
+    meta = meta_of({**scope, "http_version": "1.1", "headers": [(b"x-" + b"a" * 1_000, b"1")]})
+    assert meta["HTTP_X_" + "A" * 1_000] == "1"
+    assert key_of.cache_info().currsize == known
 
 
 def test_a_page_is_offered_only_where_one_is_opened() -> None:
