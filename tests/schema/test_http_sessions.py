@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.http import HttpResponse
 
+from backend.engine import metrics
 from backend.people.models import AccessToken, Account
 from resolvers import access
 from tests.api import PASSWORD, ApiClient
@@ -105,6 +106,17 @@ def test_a_cookie_alone_does_not_post(browser: Browser, query: str) -> None:
     response = browser.send(query, proof=False)
     assert (response.status_code, code(response)) == (403, "FORBIDDEN")
     assert browser.ask(WHO) == {"viewer": {"handle": "asha"}}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("cookie", "status", "times"), [("theme=dark", 200, 0), (f"sessionid={'a' * 32}", 403, 1)])
+def test_only_who_is_turned_away_is_counted_as_that(cookie: str, status: int, times: int) -> None:
+    """Once. A cookie of something else needs no proof: its request is answered."""
+    counter = metrics.REJECTED.labels("FORBIDDEN")
+    before = counter._value.get()
+    client = Client(enforce_csrf_checks=True)
+    response = client.post("/graphql", json.dumps({"query": WHO}), content_type=JSON, headers={"cookie": cookie})
+    assert (response.status_code, counter._value.get() - before) == (status, times)
 
 
 def test_a_token_of_somewhere_else_proves_nothing(browser: Browser) -> None:
