@@ -175,7 +175,7 @@ async def _send(request: Request, answer: Answer, send: Send) -> None:
     if not answer.is_page:
         raw += RAW_HEADERS
     raw += [(b"x-request-id", request.id.encode()), (b"server", b"Katha")]
-    if answer.status != 204 and "Content-Length" not in answer.headers:
+    if answer.status not in (204, 304) and "Content-Length" not in answer.headers:
         raw.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "http.response.body", "body": answer.body})

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from argparse import ArgumentTypeError
@@ -214,3 +215,13 @@ def test_an_answer_comes_in_one_piece(served_database: str, method: str, shown: 
         assert response.headers["Content-Length"] == str(len(answer))
         assert "Transfer-Encoding" not in response.headers
         assert body == (answer if shown else b"")
+
+
+def test_what_has_not_changed_has_no_length(served_database: str) -> None:
+    """An empty one would say that the file has become empty (RFC 9110, section 8.6)."""
+    with serving(served_database, workers=1) as (address, _process):
+        path, headers = f"{address}/static/admin/css/base.css", {"If-Modified-Since": "Fri, 31 Dec 9999 23:59:59 GMT"}
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(path, headers=headers), timeout=PATIENCE_SECONDS)
+        with caught.value as answer:
+            assert (answer.code, answer.headers["Content-Length"]) == (304, None)
