@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from backend.engine import metrics
-from backend.engine.errors import Busy, RateLimited
+from backend.engine.errors import Busy, OutcomeUnknown, RateLimited
 
 log = logging.getLogger("katha")
 
@@ -50,8 +50,8 @@ class Problem(Exception):
         return {"errors": [{"message": self.text, "extensions": {"code": self.code, **self._extensions}}]}
 
 
-def busy(refusal: Busy) -> Problem:
-    """The problem of a server that cannot serve the request in time."""
+def busy(refusal: Busy | OutcomeUnknown) -> Problem:
+    """The problem of a server that cannot serve the request in time, or not to its end."""
     retry = {"kind": refusal.retry_kind.value, "afterMs": refusal.after_ms}
     headers = retry_after(refusal.after_ms)
     return Problem(

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from backend.engine.deadline import limited
-from backend.engine.errors import Busy
+from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
 from backend.limits.admission import HASHING, PAGES, Admission, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
 from schema.execution.problems import Problem, busy
@@ -29,6 +29,12 @@ GRAPHQL = ("/graphql", "/graphql/")
 ALIVE = "/healthz"
 """Answered whatever else is asked for: a process that waits for the database is alive."""
 TIMED_OUT = 408
+STOPPING = "The server is stopping, and this had not begun. Nothing was written. Send the same request again."
+CUT_OFF = (
+    "The server is stopping, and this was not done in time. What was to be written may be written: send the same request with "
+    "the same key."
+)
+STOPS = "the server stops"
 LISTEN_AFTER_SECONDS = 0.5
 """After this time, watch whether the client disconnects."""
 
@@ -74,13 +80,15 @@ class Application:
             return await _refused(request, problem, scope, incoming)
         except Busy as refusal:
             return await _refused(request, busy(refusal), scope, incoming)
+        except asyncio.CancelledError:
+            return _cut_off(request, begun=False)
         request.receive = receive
         try:
             return await self._answered(request)
         except asyncio.CancelledError:
             if request.deadline.left:
                 raise Left from None
-            raise
+            return _cut_off(request, begun=request.deadline.begun)
         except Exception as error:
             return http.turned_away(request, http.fault(request, error))
 
@@ -167,6 +175,13 @@ async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any],
     if problem.status != TIMED_OUT:  # its time is up
         await drain(scope, incoming)
     return answer
+
+
+def _cut_off(request: Request, *, begun: bool) -> Answer:
+    """The answer to what the server has no time for any more when it stops (`workers`)."""
+    refusal = OutcomeUnknown if begun else Busy
+    told = refusal(CUT_OFF if begun else STOPPING, after_ms=after_busy_ms(), cause=STOPS)
+    return http.with_headers(request, http.turned_away(request, busy(told)))
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:

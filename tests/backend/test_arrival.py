@@ -1,7 +1,9 @@
 """Requests as they come over a real connection: slowly, cut short, in pieces, ambiguous, too large, and given up."""
 
 import asyncio
+import json
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -12,6 +14,7 @@ from psycopg import connect
 from backend.engine.errors import Busy
 from backend.limits.admission import SMALL, Budget, Share
 from schema.execution.problems import Problem
+from schema.server import http
 from schema.server.arrival import Left, body_of
 from schema.server.asgi import Application
 from schema.server.policy import Policy
@@ -238,6 +241,7 @@ class Pieces:
         return len(self._messages)
 
 
+CHUNKED_BODY = (b"transfer-encoding", b"chunked")
 SCOPE = {
     "type": "http",
     "http_version": "1.1",
@@ -247,7 +251,7 @@ SCOPE = {
     "scheme": "http",
     "client": ("127.0.0.1", 1),
     "server": ("127.0.0.1", 2),
-    "headers": [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")],
+    "headers": [(b"host", b"localhost"), CHUNKED_BODY],
 }
 POLICY = Policy.of_settings()._replace(body_bytes=4 * SMALL, body_seconds=60.0)
 
@@ -288,6 +292,44 @@ def test_a_body_that_ends_too_early_is_not_served() -> None:
     """The client has closed the connection."""
     with pytest.raises(Left):
         read(None, Share(Budget(0)), b"x", b"y", ends=False)
+
+
+@pytest.mark.parametrize(("begun", "code"), [(False, "BUSY"), (True, "OUTCOME_UNKNOWN")])
+def test_what_is_cut_off_as_the_server_stops_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, begun: bool, code: str
+) -> None:
+    """While its body still comes nothing is written; what a thread has begun may be."""
+    sent, ready, end = list[Mapping[str, Any]](), asyncio.Event(), threading.Event()
+    scope = {**SCOPE, "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), CHUNKED_BODY]}
+
+    async def receive() -> Mapping[str, Any]:
+        if begun:
+            return {"type": "http.request", "body": b'{"query": "{ viewer { id } }"}', "more_body": False}
+        ready.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nothing comes")
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def stop() -> None:
+        loop = asyncio.get_running_loop()
+
+        def works(*_: Any) -> None:
+            loop.call_soon_threadsafe(ready.set)
+            assert end.wait(60)
+
+        monkeypatch.setattr(http, "_in_thread", works)
+        serving = asyncio.ensure_future(Application()(scope, receive, send))
+        await ready.wait()
+        serving.cancel()
+        await serving
+        end.set()
+
+    asyncio.run(stop())
+    assert sent[0]["status"] == 503
+    assert {name.lower() for name, _ in sent[0]["headers"]} >= {b"x-request-id", b"retry-after"}
+    assert json.loads(sent[1]["body"])["errors"][0]["extensions"]["code"] == code
 
 
 @pytest.mark.parametrize("pieces", [[b"x" * 2 * SMALL], [b"x" * 1024] * 32], ids=["at once", "in pieces"])
