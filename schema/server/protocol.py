@@ -12,8 +12,9 @@ from typing import Any
 import httptools
 import orjson
 from django.conf import settings
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from backend import logs
@@ -56,6 +57,8 @@ class Protocol(HttpToolsProtocol):
         self._unread, self._unread_since = 0, 0.0
         """How many bytes of answers the client has not read, and since when it has read little of them."""
         self._lingers = self._stops = False
+        self._answering: RequestResponseCycle | None = None
+        """The request that is being answered. `cycle` is the newest, which may wait behind it."""
 
     # --- The connection -----------------------------------------------------------------------------------------
 
@@ -64,6 +67,17 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > max_connections() and not self._make_room():
             self._turn_away(busy(Busy(NO_CONNECTION, after_ms=after_busy_ms(lasted=2.0), cause="connections")))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered that its client has left."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _make_room(self) -> bool:
         """Close the connection that has waited longest. Returns False if none does."""

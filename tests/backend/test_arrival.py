@@ -368,10 +368,13 @@ def test_who_asks_for_much_holds_up_nobody_else(
         assert [said(one) for one in many] == [GOOD] * MANY
 
 
+@pytest.mark.parametrize("requests", [1, 2])
 def test_the_database_stops_when_the_client_has_gone(
-    impatient: Served, served_database: str, transactional_db: None
+    impatient: Served, served_database: str, transactional_db: None, requests: int
 ) -> None:
-    """Of two queries that wait for a lock the later one ends first: nobody waits for its answer any more."""
+    """Of two queries that wait for a lock the later one ends first: nobody waits for its answer any more. So it is if the client
+    has sent another one behind it.
+    """
     body = b'{"query":"{ stories { edges { node { id } } } }"}'
     with connect(served_database) as holder, connect(served_database, autocommit=True) as looking:
 
@@ -382,7 +385,7 @@ def test_the_database_stops_when_the_client_has_gone(
         with Connection(impatient.place, whole(body)) as patient:
             until(lambda: len(waiting()) == 1, "the first query waits")
             first = waiting()
-            with Connection(impatient.place, whole(body)):
+            with Connection(impatient.place, whole(body) * requests):
                 until(lambda: len(waiting()) == 2, "the second query waits")
             until(lambda: len(waiting()) < 2, "one of them has ended")
             assert waiting() == first
