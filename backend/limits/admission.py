@@ -28,7 +28,7 @@ REQUESTS, EXPENSIVE, HASHING, PAGES = "requests", "expensive", "hashing", "pages
 NO_SLOT = "The server had no time for this. Nothing was written. Send the same request again."
 NO_MEMORY = "Too many large requests are arriving. Wait, then send the same again."
 
-FIRST_GUESS_SECONDS = 0.005
+FIRST_GUESS_SECONDS, FIRST_GUESS_OF_HASHING_SECONDS = 0.005, 0.05
 """How long the queue of an unused lane is taken to wait for each slot that is left."""
 WEIGHT = 0.1
 """The weight of the newest interval between two slots in their mean."""
@@ -51,11 +51,11 @@ class _Waiter:
 class Lane:
     """A number of slots, and the queue of those who wait for one."""
 
-    def __init__(self, name: str, slots: int) -> None:
+    def __init__(self, name: str, slots: int, *, interval: float = FIRST_GUESS_SECONDS) -> None:
         self.name = name
         self._free = slots
         self._queue: deque[_Waiter] = deque()
-        self._interval = FIRST_GUESS_SECONDS
+        self._interval = interval
         """The mean time between two slots that are left while somebody waits, in seconds."""
         self._moved = 0.0
         """When the queue last moved, or began."""
@@ -145,10 +145,10 @@ class Admission:
         slots = {
             REQUESTS: settings.THREADS,
             EXPENSIVE: max(1, settings.THREADS // 2),
-            HASHING: settings.HASHES_AT_ONCE,
             PAGES: settings.PAGES_AT_ONCE,
         }
         self._lanes = {name: Lane(name, number) for name, number in slots.items()}
+        self._lanes[HASHING] = Lane(HASHING, settings.HASHES_AT_ONCE, interval=FIRST_GUESS_OF_HASHING_SECONDS)
         self.bodies = Budget(settings.MAX_BODY_MEMORY)
 
     def lanes(self, name: str) -> tuple[Lane, ...]:

@@ -6,7 +6,8 @@ a blank before the colon and a bare LF.
 """
 
 import resource
-from functools import cache
+from functools import cache, partial
+from itertools import count
 from typing import Any
 
 import httptools
@@ -37,11 +38,16 @@ OTHER_FILES = 256
 NO_HTTP = "This is no HTTP request that can be read."
 
 
+_NUMBERS = count(1)
+
+
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.number = next(_NUMBERS)
+        """The older a connection, the lower. The loop's time is the same for all that come in one turn of it."""
         self.waits_since: float | None = self.loop.time()
         """Since when it waits for a whole head (the loop's time); None while a request is answered."""
         self._is_new = True
@@ -82,7 +88,7 @@ class Protocol(HttpToolsProtocol):
     def _make_room(self) -> bool:
         """Close the connection that has waited longest. Returns False if none does."""
         others: set[Any] = self.connections - {self}
-        waiting = [(one.waits_since, id(one), one) for one in others if one.waits_since is not None]
+        waiting = [(one.waits_since, one.number, one) for one in others if one.waits_since is not None]
         if waiting:
             min(waiting)[-1].close(FULL)
         return bool(waiting)
@@ -90,6 +96,7 @@ class Protocol(HttpToolsProtocol):
     def close(self, cause: str) -> None:
         """Close it without an answer."""
         CLOSED.labels(cause).inc()
+        self.waits_since = None  # it is among the connections until the loop's next turn, and must not make room twice
         self.transport.abort()
 
     def look(self, now: float) -> None:
@@ -127,9 +134,12 @@ class Protocol(HttpToolsProtocol):
         else:
             self.loop.call_later(STOP_SECONDS, self._close_if_waiting)
 
-    def _close_if_waiting(self) -> None:
-        if self.waits_since is not None:
+    def _close_if_waiting(self, *, is_read: bool = False) -> None:
+        """Close it, but only after what has come meanwhile was read."""
+        if self.waits_since is not None and is_read:
             self.transport.close()
+        elif self.waits_since is not None:
+            self.loop.call_later(0.01, partial(self._close_if_waiting, is_read=True))
 
     # --- What arrives -------------------------------------------------------------------------------------------
 

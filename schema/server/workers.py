@@ -1,5 +1,6 @@
 """Starts the processes that serve, replaces those that end, and stops them all."""
 
+import asyncio
 import gc
 import logging
 import multiprocessing
@@ -7,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
@@ -41,6 +43,20 @@ class Server(uvicorn.Server):
         """Take stop signals from now on, and those that have come since the fork: there is somebody who handles them."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take also those who have connected and were not accepted yet: the system would break them off."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            with suppress(BlockingIOError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.setblocking(False)
+                    await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state, asyncio.get_running_loop())
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""

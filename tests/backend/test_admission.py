@@ -29,6 +29,7 @@ from backend.limits.admission import (
 )
 from schema.execution.problems import busy
 from schema.server.asgi import Application
+from schema.server.policy import Policy
 from schema.server.requests import Request
 
 PATIENT_SECONDS = 3_600.0
@@ -328,10 +329,11 @@ def test_both_ways_of_saying_it_agree(after_ms: int) -> None:
 # --- The lanes of a process -------------------------------------------------------------------------------------
 
 
-def request() -> Request:
-    """One whose body has arrived."""
-    made = Request({"REQUEST_METHOD": "POST", "PATH_INFO": "/graphql", "QUERY_STRING": ""})
-    made.arrived(b"", PATIENT_SECONDS)
+def request(seconds: float = PATIENT_SECONDS) -> Request:
+    """One whose body has arrived, and which may take so long."""
+    policy = Policy.of_settings()._replace(request_seconds=seconds)
+    made = Request({"REQUEST_METHOD": "POST", "PATH_INFO": "/graphql", "QUERY_STRING": ""}, policy)
+    made.arrived(b"")
     return made
 
 
@@ -433,8 +435,7 @@ def test_what_fails_leaves_its_slots(settings: Any) -> None:
         while not works.begun:
             await asyncio.sleep(0.001)
         leaves = asyncio.ensure_future(application._run(request(), EXPENSIVE, works))
-        late = request()
-        late.arrived(b"", 0.0)
+        late = request(0.0)
         with pytest.raises(Busy):
             await application._run(late, EXPENSIVE, works)
         await settle()
