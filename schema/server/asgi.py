@@ -90,7 +90,7 @@ class Application:
                 raise Left from None
             return _cut_off(request, begun=request.deadline.begun)
         except Exception as error:
-            return http.turned_away(request, http.fault(request, error))
+            return http.with_headers(request, http.turned_away(request, http.fault(request, error)))
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):

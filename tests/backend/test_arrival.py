@@ -242,7 +242,7 @@ class Pieces:
 
 
 CHUNKED_BODY = (b"transfer-encoding", b"chunked")
-SCOPE = {
+SCOPE: dict[str, Any] = {
     "type": "http",
     "http_version": "1.1",
     "method": "POST",
@@ -292,6 +292,25 @@ def test_a_body_that_ends_too_early_is_not_served() -> None:
     """The client has closed the connection."""
     with pytest.raises(Left):
         read(None, Share(Budget(0)), b"x", b"y", ends=False)
+
+
+def test_other_sites_may_read_that_there_is_a_fault(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """If they may ask: else they could not tell the id that stands in the log."""
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    sent = list[Mapping[str, Any]]()
+
+    async def fail(*_: Any) -> None:
+        raise LookupError
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    monkeypatch.setattr(http, "_answered", fail)
+    scope = {**SCOPE, "headers": [*SCOPE["headers"], (b"origin", b"https://app.example")]}
+    asyncio.run(Application()(scope, Pieces(b"{}"), send))
+    headers = {name.lower(): value for name, value in sent[0]["headers"]}
+    assert sent[0]["status"] == 500
+    assert headers[b"access-control-allow-origin"] == b"https://app.example"
 
 
 @pytest.mark.parametrize(("begun", "code"), [(False, "BUSY"), (True, "OUTCOME_UNKNOWN")])
