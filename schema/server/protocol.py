@@ -257,7 +257,8 @@ class Protocol(HttpToolsProtocol):
             **problem.headers,
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(b"".join([STATUS_LINE[problem.status], head.encode("latin-1"), b"\r\n", body]))
+        date = [b"%b: %b\r\n" % one for one in self.server_state.default_headers]
+        self.transport.write(b"".join([STATUS_LINE[problem.status], *date, head.encode("latin-1"), b"\r\n", body]))
         self.transport.write_eof()
         self.waits_since = None
         self.loop.call_later(LINGER_SECONDS, self.transport.close)

@@ -148,6 +148,7 @@ def test_a_request_is_whole_and_unambiguous(impatient: Served, what: str) -> Non
         assert (found.status, found.code) == expected
         assert found.headers["content-type"] == "application/json; charset=utf-8"
         assert found.headers["x-request-id"]
+        assert found.headers["date"]
         if expected != GOOD:
             assert found.headers["connection"] == "close"
             assert one.is_closed()
