@@ -40,6 +40,10 @@ SMALL = 16 * 1024
 """Bodies up to so many bytes do not count against the budget."""
 
 
+class NoSlot(Busy):
+    """There is no slot in time: nothing has begun."""
+
+
 @dataclass(eq=False)
 class _Waiter:
     """A request in a queue."""
@@ -68,7 +72,7 @@ class Lane:
         return len(self._queue)
 
     async def enter(self, until: float) -> None:
-        """Take a slot, now or when one is left. Raises `Busy` if that will not be before `until` (monotonic seconds)."""
+        """Take a slot, now or when one is left. Raises `NoSlot` if that will not be before `until` (monotonic seconds)."""
         if self._free:
             self._free -= 1
             return
@@ -130,12 +134,12 @@ class Lane:
         """How many seconds the request at this place of the queue is going to wait. A queue that stands may go on to."""
         return max(place * self._interval, now - self._moved)
 
-    def _refusal(self, now: float) -> Busy:
+    def _refusal(self, now: float) -> NoSlot:
         """Says when there will be room: after all who wait, and all who were told so before."""
         latest = now + LATEST_MS / 1_000
         self._promised = min(max(now + self._wait(now, self.waiting), self._promised) + self._interval, latest)
         after_ms = max(SOONEST_MS, round(1_000 * (self._promised - now)))
-        return Busy(NO_SLOT, after_ms=after_ms + random.randint(0, round(after_ms * JITTER)), cause=self.name)
+        return NoSlot(NO_SLOT, after_ms=after_ms + random.randint(0, round(after_ms * JITTER)), cause=self.name)
 
 
 class Admission:

@@ -37,7 +37,7 @@ from graphql import OperationType
 from backend.engine import metrics
 from backend.engine.errors import Busy, RateLimited
 from backend.engine.refusal_log import log_refusal
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL, NoSlot
 from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import Sent, constant, prepare, sent
@@ -67,7 +67,7 @@ MAX_HEADERS = 500
 """How many different headers Accept are remembered with the type that they choose."""
 
 Run = Callable[[str, Callable[[], Any]], Awaitable[Any]]
-"""Calls a function in a thread, in a slot of this lane. Raises `Busy` if there is none in time, and what the function raises."""
+"""Calls a function in a thread, in a slot of this lane. Raises `NoSlot` if none is free in time, and what the function raises."""
 
 
 class _Csrf(CsrfViewMiddleware):
@@ -214,7 +214,7 @@ async def _resumed(request: Request, pending: Pending, run: Run) -> Any:
     call = partial(_in_thread, request, pending.resume)
     try:
         return await run(pending.lane, call)
-    except Busy as refusal:
+    except NoSlot as refusal:
         if pending.lane != HASHING:
             raise
         request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)

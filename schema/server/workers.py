@@ -69,21 +69,21 @@ class Server(uvicorn.Server):
 
 
 class Workers:
-    """The processes that serve on one socket."""
+    """The processes that serve on one socket. From the beginning a stop signal is for them."""
 
     def __init__(self, listener: socket.socket, number: int) -> None:
         self._listener, self._number = listener, number
         self._told, self._tell = os.pipe()
         self._processes: dict[ForkProcess, float] = {}
         """With the time at which each was started."""
+        for one in STOPS:
+            signal.signal(one, lambda *_: os.write(self._tell, b"."))
 
     def serve(self) -> None:
         """Serve until a stop signal. Raises `ShortLived`."""
         gc.collect()
         gc.freeze()  # what is there before the fork stays shared
         gc.set_threshold(*COLLECT_AFTER)
-        for one in STOPS:
-            signal.signal(one, lambda *_: os.write(self._tell, b"."))
         try:
             for _ in range(self._number):
                 self._start()

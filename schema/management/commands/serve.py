@@ -68,8 +68,9 @@ class Command(BaseCommand):
         max_connections()  # which raises the limit of open files, for the processes too
         threads = settings.THREADS + settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
         THREADS_SERVING.set(options["workers"] * threads)
+        workers = Workers(listener, options["workers"])
         with nullcontext() if options["no_worker"] else worker_process():
-            serve(listener, options["workers"])
+            serve(workers)
 
     def _welcome(self, host: str, port: int) -> None:
         base = f"http://{host}:{port}"
@@ -88,10 +89,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def serve(listener: socket.socket, workers: int) -> None:
+def serve(workers: Workers) -> None:
     """Serve until a stop signal. Raises CommandError if the processes cannot live."""
     try:
-        Workers(listener, workers).serve()
+        workers.serve()
     except ShortLived:
         raise CommandError(
             "The server's processes end as soon as they are started, so Katha ends. The log may say why; is the disk full?"
