@@ -43,6 +43,8 @@ SMALL = 16 * 1024
 class NoSlot(Busy):
     """There is no slot in time: nothing has begun."""
 
+    event, log_level = Busy.event, Busy.log_level
+
 
 @dataclass(eq=False)
 class _Waiter:
