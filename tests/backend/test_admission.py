@@ -26,6 +26,7 @@ from backend.limits.admission import (
     SOONEST_MS,
     WEIGHT,
     Lane,
+    NoSlot,
 )
 from schema.execution.problems import busy
 from schema.server.asgi import Application
@@ -151,7 +152,7 @@ def test_a_queue_that_has_become_too_slow_refuses_its_end(clock: list[float]) ->
         assert lane.waiting == left
         assert [one.done() for one in waiting] == [True] + [False] * left + [True] * (19 - left)
         assert waiting[0].exception() is None
-        assert {type(one.exception()) for one in waiting[left + 1 :]} == {Busy}
+        assert {type(one.exception()) for one in waiting[left + 1 :]} == {NoSlot}
         for one in waiting:
             one.cancel()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.engine.errors import Busy
+from backend.limits.admission import NoSlot
 from schema.server import in_process
 from schema.server.requests import Request
 
@@ -22,7 +22,7 @@ def taken(full: Collection[str] = ()) -> Iterator[list[str]]:
 
     async def noted(request: Request, lane: str, call: Callable[[], Any]) -> Any:
         if lane in full:
-            raise Busy(after_ms=AFTER_MS, cause=lane)
+            raise NoSlot(after_ms=AFTER_MS, cause=lane)
         lanes.append(lane)
         return await run(request, lane, call)
 
