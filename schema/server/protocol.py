@@ -184,11 +184,9 @@ class Protocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Refuse a target that is too long."""
         super().on_url(url)
-        if len(self.url) > settings.MAX_TARGET_BYTES:
-            most = settings.MAX_TARGET_BYTES
-            self._refusal = Problem(
-                414, "URI_TOO_LONG", f"The path and query string are too long: at most {most} bytes."
-            )
+        if len(self.url) > MAX_TARGET_BYTES:
+            text = f"The path and query string are too long: at most {MAX_TARGET_BYTES} bytes."
+            self._refusal = Problem(414, "URI_TOO_LONG", text)
             raise self._refusal
 
     def on_header(self, name: bytes, value: bytes) -> None:

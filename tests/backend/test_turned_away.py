@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,6 +141,12 @@ def test_whose_allowance_is_used_up_is_counted_and_logged(strict: Served) -> Non
         expect_one(strict, ask, 429, "RATE_LIMITED", "rate limited")
 
 
+def open_files(process: int) -> int:
+    """How many this process has open, connections among them."""
+    return len(list((Path("/proc") / str(process) / "fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at files where Linux shows them")
 def test_who_finds_no_connection_is_counted_and_logged(strict: Served) -> None:
     """All others have begun a request."""
 
@@ -150,9 +157,14 @@ def test_who_finds_no_connection_is_counted_and_logged(strict: Served) -> None:
             return stack.enter_context(Connection(strict.place)).answer()
 
     before = strict.metrics()
+    (server,) = strict.forks()
+    files = open_files(server)
     found = ask()
     assert found is not None
     assert (found.status, found.code) == (503, "BUSY")
+    until(
+        lambda: open_files(server) <= files, "the connections have ended there too, so that there is one for the scrape"
+    )
     until(lambda: bool(lines_of(strict, found)), "it is logged")
     (line,) = lines_of(strict, found)
     assert (line["event"], line["cause"]) == ("turned away", "connections")
