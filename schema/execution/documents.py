@@ -227,12 +227,12 @@ class _Remembered:
         """The document, if it is in the cache."""
         known = self._prepared.get(text)
         if known is not None:
-            self._uses[text] = self._uses.get(text, 0) + 1
+            self._uses[text] = self._uses.get(text, 0) + 1  # not thread-safe, but an approximate count is enough
         return known
 
     def prepared(self, text: str) -> Prepared | _Rejected:
         """The document from the cache, or prepared now."""
-        known = self._prepared.get(text)
+        known = self.known(text)
         if known is None:
             known = _prepare(text)
             with self._lock:
@@ -241,7 +241,7 @@ class _Remembered:
                     self._make_room()
                 self._prepared[text] = known
                 self._characters += len(text)
-        self._uses[text] = self._uses.get(text, 0) + 1  # not thread-safe, but an approximate count is enough
+            self._uses[text] = self._uses.get(text, 0) + 1
         return known
 
     def name(self, sha256: str, text: str) -> None:

@@ -23,6 +23,7 @@ NULL = re.compile(r"not to be None\.$")
 VALUE_ERROR_PREFIXES = ("Argument ", "Directive ", "Expected ", "Variable ")
 """Prefixes of graphql-core's messages about values that are known only at execution."""
 
+INTERNAL = "INTERNAL_SERVER_ERROR"
 FAULT = "Something went wrong on our side. Nothing that was refused has been written; the fault has been logged{}."
 MISFIT = "A value in the request does not fit its type."
 TOO_DEEP = "The document is nested too deeply."
@@ -90,10 +91,22 @@ def shown(
 def _fault(error: GraphQLError, original: Exception, mutations: Mapping[str, str]) -> GraphQLError:
     """Log an internal error; the client gets only the request id, under which it is in the log."""
     log.error("fault", exc_info=original, extra=_place(error, mutations))
+    text, known = _masked(logs.this_request())
+    return _replaced(error, text, {"code": INTERNAL, **known})
+
+
+def fault(request_id: str | None) -> Problem:
+    """The problem of an internal error outside of GraphQL, which has been logged; counted."""
+    text, known = _masked(request_id)
+    return Problem(500, INTERNAL, text, extensions=known, is_logged=True)
+
+
+def _masked(request_id: str | None) -> tuple[str, dict[str, str]]:
+    """What a client is told of an internal error, which counts: no more than the id under which it is in the log."""
     metrics.FAULTS.inc()
-    request = logs.this_request()
-    extensions = {"code": "INTERNAL_SERVER_ERROR"} | ({"requestId": request} if request else {})
-    return _replaced(error, FAULT.format(f" as {request}" if request else ""), extensions)
+    if request_id is None:
+        return FAULT.format(""), {}
+    return FAULT.format(f" as {request_id}"), {"requestId": request_id}
 
 
 def _place(error: GraphQLError, mutations: Mapping[str, str] | None) -> dict[str, str | None]:

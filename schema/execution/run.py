@@ -15,7 +15,7 @@ from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
 from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
-from schema.execution.errors import RequestError, Stopped, shown
+from schema.execution.errors import INTERNAL, RequestError, Stopped, shown
 from schema.execution.executor import LimitedExecutor
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.length import Length, measured
@@ -24,7 +24,7 @@ from schema.execution.values import invalid_values
 BAD_USER_INPUT = "BAD_USER_INPUT"
 MAX_ERRORS_SHOWN = 100
 """The maximum number of errors in an answer."""
-WORST = ("INTERNAL_SERVER_ERROR", "OUTCOME_UNKNOWN", "BUSY")
+WORST = (INTERNAL, "OUTCOME_UNKNOWN", "BUSY")
 """Codes of what is wrong with the server, the worst first."""
 LATE = (
     "This took longer than a request may, so its answer was broken off. What was to be written may be written: send the same "

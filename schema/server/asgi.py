@@ -90,7 +90,7 @@ class Application:
                 raise Left from None
             return _cut_off(request, begun=request.deadline.begun)
         except Exception as error:
-            return http.with_headers(request, http.turned_away(request, http.fault(request, error)))
+            return http.failed(request, error)
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):
@@ -130,7 +130,7 @@ class Application:
                 return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
             answer: Answer = await self._in_slot(request, PAGES, self._other_threads, call)
         except Busy as refusal:
-            return http.with_headers(request, http.turned_away(request, busy(refusal)))
+            return http.refused(request, busy(refusal))
         return answer
 
 
@@ -170,7 +170,7 @@ class Listener:
 
 async def _refused(request: Request, problem: Problem, scope: Mapping[str, Any], incoming: Incoming) -> Answer:
     """The answer to what has not arrived as it should; the connection is closed, because nobody knows what follows in it."""
-    answer = http.with_headers(request, http.turned_away(request, problem))
+    answer = http.refused(request, problem)
     answer.headers["Connection"] = "close"
     if problem.status != TIMED_OUT:  # its time is up
         await drain(scope, incoming)
@@ -181,7 +181,7 @@ def _cut_off(request: Request, *, begun: bool) -> Answer:
     """The answer to what the server has no time for any more when it stops (`workers`)."""
     refusal = OutcomeUnknown if begun else Busy
     told = refusal(CUT_OFF if begun else STOPPING, after_ms=after_busy_ms(), cause=STOPS)
-    return http.with_headers(request, http.turned_away(request, busy(told)))
+    return http.refused(request, busy(told))
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:

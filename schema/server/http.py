@@ -41,7 +41,7 @@ from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL, NoSlot
 from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import Sent, constant, prepare, sent
-from schema.execution.errors import FAULT, RequestError
+from schema.execution.errors import RequestError, fault
 from schema.execution.frames import with_room
 from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem, too_many
 from schema.execution.run import Execution
@@ -319,12 +319,15 @@ def turned_away(request: Request, problem: Problem, media: str = JSON, *, draft:
     return answer
 
 
-def fault(request: Request, error: Exception) -> Problem:
-    """The problem of an internal error, which is logged. The client gets only the id under which it is in the log."""
-    metrics.FAULTS.inc()
+def refused(request: Request, problem: Problem) -> Answer:
+    """As `turned_away`, in JSON and with what browsers need: for what does not come through `respond`."""
+    return with_headers(request, turned_away(request, problem))
+
+
+def failed(request: Request, error: Exception) -> Answer:
+    """The answer to a request that an internal error has ended, which is logged."""
     log.error("fault", exc_info=error, extra=request.facts)
-    known = {"requestId": request.id}
-    return Problem(500, "INTERNAL_SERVER_ERROR", FAULT.format(f" as {request.id}"), extensions=known, is_logged=True)
+    return refused(request, fault(request.id))
 
 
 def _answer(status: int, media: str, served: Served) -> Answer:

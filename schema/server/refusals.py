@@ -11,8 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from backend import logs
-from backend.engine import metrics
-from schema.execution.errors import FAULT
+from schema.execution import errors
 from schema.execution.problems import Problem, log_problem
 
 READING = "GET, HEAD, OPTIONS"
@@ -20,9 +19,9 @@ READING = "GET, HEAD, OPTIONS"
 View = Callable[[HttpRequest], HttpResponse]
 
 
-def refusal(status: int, code: str, message: str, *, is_logged: bool = False, **extensions: str) -> HttpResponse:
+def refusal(status: int, code: str, message: str) -> HttpResponse:
     """As `refused`, of a new problem."""
-    return refused(Problem(status, code, message, extensions=extensions, is_logged=is_logged))
+    return refused(Problem(status, code, message))
 
 
 def refused(problem: Problem) -> HttpResponse:
@@ -56,11 +55,7 @@ def unproven(_request: HttpRequest, **_facts: object) -> HttpResponse:
 
 def fault(_request: HttpRequest) -> HttpResponse:
     """500: an internal error, which Django has logged."""
-    metrics.FAULTS.inc()
-    request = logs.this_request()
-    known = {"requestId": request} if request else {}
-    message = FAULT.format(f" as {request}" if request else "")
-    return refusal(500, "INTERNAL_SERVER_ERROR", message, is_logged=True, **known)
+    return refused(errors.fault(logs.this_request()))
 
 
 def not_allowed(methods: str) -> HttpResponse:

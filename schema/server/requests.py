@@ -84,11 +84,16 @@ class Request(HttpRequest):
     @property
     def facts(self) -> dict[str, Any]:
         """What the log says of it."""
-        return {"request_id": self.id, "method": self.method, "url": self.path[:MAX_CHARACTERS]}
+        return facts_of(self, self.id)
 
     def _get_scheme(self) -> str:
         scheme: str = self.META["wsgi.url_scheme"]
         return scheme
+
+
+def facts_of(request: HttpRequest, request_id: str) -> dict[str, Any]:
+    """What the log says of a request."""
+    return {"request_id": request_id, "method": request.method, "url": request.path[:MAX_CHARACTERS]}
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """What surrounds the work of a thread: the fields of the log, a working connection, the deadline, the count of busy threads."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
@@ -10,21 +11,15 @@ from backend import logs
 from backend.engine.deadline import limited
 from backend.engine.transactions import drop_broken_connection
 from backend.monitoring.process import THREADS_BUSY
-from schema.server.requests import MAX_CHARACTERS, Request
+from schema.server.requests import Request, facts_of
 
 ResultT = TypeVar("ResultT")
 
 
 def in_thread(request: Request, call: Callable[[], ResultT]) -> ResultT:
     """Do a part of the work for a request to /graphql in this thread."""
-    logs.begin(**request.facts)
-    drop_broken_connection()  # what follows finds a connection that works
-    THREADS_BUSY.inc()
-    try:
-        with limited(request.deadline):
-            return call()
-    finally:
-        THREADS_BUSY.dec()
+    with _at_work(request.facts), limited(request.deadline):
+        return call()
 
 
 def alone(call: Callable[[], ResultT]) -> ResultT:
@@ -40,12 +35,18 @@ def watched(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 
     def watch(request: HttpRequest) -> HttpResponse:
         request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        logs.begin(request_id=request_id, method=request.method, url=request.path[:MAX_CHARACTERS])
-        drop_broken_connection()
-        THREADS_BUSY.inc()
-        try:
+        with _at_work(facts_of(request, request_id)):
             return answer(request)
-        finally:
-            THREADS_BUSY.dec()
 
     return watch
+
+
+@contextmanager
+def _at_work(facts: Mapping[str, Any]) -> Iterator[None]:
+    logs.begin(**facts)
+    drop_broken_connection()  # what follows finds a connection that works
+    THREADS_BUSY.inc()
+    try:
+        yield
+    finally:
+        THREADS_BUSY.dec()
