@@ -6,8 +6,8 @@ a blank before the colon and a bare LF.
 """
 
 import resource
+from collections import OrderedDict
 from functools import cache, partial
-from itertools import count
 from typing import Any
 
 import httptools
@@ -24,6 +24,7 @@ from backend.monitoring.process import BY_STATUS, CLOSED, FULL, IDLE, SILENT, UN
 from schema.execution.problems import Problem, busy, log_problem
 
 MAX_HEAD_BYTES, MAX_TARGET_BYTES = settings.MAX_HEAD_BYTES, settings.MAX_TARGET_BYTES
+HEAD_SECONDS, IDLE_SECONDS, UNREAD_SECONDS = settings.HEAD_SECONDS, settings.IDLE_SECONDS, settings.UNREAD_SECONDS
 MAX_HEADERS = 100
 """How many headers a request may have."""
 STOP_SECONDS = 0.5
@@ -38,7 +39,8 @@ OTHER_FILES = 256
 NO_HTTP = "This is no HTTP request that can be read."
 
 
-_NUMBERS = count(1)
+_WAITING: "OrderedDict[Protocol, None]" = OrderedDict()
+"""The connections that wait for a whole head, the one that has waited longest first."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -46,9 +48,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.number = next(_NUMBERS)
-        """The older a connection, the lower. The loop's time is the same for all that come in one turn of it."""
-        self.waits_since: float | None = self.loop.time()
+        self._waits_since: float | None = None
         """Since when it waits for a whole head (the loop's time); None while a request is answered."""
         self._is_new = True
         """Whether no request has come yet."""
@@ -69,13 +69,19 @@ class Protocol(HttpToolsProtocol):
     # --- The connection -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """Accept it, if need be in the place of another that waits."""
+        """Accept it, if need be in the place of the one that has waited longest."""
         super().connection_made(transport)
-        if len(self.connections) > max_connections() and not self._make_room():
+        if len(self.connections) <= max_connections():
+            self._wait()
+        elif _WAITING:
+            next(iter(_WAITING)).close(FULL)
+            self._wait()
+        else:
             self._turn_away(busy(Busy(NO_CONNECTION, after_ms=after_busy_ms(lasted=2.0), cause="connections")))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is being answered that its client has left."""
+        self._wait_no_more()
         if self._answering is not None:
             self._answering.disconnected = True
             self._answering.message_event.set()
@@ -85,42 +91,44 @@ class Protocol(HttpToolsProtocol):
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _make_room(self) -> bool:
-        """Close the connection that has waited longest. Returns False if none does."""
-        others: set[Any] = self.connections - {self}
-        waiting = [(one.waits_since, one.number, one) for one in others if one.waits_since is not None]
-        if waiting:
-            min(waiting)[-1].close(FULL)
-        return bool(waiting)
+    def _wait(self) -> None:
+        """From now on it waits for a whole head."""
+        self._waits_since = self.loop.time()
+        _WAITING[self] = None
+        _WAITING.move_to_end(self)
+
+    def _wait_no_more(self) -> None:
+        self._waits_since = None
+        _WAITING.pop(self, None)
 
     def close(self, cause: str) -> None:
         """Close it without an answer."""
         CLOSED.labels(cause).inc()
-        self.waits_since = None  # it is among the connections until the loop's next turn, and must not make room twice
+        self._wait_no_more()  # it is among the connections until the loop's next turn, and must not make room twice
         self.transport.abort()
 
     def look(self, now: float) -> None:
         """End what takes too long. Called about every second."""
         unread = self.transport.get_write_buffer_size()
-        if unread and self.waits_since is not None:
-            self.waits_since = now  # it does not wait for a request before its client has read the last answer
-        elif self.waits_since is not None:
-            self._look_at_head(now - self.waits_since)
+        if unread and self._waits_since is not None:
+            self._wait()  # it does not wait for a request before its client has read the last answer
+        elif self._waits_since is not None:
+            self._look_at_head(now - self._waits_since)
         elif self.cycle is not None and self.cycle.more_body:
             self.cycle.message_event.set()  # `arrival.body_of` looks whether the time of the body is up
         if not unread or unread > self._unread or self._unread - unread >= PROGRESS_BYTES:
             self._unread, self._unread_since = unread, now
-        elif now - self._unread_since > settings.UNREAD_SECONDS:
+        elif now - self._unread_since > UNREAD_SECONDS:
             self.close(UNREAD)
 
     def _look_at_head(self, waits: float) -> None:
         if self._has_begun:
-            if waits > settings.HEAD_SECONDS:
+            if waits > HEAD_SECONDS:
                 self._turn_away(Problem(408, "REQUEST_TIMEOUT", "The head of the request did not arrive in time."))
         elif self._is_new:
-            if waits > settings.HEAD_SECONDS:
+            if waits > HEAD_SECONDS:
                 self.close(SILENT)
-        elif waits > settings.IDLE_SECONDS:
+        elif waits > IDLE_SECONDS:
             self.close(IDLE)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -129,16 +137,16 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server stops: answer what has begun, and what is on its way."""
         self._stops = True
-        if self.waits_since is None and self.cycle is not None:
+        if self._waits_since is None and self.cycle is not None:
             self.cycle.keep_alive = False
         else:
             self.loop.call_later(STOP_SECONDS, self._close_if_waiting)
 
     def _close_if_waiting(self, *, is_read: bool = False) -> None:
         """Close it, but only after what has come meanwhile was read."""
-        if self.waits_since is not None and is_read:
+        if self._waits_since is not None and is_read:
             self.transport.close()
-        elif self.waits_since is not None:
+        elif self._waits_since is not None:
             self.loop.call_later(0.01, partial(self._close_if_waiting, is_read=True))
 
     # --- What arrives -------------------------------------------------------------------------------------------
@@ -178,8 +186,8 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._progress()
         self._has_begun = True
-        if self.waits_since is not None:
-            self.waits_since = self.waits_since if self._is_new else self.loop.time()
+        if self._waits_since is not None and not self._is_new:
+            self._wait()
 
     def on_url(self, url: bytes) -> None:
         """Refuse a target that is too long."""
@@ -202,7 +210,7 @@ class Protocol(HttpToolsProtocol):
         if self._upgrades():
             return
         super().on_headers_complete()
-        self.waits_since = None
+        self._wait_no_more()
         self._is_new = self._has_begun = False
         self._head_bytes = 0
         self._progress()
@@ -227,8 +235,8 @@ class Protocol(HttpToolsProtocol):
         """A request is answered; unless another one has come meanwhile, the connection waits."""
         waits = not self.pipeline
         super().on_response_complete()
-        if waits:
-            self.waits_since = self.loop.time()
+        if waits and not self.transport.is_closing():
+            self._wait()
 
     # --- Refusing what is no request ----------------------------------------------------------------------------
 
@@ -239,7 +247,7 @@ class Protocol(HttpToolsProtocol):
         self._lingers, self._has_begun = True, False
         request_id = logs.request_id(None)
         log_problem(problem, request_id=request_id)
-        if self.cycle is not None and not self.cycle.response_complete and not self._breaks_off():
+        if self.cycle is not None and not self.cycle.response_complete and not self._break_off():
             self.cycle.keep_alive = False
             return
         BY_STATUS[problem.status // 100].inc()
@@ -258,16 +266,16 @@ class Protocol(HttpToolsProtocol):
         date = [b"%b: %b\r\n" % one for one in self.server_state.default_headers]
         self.transport.write(b"".join([STATUS_LINE[problem.status], *date, head.encode("latin-1"), b"\r\n", body]))
         self.transport.write_eof()
-        self.waits_since = None
+        self._wait_no_more()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _breaks_off(self) -> bool:
-        """Whether it is the body of the request which is being read that cannot be read. Nobody waits for its rest any more."""
-        reads = self.cycle.more_body and not self.cycle.response_started and not self.pipeline
-        if reads:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        return bool(reads)
+    def _break_off(self) -> bool:
+        """Let nobody wait for the rest of the body that cannot be read. Returns False if it was no body that was being read."""
+        if not self.cycle.more_body or self.cycle.response_started or self.pipeline:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
 
 
 def _large_head() -> Problem:

@@ -75,7 +75,8 @@ def test_it_says_why_it_ends_when_its_processes_cannot_live(served_database: str
     with log.open("wb") as stderr, serving(served_database, workers=1, stderr=stderr.fileno()) as (_address, process):
         while process.poll() is None:
             for pid in forks(process.pid):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
         assert process.returncode == 1
     assert "The server's processes end as soon as they are started" in log.read_text()
