@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Say what there is.
 	@echo "Katha. Commands:"
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F'|' '{ printf "  %-21s %s\n", $$1, $$2 }'
 	@echo "With DATABASE_URL set, run and test use that PostgreSQL (16 to 18) instead of the embedded one."
 
 run: .venv/ready-run explorer-if-possible ## Set everything up and serve with demo data (HOST, PORT, WORKERS).

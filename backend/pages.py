@@ -4,10 +4,9 @@ import base64
 import binascii
 import enum
 import uuid
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from backend.engine.errors import Invalid
 
@@ -112,29 +111,3 @@ class Window:
         """SQL: direction and limit. One row more than asked for tells whether there are more."""
         direction = "ASC" if self.backward is not self.oldest_first else "DESC"
         return f"ORDER BY {at} {direction}, {id_} {direction} LIMIT {self.size + 1}"
-
-
-@dataclass(frozen=True)
-class Page(Generic[RowT]):
-    """A page of a list. Each row has its sort key as `place_at` and `id`."""
-
-    rows: Sequence[RowT]
-    has_next: bool = False
-    has_previous: bool = False
-
-    @classmethod
-    def of(cls, rows: Iterable[RowT], window: Window) -> "Page[RowT]":
-        """A page from the rows of a query with `Window.order`, which may be one too many."""
-        found = list(rows)
-        more, found = len(found) > window.size, found[: window.size]
-        if window.backward:
-            return cls(found[::-1], has_next=window.before is not None, has_previous=more)
-        return cls(found, has_next=more, has_previous=window.after is not None)
-
-
-def pages_by_owner(rows: Iterable[Any], owners: Iterable[uuid.UUID], window: Window) -> dict[uuid.UUID, Page[Any]]:
-    """A page for each of `owners`, from rows with an `owner_id` in the window's order."""
-    by_owner: dict[uuid.UUID, list[Any]] = {owner: [] for owner in owners}
-    for row in rows:
-        by_owner[row.owner_id].append(row)
-    return {owner: Page.of(found, window) for owner, found in by_owner.items()}

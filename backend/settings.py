@@ -8,6 +8,10 @@ DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
 TRUSTED_PROXIES  comma-separated addresses and networks of reverse proxies whose X-Forwarded-… headers are trusted
 CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none
+EXPLORER       "0" serves no pages for developers: GraphiQL, the start page, `/schema.graphql`
+TRUSTED_DOCUMENTS  the path of a manifest with the frontends' documents; clients then send their ids
+TRUSTED_DOCUMENTS_ONLY  "1" refuses all other documents
+DRAFT_STATUSES  "1" answers with the statuses that the draft of GraphQL over HTTP recommends: 422 and 294
 METRICS_TOKEN  the bearer token that /metrics requires; without it everybody may read it, in production nobody
 
 `docs/security.md` has a table of all limits, with the names by which the environment sets some of them.
@@ -141,8 +145,9 @@ _database["OPTIONS"] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    # A longer lock wait or statement ends as BUSY: nothing is written, and the client may retry.
-    "options": "-c statement_timeout=15s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
+    # A longer lock wait or statement ends as BUSY: nothing is written, and the client may retry. To compile a statement (jit)
+    # takes longer than any of ours runs.
+    "options": "-c statement_timeout=15s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s -c jit=off",
 }
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -200,7 +205,9 @@ errors beside data. Otherwise 400 and 200, which the published audit and most cl
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 """The maximum size of a request body in bytes; a larger one is answered 413."""
 CONNECTIONS = 8_000
-"""The maximum number of open connections of a process, if the system allows as many open files; others wait."""
+"""The maximum number of open connections of a process, if the system allows as many open files. Beyond it a new one
+takes the place of the one that has waited longest for a request; if none waits, it gets 503.
+"""
 MAX_BODY_MEMORY = 256 * 1024 * 1024
 """The maximum size in bytes of all request bodies in a process together, small ones not counted; beyond it, 503."""
 MAX_HEAD_BYTES = 128 * 1024
@@ -212,11 +219,13 @@ HEAD_SECONDS = checked("HEAD_SECONDS", seconds, os.environ.get("HEAD_SECONDS") o
 IDLE_SECONDS = checked("IDLE_SECONDS", seconds, os.environ.get("IDLE_SECONDS") or "75")
 """How many seconds a connection may be idle between two requests. More than nginx keeps one to a server behind it (60)."""
 UNREAD_SECONDS = checked("UNREAD_SECONDS", seconds, os.environ.get("UNREAD_SECONDS") or "30")
-"""How many seconds a client may read nothing of its answer; then the connection is closed."""
+"""In how many seconds a client has to read 16 kB of its answer, or the rest of it; otherwise the connection is closed."""
 DRAINED_BYTES = 64 * 1024 * 1024
 """How much of a body is read and dropped before its refusal is sent: clients do not look for one while they are sending."""
 THREADS = 4
-"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`)."""
+"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`): in as many threads, or in the event
+loop, which has as many connections to the database of its own.
+"""
 PAGES_AT_ONCE = 2
 """How many of Django's pages a process handles at a time, in threads beyond `THREADS`."""
 BODY_SECONDS = checked("BODY_SECONDS", seconds, os.environ.get("BODY_SECONDS") or "20")
@@ -254,10 +263,16 @@ TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether all other documents are refused."""
 EXPLORER = (os.environ.get("EXPLORER") or ("0" if TRUSTED_DOCUMENTS_ONLY else "1")) == "1"
 """Whether the pages for developers are served: GraphiQL, the start page and `/schema.graphql`."""
-MAX_COST = 40_000
-"""The maximum cost of an operation: how many fields its answer has (`schema/execution/cost.py`)."""
+MAX_COST = 400_000
+"""The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`). A page of 100 stories with
+four fields of each of the 200 chapters that each can have costs less.
+"""
+MAX_STATEMENT_CHARACTERS = 200_000
+"""Characters of the SQL of a query. PostgreSQL takes about 700 bytes of memory for each, and two microseconds, to plan it."""
 MAX_ANSWER_CHARACTERS = 50_000_000
-"""Characters of all values in an answer, short ones not counted. The longest story has fewer."""
+"""Characters of all values in an answer, short ones not counted. The longest story has fewer. Where the texts that are asked for
+could have more, they are measured before any is read, in bytes.
+"""
 EXPENSIVE_QUERY_COST = 2_000
 """From this cost on, requests share half of the `THREADS`, so that the others stay free for cheap ones; but not those that
 hash a password.
@@ -277,7 +292,7 @@ FAILED_SIGN_INS_BY_ADDRESS = checked(
 SIGN_UPS_BY_ADDRESS = checked("SIGN_UPS_BY_ADDRESS", Rate.read, os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
 
 COST_A_MINUTE = checked(
-    "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or str(10_000_000 if PRODUCTION else 0)
+    "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or str(100_000_000 if PRODUCTION else 0)
 )
 """The cost per minute (see `MAX_COST`) that one person, or one address when signed out, may use in one process; 0: no limit.
 No request may cost more than that.

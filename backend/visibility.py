@@ -5,11 +5,14 @@
 `met`: neither gone nor apart.
 """
 
+APART = "(pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL)"
+"""SQL: whether either side of a pair blocks. It is the condition of the small indexes relationship_low_apart and …_high_apart."""
+
 
 def blocks(blocker: str, blocked: str) -> str:
     """SQL: whether the first blocks the second. Both are SQL expressions for a person's id."""
     side = f"CASE WHEN {blocker} < {blocked} THEN pair.low_blocks_at ELSE pair.high_blocks_at END"
-    return _pair(blocker, blocked, f"{side} IS NOT NULL")
+    return _pair(blocker, blocked, f"{APART} AND {side} IS NOT NULL")
 
 
 def gone(person: str) -> str:
@@ -24,7 +27,7 @@ def met(one: str, viewer: str) -> str:
 
 def apart(one: str, other: str) -> str:
     """SQL: whether either of the two blocks the other."""
-    return _pair(one, other, "(pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL)")
+    return _pair(one, other, APART)
 
 
 def _pair(one: str, other: str, condition: str) -> str:

@@ -8,7 +8,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from backend.engine import metrics
+from backend.engine import committed, metrics
 from backend.engine.errors import Forbidden, RateLimited, Refusal, Unauthenticated
 from backend.engine.idempotency import Applied, Outcome, Request, perform
 from backend.engine.refusal_log import log_refusal
@@ -19,9 +19,11 @@ from backend.moderation import queries as moderation
 from backend.people import actions, attempts, passwords, queries, tokens
 from backend.people.models import Account, Person
 from backend.stories.actions import make_shelf
-from resolvers.batches import gather
+from resolvers.work import shown_to
 
 log = logging.getLogger("katha")
+
+DEAD_TOKEN = "This token signs nobody in: it is unknown, has been revoked or has expired. Sign in again."
 
 
 def bearer_token(request: HttpRequest) -> str | None:
@@ -46,23 +48,25 @@ def digest_of(request: HttpRequest) -> bytes | None:
 
 
 def note_use(request: HttpRequest) -> None:
-    """Record that the request's token was used. A failure is only logged; the next request tries again."""
+    """Record that the request's token was used. A failure is only logged; the next request tries again.
+
+    It is no write that the request asked for: a query that is broken off afterwards has written nothing.
+    """
     digest = digest_of(request)
     if digest is not None:
         try:
-            unit_of_work(lambda: tokens.note_use(digest))
+            with committed.apart():
+                unit_of_work(lambda: tokens.note_use(digest))
         except Refusal as refusal:
             log_refusal(refusal)
         except (DatabaseError, InterfaceError) as error:
             log.error("the use of a token could not be recorded", exc_info=error)
 
 
-def signed_in(viewer: Person | None, *, token: str | None = None) -> Person:
-    """The viewer. Raises `Unauthenticated` if nobody is signed in; `token` is the invalid one that was sent, if any."""
-    if viewer is None and token is not None:
-        raise Unauthenticated(
-            "This token signs nobody in: it is unknown, has been revoked or has expired. Sign in again."
-        )
+def signed_in(viewer: Person | None, *, with_token: bool = False) -> Person:
+    """The viewer. Raises `Unauthenticated` if nobody is signed in, which is told of the token if one was sent."""
+    if viewer is None and with_token:
+        raise Unauthenticated(DEAD_TOKEN)
     if viewer is None:
         raise Unauthenticated
     return viewer
@@ -190,15 +194,5 @@ def _signed_in_as(request: HttpRequest, account: Account, token: str) -> tuple[P
         login(request, account, backend="django.contrib.auth.backends.ModelBackend")
         _save_session(request)
     person = account.person
-    gather([person], person)
+    shown_to(person, person)
     return person, token
-
-
-def the_id(person: Person | None) -> uuid.UUID | None:
-    """The viewer's id, or None when signed out."""
-    return None if person is None else person.pk
-
-
-def shows_mature(viewer: Person | None) -> bool:
-    """Whether lists show the viewer stories for adults: only to those who have asked for it."""
-    return viewer is not None and viewer.show_mature

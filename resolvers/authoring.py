@@ -1,17 +1,17 @@
 """Runs the writes whose answers show a story: with a key, its chapters are as they were at its version, also in a replay."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from backend.engine.idempotency import Outcome, Request
 from backend.people.models import Person
+from backend.sources import as_json, columns_of
 from backend.stories import point_in_time, queries
-from backend.stories.models import Chapter
-from resolvers.batches import Batch, gather
-from resolvers.work import performed
+from backend.stories.models import Chapter, Story
+from resolvers.work import performed, shown_to
 
 CHAPTERS = "chapters"
 """The key of an outcome's facts under which the versions of the story's chapters are stored."""
@@ -27,10 +27,14 @@ def performed_on_story(request: Request, work: Callable[[], Outcome], me: Person
     outcome = performed(request, work if request.key is None else with_chapters, me)
     story: Any = outcome.rows["story"]
     chapter: Any = outcome.rows.get("chapter")
-    if chapter is not None:
-        chapter.story = story
     if CHAPTERS in outcome.facts:
-        _show_as_then(story, chapter, outcome.facts[CHAPTERS])
+        moments = [
+            (uuid.UUID(id_), version, datetime.fromisoformat(at)) for id_, version, at in outcome.facts[CHAPTERS]
+        ]
+        values = {"chapters_then": lambda: _chapters(story, moments, chapter), "chapter_count_then": len(moments)}
+        shown_to(story, me, instead=queries.AS_THEN, values=values)
+    if chapter is not None:
+        shown_to(chapter, me, beside={"story": story})
     return outcome
 
 
@@ -43,20 +47,10 @@ def _moments(story: Any) -> list[list[Any]]:
     return [[str(id_), version, at.isoformat()] for id_, version, at in point_in_time.moments(story.pk)]
 
 
-def _show_as_then(story: Any, written: Chapter | None, facts: list[list[Any]]) -> None:
-    """Let the story show its chapters as they were at its version; `written` is the one that the reply has itself."""
-    moments = [(uuid.UUID(id_), version, datetime.fromisoformat(at)) for id_, version, at in facts]
-
-    def chapters(batch: Batch) -> Mapping[uuid.UUID, list[Chapter]]:
-        found = [
-            written if written is not None and (written.pk, written.version) == (one.pk, one.version) else one
-            for one in point_in_time.chapters(story, moments)
-        ]
-        gather(found, batch.viewer)
-        for chapter in found:
-            chapter.story = story
-        return {story.pk: found}
-
-    batch: Batch = story.batch
-    batch.instead("chapters", chapters)
-    batch.instead("chapter_count", lambda _batch: {story.pk: len(moments)})
+def _chapters(story: Story, moments: list[point_in_time.Moment], written: Chapter | None) -> str:
+    """The chapters of the story as they were at its version, as JSON; `written` is the one that the reply has itself."""
+    found = [
+        written if written is not None and (written.pk, written.version) == (one.pk, one.version) else one
+        for one in point_in_time.chapters(story, moments)
+    ]
+    return as_json([columns_of(chapter) for chapter in found])

@@ -4,21 +4,22 @@ from datetime import datetime
 
 from backend.engine.errors import Conflict
 from backend.people.models import Person
+from backend.people.queries import BY_ID
+from backend.sources import read
 from backend.stories import revisions as history
 from backend.stories.models import Chapter, Revision, Story
-from resolvers import people, revisions
-from resolvers.batches import gather
+from resolvers.access import is_moderator
+from resolvers.work import shown_to
 
 
 def by(conflict: Conflict) -> Person | None:
-    """Who made the latest change; None if nobody recorded it, or the viewer may not see them."""
-    revision = _revision(conflict)
-    if revision is not None:
-        return revisions.author(revision)
-    person_id = conflict.unseen.by
-    if person_id is None:
+    """Who made the latest change; None if nobody recorded it, or the viewer may not know them."""
+    me, revision = conflict.viewer, _revision(conflict)
+    person_id = conflict.unseen.by if revision is None else revision.by_id
+    if person_id is None or (revision is not None and person_id != me.pk and not is_moderator(me)):
         return None
-    return people.by_ids([person_id], viewer=conflict.viewer).get(person_id)
+    found = read(Person, BY_ID, key=person_id, viewer=me.pk)
+    return None if found is None else shown_to(found, me)
 
 
 def at(conflict: Conflict) -> datetime | None:
@@ -33,5 +34,4 @@ def _revision(conflict: Conflict) -> Revision | None:
     row, latest = conflict.current, conflict.unseen.latest
     if latest is None or not isinstance(row, Story | Chapter):
         return None
-    found = history.of_write(row, latest)
-    return None if found is None else gather([found], conflict.viewer)[0]
+    return history.of_write(row, latest)

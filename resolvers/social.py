@@ -1,22 +1,17 @@
 """Following and blocking, and the viewer's side towards people."""
 
 import uuid
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable
 
 from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import Conflict
 from backend.engine.idempotency import Outcome, Request
 from backend.engine.versions import Expected
-from backend.people import queries as people
 from backend.people.models import Person
-from backend.social import actions, queries
+from backend.social import actions
 from backend.social.models import PairSide, Relationship
 from backend.social.pairs import Pair
-from resolvers.access import signed_in
-from resolvers.batches import gather
-from resolvers.people import by_ids, hidden, with_people
-from resolvers.work import performed
+from resolvers.work import performed, shown_to
 
 Action = Callable[[Pair, Expected], actions.Written]
 
@@ -74,31 +69,4 @@ def _perform(
 
 def side(row: Relationship, viewer: Person) -> PairSide:
     """The viewer's side of a pair. It runs no query, so a committed write can always be answered."""
-    pair_side = row.seen_by(viewer.pk)
-    pair_side.viewer = viewer
-    return pair_side
-
-
-def other(pair_side: PairSide) -> Person:
-    """The other person; a placeholder with only the id if they block the viewer."""
-    if pair_side.person is None:
-        found = by_ids([pair_side.person_id], viewer=pair_side.viewer)
-        pair_side.person = found.get(pair_side.person_id) or hidden(pair_side.person_id, pair_side.viewer)
-    return pair_side.person
-
-
-def updated_at(pair_side: PairSide) -> datetime:
-    """When the viewer's side last changed; without any contact, when the later of the two people joined."""
-    if pair_side.updated_at is not None:
-        return pair_side.updated_at
-    assert pair_side.viewer is not None
-    return max(other(pair_side).joined_at, pair_side.viewer.joined_at)
-
-
-def relationships(ids: Iterable[uuid.UUID], *, viewer: Person | None) -> dict[uuid.UUID, PairSide]:
-    """The viewer's side towards each of these people whom the viewer can find, in two queries; oneself is left out."""
-    me = signed_in(viewer)
-    found = people.by_ids([person for person in ids if person != me.pk], viewer=me.pk)
-    gather(found.values(), me)
-    pair_sides = queries.pair_sides(found, viewer=me.pk)
-    return {person: with_people(pair_sides[person], found[person], me) for person in found}
+    return shown_to(row.seen_by(viewer.pk), viewer)

@@ -355,4 +355,3 @@ class RequireSignedIn(FieldExtension):
 
 mutation = partial(strawberry.mutation, extensions=[NormalizeText(), RequireSignedIn()])
 mutation_of_anybody = partial(strawberry.mutation, extensions=[NormalizeText()])
-query = partial(strawberry.field, extensions=[NormalizeText()])

@@ -4,12 +4,14 @@ import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
 from backend.engine.idempotency import Outcome
-from backend.pages import NUMBER
-from backend.stories import models
+from backend.sources import Value
+from backend.stories import models, queries, revisions
 from backend.stories.actions import NewChapter
-from resolvers import chapters, stories
+from resolvers import chapters
 from schema.answers import (
     Applied,
     BusyError,
@@ -24,7 +26,7 @@ from schema.answers import (
 )
 from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.context import Info
-from schema.nodes import After, Before, First, Last, Versioned, computed, key_of, to_id, window
+from schema.nodes import Versioned, key_of, paged, sourced, to_id
 
 if TYPE_CHECKING:
     from schema.revisions import RevisionConnection
@@ -33,31 +35,26 @@ if TYPE_CHECKING:
 LazyStory = Annotated["Story", strawberry.lazy("schema.stories")]
 
 
-@strawberry.type(
-    description="One chapter of a story. Its version changes with every write to it; each is a write to the story too."
+@strawberry_django.type(
+    models.Chapter,
+    description="One chapter of a story. Its version changes with every write to it; each is a write to the story too.",
 )
 class Chapter(Versioned):
     """A chapter."""
 
-    row = models.Chapter
-    look_up = staticmethod(stories.chapters_by_ids)
+    look_up = queries.CHAPTER_BY_ID
 
-    id: strawberry.ID = computed(lambda chapter: to_id("Chapter", chapter.pk), "Names this chapter. Opaque.")
-    story: LazyStory = computed(stories.story_of, "The story that it belongs to.")
-    position: int = strawberry.field(description="1, 2, 3 … without gaps.")
-    title: str = strawberry.field(description="Its title: one line.")
-    body: str = strawberry.field(description="Its text. Blank lines separate paragraphs.")
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this chapter. Opaque.")
+    story: LazyStory = sourced(queries.OF_CHAPTER, "The story that it belongs to.")
+    position: auto = strawberry_django.field(description="1, 2, 3 … without gaps.")
+    title: auto = strawberry_django.field(description="Its title: one line.")
+    body: auto = strawberry_django.field(description="Its text. Blank lines separate paragraphs.")
 
-    @strawberry.field(
-        description="What writes to the title and text replaced, newest first. Only for the author, null for anybody else. "
-        "The oldest are forgotten in time."
+    revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(
+        revisions.OF_CHAPTER,
+        "What writes to the title and text replaced, newest first. Only for the author, null for anybody else. "
+        "The oldest are forgotten in time.",
     )
-    def revisions(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None:
-        """A page of the chapter's history."""
-        chapter: Any = self
-        return stories.history_of_chapter(chapter, window(first, after, last, before, by=NUMBER))  # type: ignore[return-value]
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------

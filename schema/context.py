@@ -1,5 +1,7 @@
 """The GraphQL context of a request: the viewer."""
 
+from typing import Any
+
 import strawberry
 from django.conf import settings
 from django.http import HttpRequest
@@ -8,8 +10,8 @@ from django.utils.functional import cached_property
 from backend import logs
 from backend.limits import spending
 from backend.people.models import Person
-from resolvers.access import bearer_token, note_use, signed_in, viewer_of
-from resolvers.batches import gather
+from backend.postgresql.reads import Row
+from resolvers.access import digest_of, note_use, signed_in, viewer_of
 
 
 class Context:
@@ -17,44 +19,80 @@ class Context:
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
-        self.token = bearer_token(request)
+        self._token = digest_of(request)
+        self.a_minute: int = settings.COST_A_MINUTE
+        """What the sender may spend in a minute; 0 for no limit."""
+        self._use_is_unnoted = False
+        self.viewer_id: str | None = None
+        """The id of the viewer that a plan has found out."""
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the request has a token, which may be a dead one. Then cookies count for nothing."""
+        return self._token is not None
+
+    @property
+    def token(self) -> bytes | None:
+        """The digest of the request's token, if it has one."""
+        return self._token
 
     def require_allowance(self) -> None:
         """Raise `RateLimited` if the sender has used up the allowance, before anything is done for the request."""
-        spending.require(self.request, self.token)
+        spending.require(self.request, self._token, self.a_minute)
 
     def spend(self, cost: int) -> None:
         """Count the cost of the request for its sender, before it is executed. Raises `RateLimited`."""
-        spending.spend(self.request, self.token, cost)
+        spending.spend(self.request, self._token, cost, self.a_minute)
 
     def charge(self, cost: int) -> None:
         """Count the cost of a request that could not be executed for its sender."""
-        spending.charge(self.request, self.token, cost)
+        spending.charge(self.request, self._token, cost, self.a_minute)
 
     @cached_property
     def viewer(self) -> Person | None:
         """The signed-in person, or None. Looked up at first use."""
         viewer = viewer_of(self.request)
         if viewer is not None:
-            gather([viewer], viewer)
             logs.bind(viewer=str(viewer.pk))
-        if self.token is not None:
-            spending.learn(self.token, None if viewer is None else str(viewer.pk))
+        if self._token is not None and self.a_minute:
+            spending.learn(self._token, None if viewer is None else str(viewer.pk))
         return viewer
 
     @property
     def me(self) -> Person:
         """The signed-in person; raises `Unauthenticated` if there is none. Every mutation uses this first."""
-        return signed_in(self.viewer, token=self.token)
+        return signed_in(self.viewer, with_token=self.has_token)
 
-    def settle_session(self) -> None:
-        """Load the cookie's session before the read-only snapshot begins, because Django may have to delete it."""
-        if self.token is None and settings.SESSION_COOKIE_NAME in self.request.COOKIES:
-            self.request.user.is_authenticated  # noqa: B018
+    def credentials(self) -> tuple[str, dict[str, Any]] | None:
+        """How a plan knows the viewer, and by which values; None without credentials. A token may turn out to be dead."""
+        if self._token is not None:
+            return "token", {"viewer": self._token, "token": self._token}
+        if settings.SESSION_COOKIE_NAME in self.request.COOKIES and self.request.user.is_authenticated:
+            return "person", {"viewer": self.request.user.pk, "token": None}
+        return None
+
+    def is_known(self, row: Row | None) -> None:
+        """Remember what a plan's row says about the viewer; None if the credentials sign nobody in."""
+        if row is not None:
+            _, viewer, unnoted = row
+            assert viewer is not None
+            self.viewer_id, self._use_is_unnoted = viewer.decode(), unnoted == b"t"
+        if self._token is not None and self.a_minute:
+            spending.learn(self._token, self.viewer_id)
+
+    def bind(self) -> None:
+        """Let the lines that this thread logs from now on say who the viewer is, if a plan has found it out."""
+        if self.viewer_id is not None:
+            logs.bind(viewer=self.viewer_id)
+
+    @property
+    def use_is_unnoted(self) -> bool:
+        """Whether it is to be recorded that the token was used: about once an hour."""
+        return self._use_is_unnoted or getattr(self.__dict__.get("viewer"), "use_is_unnoted", False)
 
     def note_use(self) -> None:
-        """Record, about once an hour, that the token was used. Called after the read-only snapshot, because it is a write."""
-        if getattr(self.__dict__.get("viewer"), "use_is_unnoted", False):
+        """Record that the token was used, if it is time to. Called after everything has been read, because it is a write."""
+        if self.use_is_unnoted:
             note_use(self.request)
 
     def forget_viewer(self) -> None:

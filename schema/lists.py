@@ -5,12 +5,10 @@ from typing import Annotated, Any
 
 import strawberry
 
+from backend.sources import Bound
 from backend.stories import lists as story_lists
 from backend.stories.lists import Wanted
-from resolvers import lists
-from schema.answers import query
-from schema.context import Info
-from schema.nodes import After, Before, First, Last, key_of, window
+from schema.nodes import After, Before, First, Last, key_of, query, window
 from schema.stories import ContentWarning, StoryConnection, StoryStatus
 
 
@@ -76,7 +74,6 @@ class ListsQuery:
     )
     def stories(
         self,
-        info: Info,
         filter: Annotated[
             StoryFilter | None, strawberry.argument(description="Which stories; all published ones if left out.")
         ] = None,
@@ -89,14 +86,14 @@ class ListsQuery:
         """Stories that match a filter."""
         order = story_lists.StoryOrder[order_by.name]
         part = window(first, after, last, before, by=order.by)
-        return lists.stories(_wanted(filter), order, part, viewer=info.context.viewer)  # type: ignore[return-value]
+        return story_lists.listed(_wanted(filter), order, part)  # type: ignore[return-value]
 
     @query(
         description="Published stories of the people that the viewer follows, newest first. Stories for adults are left out, "
         "unless the viewer has set showMature in their profile."
     )
     def feed(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> StoryConnection:
         """The viewer's feed."""
-        return lists.feed(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
+        return Bound(story_lists.FEED_PAGE, {}, window(first, after, last, before))  # type: ignore[return-value]

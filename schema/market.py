@@ -2,15 +2,17 @@
 
 import enum
 import uuid
-from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
 from backend.engine.idempotency import Outcome
-from backend.market import models
+from backend.market import models, queries
 from backend.market.errors import OutOfStock
 from backend.market.orders import NewLine
+from backend.sources import Value
 from resolvers import market
 from schema.answers import (
     Applied,
@@ -26,48 +28,34 @@ from schema.answers import (
     applied_of,
     common,
     mutation,
-    query,
 )
 from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, parse_expect
 from schema.context import Info
-from schema.nodes import (
-    After,
-    Before,
-    First,
-    Last,
-    PageInfo,
-    Versioned,
-    computed,
-    cursor,
-    key_of,
-    page_info,
-    to_id,
-    window,
-)
+from schema.nodes import PageInfo, Versioned, key_of, paged, sourced
 from schema.people import Person
 from schema.stories import Story
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.Edition,
     description="A limited print run of a published story, found by whoever finds the story. Its version changes with every "
-    "write to the stock, also when somebody orders or cancels."
+    "write to the stock, also when somebody orders or cancels.",
 )
 class Edition(Versioned):
     """An edition."""
 
-    row = models.Edition
-    look_up = staticmethod(market.editions_by_ids)
+    look_up = queries.EDITION_BY_ID
 
-    id: strawberry.ID = computed(lambda edition: to_id("Edition", edition.pk), "Names this edition. Opaque.")
-    created_at: datetime = strawberry.field(description="When it was created.")
-    story: Story = computed(
-        market.story,
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this edition. Opaque.")
+    created_at: auto = strawberry_django.field(description="When it was created.")
+    story: Story = sourced(
+        queries.STORY,
         "The story that is printed. In an order of a story that has been hidden from you since, a story of version 0 that "
         "says no more than the edition does.",
     )
-    title: str = strawberry.field(description="What it is called: one line.")
-    price_cents: int = strawberry.field(description="What one copy costs, in cents.")
-    stock: int = strawberry.field(description="How many copies are left to order. Exact, and never below 0.")
+    title: auto = strawberry_django.field(description="What it is called: one line.")
+    price_cents: auto = strawberry_django.field(description="What one copy costs, in cents.")
+    stock: auto = strawberry_django.field(description="How many copies are left to order. Exact, and never below 0.")
 
 
 @strawberry.enum(
@@ -85,88 +73,80 @@ class OrderStatus(enum.Enum):
     )
 
 
-@strawberry.type(description="Copies of one edition in an order. It never changes.")
+@strawberry_django.type(models.OrderLine, description="Copies of one edition in an order. It never changes.")
 class OrderLine:
     """A line."""
 
-    edition: Edition = computed(market.edition, "What is ordered.")
-    quantity: int = strawberry.field(description="How many copies, from 1 to 1000.")
-    price_cents: int = strawberry.field(description="What one copy cost when it was ordered, in cents.")
+    edition: Edition = sourced(queries.EDITION, "What is ordered.")
+    quantity: auto = strawberry_django.field(description="How many copies, from 1 to 1000.")
+    price_cents: auto = strawberry_django.field(description="What one copy cost when it was ordered, in cents.")
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.Order,
     description="What somebody has ordered of one author's editions. Found by the buyer and that author alone, and kept "
-    "whatever becomes of the story. Nobody pays anything here."
+    "whatever becomes of the story. Nobody pays anything here.",
 )
 class Order(Versioned):
     """An order."""
 
-    row = models.Order
-    look_up = staticmethod(market.orders_by_ids)
+    look_up = queries.ORDER_BY_ID
 
-    id: strawberry.ID = computed(lambda order: to_id("Order", order.pk), "Names this order. Opaque.")
-    created_at: datetime = strawberry.field(description="When it was placed.")
-    buyer: Person = computed(market.buyer, "Who has placed it, and can cancel it.")
-    author: Person = computed(market.author, "Whose editions it is of, and who confirms and ships it.")
-    status: OrderStatus = computed(lambda order: OrderStatus[order.status], "How far it has come.")
-    lines: list[OrderLine] = computed(
-        market.lines, "What is ordered, in the order in which it was asked for.", most=models.MAX_LINES
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this order. Opaque.")
+    created_at: auto = strawberry_django.field(description="When it was placed.")
+    buyer: Person = sourced(queries.BUYER, "Who has placed it, and can cancel it.")
+    author: Person = sourced(queries.AUTHOR, "Whose editions it is of, and who confirms and ships it.")
+    status: OrderStatus = sourced(Value("$row.status"), "How far it has come.")
+    lines: list[OrderLine] = sourced(
+        queries.LINES, "What is ordered, in the order in which it was asked for.", most=models.MAX_LINES
     )
-    total_cents: int = strawberry.field(description="What all lines cost together, in cents.")
+    total_cents: auto = strawberry_django.field(description="What all lines cost together, in cents.")
 
 
 @strawberry.type(description="An edition in a list, with the place where the list can go on.")
 class EditionEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this edition stands in the list.")
-    node: Edition = computed(lambda row: row, "The edition.")
+    cursor: str = strawberry.field(description="Where this edition stands in the list.")
+    node: Edition = strawberry.field(description="The edition.")
 
 
 @strawberry.type(description="A page of editions.")
 class EditionConnection:
     """Relay's connection."""
 
-    edges: list[EditionEdge] = computed(lambda page: page.rows, "The editions of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[EditionEdge] = strawberry.field(description="The editions of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.type(description="An order in a list, with the place where the list can go on.")
 class OrderEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this order stands in the list.")
-    node: Order = computed(lambda row: row, "The order.")
+    cursor: str = strawberry.field(description="Where this order stands in the list.")
+    node: Order = strawberry.field(description="The order.")
 
 
 @strawberry.type(description="A page of orders.")
 class OrderConnection:
     """Relay's connection."""
 
-    edges: list[OrderEdge] = computed(lambda page: page.rows, "The orders of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[OrderEdge] = strawberry.field(description="The orders of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.type
 class MarketQuery:
     """Reads of the market."""
 
-    @query(
-        description="Editions of published stories, newest first. Those of stories for adults are left out, but your own, "
-        "unless you have set showMature in your profile."
+    editions: EditionConnection = paged(
+        queries.PUBLISHED,
+        "Editions of published stories, newest first. Those of stories for adults are left out, but your own, "
+        "unless you have set showMature in your profile.",
     )
-    def editions(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> EditionConnection:
-        """A page of editions."""
-        return market.editions(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
-
-    @query(description="The viewer's own orders, newest first; orders of the viewer's editions are in `viewer.sales`.")
-    def orders(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> OrderConnection:
-        """A page of the viewer's orders."""
-        return market.orders(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
+    orders: OrderConnection = paged(
+        queries.ORDERS, "The viewer's own orders, newest first; orders of the viewer's editions are in `viewer.sales`."
+    )
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 """Reports in GraphQL: the type, creating one, and moderators' steps."""
 
 import enum
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
 from backend.engine.errors import Invalid
 from backend.engine.idempotency import Outcome
-from backend.moderation import models
-from resolvers import moderation, reported
+from backend.moderation import models, queries, subjects
+from backend.sources import Bound, Value
+from resolvers import moderation
 from schema.answers import (
     Applied,
     BusyError,
@@ -21,26 +23,10 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    query,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
-from schema.nodes import (
-    After,
-    Before,
-    First,
-    Last,
-    Node,
-    PageInfo,
-    Versioned,
-    computed,
-    cursor,
-    from_id,
-    key_of,
-    page_info,
-    to_id,
-    window,
-)
+from schema.nodes import After, Before, First, Last, Node, PageInfo, Versioned, from_id, key_of, query, sourced, window
 
 if TYPE_CHECKING:
     from schema.people import Person
@@ -71,37 +57,37 @@ class ReportOutcome(enum.Enum):
     )
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.Report,
     description="That somebody, or the screening of a whisper, asks the moderators to look at something. Who made it sees it in "
     "the answer to what made it; afterwards only moderators do, and none of them one about themselves or something of theirs: "
-    "they do not find it, and each step with it is FORBIDDEN."
+    "they do not find it, and each step with it is FORBIDDEN.",
 )
 class Report(Versioned):
     """A report."""
 
-    row = models.Report
-    look_up = staticmethod(moderation.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(lambda report: to_id("Report", report.pk), "Names this report. Opaque.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    subject: Node | None = computed(
-        reported.subject,
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this report. Opaque.")
+    created_at: auto = strawberry_django.field(description="When it was made.")
+    subject: Node | None = sourced(
+        subjects.SUBJECT,
         "What is reported: a Whisper, Story, Chapter or Person. Null if it has been deleted, or you may not see it. "
         "Moderators see its texts as they were reported, whatever its author has written since, and its state (status, mature, "
         "nsfw) as it is; while the report is not resolved also if it is a draft or across a block from them, which is logged.",
     )
-    reason: str = strawberry.field(
+    reason: auto = strawberry_django.field(
         description="Why it is reported: in the reporter's words, or what the screening found."
     )
-    status: ReportStatus = strawberry.field(description="Where it stands.")
-    outcome: ReportOutcome | None = strawberry.field(description="What became of it; null until it is resolved.")
-    claimed_by: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
-        moderation.claimed_by,
+    status: ReportStatus = strawberry_django.field(description="Where it stands.")
+    outcome: ReportOutcome | None = strawberry_django.field(description="What became of it; null until it is resolved.")
+    claimed_by: Annotated["Person", strawberry.lazy("schema.people")] | None = sourced(
+        queries.CLAIMED_BY,
         "The moderator who works on it, or who has settled it. Null for anybody but moderators, and for those who cannot find "
         "the person.",
     )
-    reporter: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
-        moderation.reporter,
+    reporter: Annotated["Person", strawberry.lazy("schema.people")] | None = sourced(
+        queries.REPORTER,
         "Who made it; null if the screening of a whisper did. Null for anybody but moderators, and for those who cannot find the "
         "person.",
     )
@@ -111,16 +97,16 @@ class Report(Versioned):
 class ReportEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this report stands in the list.")
-    node: Report = computed(lambda row: row, "The report.")
+    cursor: str = strawberry.field(description="Where this report stands in the list.")
+    node: Report = strawberry.field(description="The report.")
 
 
 @strawberry.type(description="A page of reports.")
 class ReportConnection:
     """Relay's connection."""
 
-    edges: list[ReportEdge] = computed(lambda page: page.rows, "The reports of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[ReportEdge] = strawberry.field(description="The reports of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.type
@@ -130,7 +116,6 @@ class ModerationQuery:
     @query(description="Reports, oldest first, but for those about you or something of yours. Moderators only.")
     def reports(
         self,
-        info: Info,
         status: Annotated[
             ReportStatus | None, strawberry.argument(description="Only those that stand so; all if left out.")
         ] = None,
@@ -142,7 +127,7 @@ class ModerationQuery:
         """A page of reports."""
         wanted = None if status is None else models.ReportStatus[status.name]
         part = window(first, after, last, before, oldest_first=True)
-        return moderation.reports(wanted, part, viewer=info.context.viewer)  # type: ignore[return-value]
+        return Bound(queries.REPORTS[wanted], {}, part)  # type: ignore[return-value]
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import strawberry
 
 from resolvers import monitoring
-from schema.answers import MAX_OVERLAPS, query
+from schema.answers import MAX_OVERLAPS
 from schema.context import Info
 from schema.nodes import at_most, computed, to_id
 
@@ -150,7 +150,7 @@ class Health:
 class MonitoringQuery:
     """Queries for metrics."""
 
-    @query(description="How the server is. Moderators only.")
+    @strawberry.field(description="How the server is. Moderators only.")
     def health(self, info: Info) -> Health | None:
         """The present metrics."""
         return monitoring.health(viewer=info.context.viewer)  # type: ignore[return-value]

@@ -3,49 +3,42 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol
+from functools import cache, partial
+from typing import Annotated, Any, ClassVar
 
 import strawberry
+from strawberry_django.utils.typing import get_django_definition
 
 from backend.engine.errors import Invalid
-from backend.pages import Page, Window, to_cursor
-from backend.people.models import Person
+from backend.pages import Window
+from backend.sources import Page, Row, Source
 from schema.scalars import Version
 
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
+SOURCE = "source"
+"""The key under which a field's metadata has its source."""
+TEXTS = "texts"
+"""The key under which it says that its arguments hold texts, which are normalised and checked."""
 MAX_ITEMS = "max_items"
 """The key of a list's metadata: see `at_most`."""
-
-
-class LookUp(Protocol):
-    """Finds the rows with these keys that the viewer may see, in a constant number of queries."""
-
-    def __call__(self, ids: Iterable[uuid.UUID], *, viewer: Person | None) -> Mapping[uuid.UUID, Any]:
-        """The rows that were found, by key."""
 
 
 @strawberry.interface(description="Anything that can be found again by its id.")
 class Node:
     """Relay's Node: an id that is unique across all types.
 
-    Each type declares the class of its rows, and how they are looked up by key. An object that belongs to the viewer and
+    Each type declares the model of its rows, and how they are looked up by key. An object that belongs to the viewer and
     another row has an id of two keys. The first is the viewer's, so nobody else can look it up.
     """
 
     row: ClassVar[type]
-    """The class of the rows that this type shows."""
-    look_up: ClassVar[LookUp]
-    """Finds those of these keys that the viewer may see."""
+    """The class of the rows that this type shows, where they are of no model."""
+    look_up: ClassVar[Row]
+    """Finds the row with this key, if the viewer may see it."""
     belongs_to_viewer: ClassVar[bool] = False
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: Any) -> bool:
-        """Whether a value is a row of this type; GraphQL uses it to resolve interfaces and unions."""
-        return isinstance(value, cls.row)
 
     id: strawberry.ID = strawberry.field(description="Names this thing among all things. Opaque.")
 
@@ -63,13 +56,19 @@ class Versioned(Node):
 @cache
 def node_types() -> dict[str, type[Node]]:
     """All node types by name."""
-    return {one.__name__: one for base in (Node, Versioned) for one in base.__subclasses__() if "row" in vars(one)}
+    return {one.__name__: one for base in (Node, Versioned) for one in base.__subclasses__() if "look_up" in vars(one)}
+
+
+def row_of(node_type: type[Node]) -> type:
+    """The class of the rows that a type shows."""
+    definition = get_django_definition(node_type)
+    return node_type.row if definition is None else definition.model
 
 
 def type_name_of(value: object) -> str:
     """The name of the type that shows this row. Raises LookupError if there is none."""
     for name, node_type in node_types().items():
-        if isinstance(value, node_type.row):
+        if isinstance(value, row_of(node_type)):
             return name
     raise LookupError(f"No type shows a {type(value).__name__}.")
 
@@ -112,20 +111,41 @@ def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
     return ids
 
 
+def asked(found: Sequence[tuple[str | None, Sequence[uuid.UUID | None]]]) -> dict[str, Any]:
+    """The values of a `ByIds` source: for each id the type and the keys in it; no type for an id that names nothing."""
+    return {
+        "types": [type_name for type_name, _ in found],
+        "keys": [keys[-1] for _, keys in found],
+        "owners": [keys[0] if len(keys) > 1 else None for _, keys in found],
+    }
+
+
 def at_most(items: int) -> dict[str, int]:
     """The metadata of a list: how many items it can hold. Every list that is no page says so, for the cost of a request."""
     return {MAX_ITEMS: items}
 
 
+def sourced(source: Source, description: str, *, most: int | None = None) -> Any:
+    """A field with a source; its type is the annotation's. A list says how many items it can hold."""
+    return strawberry.field(
+        description=description, metadata={SOURCE: source, **({} if most is None else at_most(most))}
+    )
+
+
 def computed(load: Callable[[Any], Any], description: str, *, most: int | None = None) -> Any:
-    """A field that is computed from its object alone; its type is the annotation's. A list says how many items it can hold."""
+    """A field that is computed from an object that is no row; its type is the annotation's."""
 
     def resolve(root: Any) -> Any:
         return load(root)
 
-    resolve.load = load  # type: ignore[attr-defined]  # for `light.lighten`
     metadata = None if most is None else at_most(most)
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+look_up = partial(strawberry.field, metadata={SOURCE: None})
+"""As `query`, for a field that takes nothing but ids: one that is no text at all is one that names nothing."""
+query = partial(strawberry.field, metadata={SOURCE: None, TEXTS: True})
+"""A field whose resolver says where it comes from for these arguments: it returns a `Bound`. Raises what refuses them."""
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------
@@ -151,19 +171,13 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The last cursor of the page; null if it is empty.")
 
 
-def page_info(page: Page[Any]) -> PageInfo:
-    """A page's PageInfo."""
-    return PageInfo(
-        has_next_page=page.has_next,
-        has_previous_page=page.has_previous,
-        start_cursor=cursor(page.rows[0]) if page.rows else None,
-        end_cursor=cursor(page.rows[-1]) if page.rows else None,
-    )
+def _part(first: First = None, after: After = None, last: Last = None, before: Before = None) -> Any:
+    """Which part of the list."""
 
 
-def cursor(row: Any) -> str:
-    """The cursor of a row in its page."""
-    return to_cursor((row.place_at, row.id))
+def paged(source: Page, description: str) -> Any:
+    """A connection with a source; its type is the annotation's."""
+    return strawberry.field(resolver=_part, description=description, metadata={SOURCE: source})
 
 
 window = Window.of

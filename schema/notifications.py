@@ -1,12 +1,15 @@
 """Notifications in GraphQL: the type, the viewer's list, and marking one read."""
 
 import enum
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
-from backend.notifications import models
+from backend.notifications import models, queries
+from backend.sources import Value
 from resolvers import notifications
 from schema.answers import (
     Applied,
@@ -22,7 +25,7 @@ from schema.answers import (
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
-from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
+from schema.nodes import PageInfo, Versioned, key_of, sourced
 
 if TYPE_CHECKING:
     from schema.stories import Story
@@ -51,48 +54,41 @@ class ModerationDigest:
     resolved_reports: int = strawberry.field(description="How many were resolved on that day, and still were.")
 
 
-def _digest(notification: models.Notification) -> Any:
-    """The digest of a notification, whose columns hold the numbers."""
-    return None if notification.day is None else notification
-
-
-@strawberry.type(
-    description="That you are told of an event, once. It never changes; whether you have read it may. Nobody else finds it."
+@strawberry_django.type(
+    models.Notification,
+    description="That you are told of an event, once. It never changes; whether you have read it may. Nobody else finds it.",
 )
 class Notification(Versioned):
     """A notification."""
 
-    row = models.Notification
-    look_up = staticmethod(notifications.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(
-        lambda notification: to_id("Notification", notification.pk), "Names this notification. Opaque."
-    )
-    kind: NotificationKind = computed(lambda row: NotificationKind[row.kind], "What happened.")
-    created_at: datetime = strawberry.field(description="When you were told.")
-    read_at: datetime | None = strawberry.field(description="When you have marked it read; null until then.")
-    story: Annotated["Story", strawberry.lazy("schema.stories")] | None = computed(
-        notifications.story,
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this notification. Opaque.")
+    kind: NotificationKind = sourced(Value("$row.kind"), "What happened.")
+    created_at: auto = strawberry_django.field(description="When you were told.")
+    read_at: auto = strawberry_django.field(description="When you have marked it read; null until then.")
+    story: Annotated["Story", strawberry.lazy("schema.stories")] | None = sourced(
+        queries.STORY,
         "The story that was published. Null of a digest, and if you cannot find the story now; lists leave such a "
         "notification out. It goes when the story is deleted.",
     )
-    digest: ModerationDigest | None = computed(_digest, "The figures of a digest; null otherwise.")
+    digest: ModerationDigest | None = sourced(queries.DIGEST, "The figures of a digest; null otherwise.")
 
 
 @strawberry.type(description="A notification in a list, with the place where the list can go on.")
 class NotificationEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this notification stands in the list.")
-    node: Notification = computed(lambda row: row, "The notification.")
+    cursor: str = strawberry.field(description="Where this notification stands in the list.")
+    node: Notification = strawberry.field(description="The notification.")
 
 
 @strawberry.type(description="A page of notifications.")
 class NotificationConnection:
     """Relay's connection."""
 
-    edges: list[NotificationEdge] = computed(lambda page: page.rows, "The notifications of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[NotificationEdge] = strawberry.field(description="The notifications of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------

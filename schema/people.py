@@ -1,13 +1,21 @@
 """People in GraphQL: the type Person, lists of people, signing up, in and out, and the profile."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
-from backend.people import models
-from backend.social.queries import FOLLOWERS, FOLLOWING
-from resolvers import access, market, notifications, people, reading, tokens, whispers
+from backend.market import queries as market
+from backend.notifications import queries as notifications
+from backend.people import actions, models, queries, tokens
+from backend.reading import queries as reading
+from backend.social import queries as social
+from backend.sources import Bound, Value
+from backend.stories import lists
+from backend.stories import queries as stories
+from backend.whispers import queries as whispers
+from resolvers import access, people
 from schema.answers import (
     Applied,
     BusyError,
@@ -20,23 +28,10 @@ from schema.answers import (
     applied_of,
     mutation,
     mutation_of_anybody,
-    query,
 )
 from schema.arguments import ExpectArgument, Key, OnConflict, parse_expect
 from schema.context import Info
-from schema.nodes import (
-    After,
-    Before,
-    First,
-    Last,
-    PageInfo,
-    Versioned,
-    computed,
-    cursor,
-    page_info,
-    to_id,
-    window,
-)
+from schema.nodes import After, Before, First, Last, PageInfo, Versioned, paged, query, sourced, window
 
 if TYPE_CHECKING:
     from schema.market import OrderConnection
@@ -48,93 +43,74 @@ if TYPE_CHECKING:
     from schema.whispers import WhisperConnection
 
 
-@strawberry.type(description="Somebody who reads, writes, follows and is followed.")
+@strawberry_django.type(models.Person, description="Somebody who reads, writes, follows and is followed.")
 class Person(Versioned):
     """A person's public profile."""
 
-    row = models.Person
-    look_up = staticmethod(people.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(lambda person: to_id("Person", person.pk), "Names this person. Opaque.")
-    handle: str = strawberry.field(description="The unique name that they sign in with; never changes.")
-    name: str = strawberry.field(description="The name that they show.")
-    bio: str = strawberry.field(description="What they say about themselves; may be empty.")
-    joined_at: datetime = strawberry.field(description="When they signed up.")
-    follower_count: int = computed(people.follower_count, "How many people follow them. Exact.")
-    following_count: int = computed(people.following_count, "How many people they follow. Exact.")
-    story_count: int = computed(people.story_count, "How many stories they have published. Exact.")
-    relationship: Annotated["Relationship", strawberry.lazy("schema.social")] | None = computed(
-        people.relationship, "Between the viewer and this person; null when signed out or for oneself."
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this person. Opaque.")
+    handle: auto = strawberry_django.field(description="The unique name that they sign in with; never changes.")
+    name: auto = strawberry_django.field(description="The name that they show.")
+    bio: auto = strawberry_django.field(description="What they say about themselves; may be empty.")
+    joined_at: auto = strawberry_django.field(description="When they signed up.")
+    follower_count: int = sourced(queries.FOLLOWER_COUNT, "How many people follow them. Exact.")
+    following_count: int = sourced(queries.FOLLOWING_COUNT, "How many people they follow. Exact.")
+    story_count: int = sourced(queries.STORY_COUNT, "How many stories they have published. Exact.")
+    relationship: Annotated["Relationship", strawberry.lazy("schema.social")] | None = sourced(
+        social.OF_PERSON, "Between the viewer and this person; null when signed out or for oneself."
     )
-    shelf: Annotated["Shelf", strawberry.lazy("schema.stories")] | None = computed(people.shelf, "Only for oneself.")
-    show_mature: bool | None = computed(
-        people.show_mature,
+    shelf: Annotated["Shelf", strawberry.lazy("schema.stories")] | None = sourced(
+        stories.OF_PERSON_SHELF, "Only for oneself."
+    )
+    show_mature: bool | None = sourced(
+        queries.SHOW_MATURE,
         "Whether lists show them stories for adults and NSFW whispers that others wrote. Only for oneself.",
     )
-    unread_count: int | None = computed(
-        notifications.unread_count,
+    unread_count: int | None = sourced(
+        notifications.UNREAD_COUNT,
         "How many of their notifications they have not read; 100 stands for 100 or more. Only for oneself.",
     )
 
-    @strawberry.field(description="Who follows them, newest first. Nobody across a block from the viewer.")
-    def followers(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> "PersonConnection":
-        """A page of followers."""
-        return PersonConnection.of(self, FOLLOWERS, people.followers(_row(self), window(first, after, last, before)))
-
-    @strawberry.field(description="Whom they follow, newest first. Nobody across a block from the viewer.")
-    def following(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> "PersonConnection":
-        """A page of followed people."""
-        return PersonConnection.of(self, FOLLOWING, people.following(_row(self), window(first, after, last, before)))
-
-    @strawberry.field(
-        description="What they have published, newest first; drafts are on the shelf. Stories for adults are left out, unless "
-        "they are your own or you have set showMature in your profile."
+    followers: "PersonConnection" = paged(
+        social.FOLLOWERS_PAGE,
+        "Who follows them, newest first. Nobody across a block from the viewer.",
     )
-    def stories(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["StoryConnection", strawberry.lazy("schema.stories")]:
-        """A page of published stories."""
-        return people.published_stories(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
-    @strawberry.field(
-        description="What they have whispered, newest first. NSFW whispers are left out, unless they are your own or you have "
-        "set showMature in your profile."
+    following: "PersonConnection" = paged(
+        social.FOLLOWING_PAGE,
+        "Whom they follow, newest first. Nobody across a block from the viewer.",
     )
-    def whispers(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["WhisperConnection", strawberry.lazy("schema.whispers")]:
-        """A page of whispers."""
-        return whispers.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
-    @strawberry.field(
-        description="Where they stand in the stories that they have opened, most recently moved first, as long as they can "
-        "find the story: to continue reading. Only for oneself."
+    stories: Annotated["StoryConnection", strawberry.lazy("schema.stories")] = paged(
+        lists.BY_AUTHOR,
+        "What they have published, newest first; drafts are on the shelf. Stories for adults are left out, unless "
+        "they are your own or you have set showMature in your profile.",
     )
-    def readings(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["ReadingConnection", strawberry.lazy("schema.reading")] | None:
-        """A page of the person's own reading positions."""
-        return reading.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
 
-    @strawberry.field(description="Orders of editions of their stories, newest first. Only for oneself.")
-    def sales(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["OrderConnection", strawberry.lazy("schema.market")] | None:
-        """A page of the orders that the person received."""
-        return market.sales_of(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+    whispers: Annotated["WhisperConnection", strawberry.lazy("schema.whispers")] = paged(
+        whispers.BY_AUTHOR,
+        "What they have whispered, newest first. NSFW whispers are left out, unless they are your own or you have "
+        "set showMature in your profile.",
+    )
 
-    @strawberry.field(description="What signs them in, newest first: one for each signUp and signIn. Only for oneself.")
-    def tokens(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["AccessTokenConnection", strawberry.lazy("schema.tokens")] | None:
-        """A page of the person's own tokens."""
-        return tokens.of_person(_row(self), window(first, after, last, before))  # type: ignore[return-value]
+    readings: Annotated["ReadingConnection", strawberry.lazy("schema.reading")] | None = paged(
+        reading.OF_PERSON,
+        "Where they stand in the stories that they have opened, most recently moved first, as long as they can "
+        "find the story: to continue reading. Only for oneself.",
+    )
 
-    @strawberry.field(
+    sales: Annotated["OrderConnection", strawberry.lazy("schema.market")] | None = paged(
+        market.SALES,
+        "Orders of editions of their stories, newest first. Only for oneself.",
+    )
+
+    tokens: Annotated["AccessTokenConnection", strawberry.lazy("schema.tokens")] | None = paged(
+        tokens.OF_PERSON,
+        "What signs them in, newest first: one for each signUp and signIn. Only for oneself.",
+    )
+
+    @query(
         description="What they are told of, newest first. Left out is what is about a story that they cannot find now, and about "
         "one for adults unless they have set showMature in their profile. Only for oneself."
     )
@@ -150,13 +126,7 @@ class Person(Versioned):
         ] = None,
     ) -> Annotated["NotificationConnection", strawberry.lazy("schema.notifications")] | None:
         """A page of the person's own notifications."""
-        part = window(first, after, last, before)
-        return notifications.of_person(_row(self), part, unread=unread)  # type: ignore[return-value]
-
-
-def _row(person: Any) -> models.Person:
-    """Cast `self` of Person's methods: strawberry passes the row itself."""
-    return person
+        return Bound(notifications.OF_PERSON[unread], {}, window(first, after, last, before))  # type: ignore[return-value]
 
 
 @strawberry.type(description="A person in a list, with the place where the list can go on.")
@@ -173,18 +143,7 @@ class PersonConnection:
 
     edges: list[PersonEdge] = strawberry.field(description="The people of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
-    total_count: int = computed(
-        lambda connection: people.list_total(connection.owner, connection.kind),
-        "How many people the whole list holds for you. Exact.",
-    )
-    owner: strawberry.Private[Any]
-    kind: strawberry.Private[Any]
-
-    @classmethod
-    def of(cls, owner: Any, kind: str, page: Any) -> "PersonConnection":
-        """The connection for a page of a person's list."""
-        edges = [PersonEdge(cursor=cursor(row), node=row) for row in page.rows]
-        return cls(edges=edges, page_info=page_info(page), owner=owner, kind=kind)
+    total_count: int = strawberry.field(description="How many people the whole list holds for you. Exact.")
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
@@ -241,19 +200,15 @@ class ProfilePatch:
 class PeopleQuery:
     """Reads of people."""
 
-    @query(description="Who is asking; null when signed out.")
-    def viewer(self, info: Info) -> Person | None:
-        """The viewer."""
-        return info.context.viewer  # type: ignore[return-value]
+    viewer: Person | None = sourced(queries.VIEWER, "Who is asking; null when signed out.")
 
     @query(description="The person with this handle; null if there is none, or they block you.")
     def person(
-        self,
-        info: Info,
-        handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")],
+        self, handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")]
     ) -> Person | None:
         """A person by handle."""
-        return people.person(handle, viewer=info.context.viewer)  # type: ignore[return-value]
+        source = queries.BY_HANDLE if actions.HANDLE.fullmatch(handle) else None
+        return Bound(source, {"handle": handle})  # type: ignore[return-value]
 
 
 @strawberry.type

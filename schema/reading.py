@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+import strawberry_django
 
-from backend.reading import models
+from backend.reading import models, queries
 from backend.reading.places import ReadingPlace
+from backend.sources import Value
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import reading
 from schema.answers import (
@@ -25,35 +27,36 @@ from schema.answers import (
 from schema.arguments import ExpectArgument, Key, parse_expect, parse_version
 from schema.chapters import Chapter
 from schema.context import Info
-from schema.nodes import PageInfo, Versioned, computed, cursor, key_of, page_info, to_id
+from schema.nodes import PageInfo, Versioned, key_of, sourced
 from schema.scalars import Version
 from schema.stories import Story
 
 
-@strawberry.type(description="Where one reader stands in one story. Its version is 0 until the first recordView.")
+@strawberry_django.type(
+    models.Reading, description="Where one reader stands in one story. Its version is 0 until the first recordView."
+)
 class Reading(Versioned):
     """A reader's position."""
 
-    row = models.Reading
-    look_up = staticmethod(reading.by_stories)
+    look_up = queries.BY_STORY
     belongs_to_viewer = True
 
-    id: strawberry.ID = computed(
-        lambda row: to_id("Reading", row.reader_id, row.story_id),
+    id: strawberry.ID = sourced(
+        Value("$row.reader_id || ':' || $row.story_id"),
         "Names this reader's place in this story. Opaque.",
     )
-    updated_at: datetime = computed(reading.updated_at, "When the place last changed.")
-    story: Story = computed(reading.story, "The story that is read.")
-    chapter: Chapter | None = computed(
-        reading.chapter,
+    updated_at: datetime = sourced(queries.UPDATED_AT, "When the place last changed.")
+    story: Story = sourced(queries.STORY, "The story that is read.")
+    chapter: Chapter | None = sourced(
+        queries.CHAPTER,
         "The chapter that the reader has reached; null before the first, and in a replay if it was deleted since.",
     )
-    offset: int = computed(
-        reading.offset,
+    offset: int = sourced(
+        queries.OFFSET,
         "Characters (Unicode code points) into the chapter's body; never beyond its end, also where it was shortened since.",
     )
-    changed_chapters: list[Chapter] = computed(
-        reading.changed_chapters,
+    changed_chapters: list[Chapter] = sourced(
+        queries.CHANGED,
         "Chapters whose title or text was written since the reader was last here, new ones included, in order; empty for "
         "a reader who has never been here.",
         most=MAX_CHAPTERS,
@@ -64,16 +67,16 @@ class Reading(Versioned):
 class ReadingEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this reading stands in the list.")
-    node: Reading = computed(lambda row: row, "The reading.")
+    cursor: str = strawberry.field(description="Where this reading stands in the list.")
+    node: Reading = strawberry.field(description="The reading.")
 
 
 @strawberry.type(description="A page of readings.")
 class ReadingConnection:
     """Relay's connection."""
 
-    edges: list[ReadingEdge] = computed(lambda page: page.rows, "The readings of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[ReadingEdge] = strawberry.field(description="The readings of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.enum(description="What to do when another device has moved the reader's place since the expected version.")

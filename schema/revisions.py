@@ -1,13 +1,16 @@
 """Revisions in GraphQL: the values that writes to stories and chapters replaced, and restoring them."""
 
 import uuid
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 from strawberry.scalars import JSON
 
+from backend.sources import Value
 from backend.stories import models
+from backend.stories import revisions as queries
 from resolvers import revisions
 from schema.answers import (
     Applied,
@@ -24,7 +27,7 @@ from schema.answers import (
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.chapters import Chapter
 from schema.context import Info
-from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id
+from schema.nodes import Node, PageInfo, key_of, sourced, to_id
 from schema.scalars import Version
 from schema.stories import Shelf, Story
 
@@ -33,38 +36,6 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 10
 """More fields than a write to a story or a chapter can set."""
-
-
-@strawberry.type(
-    description="What one write to a story or to a chapter replaced. It never changes; only the author sees it."
-)
-class Revision(Node):
-    """A revision."""
-
-    row = models.Revision
-    look_up = staticmethod(revisions.by_ids)
-
-    id: strawberry.ID = computed(lambda row: to_id("Revision", row.pk), "Names this revision. Opaque.")
-    version: Version = strawberry.field(
-        description="The version that the write gave to the story, or to the chapter where this is one of a chapter."
-    )
-    at: datetime = strawberry.field(description="When the write happened.")
-    by: Annotated["Person", strawberry.lazy("schema.people")] | None = computed(
-        revisions.author,
-        "Who wrote. Null where byModerator is true: who acts as a moderator is shown to moderators alone, and to them only "
-        "where they can find the person.",
-    )
-    by_moderator: bool = computed(
-        revisions.by_moderator, "Whether a moderator wrote, who marked the story mature or took it down."
-    )
-    changed: list[str] = computed(
-        lambda row: sorted(row.values), "The names of the fields that the write set.", most=MAX_FIELDS
-    )
-    values: JSON = computed(
-        lambda row: _as_sent(row.values),
-        "What these fields held before, by name. `chapters` is the order of the chapters, by id; `removed` a chapter that "
-        "was deleted: id, position, title, body, version.",
-    )
 
 
 def _as_sent(values: dict[str, Any]) -> dict[str, Any]:
@@ -82,20 +53,50 @@ def _as_sent(values: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
+@strawberry_django.type(
+    models.Revision,
+    description="What one write to a story or to a chapter replaced. It never changes; only the author sees it.",
+)
+class Revision(Node):
+    """A revision."""
+
+    look_up = queries.BY_ID
+
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this revision. Opaque.")
+    version: Version = strawberry_django.field(
+        description="The version that the write gave to the story, or to the chapter where this is one of a chapter."
+    )
+    at: auto = strawberry_django.field(description="When the write happened.")
+    by: Annotated["Person", strawberry.lazy("schema.people")] | None = sourced(
+        queries.AUTHOR,
+        "Who wrote. Null where byModerator is true: who acts as a moderator is shown to moderators alone, and to them only "
+        "where they can find the person.",
+    )
+    by_moderator: bool = sourced(
+        queries.BY_MODERATOR, "Whether a moderator wrote, who marked the story mature or took it down."
+    )
+    changed: list[str] = sourced(queries.CHANGED, "The names of the fields that the write set.", most=MAX_FIELDS)
+    values: JSON = sourced(
+        Value("$row.values", convert=_as_sent),
+        "What these fields held before, by name. `chapters` is the order of the chapters, by id; `removed` a chapter that "
+        "was deleted: id, position, title, body, version.",
+    )
+
+
 @strawberry.type(description="A revision in a list, with the place where the list can go on.")
 class RevisionEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this revision stands in the list.")
-    node: Revision = computed(lambda row: row, "The revision.")
+    cursor: str = strawberry.field(description="Where this revision stands in the list.")
+    node: Revision = strawberry.field(description="The revision.")
 
 
 @strawberry.type(description="A page of revisions.")
 class RevisionConnection:
     """Relay's connection."""
 
-    edges: list[RevisionEdge] = computed(lambda page: page.rows, "The revisions of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[RevisionEdge] = strawberry.field(description="The revisions of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.type(description="The story, and the chapter if it is one of a chapter, as they are after the write.")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, cast
 import strawberry
 
 from backend.engine.idempotency import Outcome
-from backend.social import models
+from backend.social import models, queries
+from backend.sources import Bound, Value
 from resolvers import social
 from schema.answers import (
     Applied,
@@ -24,7 +25,7 @@ from schema.answers import (
 )
 from schema.arguments import Expect, ExpectArgument, Key, parse_expect
 from schema.context import Info
-from schema.nodes import Versioned, check_id_count, computed, key_of, keys_of, to_id
+from schema.nodes import Versioned, asked, check_id_count, key_of, keys_of, look_up, sourced
 from schema.people import Person
 
 
@@ -36,15 +37,20 @@ class Relationship(Versioned):
     """One side of a pair."""
 
     row = models.PairSide
-    look_up = staticmethod(social.relationships)
+    look_up = queries.BY_ID
     belongs_to_viewer = True
 
-    id: strawberry.ID = computed(
-        lambda pair_side: to_id("Relationship", pair_side.viewer_id, pair_side.person_id),
+    @classmethod
+    def is_type_of(cls, value: object, _info: Any) -> bool:
+        """Whether a value is a row of this type; GraphQL uses it to resolve interfaces and unions."""
+        return isinstance(value, cls.row)
+
+    id: strawberry.ID = sourced(
+        Value("$row.viewer_id || ':' || $row.person_id"),
         "Names this side of the pair. Opaque; the same before and after the first contact.",
     )
-    updated_at: datetime = computed(social.updated_at, "When your side last changed.")
-    person: Person = computed(social.other, "The other person.")
+    updated_at: datetime = sourced(queries.UPDATED_AT, "When your side last changed.")
+    person: Person = sourced(queries.OTHER, "The other person.")
     following: bool = strawberry.field(description="Whether the viewer follows them.")
     followed_by: bool = strawberry.field(description="Whether they follow the viewer.")
     blocking: bool = strawberry.field(description="Whether the viewer blocks them.")
@@ -77,19 +83,19 @@ Whom = Annotated[strawberry.ID, strawberry.argument(description="The id of the o
 class SocialQuery:
     """Reads of relationships."""
 
-    @strawberry.field(
+    @look_up(
         description="The viewer's side towards each of these people, in one go. Null for an id that is not of a person "
         "whom the viewer can find, and for oneself."
     )
     def relationships(
         self,
-        info: Info,
         people: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of people, at most 1000.")],
     ) -> list[Relationship | None]:
         """Relationships by person."""
-        wanted = keys_of(check_id_count(people, "people"), "Person")
-        found = social.relationships([key for key in wanted if key], viewer=info.context.viewer)
-        return [None if key is None else found.get(key) for key in wanted]  # type: ignore[misc]
+        keys = keys_of(check_id_count(people, "people"), "Person")
+        return Bound(  # type: ignore[return-value]
+            queries.BY_PEOPLE, asked([("Relationship" if key else None, [key]) for key in keys])
+        )
 
 
 @strawberry.type

@@ -1,16 +1,19 @@
 """Stories in GraphQL: shelf and story, lists of stories, and every write to a story."""
 
 import enum
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
 from backend.engine.idempotency import Outcome
-from backend.pages import NUMBER
-from backend.stories import models
+from backend.market import queries as market
+from backend.reading import queries as reading
+from backend.sources import Bound, Value
+from backend.stories import lists, models, queries, revisions
 from backend.stories.actions import NewChapter, NewStory
-from resolvers import market, people, stories
+from resolvers import stories
 from schema.answers import (
     Applied,
     BusyError,
@@ -22,27 +25,11 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    query,
 )
 from schema.arguments import ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
-from schema.nodes import (
-    After,
-    Before,
-    First,
-    Last,
-    PageInfo,
-    Versioned,
-    check_id_count,
-    computed,
-    cursor,
-    from_id,
-    key_of,
-    page_info,
-    to_id,
-    window,
-)
+from schema.nodes import PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
 
 if TYPE_CHECKING:
     from schema.market import EditionConnection
@@ -74,96 +61,83 @@ class ContentWarning(enum.Enum):
     VIOLENCE = strawberry.enum_value("VIOLENCE", description="Violence.")
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.Story,
     description="A story in chapters. `version` is one token for the whole story, chapters included: it changes with "
     "every write to the story or to a chapter of it. A write that names it is refused only if something that this write "
     "reads or sets has changed since: an edit of the title does not collide with an edit of a chapter, publishing "
-    "collides with both."
+    "collides with both.",
 )
 class Story(Versioned):
     """A story."""
 
-    row = models.Story
-    look_up = staticmethod(stories.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(lambda story: to_id("Story", story.pk), "Names this story. Opaque.")
-    created_at: datetime = strawberry.field(description="When it was created.")
-    published_at: datetime | None = strawberry.field(description="When it was published; null for a draft.")
-    author: Annotated["Person", strawberry.lazy("schema.people")] = computed(stories.author, "Who writes it.")
-    title: str = strawberry.field(description="Its title: one line.")
-    summary: str = strawberry.field(description="What it is about; may be empty.")
-    status: StoryStatus = strawberry.field(description="Whether others can see it.")
-    mature: bool = strawberry.field(description="Whether it is meant for adults only.")
-    warnings: list[ContentWarning] = computed(
-        lambda story: [ContentWarning(warning) for warning in story.warnings],
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this story. Opaque.")
+    created_at: auto = strawberry_django.field(description="When it was created.")
+    published_at: auto = strawberry_django.field(description="When it was published; null for a draft.")
+    author: Annotated["Person", strawberry.lazy("schema.people")] = sourced(queries.AUTHOR, "Who writes it.")
+    title: auto = strawberry_django.field(description="Its title: one line.")
+    summary: auto = strawberry_django.field(description="What it is about; may be empty.")
+    status: StoryStatus = strawberry_django.field(description="Whether others can see it.")
+    mature: auto = strawberry_django.field(description="Whether it is meant for adults only.")
+    warnings: list[ContentWarning] = sourced(
+        Value("$row.warnings"),
         "Its content warnings, in alphabetical order.",
         most=len(ContentWarning),
     )
-    chapter_count: int = computed(stories.chapter_count, "How many chapters it has.")
-    chapters: list[Chapter] = computed(stories.chapters, "Its chapters, in order.", most=models.MAX_CHAPTERS)
-    view_count: int = computed(
-        stories.view_count,
+    chapter_count: int = sourced(queries.CHAPTER_COUNT, "How many chapters it has.")
+    chapters: list[Chapter] = sourced(queries.OF_STORY, "Its chapters, in order.", most=models.MAX_CHAPTERS)
+    view_count: int = sourced(
+        queries.VIEW_COUNT,
         "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
     )
-    reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = computed(
-        stories.place, "The viewer's own place in this story; null when signed out."
+    reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = sourced(
+        reading.OF_STORY, "The viewer's own place in this story; null when signed out."
     )
 
-    @strawberry.field(
-        description="What writes to the title, summary, mature flag, warnings, status and list of chapters replaced, newest "
-        "first; each chapter has its own. Only for the author, null for anybody else. The oldest are forgotten in time."
+    revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(
+        revisions.OF_STORY,
+        "What writes to the title, summary, mature flag, warnings, status and list of chapters replaced, newest "
+        "first; each chapter has its own. Only for the author, null for anybody else. The oldest are forgotten in time.",
     )
-    def revisions(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None:
-        """A page of the story's history."""
-        story: Any = self
-        return stories.history(story, window(first, after, last, before, by=NUMBER))  # type: ignore[return-value]
 
-    @strawberry.field(description="Its limited print runs, newest first.")
-    def editions(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Annotated["EditionConnection", strawberry.lazy("schema.market")]:
-        """A page of the story's editions."""
-        story: Any = self
-        return market.editions_of(story, window(first, after, last, before))  # type: ignore[return-value]
+    editions: Annotated["EditionConnection", strawberry.lazy("schema.market")] = paged(
+        market.OF_STORY, "Its limited print runs, newest first."
+    )
 
 
 @strawberry.type(description="A story in a list, with the place where the list can go on.")
 class StoryEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this story stands in the list.")
-    node: Story = computed(lambda row: row, "The story.")
+    cursor: str = strawberry.field(description="Where this story stands in the list.")
+    node: Story = strawberry.field(description="The story.")
 
 
 @strawberry.type(description="A page of stories.")
 class StoryConnection:
     """Relay's connection."""
 
-    edges: list[StoryEdge] = computed(lambda page: page.rows, "The stories of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[StoryEdge] = strawberry.field(description="The stories of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
-@strawberry.type(
-    description="An author's list of stories. Creating or deleting a story is a write to it; version 0 until the first."
+@strawberry_django.type(
+    models.Shelf,
+    description="An author's list of stories. Creating or deleting a story is a write to it; version 0 until the first.",
 )
 class Shelf(Versioned):
     """A shelf."""
 
-    row = models.Shelf
-    look_up = staticmethod(stories.shelves_by_ids)
+    look_up = queries.SHELF_BY_ID
 
-    id: strawberry.ID = computed(lambda shelf: to_id("Shelf", shelf.pk), "Names this shelf. Opaque.")
-    story_count: int = strawberry.field(description="How many stories are on it, drafts included. Exact.")
+    id: strawberry.ID = sourced(Value("$row.author_id"), "Names this shelf. Opaque.")
+    story_count: auto = strawberry_django.field(description="How many stories are on it, drafts included. Exact.")
 
-    @strawberry.field(description="Drafts included, newest first; in a replay too as they are now.")
-    def stories(
-        self, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> StoryConnection:
-        """A page of the shelf."""
-        shelf: Any = self
-        return people.shelf_stories(shelf, window(first, after, last, before))  # type: ignore[return-value]
+    stories: StoryConnection = paged(
+        lists.SHELF_PAGE, "Drafts included, newest first; in a replay too as they are now."
+    )
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
@@ -256,15 +230,12 @@ class StoriesQuery:
     @query(
         description="A story by its id; null if there is none that you may see. Drafts are visible to their author alone."
     )
-    def story(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]
-    ) -> Story | None:
+    def story(self, id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]) -> Story | None:
         """A story."""
         found = from_id(id)
         if found is None or found[0] != "Story":
-            return None
-        key = found[1][0]
-        return stories.by_ids([key], viewer=info.context.viewer).get(key)  # type: ignore[return-value]
+            return Bound(None)  # type: ignore[return-value]
+        return Bound(queries.BY_ID, {"key": found[1][0]})  # type: ignore[return-value]
 
 
 StoryId = Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]

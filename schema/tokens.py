@@ -1,12 +1,16 @@
 """Access tokens in GraphQL: listing and revoking them, changing the password, deleting the account."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
 from backend.people import models
+from backend.people import tokens as queries
+from backend.sources import Value
 from resolvers import access, tokens
+from resolvers.work import shown_to
 from schema.answers import (
     Applied,
     BusyError,
@@ -21,53 +25,45 @@ from schema.answers import (
 )
 from schema.arguments import Key
 from schema.context import Info
-from schema.nodes import Node, PageInfo, computed, cursor, key_of, page_info, to_id
+from schema.nodes import Node, PageInfo, key_of, sourced, to_id
 from schema.people import Person
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.AccessToken,
     description="Something that signs you in: each signUp and signIn makes one. It never shows the token itself. Only for whom "
-    "it signs in, and as long as it does."
+    "it signs in, and as long as it does.",
 )
 class AccessToken(Node):
     """A token, without its secret."""
 
-    row = models.AccessToken
-    look_up = staticmethod(tokens.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(lambda row: to_id("AccessToken", row.public_id), "Names this token. Opaque.")
-    label: str = strawberry.field(
+    id: strawberry.ID = sourced(Value("$row.public_id"), "Names this token. Opaque.")
+    label: auto = strawberry_django.field(
         description="What the client called itself that signed in (User-Agent), shortened; may be empty."
     )
-    created_at: datetime = strawberry.field(description="When it was made.")
-    last_used_at: datetime = strawberry.field(description="When it was last used, to the hour.")
-    expires_at: datetime = strawberry.field(description="When it stops signing you in.")
+    created_at: auto = strawberry_django.field(description="When it was made.")
+    last_used_at: auto = strawberry_django.field(description="When it was last used, to the hour.")
+    expires_at: auto = strawberry_django.field(description="When it stops signing you in.")
 
-    @strawberry.field(description="Whether it is the token of this very request.")
-    def current(self, info: Info) -> bool:
-        """Whether it is the token of this request."""
-        return tokens.is_current(_row(self), info.context.request)
-
-
-def _row(token: Any) -> models.AccessToken:
-    """Cast `self`: strawberry passes the row itself."""
-    return token
+    current: bool = sourced(queries.IS_CURRENT, "Whether it is the token of this very request.")
 
 
 @strawberry.type(description="A token in a list, with the place where the list can go on.")
 class AccessTokenEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this token stands in the list.")
-    node: AccessToken = computed(lambda row: row, "The token.")
+    cursor: str = strawberry.field(description="Where this token stands in the list.")
+    node: AccessToken = strawberry.field(description="The token.")
 
 
 @strawberry.type(description="A page of tokens.")
 class AccessTokenConnection:
     """Relay's connection."""
 
-    edges: list[AccessTokenEdge] = computed(lambda page: page.rows, "The tokens of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[AccessTokenEdge] = strawberry.field(description="The tokens of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
@@ -158,7 +154,7 @@ class TokensMutation:
         """Change the viewer's password."""
         me, request = info.context.me, info.context.request
         outcome = access.change_password(request, me, current=current, new=new, key=key)
-        return PasswordSuccess(person=me, revoked=outcome.facts["revoked"], applied=applied_of(outcome))  # type: ignore[arg-type]
+        return PasswordSuccess(person=shown_to(me, me), revoked=outcome.facts["revoked"], applied=applied_of(outcome))
 
     @mutation(
         description="Delete your account, for good. At once nobody finds you or anything of yours, all your tokens and browser "

@@ -1,11 +1,13 @@
 """Whispers in GraphQL: the type, lists of them, creating and deleting them."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+import strawberry_django
+from strawberry import auto
 
-from backend.whispers import models
+from backend.sources import Value
+from backend.whispers import models, queries
 from resolvers import whispers
 from schema.answers import (
     Applied,
@@ -18,44 +20,30 @@ from schema.answers import (
     applied_field,
     applied_of,
     mutation,
-    query,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.moderation import Report
-from schema.nodes import (
-    After,
-    Before,
-    First,
-    Last,
-    PageInfo,
-    Versioned,
-    computed,
-    cursor,
-    key_of,
-    page_info,
-    to_id,
-    window,
-)
+from schema.nodes import PageInfo, Versioned, key_of, paged, sourced, to_id
 
 if TYPE_CHECKING:
     from schema.people import Person
 
 
-@strawberry.type(
-    description="A short text. It never changes; whether it is marked NSFW may. Nobody sees it across a block from its author."
+@strawberry_django.type(
+    models.Whisper,
+    description="A short text. It never changes; whether it is marked NSFW may. Nobody sees it across a block from its author.",
 )
 class Whisper(Versioned):
     """A whisper."""
 
-    row = models.Whisper
-    look_up = staticmethod(whispers.by_ids)
+    look_up = queries.BY_ID
 
-    id: strawberry.ID = computed(lambda whisper: to_id("Whisper", whisper.pk), "Names this whisper. Opaque.")
-    created_at: datetime = strawberry.field(description="When it was created.")
-    author: Annotated["Person", strawberry.lazy("schema.people")] = computed(whispers.author, "Who wrote it.")
-    text: str = strawberry.field(description="What it says: at most 500 characters.")
-    nsfw: bool = strawberry.field(
+    id: strawberry.ID = sourced(Value("$row.id"), "Names this whisper. Opaque.")
+    created_at: auto = strawberry_django.field(description="When it was created.")
+    author: Annotated["Person", strawberry.lazy("schema.people")] = sourced(queries.AUTHOR, "Who wrote it.")
+    text: auto = strawberry_django.field(description="What it says: at most 500 characters.")
+    nsfw: auto = strawberry_django.field(
         description="Whether it is not safe for work: because its author said so, its screening found something, or a "
         "moderator decided so."
     )
@@ -65,16 +53,16 @@ class Whisper(Versioned):
 class WhisperEdge:
     """Relay's edge."""
 
-    cursor: str = computed(cursor, "Where this whisper stands in the list.")
-    node: Whisper = computed(lambda row: row, "The whisper.")
+    cursor: str = strawberry.field(description="Where this whisper stands in the list.")
+    node: Whisper = strawberry.field(description="The whisper.")
 
 
 @strawberry.type(description="A page of whispers.")
 class WhisperConnection:
     """Relay's connection."""
 
-    edges: list[WhisperEdge] = computed(lambda page: page.rows, "The whispers of this page.")
-    page_info: PageInfo = computed(page_info, "Where this page stands in the list.")
+    edges: list[WhisperEdge] = strawberry.field(description="The whispers of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
@@ -113,15 +101,11 @@ DeleteWhisperResult = Annotated[
 class WhispersQuery:
     """Reads of whispers."""
 
-    @query(
-        description="Whispers of the people that the viewer follows, and the viewer's own, newest first; everybody's when "
-        "signed out. NSFW ones are left out, but your own, unless you have set showMature in your profile."
+    whispers: WhisperConnection = paged(
+        queries.WHISPERS,
+        "Whispers of the people that the viewer follows, and the viewer's own, newest first; everybody's when "
+        "signed out. NSFW ones are left out, but your own, unless you have set showMature in your profile.",
     )
-    def whispers(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> WhisperConnection:
-        """A page of whispers."""
-        return whispers.whispers(window(first, after, last, before), viewer=info.context.viewer)  # type: ignore[return-value]
 
 
 @strawberry.type

@@ -7,6 +7,7 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from django.db.models import Field, ForeignKey, Model
@@ -20,6 +21,7 @@ from backend.stories.models import Chapter, Story
 from backend.whispers.models import Whisper
 from tests.departure_fixture import KEPT
 from tests.schema.access_fixture import kind_of
+from tests.schema.reads.aggregates import named_in
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -41,6 +43,23 @@ AS_THE_WHOLE = {"whispers_flag.author_id", "moderation_report.person_id", "marke
 """Columns that follow from those of the row that these belong to, which is guarded and swept."""
 OF_HISTORY = {"stories_revision.by_id", "stories_tombstone.author_id"}
 """Columns that say what was; of a revision the id stays, and a tombstone is swept."""
+
+PLACEHOLDERS = ("Person", "Story")
+"""Types of which a row is shown to who may not see it, as it were empty."""
+SOURCE_NAMES = {
+    "row",
+    "viewer",
+    "mature",
+    "moderator",
+    "key",
+    "owner",
+    "between",
+    "order",
+    "way",
+    "size",
+    "limit",
+    "token",
+}
 
 Complaints = Iterator[str]
 
@@ -217,6 +236,23 @@ def access_roots(root: str, fields: Iterable[str], named: Collection[str]) -> Co
     for field in fields:
         if field not in named:
             yield f"docs/access.md: no row for `{field}` under {root}: for each thing that it is about, a cell for each viewer"
+
+
+def source_names(sources: Iterable[tuple[str, str, str]]) -> Complaints:
+    """A name that stands for nothing would be a fault of each query with this field."""
+    for where, _, sql in sources:
+        for name in sorted({*Template(sql).get_identifiers()} - SOURCE_NAMES):
+            yield f"{where}: its source names ${name}, which stands for nothing; backend/sources.py lists what does"
+
+
+def placeholders(sources: Iterable[tuple[str, str, str]]) -> Complaints:
+    """What somebody may not see is shown as a placeholder, of which nothing else may be read either."""
+    for where, type_name, sql in sources:
+        if type_name in PLACEHOLDERS and named_in(sql) and not any(one in sql for one in ("$row.version", "$viewer")):
+            yield (
+                f"{where}: its source reads a table, also for a placeholder, whose row has version 0 and the id of what is "
+                "hidden: let it find nothing unless $row.version > 0, or say of which $viewer it is"
+            )
 
 
 def look_ups(implementing: Iterable[str], known: Mapping[str, type]) -> Complaints:

@@ -29,17 +29,17 @@ BY_NAME = {work.name: work for work in WORKS}
 COSTS = {
     "R0": (0, 0),
     "R0t": (0, 0),
-    "R1": (9, 9),
-    "R2": (5, 5),
-    "M1h": (9, 9),
-    "M1s": (9, 9),
-    "M2": (7, 7),
-    "M3": (7, 7),
-    "M4": (6, 6),
-    "M5": (8.4, 8.4),  # nine where there is a copy, six where there is none
+    "R1": (1, 1),
+    "R2": (1, 1),
+    "M1h": (10, 10),
+    "M1s": (10, 10),
+    "M2": (8, 8),
+    "M3": (8, 8),
+    "M4": (7, 7),
+    "M5": (9.4, 9.4),  # ten where there is a copy, seven where there is none
     "R0c": (0, 0),
-    "R1c": (9, 9),
-    "M2c": (7, 7),
+    "R1c": (1, 1),
+    "M2c": (8, 8),
 }
 """Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared."""
 

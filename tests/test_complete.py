@@ -17,7 +17,7 @@ from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import PairSide, Relationship
 from backend.stories.models import Shelf
-from schema.nodes import node_types
+from schema.nodes import node_types, row_of
 from schema.root import schema
 from tests.backend.test_verify import WAYS
 from tests.completeness import (
@@ -30,6 +30,7 @@ from tests.completeness import (
     ends,
     guard_samples,
     look_ups,
+    placeholders,
     presence,
     profiles,
     races,
@@ -37,6 +38,7 @@ from tests.completeness import (
     refusals,
     removals,
     requests,
+    source_names,
     sweeping,
     versions,
 )
@@ -46,6 +48,7 @@ from tests.races.covered import RACES
 from tests.races.leaving_acts import HERS
 from tests.schema.access_fixture import table
 from tests.schema.mutation_fixture import CONDITIONED, LISTED, MUTATIONS
+from tests.schema.reads.aggregates import declared, sql_of
 
 MODELS = [one for one in apps.get_models() if one.__module__.startswith(OURS) and not one._meta.proxy]
 TYPES = schema._schema.type_map
@@ -80,7 +83,7 @@ def object_fields() -> dict[str, set[str]]:
 
 def versioned_fields() -> dict[Any, set[str]]:
     """The fields of the type that shows the rows of each versioned model; a pair's are those of its sides."""
-    shown = {one.row: object_fields()[name] for name, one in node_types().items()}
+    shown = {row_of(one): object_fields()[name] for name, one in node_types().items()}
     return {model: shown[ROWS.get(model, model)] for model in filter(is_versioned, MODELS)}
 
 
@@ -99,6 +102,11 @@ def nodes() -> list[str]:
 def every_refusal(of: type[Refusal] = Refusal) -> list[type[Refusal]]:
     """The classes below one, of the engine and of each noun."""
     return [one for below in of.__subclasses__() for one in (below, *every_refusal(below))]
+
+
+def sources() -> list[tuple[str, str, str]]:
+    """The SQL of each field's source, with the type of the row. What a row brings along is of that row, which is found."""
+    return [(where, type_name, sql_of(one)) for where, type_name, one in declared() if where.count(".") == 1]
 
 
 def new_mutations() -> list[str]:
@@ -122,6 +130,8 @@ RULES: list[tuple[Rule, Callable[[], tuple[Any, ...]]]] = [
     (access_rows, lambda: (object_fields(), named_things())),
     (access_roots, lambda: ("Queries", object_fields()["Query"], {row.what for row in table("Queries")})),
     (access_roots, lambda: ("Mutations", object_fields()["Mutation"], {row.what for row in table("Mutations")})),
+    (source_names, lambda: (sources(),)),
+    (placeholders, lambda: (sources(),)),
     (look_ups, lambda: (nodes(), node_types())),
     (refusals, lambda: (every_refusal(),)),
     (races, lambda: (CONDITIONED, RACES)),
@@ -158,6 +168,12 @@ OF_PERSON = {"Person": ["id", "pronouns"]}
             access_roots,
             ("Mutations", ["bookmarkStory"], ["follow"]),
             "no row for `bookmarkStory` under Mutations",
+        ),
+        (source_names, ([("Story.days", "Story", "$rov.id")],), "Story.days: its source names $rov"),
+        (
+            placeholders,
+            ([("Story.days", "Story", "SELECT count(*) FROM reading_view AS seen WHERE seen.story_id = $row.id")],),
+            "Story.days: its source reads a table, also for a placeholder",
         ),
         (look_ups, (["Bookmark"], {}), "schema: class Bookmark is a Node"),
         (refusals, ([type("TooYoung", (), {"code": "TOO_YOUNG"})],), "class TooYoung declares no `event`"),

@@ -58,6 +58,7 @@ REJECTED = Counter(
 )
 for _code in (OK, "BUSY", "INTERNAL_SERVER_ERROR"):
     QUERIES.labels(_code)
+GOOD_QUERIES: Final = QUERIES.labels(OK)
 for _code in ("BUSY", "RATE_LIMITED"):
     REJECTED.labels(_code)
 
@@ -79,6 +80,7 @@ TRANSACTION_SECONDS = Histogram(
     buckets=SECONDS,
     registry=REGISTRY,
 )
+QUERY_SECONDS: Final = TRANSACTION_SECONDS.labels(QUERY)
 CONNECTION_ERRORS = Counter(
     "katha_connection_errors", "Connections to the database that failed, by cause.", ["cause"], registry=REGISTRY
 )

@@ -63,3 +63,10 @@ def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapp
         )
         sums = dict(cursor.fetchall())
     return {subject: sums.get(subject, 0) for subject in subjects}
+
+
+def total(model: type[Tally], kind: str, subject: str) -> str:
+    """SQL: the total of `kind` for one subject, an SQL expression for an id."""
+    table = model._meta.db_table
+    of = f"tally.subject_id = {subject} AND tally.kind = '{kind}'"
+    return f"(SELECT coalesce(sum(tally.count), 0) FROM {table} AS tally WHERE {of})"

@@ -1,18 +1,14 @@
-"""Limits the cost of requests per minute by person or address, in memory, for each process; not at all if `COST_A_MINUTE` is 0.
+"""Limits the cost of requests per minute by person or address, in memory, for each process (`COST_A_MINUTE`).
 
 A request with a token counts for the token's person, but only once the token has proved valid; otherwise a client could
 invent a new token for each request. Until then, and for signed-out clients, the address counts.
 """
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from django.conf import settings
 from django.http import HttpRequest
 
 from backend.engine import metrics
@@ -94,49 +90,34 @@ SPENDING: Final = Spending()
 """The buckets of this process."""
 
 
-def require(request: HttpRequest, token: str | None) -> None:
-    """Raise `RateLimited` if nothing is left of the allowance of a request's person or address."""
-    if settings.COST_A_MINUTE:
-        with _refusals_counted():
-            SPENDING.require(_sender(request, token))
+def require(request: HttpRequest, token: bytes | None, a_minute: int) -> None:
+    """Raise `RateLimited` if nothing is left of the allowance of a request's person or address; `token` is a digest."""
+    if a_minute:
+        SPENDING.require(_sender(request, token))
 
 
-def spend(request: HttpRequest, token: str | None, cost: int) -> None:
+def spend(request: HttpRequest, token: bytes | None, cost: int, a_minute: int) -> None:
     """Count the cost of a request for its person or address. Raises `RateLimited`."""
-    if settings.COST_A_MINUTE:
-        with _refusals_counted():
-            SPENDING.spend(_sender(request, token), cost, settings.COST_A_MINUTE)
+    if a_minute:
+        SPENDING.spend(_sender(request, token), cost, a_minute)
 
 
-def charge(request: HttpRequest, token: str | None, cost: int) -> None:
+def charge(request: HttpRequest, token: bytes | None, cost: int, a_minute: int) -> None:
     """Count the cost of a request that could not be executed for its person or address."""
-    if settings.COST_A_MINUTE:
-        SPENDING.charge(_sender(request, token), cost, settings.COST_A_MINUTE)
+    if a_minute:
+        SPENDING.charge(_sender(request, token), cost, a_minute)
 
 
-@contextmanager
-def _refusals_counted() -> Iterator[None]:
-    try:
-        yield
-    except RateLimited:
-        metrics.LIMITED.labels(LIMIT).inc()
-        raise
-
-
-def _sender(request: HttpRequest, token: str | None) -> Key:
-    owner = None if token is None else SPENDING.owner(_digest(token))
+def _sender(request: HttpRequest, token: bytes | None) -> Key:
+    owner = None if token is None else SPENDING.owner(token)
     return owner or address_of(request)
 
 
 def _too_much(nanoseconds: int) -> RateLimited:
+    metrics.LIMITED.labels(LIMIT).inc()
     return RateLimited(LIMIT, TOO_MUCH, after_ms=-(-nanoseconds // MILLISECOND))
 
 
-def learn(token: str, owner: str | None) -> None:
+def learn(token: bytes, owner: str | None) -> None:
     """Remember whom a request's token signed in."""
-    if settings.COST_A_MINUTE:
-        SPENDING.learn(_digest(token), owner)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    SPENDING.learn(token, owner)

@@ -15,6 +15,7 @@ from backend.engine.versions import Expected, conflict, is_unchanged, stamped, u
 from backend.market import queries
 from backend.market.errors import OutOfStock
 from backend.market.models import MAX_CENTS, MAX_COPIES, TITLE_CHARACTERS, Edition
+from backend.sources import read
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.row_locks import locked_story
 
@@ -115,8 +116,8 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
 
     Raises `NotFound`, `Forbidden`.
     """
-    find = queries.locked_editions if held else queries.editions
-    edition = find([edition_id], viewer=author_id).get(edition_id)
+    lock = queries.LOCK if held else ""
+    edition = read(Edition, queries.EDITION_BY_ID, key=edition_id, viewer=author_id, lock=lock)
     if edition is None:
         raise NotFound(UNKNOWN_EDITION)
     if edition.author_id != author_id:

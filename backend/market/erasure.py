@@ -7,7 +7,6 @@ from django.db.models import Q, QuerySet
 
 from backend.engine.errors import Invalid
 from backend.engine.versions import remove_all, stamped, write_all
-from backend.market import queries
 from backend.market.models import Edition, Order, OrderLine, OrderStatus
 from backend.market.orders import FROM, give_back, lock_editions
 
@@ -44,14 +43,14 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
     """
     of_theirs = Order.objects.filter(Q(buyer_id=person_id) | Q(author_id=person_id))
     found = list({one for side in ("buyer_id", "author_id") for one in _open(limit, **{side: person_id})})
-    lines = queries.lines(found)
-    lock_editions(line.edition_id for of in lines.values() for line in of)
+    lines = list(OrderLine.objects.filter(order_id__in=found))
+    lock_editions(line.edition_id for line in lines)
     open_still = of_theirs.filter(pk__in=found, status__in=FROM[OrderStatus.CANCELLED])
     locked = list(open_still.order_by("pk").select_for_update().values_list("pk", flat=True))
     write_all(Order.objects.filter(pk__in=locked), status=OrderStatus.CANCELLED, **stamped(Order, ["status"]))
     quantities: Counter[uuid.UUID] = Counter()
-    for order in locked:
-        for line in lines[order]:
+    for line in lines:
+        if line.order_id in locked:
             quantities[line.edition_id] += line.quantity
     if quantities:
         give_back(quantities)

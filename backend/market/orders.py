@@ -27,6 +27,7 @@ from backend.market.models import (
     OrderStatus,
 )
 from backend.people.models import Person
+from backend.sources import read
 
 UNKNOWN_ORDER = "There is no such order."
 
@@ -151,7 +152,7 @@ def _moved(order_id: uuid.UUID, to: OrderStatus, seen: Expected) -> list[Order]:
 
 
 def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:
-    order = queries.orders([order_id], viewer=person_id).get(order_id)
+    order = read(Order, queries.ORDER_BY_ID, key=order_id, viewer=person_id)
     if order is None:
         raise NotFound(UNKNOWN_ORDER)
     return order
@@ -166,7 +167,7 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
 
 def _locked_quantities(order_id: uuid.UUID) -> Quantities:
     """The copies in an order; locks their editions until the unit of work ends."""
-    quantities = {line.edition_id: line.quantity for line in queries.lines([order_id])[order_id]}
+    quantities = dict(OrderLine.objects.filter(order_id=order_id).values_list("edition_id", "quantity"))
     lock_editions(quantities)
     return quantities
 

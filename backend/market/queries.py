@@ -4,109 +4,103 @@ An edition is visible to everybody who can find its story; an order to its buyer
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from string import Template
 
-from backend.market.models import Edition, Order, OrderLine
-from backend.pages import Page, Window, pages_by_owner
-from backend.stories.lists import SHOWN
-from backend.stories.queries import VISIBLE
+from backend.market.models import Edition
+from backend.people.queries import FINDABLE, IS_VIEWER, named
+from backend.sources import Needs, Row, Rows
+from backend.sources import Page as Sourced
+from backend.stories.lists import LISTED
+from backend.stories.queries import visible
 from backend.visibility import met
 
-EDITIONS = f"""
-SELECT edition.* FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
-WHERE edition.id = ANY(%(ids)s) AND {VISIBLE}
-"""
+AT, ID = "edition.created_at", "edition.id"
 
-LOCKED_EDITIONS = f"{EDITIONS} ORDER BY edition.id FOR NO KEY UPDATE OF edition"
+FOUND = (
+    "SELECT edition.* FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id "
+    f"WHERE {visible('$viewer')} AND edition.id"
+)
+"""SQL: the editions whose story the viewer can find, up to their ids."""
 
-PUBLISHED_EDITIONS = f"""
-SELECT edition.*, edition.created_at AS place_at
-FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
-WHERE story.published_at IS NOT NULL AND {met("story.author_id", "%s::uuid")} AND {SHOWN}{{between}} {{order}}
-"""
+EDITION_BY_ID = Row(f"{FOUND} = $key::uuid", type="Edition")
 
-EDITIONS_OF_STORIES = f"""
-SELECT story.id AS owner_id, edition.*, edition.created_at AS place_at
-FROM stories_story AS story CROSS JOIN LATERAL (
-    SELECT * FROM market_edition AS edition WHERE edition.story_id = story.id{{between}} {{order}}
-) AS edition
-WHERE story.id = ANY(%s)
-  AND (story.author_id = %s::uuid OR (story.published_at IS NOT NULL AND {met("story.author_id", "%s::uuid")}))
-ORDER BY story.id, edition.created_at {{direction}}, edition.id {{direction}}
-"""
+LOCK = "FOR NO KEY UPDATE OF edition"
 
-ORDERS = """
-SELECT * FROM market_order WHERE id = ANY(%(ids)s) AND %(viewer)s::uuid IN (buyer_id, author_id)
-"""
-
-ORDERS_OF = """
-SELECT placed.*, placed.created_at AS place_at FROM market_order AS placed WHERE placed.{side} = %s{between} {order}
-"""
-
-
-def editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Edition]:
-    """The editions among these ids whose story the viewer can find, in one query."""
-    return {row.id: row for row in Edition.objects.raw(EDITIONS, {"ids": list(ids), "viewer": viewer})}
+LOCKED = f"{Template(FOUND).substitute(viewer='%(viewer)s::uuid')} = ANY(%(ids)s) ORDER BY edition.id {LOCK}"
 
 
 def locked_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
-    """`editions`, locked until the unit of work ends.
+    """The editions among these ids whose story the viewer can find, locked until the unit of work ends.
 
     They are locked in the order of their ids, so that two orders of the same editions cannot deadlock.
     """
-    return {row.id: row for row in Edition.objects.raw(LOCKED_EDITIONS, {"ids": list(ids), "viewer": viewer})}
+    return {row.id: row for row in Edition.objects.raw(LOCKED, {"ids": list(ids), "viewer": viewer})}
 
 
-def ordered_editions(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Edition]:
-    """All of these editions, in one query, without visibility checks: for orders that the viewer may see."""
-    return Edition.objects.in_bulk(list(ids))
+ORDER_BY_ID = Row(
+    "SELECT placed.* FROM market_order AS placed WHERE placed.id = $key::uuid AND $viewer IN (placed.buyer_id, placed.author_id)",
+    type="Order",
+)
 
+PUBLISHED = Sourced(
+    f"""
+SELECT edition.*, edition.created_at AS place_at
+FROM market_edition AS edition JOIN stories_story AS story ON story.id = edition.story_id
+WHERE story.published_at IS NOT NULL AND {met("story.author_id", "$viewer")} AND {LISTED}$between $order""",
+    AT,
+    ID,
+)
 
-def published_editions(window: Window, *, viewer: uuid.UUID | None, mature: bool) -> Page[Edition]:
-    """The editions of published stories, newest first; of stories for adults only with `mature`."""
-    between, places = window.condition("edition.created_at", "edition.id")
-    sql = PUBLISHED_EDITIONS.format(between=between, order=window.order("edition.created_at", "edition.id"))
-    return Page.of(Edition.objects.raw(sql, [viewer, viewer, mature, viewer, *places]), window)
+OF_STORY = Sourced(
+    f"""
+SELECT edition.*, edition.created_at AS place_at FROM market_edition AS edition
+WHERE edition.story_id = $row.id AND EXISTS (SELECT FROM stories_story AS story WHERE story.id = $row.id AND {visible("$viewer")})
+$between $order""",
+    AT,
+    ID,
+)
 
+_PLACED = "SELECT placed.*, placed.created_at AS place_at FROM market_order AS placed WHERE placed.{} = $viewer$between $order"
 
-def editions_of(
-    stories: Sequence[uuid.UUID], window: Window, *, viewer: uuid.UUID | None
-) -> dict[uuid.UUID, Page[Edition]]:
-    """A page of editions for each story that the viewer can find, newest first, in one query."""
-    between, places = window.condition("edition.created_at", "edition.id")
-    sql = EDITIONS_OF_STORIES.format(
-        between=between,
-        order=window.order("edition.created_at", "edition.id"),
-        direction="ASC" if window.backward else "DESC",
-    )
-    parameters = [*places, list(stories), viewer, viewer, viewer]
-    return pages_by_owner(Edition.objects.raw(sql, parameters), stories, window)
+ORDERS = Sourced(_PLACED.format("buyer_id"), "placed.created_at", "placed.id", needs=Needs.VIEWER)
+"""The orders that the viewer has placed, newest first."""
 
+SALES = Sourced(_PLACED.format("author_id"), "placed.created_at", "placed.id", when=IS_VIEWER)
+"""The orders of a person's editions, newest first; private."""
 
-def orders(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Order]:
-    """The orders among these ids that the viewer has placed or received, in one query."""
-    return {row.id: row for row in Order.objects.raw(ORDERS, {"ids": list(ids), "viewer": viewer})}
+BUYER, AUTHOR = (named(f"$row.{one}_id", hidden="person.left_at IS NOT NULL") for one in ("buyer", "author"))
+"""The people of an order, also across a block, because they have to deal with each other."""
 
+LINES = Rows("SELECT line.* FROM market_orderline AS line WHERE line.order_id = $row.id ORDER BY line.number")
 
-def orders_by(buyer: uuid.UUID, window: Window) -> Page[Order]:
-    """The orders that a person has placed, newest first."""
-    return _orders("buyer_id", buyer, window)
+EDITION = Row("SELECT edition.* FROM market_edition AS edition WHERE edition.id = $row.edition_id")
+"""The edition of a line, found by whoever finds the order."""
 
+_HIDDEN = {
+    "title": "$row.title",
+    "summary": "''",
+    "mature": "FALSE",
+    "warnings": "'{}'::varchar[]",
+    "status": "'DRAFT'",
+    "published_at": "NULL",
+    "created_at": "$row.created_at",
+    "updated_at": "$row.created_at",
+    "version": "0",
+}
+_SHOWN = ", ".join(
+    f"CASE WHEN story.is_hidden THEN {sql} ELSE story.{name} END AS {name}" for name, sql in _HIDDEN.items()
+)
 
-def orders_from(author: uuid.UUID, window: Window) -> Page[Order]:
-    """The orders of an author's editions, newest first."""
-    return _orders("author_id", author, window)
-
-
-def _orders(side: str, person: uuid.UUID, window: Window) -> Page[Order]:
-    between, places = window.condition("placed.created_at", "placed.id")
-    sql = ORDERS_OF.format(side=side, between=between, order=window.order("placed.created_at", "placed.id"))
-    return Page.of(Order.objects.raw(sql, [person, *places]), window)
-
-
-def lines(orders: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[OrderLine]]:
-    """The lines of each of these orders, in order, in one query."""
-    by_order: dict[uuid.UUID, list[OrderLine]] = {order: [] for order in orders}
-    for line in OrderLine.objects.filter(order_id__in=list(by_order)).order_by("order_id", "number"):
-        by_order[line.order_id].append(line)
-    return by_order
+STORY = Row(
+    f"SELECT story.id, story.author_id, {_SHOWN} FROM (SELECT story.*, NOT {visible('$viewer')} AS is_hidden "
+    "FROM stories_story AS story WHERE story.id = $row.story_id OFFSET 0) AS story",
+    instead={
+        "author": named(
+            "$row.author_id", hidden=f"(person.left_at IS NOT NULL OR ($row.version > 0 AND NOT ({FINDABLE})))"
+        )
+    },
+)
+"""The edition's story. For a buyer who can no longer find it, one of version 0 that says no more than the edition does: an order
+stays readable after the story went back to a draft, or a block came between them.
+"""

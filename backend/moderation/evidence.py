@@ -1,10 +1,10 @@
 """Keeps what was reported as it was then, so that moderators judge that, and nothing that its author has written since."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import connection
-from django.db.models import Exists, Func, IntegerField, OuterRef
+from django.db.models import Exists, OuterRef
 
 from backend.engine.errors import NotFound
 from backend.engine.ids import uuid7
@@ -74,24 +74,6 @@ def keep(kind: str, subject_id: uuid.UUID) -> uuid.UUID | None:
         raise NotFound(f"There is no such {kind}.")
     id_: uuid.UUID = found[0]
     return id_
-
-
-def by_ids(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Evidence]:
-    """These, in one query, without the chapters, which may be long."""
-    return Evidence.objects.defer("chapters").in_bulk(list(ids))
-
-
-def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, object]]]:
-    """The chapters of each, in one query."""
-    return {pk: kept or [] for pk, kept in Evidence.objects.filter(pk__in=list(ids)).values_list("pk", "chapters")}
-
-
-def chapter_counts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many chapters were kept of each story, in one query that reads none of them."""
-    counts = Evidence.objects.filter(pk__in=list(ids)).annotate(
-        size=Func("chapters", function="jsonb_array_length", output_field=IntegerField())
-    )
-    return {pk: size or 0 for pk, size in counts.values_list("pk", "size")}
 
 
 def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:

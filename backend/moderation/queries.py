@@ -1,21 +1,16 @@
 """Queries for reports, for moderators."""
 
 import uuid
-from collections.abc import Iterable
 
 from django.db import connection
 
 from backend.engine.errors import Forbidden
-from backend.moderation.models import Report, ReportStatus
-from backend.pages import Page, Window
+from backend.moderation.models import ReportStatus
 from backend.people import tokens
 from backend.people.models import Account
-from backend.stories.models import Chapter, Story
-
-REPORTS = """
-SELECT report.*, report.created_at AS place_at FROM moderation_report AS report
-WHERE report.about_id <> %s AND {status}{between} {order}
-"""
+from backend.people.queries import found
+from backend.sources import Needs, Row
+from backend.sources import Page as Sourced
 
 
 def is_moderator(person: uuid.UUID) -> bool:
@@ -37,28 +32,33 @@ def hold_moderator(person: uuid.UUID) -> None:
             raise Forbidden(NOT_A_MODERATOR)
 
 
-def by_ids(ids: Iterable[uuid.UUID], *, moderator: uuid.UUID) -> dict[uuid.UUID, Report]:
-    """The reports among these ids that are not about the moderator, in one query."""
-    return Report.objects.exclude(about_id=moderator).in_bulk(list(ids))
+# --- Sources ----------------------------------------------------------------------------------------------------
+
+_OTHERS = "report.about_id <> $viewer"
+"""SQL: a moderator does not find a report about themselves, or something of theirs."""
+
+BY_ID = Row(
+    f"SELECT report.* FROM moderation_report AS report WHERE report.id = $key::uuid AND $moderator AND {_OTHERS}",
+    type="Report",
+)
 
 
-def reports(status: ReportStatus | None, window: Window, *, moderator: uuid.UUID) -> Page[Report]:
-    """The reports with this status, or all, but for those about the moderator, in the window's order."""
-    between, places = window.condition("report.created_at", "report.id")
-    sql = REPORTS.format(
-        status="TRUE" if status is None else "report.status = %s",
-        between=between,
-        order=window.order("report.created_at", "report.id"),
+def _with(status: ReportStatus | None) -> str:
+    return "" if status is None else f" AND report.status = '{status.value}'"
+
+
+REPORTS = {
+    status: Sourced(
+        "SELECT report.*, report.created_at AS place_at FROM moderation_report AS report "
+        f"WHERE {_OTHERS}{_with(status)}$between $order",
+        "report.created_at",
+        "report.id",
+        oldest_first=True,
+        needs=Needs.MODERATOR,
     )
-    wanted = [] if status is None else [status.value]
-    return Page.of(Report.objects.raw(sql, [moderator, *wanted, *places]), window)
+    for status in (None, *ReportStatus)
+}
+"""All reports, and those with one status, oldest first."""
 
-
-def stories(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Story]:
-    """These stories, including drafts and regardless of blocks, in one query; none of people who have left."""
-    return Story.objects.filter(author__left_at__isnull=True).in_bulk(list(ids))
-
-
-def chapters(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Chapter]:
-    """These chapters with their stories, with the same visibility as `stories`, in one query."""
-    return Chapter.objects.filter(story__author__left_at__isnull=True).select_related("story").in_bulk(list(ids))
+CLAIMED_BY, REPORTER = (found(f"$row.{one}_id", when="$moderator") for one in ("claimed_by", "reporter"))
+"""Visible to moderators who can find that person."""

@@ -4,9 +4,13 @@ import uuid
 
 from backend.engine.errors import NotFound
 from backend.people import queries as people
+from backend.people.models import Person
+from backend.sources import read
 from backend.stories import queries as stories
+from backend.stories.models import Chapter
 from backend.stories.row_locks import lock_chapter, locked_story
 from backend.whispers import queries as whispers
+from backend.whispers.models import Whisper
 
 
 def locked_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uuid.UUID:
@@ -23,7 +27,7 @@ def locked_subject(kind: str, subject_id: uuid.UUID, *, viewer: uuid.UUID) -> uu
 
 
 def _whisper(whisper_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
-    whisper = whispers.locked(whisper_id, viewer=viewer)
+    whisper = read(Whisper, whispers.BY_ID, key=whisper_id, viewer=viewer, lock="FOR KEY SHARE OF whisper")
     return None if whisper is None else whisper.author_id
 
 
@@ -33,7 +37,7 @@ def _story(story_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
 
 
 def _chapter(chapter_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
-    chapter = stories.chapters_by_ids([chapter_id], viewer=viewer).get(chapter_id)
+    chapter = read(Chapter, stories.CHAPTER_BY_ID, key=chapter_id, viewer=viewer)
     if chapter is None:
         return None
     owner = _story(chapter.story_id, viewer)
@@ -41,7 +45,7 @@ def _chapter(chapter_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
 
 
 def _person(person_id: uuid.UUID, viewer: uuid.UUID) -> uuid.UUID | None:
-    return person_id if person_id in people.by_ids([person_id], viewer=viewer) else None
+    return None if read(Person, people.BY_ID, key=person_id, viewer=viewer) is None else person_id
 
 
 BY_KIND = {"whisper": _whisper, "story": _story, "chapter": _chapter, "person": _person}

@@ -9,6 +9,7 @@ from backend.engine.idempotency import Applied
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
 from backend.notifications import queries
 from backend.notifications.models import Notification
+from backend.sources import read
 
 UNKNOWN_NOTIFICATION = "There is no such notification."
 
@@ -21,7 +22,7 @@ def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) 
     )
     if rows:
         return rows[0], Applied.WRITTEN
-    present = queries.by_ids([notification_id], person=person_id).get(notification_id)
+    present = read(Notification, queries.BY_ID, key=notification_id, viewer=person_id)
     if present is None:
         raise NotFound(UNKNOWN_NOTIFICATION)
     if present.read_at is not None and is_unchanged(present, seen, ["read"]):

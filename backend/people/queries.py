@@ -1,22 +1,74 @@
-"""Reads of people. `viewer` is a person's id, or None when signed out. People who left or who block the viewer are not found."""
+"""Where people and their fields come from. People who left or who block the viewer are not found.
 
-import uuid
+Where something names a person whom the viewer cannot find, a placeholder is shown: a row of version 0 that says the id, and the
+moment in it.
+"""
+
 from collections.abc import Iterable
 
-from backend.people.models import Person
+from backend.engine.tallies import total
+from backend.people.models import Person, PersonTally
+from backend.sources import Row, Value
 from backend.visibility import blocks
 
-BY_HANDLE = f"""
-SELECT person.* FROM people_person AS person
-WHERE lower(person.handle) = lower(%(handle)s) AND person.left_at IS NULL AND NOT {blocks("person.id", "%(viewer)s::uuid")}
-"""
+FINDABLE = f"person.left_at IS NULL AND NOT {blocks('person.id', '$viewer')}"
+"""SQL: whether the viewer can find `person`."""
 
-BY_IDS = f"""
-SELECT person.* FROM people_person AS person
-WHERE person.id = ANY(%(ids)s) AND person.left_at IS NULL AND NOT {blocks("person.id", "%(viewer)s::uuid")}
-"""
+BY_ID = Row(f"SELECT person.* FROM people_person AS person WHERE person.id = $key::uuid AND {FINDABLE}", type="Person")
 
-ALL_OF = "SELECT * FROM people_person WHERE id = ANY(%s)"
+BY_HANDLE = Row(
+    f"SELECT person.* FROM people_person AS person WHERE lower(person.handle) = lower($handle) AND {FINDABLE}"
+)
+
+VIEWER = Row("SELECT person.* FROM people_person AS person WHERE person.id = $viewer")
+
+IS_VIEWER = "$row.id = $viewer"
+"""SQL: whether it is the viewer's own row, some fields of which are private."""
+
+
+def moment_of(id_: str) -> str:
+    """SQL: when an id was made; see `engine.ids.moment_of`."""
+    return f"to_timestamp(('x' || left(replace({id_}::text, '-', ''), 12))::bit(48)::bigint / 1000.0)"
+
+
+def named(id_: str, hidden: str = f"NOT ({FINDABLE})", **others: str | None) -> Row:
+    """The person with this id, an SQL expression; a placeholder if hidden from the viewer."""
+    of = f"SELECT person.*, {hidden} AS is_hidden FROM people_person AS person WHERE person.id = {id_} OFFSET 0"
+    shown = {
+        "handle": "''",
+        "name": "''",
+        "bio": "''",
+        "show_mature": "FALSE",
+        "joined_at": moment_of("person.id"),
+        "updated_at": moment_of("person.id"),
+        "version": "0",
+    }
+    columns = [f"CASE WHEN person.is_hidden THEN {sql} ELSE person.{name} END AS {name}" for name, sql in shown.items()]
+    return Row(f"SELECT person.id, {', '.join(columns)} FROM ({of}) AS person", **others)  # type: ignore[arg-type]
+
+
+def found(id_: str, when: str = "TRUE") -> Row:
+    """The person with this id, an SQL expression, if the condition holds and the viewer can find them."""
+    return Row(f"SELECT person.* FROM people_person AS person WHERE person.id = {id_} AND {when} AND {FINDABLE}")
+
+
+def _total(kind: str) -> Value:
+    return Value(f"CASE WHEN $row.version = 0 THEN 0 ELSE {total(PersonTally, kind, '$row.id')} END", is_wide=True)
+
+
+FOLLOWER_COUNT, FOLLOWING_COUNT, STORY_COUNT = map(_total, ("followers", "following", "stories"))
+
+SHOW_MATURE = Value(f"CASE WHEN {IS_VIEWER} THEN $row.show_mature END")
+
+
+def names(handles: Iterable[str]) -> list[tuple[str, str]]:
+    """The handle and name of each of these people that exists, in the order given."""
+    found = dict(Person.objects.filter(handle__in=handles, left_at__isnull=True).values_list("handle", "name"))
+    return [(handle, found[handle]) for handle in handles if handle in found]
+
+
+# --- to go ---
+
 
 BY_TOKEN = """
 SELECT person.*, token.last_used_at < now() - interval '1 hour' AS use_is_unnoted FROM people_accesstoken AS token
@@ -26,29 +78,8 @@ WHERE token.digest = %(digest)s AND token.expires_at > now()
 """
 
 
-def by_handle(handle: str, *, viewer: uuid.UUID | None) -> Person | None:
-    """The person with this handle, case-insensitively."""
-    return next(iter(Person.objects.raw(BY_HANDLE, {"handle": handle, "viewer": viewer})), None)
-
-
-def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Person]:
-    """The people among these ids that the viewer can find, in one query."""
-    return {row.id: row for row in Person.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
-
-
 def by_token(digest: bytes) -> Person | None:
     """The person whom the token with this SHA-256 signs in; `use_is_unnoted` tells whether `last_used_at` is due to be
     written.
     """
     return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
-
-
-def all_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """All of these people, without visibility checks, also those who have left."""
-    return {row.id: row for row in Person.objects.raw(ALL_OF, [list(ids)])}
-
-
-def names(handles: Iterable[str]) -> list[tuple[str, str]]:
-    """The handle and name of each of these people that exists, in the order given."""
-    found = dict(Person.objects.filter(handle__in=handles, left_at__isnull=True).values_list("handle", "name"))
-    return [(handle, found[handle]) for handle in handles if handle in found]

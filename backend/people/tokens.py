@@ -1,28 +1,18 @@
 """A person's tokens: listing and revoking them, and recording their use."""
 
 import uuid
-from collections.abc import Iterable
 
 from django.db import connection
 from django.db.models.functions import Now
 
 from backend.engine.errors import NotFound
-from backend.pages import Page, Window
 from backend.people.models import LABEL_CHARACTERS, AccessToken
+from backend.people.queries import IS_VIEWER
+from backend.sources import Page as Sourced
+from backend.sources import Row, Value
 
 UNKNOWN_TOKEN = "There is no such token."
 
-COLUMNS = "token.*, token.public_id AS id, token.created_at AS place_at"
-
-OF_PERSON = f"""
-SELECT {COLUMNS} FROM people_accesstoken AS token
-WHERE token.account_id = %s AND token.expires_at > now(){{between}} {{order}}
-"""
-
-BY_IDS = f"""
-SELECT {COLUMNS} FROM people_accesstoken AS token
-WHERE token.account_id = %s AND token.expires_at > now() AND token.public_id = ANY(%s)
-"""
 
 USED = """
 UPDATE people_accesstoken SET last_used_at = now() WHERE digest = (
@@ -43,19 +33,6 @@ def hold(person: uuid.UUID) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(HOLD, [person])
-
-
-def of_person(person: uuid.UUID, window: Window) -> Page[AccessToken]:
-    """The tokens that sign this person in, newest first."""
-    at, id_ = "token.created_at", "token.public_id"
-    between, places = window.condition(at, id_)
-    sql = OF_PERSON.format(between=between, order=window.order(at, id_))
-    return Page.of(AccessToken.objects.raw(sql, [person, *places]), window)
-
-
-def by_ids(ids: Iterable[uuid.UUID], *, person: uuid.UUID) -> dict[uuid.UUID, AccessToken]:
-    """The tokens among these ids that sign this person in, in one query."""
-    return {row.public_id: row for row in AccessToken.objects.raw(BY_IDS, [person, list(ids)])}
 
 
 def note_use(digest: bytes) -> None:
@@ -79,3 +56,26 @@ def revoke_others(person: uuid.UUID, kept: bytes | None) -> int:
 def label_of(client: str) -> str:
     """The client's name for itself as it is stored: printable characters, shortened."""
     return "".join(filter(str.isprintable, client))[:LABEL_CHARACTERS].strip()
+
+
+# --- Sources ----------------------------------------------------------------------------------------------------
+
+SIGNS_IN = "token.account_id = $viewer AND token.expires_at > now()"
+"""SQL: whether `token` signs the viewer in."""
+
+BY_ID = Row(
+    f"SELECT token.* FROM people_accesstoken AS token WHERE token.public_id = $key::uuid AND {SIGNS_IN}",
+    type="AccessToken",
+)
+
+OF_PERSON = Sourced(
+    "SELECT token.*, token.public_id AS id, token.created_at AS place_at FROM people_accesstoken AS token "
+    f"WHERE {SIGNS_IN}$between $order",
+    "token.created_at",
+    "token.public_id",
+    when=IS_VIEWER,
+    is_local=True,
+)
+"""The tokens that sign this person in, newest first; private."""
+
+IS_CURRENT = Value("coalesce($row.digest = $token::bytea, FALSE)")

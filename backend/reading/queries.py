@@ -1,61 +1,16 @@
 """Queries for readers' positions and for chapters that changed since."""
 
 import uuid
-from collections.abc import Collection, Iterable
 
-from backend.pages import Page, Window
+from backend.engine.errors import NotFound
+from backend.people.queries import IS_VIEWER
 from backend.reading.models import Reading
-from backend.stories.models import Chapter
-from backend.stories.queries import VISIBLE, by_ids, visible
-
-OF_READER = "SELECT * FROM reading_reading WHERE story_id = ANY(%s) AND reader_id = %s"
-
-OF_READER_LATELY = f"""
-SELECT reading.*, reading.updated_at AS place_at
-FROM reading_reading AS reading JOIN stories_story AS story ON story.id = reading.story_id
-WHERE reading.reader_id = %s
-  AND {visible("reading.reader_id")}{{between}} {{order}}
-"""
-
-CHANGED_CHAPTERS = f"""
-SELECT seen.id AS reading_id, chapter.*
-FROM unnest(%(ids)s::uuid[], %(stories)s::uuid[], %(versions)s::bigint[]) AS seen (id, story_id, story_version)
-JOIN stories_story AS story ON story.id = seen.story_id
-JOIN stories_chapter AS chapter ON chapter.story_id = story.id AND chapter.story_version > seen.story_version
-WHERE {VISIBLE}
-ORDER BY chapter.story_id, chapter.position
-"""
-
-
-def readings(stories: Iterable[uuid.UUID], *, reader: uuid.UUID) -> dict[uuid.UUID, Reading]:
-    """The reader's position in each of these stories, in one query; version 0 for stories never opened."""
-    stories = list(stories)
-    found = {reading.story_id: reading for reading in Reading.objects.raw(OF_READER, [stories, reader])}
-    return {story: found.get(story) or never(story, reader) for story in stories}
-
-
-def of_reader(reader: uuid.UUID, window: Window) -> Page[Reading]:
-    """The reader's positions in the stories that they can still find, most recently moved first."""
-    between, places = window.condition("reading.updated_at", "reading.id")
-    sql = OF_READER_LATELY.format(between=between, order=window.order("reading.updated_at", "reading.id"))
-    return Page.of(Reading.objects.raw(sql, [reader, *places]), window)
-
-
-def changed_chapters(readings: Collection[Reading], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, list[Chapter]]:
-    """For each reading the chapters whose title or text was written after it, in order, in one query.
-
-    Empty for a story that was never opened, or that the viewer cannot find.
-    """
-    been = [reading for reading in readings if reading.version]
-    columns = {
-        "ids": [reading.pk for reading in been],
-        "stories": [reading.story_id for reading in been],
-        "versions": [reading.story_version for reading in been],
-    }
-    found: dict[uuid.UUID, list[Chapter]] = {reading.pk: [] for reading in readings}
-    for chapter in Chapter.objects.raw(CHANGED_CHAPTERS, {**columns, "viewer": viewer}):
-        found[chapter.reading_id].append(chapter)  # type: ignore[attr-defined]
-    return found
+from backend.sources import Page as Sourced
+from backend.sources import Row, Rows, Value, read
+from backend.stories.explain import UNKNOWN_STORY
+from backend.stories.models import Story
+from backend.stories.queries import BY_ID as STORY_BY_ID
+from backend.stories.queries import visible
 
 
 def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
@@ -64,8 +19,72 @@ def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
 
 
 def _is_there(reading: Reading, reader: uuid.UUID) -> bool:
-    return bool(by_ids([reading.story_id], viewer=reader))
+    return read(Story, STORY_BY_ID, key=reading.story_id, viewer=reader) is not None
 
 
 STILL_THERE = {Reading: _is_there}
 """A position goes with its story, and is hidden with it."""
+
+
+# --- Sources ----------------------------------------------------------------------------------------------------
+
+
+def _place(story: str, published_at: str, created_at: str) -> str:
+    """SQL: the viewer's position in a story, version 0 if they have never opened it."""
+    return f"""
+SELECT reading.id, me.id AS reader_id, {story} AS story_id, reading.chapter_id, coalesce(reading."offset", 0) AS "offset",
+    coalesce(reading.story_version, 0) AS story_version, coalesce(reading.version, 0) AS version,
+    coalesce(reading.updated_at, {published_at}, {created_at}) AS updated_at
+FROM (SELECT $viewer AS id) AS me LEFT JOIN reading_reading AS reading
+    ON reading.story_id = {story} AND reading.reader_id = me.id
+WHERE me.id IS NOT NULL"""
+
+
+OF_STORY = Row(_place("$row.id", "$row.published_at", "$row.created_at"), inverse="story", is_local=True)
+
+BY_STORY = Row(
+    f"SELECT place.* FROM stories_story AS story CROSS JOIN LATERAL ("
+    f"{_place('story.id', 'story.published_at', 'story.created_at')}) AS place "
+    f"WHERE story.id = $key::uuid AND $owner::uuid = $viewer AND {visible('$viewer')}",
+    type="Reading",
+)
+
+OF_PERSON = Sourced(
+    "SELECT reading.*, reading.updated_at AS place_at "
+    "FROM reading_reading AS reading JOIN stories_story AS story ON story.id = reading.story_id "
+    f"WHERE reading.reader_id = $viewer AND {visible('$viewer')}$between $order",
+    "reading.updated_at",
+    "reading.id",
+    when=IS_VIEWER,
+)
+"""The viewer's positions in the stories that they can still find, most recently moved first; private."""
+
+STORY = Row(
+    f"SELECT story.* FROM stories_story AS story WHERE story.id = $row.story_id AND {visible('$viewer')}",
+    missing=lambda: NotFound(UNKNOWN_STORY),
+)
+
+UPDATED_AT = Value(
+    "coalesce($row.updated_at, (SELECT coalesce(story.published_at, story.created_at) FROM stories_story AS story "
+    "WHERE story.id = $row.story_id))"
+)
+"""When the place last changed; of a story that was never opened, when it became readable."""
+
+_READ = f"""
+SELECT chapter.* FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id
+WHERE {visible("$viewer")}"""
+
+CHAPTER = Row(f"{_READ} AND chapter.id = $row.chapter_id")
+
+OFFSET = Value(
+    f"""least($row."offset", (SELECT length(chapter.body) FROM ({_READ} AND chapter.id = $row.chapter_id) AS chapter))""",
+    is_local=False,
+)
+"""Characters into the chapter's body; its end, if it was shortened since."""
+
+CHANGED = Rows(
+    f"{_READ} AND story.id = $row.story_id AND chapter.story_version > $row.story_version AND $row.version > 0 "
+    "ORDER BY chapter.position",
+    is_local=False,
+)
+"""The chapters that changed since the reader last opened the story; none of a story that was never opened."""

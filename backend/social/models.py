@@ -151,6 +151,9 @@ class PairSide:
     following: bool = False
     followed_by: bool = False
     blocking: bool = False
-    viewer: Person | None = None
-    person: Person | None = None
-    """The two people, set by the resolver."""
+
+    COLUMNS = (
+        "viewer_id uuid, person_id uuid, version bigint, updated_at timestamptz, "
+        "following bool, followed_by bool, blocking bool"
+    )
+    """Its columns in SQL."""

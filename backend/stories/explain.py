@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
 from backend.engine.versions import Expected, changed_since, conflict
+from backend.sources import read
 from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
 
@@ -18,7 +19,7 @@ NOT_THE_AUTHOR = "Only its author can change a story."
 
 def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
     """The present story, if the person is its author. Raises `NotFound`, `Forbidden`."""
-    story = queries.by_ids([story_id], viewer=author_id).get(story_id)
+    story = read(Story, queries.BY_ID, key=story_id, viewer=author_id)
     if story is None:
         raise gone(story_id, author_id, UNKNOWN_STORY)
     if story.author_id != author_id:
@@ -34,7 +35,7 @@ def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 
 def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
     """The refusal for a person who is not the author of this chapter's story."""
-    found = queries.chapters_by_ids([chapter_id], viewer=author_id).get(chapter_id)
+    found = read(Chapter, queries.CHAPTER_BY_ID, key=chapter_id, viewer=author_id)
     if found is None:
         return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
     return not_own_story(found.story_id, author_id)

@@ -5,7 +5,10 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from backend.stories.models import Chapter, Shelf, Story
+from backend.engine.tallies import total
+from backend.people.queries import named
+from backend.sources import Row, Rows, Value
+from backend.stories.models import Shelf, StoryTally
 from backend.visibility import met
 
 
@@ -15,43 +18,15 @@ def visible(viewer: str) -> str:
     return f"(story.author_id = {viewer} OR ({shown}))"
 
 
-VISIBLE = visible("%(viewer)s::uuid")
+VISIBLE = visible("$viewer")
 
-BY_IDS = f"SELECT story.* FROM stories_story AS story WHERE story.id = ANY(%(ids)s) AND {VISIBLE}"
-
-CHAPTERS_BY_IDS = f"""
-SELECT chapter.* FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id
-WHERE chapter.id = ANY(%(ids)s) AND {VISIBLE}
-"""
-
-CHAPTERS = "SELECT * FROM stories_chapter WHERE story_id = ANY(%s) ORDER BY story_id, position"
 
 ORDER = "SELECT id FROM stories_chapter WHERE story_id = %s ORDER BY position"
-
-CHAPTER_COUNTS = "SELECT story_id, count(*) FROM stories_chapter WHERE story_id = ANY(%s) GROUP BY story_id"
-
-
-def by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Story]:
-    """The stories among these ids that the viewer can find, in one query."""
-    return {row.id: row for row in Story.objects.raw(BY_IDS, {"ids": list(ids), "viewer": viewer})}
-
-
-def chapters_by_ids(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID | None) -> dict[uuid.UUID, Chapter]:
-    """The chapters among these ids whose story the viewer can find, in one query."""
-    return {row.id: row for row in Chapter.objects.raw(CHAPTERS_BY_IDS, {"ids": list(ids), "viewer": viewer})}
 
 
 def shelves(authors: Iterable[uuid.UUID]) -> dict[uuid.UUID, Shelf]:
     """The shelves of these authors, in one query."""
     return Shelf.objects.in_bulk(list(authors))
-
-
-def chapters(stories: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Chapter]]:
-    """The chapters of each of these stories, in order, in one query."""
-    by_story: dict[uuid.UUID, list[Chapter]] = {story: [] for story in stories}
-    for chapter in Chapter.objects.raw(CHAPTERS, [list(by_story)]):
-        by_story[chapter.story_id].append(chapter)
-    return by_story
 
 
 def order_of(story: uuid.UUID) -> list[uuid.UUID]:
@@ -61,10 +36,48 @@ def order_of(story: uuid.UUID) -> list[uuid.UUID]:
         return [id_ for (id_,) in cursor.fetchall()]
 
 
-def chapter_counts(stories: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many chapters each of these stories has, in one query."""
-    stories = list(stories)
-    with connection.cursor() as cursor:
-        cursor.execute(CHAPTER_COUNTS, [stories])
-        counts = dict(cursor.fetchall())
-    return {story: counts.get(story, 0) for story in stories}
+# --- Sources ----------------------------------------------------------------------------------------------------
+
+
+BY_ID = Row(f"SELECT story.* FROM stories_story AS story WHERE story.id = $key::uuid AND {VISIBLE}", type="Story")
+
+CHAPTER_BY_ID = Row(
+    "SELECT chapter.* FROM stories_chapter AS chapter JOIN stories_story AS story ON story.id = chapter.story_id "
+    f"WHERE chapter.id = $key::uuid AND {VISIBLE}",
+    type="Chapter",
+)
+
+SHELF_BY_ID = Row(
+    "SELECT shelf.* FROM stories_shelf AS shelf WHERE shelf.author_id = $key::uuid AND $key::uuid = $viewer",
+    type="Shelf",
+)
+
+OF_PERSON_SHELF = Row(
+    "SELECT shelf.* FROM stories_shelf AS shelf WHERE shelf.author_id = $row.id AND $row.id = $viewer", is_local=True
+)
+
+AUTHOR = named("$row.author_id")
+
+OF_STORY = Rows(
+    "SELECT chapter.* FROM stories_chapter AS chapter WHERE chapter.story_id = $row.id AND $row.version > 0 "
+    "ORDER BY chapter.position",
+    inverse="story",
+)
+
+CHAPTER_COUNT = Value(
+    "(SELECT count(*) FROM stories_chapter AS chapter WHERE chapter.story_id = $row.id AND $row.version > 0)"
+)
+
+VIEW_COUNT = Value(f"CASE WHEN $row.version = 0 THEN 0 ELSE {total(StoryTally, 'views', '$row.id')} END", is_wide=True)
+
+OF_CHAPTER = Row(f"SELECT story.* FROM stories_story AS story WHERE story.id = $row.story_id AND {VISIBLE}")
+
+AS_THEN = {
+    "chapters": Rows(
+        "SELECT chapter.* FROM jsonb_populate_recordset(NULL::stories_chapter, $chapters_then::jsonb) AS chapter "
+        "ORDER BY chapter.position",
+        inverse="story",
+    ),
+    "chapterCount": Value("$chapter_count_then::int"),
+}
+"""Of a story as it was when a mutation wrote it: its chapters as they were then."""

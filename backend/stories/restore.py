@@ -7,6 +7,7 @@ from typing import Any
 from backend.engine.errors import Invalid, NotFound
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.versions import Expected, remove_all
+from backend.sources import read
 from backend.stories import revisions
 from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
@@ -15,7 +16,7 @@ from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story, Tombs
 
 def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
     """A revision of one of the author's stories. Raises `NotFound`."""
-    revision = revisions.by_ids([revision_id], author=author_id).get(revision_id)
+    revision = read(Revision, revisions.BY_ID, key=revision_id, viewer=author_id)
     if revision is None:
         raise NotFound("There is no such revision.")
     return revision

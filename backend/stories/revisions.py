@@ -10,7 +10,10 @@ from django.db import connection
 from backend.engine.errors import FieldConflict
 from backend.engine.removal import removing
 from backend.engine.versions import Expected, changed_since
-from backend.pages import Page, Window, pages_by_owner
+from backend.pages import NUMBER
+from backend.people.queries import found
+from backend.sources import Page as Sourced
+from backend.sources import Row, Value
 from backend.stories.models import Chapter, Revision, Story
 
 CHAPTERS = "chapters"
@@ -41,11 +44,6 @@ def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: 
     kept = Revision(story_id=story_id, chapter_id=chapter_id, version=row.version, by_id=by, values=values, since=since)
     kept.size = len(orjson.dumps(values))
     Revision.objects.bulk_create([kept])
-
-
-def by_moderator(by: uuid.UUID, author: uuid.UUID) -> bool:
-    """Whether a write to a story of this author was a moderator's: nobody else writes to what is another's."""
-    return by != author
 
 
 def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
@@ -116,50 +114,6 @@ def _chapter_is(chapter_id: uuid.UUID | None) -> str:
 
 # --- History ----------------------------------------------------------------------------------------------------
 
-HISTORY = """
-SELECT owner.id AS owner_id, revision.*, revision.version AS place_at
-FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS owner (id, story_id, version) CROSS JOIN LATERAL (
-    SELECT * FROM stories_revision AS revision
-    WHERE revision.story_id = owner.story_id AND {chapter} AND revision.version <= owner.version{between} {order}
-) AS revision
-ORDER BY owner.id, revision.version {direction}
-"""
-
-
-def of_stories(stories: Sequence[Story], window: Window) -> dict[uuid.UUID, Page[Revision]]:
-    """A page of each story's own revisions up to its version, newest first, in one query; those of its chapters are not
-    included.
-    """
-    ids = [story.pk for story in stories]
-    return _history(stories, ids, "revision.chapter_id IS NULL", window)
-
-
-def of_chapters(chapters: Sequence[Chapter], window: Window) -> dict[uuid.UUID, Page[Revision]]:
-    """A page of each chapter's revisions up to its version, newest first, in one query."""
-    return _history(chapters, [chapter.story_id for chapter in chapters], "revision.chapter_id = owner.id", window)
-
-
-def _history(
-    owners: Sequence[Story | Chapter], stories: list[uuid.UUID], chapter: str, window: Window
-) -> dict[uuid.UUID, Page[Revision]]:
-    between, places = window.condition("revision.version", "revision.id")
-    order = window.order("revision.version", "revision.id")
-    direction = "ASC" if window.backward else "DESC"
-    sql = HISTORY.format(chapter=chapter, between=between, order=order, direction=direction)
-    ids, versions = [owner.pk for owner in owners], [owner.version for owner in owners]
-    return pages_by_owner(Revision.objects.raw(sql, [ids, stories, versions, *places]), ids, window)
-
-
-BY_IDS = """
-SELECT revision.* FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id
-WHERE revision.id = ANY(%s) AND story.author_id = %s
-"""
-
-
-def by_ids(ids: Iterable[uuid.UUID], *, author: uuid.UUID) -> dict[uuid.UUID, Revision]:
-    """The revisions among these ids that belong to stories of the author, in one query: nobody else sees them."""
-    return {row.pk: row for row in Revision.objects.raw(BY_IDS, [list(ids), author])}
-
 
 PRUNE = f"""
 DELETE FROM stories_revision WHERE id IN (
@@ -186,3 +140,38 @@ def prune(*, kept: int, characters: int, batch: int = 10_000) -> int:
         pruned += found
         if found < batch:
             return pruned
+
+
+def _page(of: str, when: str) -> Sourced:
+    return Sourced(
+        "SELECT revision.*, revision.version AS place_at FROM stories_revision AS revision "
+        f"WHERE {of} AND revision.version <= $row.version$between $order",
+        "revision.version",
+        "revision.id",
+        by=NUMBER,
+        when=when,
+        is_local=True,
+    )
+
+
+OF_STORY = _page("revision.story_id = $row.id AND revision.chapter_id IS NULL", "$row.author_id = $viewer")
+
+OF_CHAPTER = _page(
+    "revision.story_id = $row.story_id AND revision.chapter_id = $row.id",
+    "EXISTS (SELECT FROM stories_story AS story WHERE story.id = $row.story_id AND story.author_id = $viewer)",
+)
+
+BY_ID = Row(
+    "SELECT revision.* FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id "
+    "WHERE revision.id = $key::uuid AND story.author_id = $viewer",
+    type="Revision",
+)
+"""Of the viewer's own stories: nobody else sees a revision."""
+
+BY_MODERATOR = Value("$row.by_id <> $viewer")
+"""Nobody but the author sees a revision, and nobody but a moderator writes to what is another's."""
+
+AUTHOR = found("$row.by_id", when="($moderator OR $row.by_id = $viewer)")
+"""Who wrote; none for a moderator, who is a moderator and nobody else to all but moderators, and to those whom they block."""
+
+CHANGED = Value("""ARRAY(SELECT jsonb_object_keys($row.values) COLLATE "C" AS name ORDER BY name)""")

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 
 from django.db import connection
 
+from backend.sources import read
 from backend.stories.models import Story
-from backend.stories.queries import BY_IDS
-
-LOCKED_STORY = f"{BY_IDS} FOR KEY SHARE OF story"
+from backend.stories.queries import BY_ID
 
 LOCKED_STORIES = "SELECT FROM stories_story WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 
@@ -27,7 +26,7 @@ LOCKED_LENGTH = "SELECT length(body) FROM stories_chapter WHERE id = %s AND stor
 
 def locked_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Story | None:
     """Lock and return the story, if the viewer can find it."""
-    return next(iter(Story.objects.raw(LOCKED_STORY, {"ids": [story], "viewer": viewer})), None)
+    return read(Story, BY_ID, key=story, viewer=viewer, lock="FOR KEY SHARE OF story")
 
 
 def lock_chapter(chapter: uuid.UUID, *, story: uuid.UUID) -> bool:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from backend.engine.errors import FieldConflict, Forbidden
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, every_group, remove, remove_all, stamped, unchanged, write
+from backend.sources import read
 from backend.stories.explain import gone
 from backend.stories.tombstones import bury
 from backend.whispers import policy, queries
@@ -71,7 +72,7 @@ def mark_nsfw(whisper_id: uuid.UUID) -> None:
 
 def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:
     """The present whisper, if the person is its author. Raises `NotFound`, `Forbidden`."""
-    whisper = queries.by_ids([whisper_id], viewer=author_id).get(whisper_id)
+    whisper = read(Whisper, queries.BY_ID, key=whisper_id, viewer=author_id)
     if whisper is None:
         raise gone(whisper_id, author_id, UNKNOWN_WHISPER)
     if whisper.author_id != author_id:

@@ -1,15 +1,16 @@
-"""The cost of an operation, known before execution: how many fields its answer has, by the page sizes and lists asked for.
+"""The cost of an operation, known before execution: how many fields its answer can have.
 
-A field counts 1, or its entry in `WEIGHTS`. What is within a page counts once for each item that is asked for. A list without
-pages counts twice over, because most hold far less than they can: `Cost.asked` takes it to be of usual length, `Cost.most` as
-long as it declares that it can be (`nodes.at_most`). No answer has more fields than `most`; one that turns out to have more than
-`asked` is charged for them, and is broken off at `MAX_COST` (`executor`). Introspection is counted field by field
-(`introspection`). What `@skip` and `@include` leave out counts too. Each fragment is summed once, so the time is linear in the
-size of the document.
+A field counts 1, or its entry in `WEIGHTS`. What is within a page counts once for each item that is asked for, what is within a
+list without pages once for each item that the list can hold (`nodes.at_most`). So no answer has more fields than its cost, and
+the statement that makes it prints no more. Introspection is counted field by field (`introspection`). What `@skip` and
+`@include` leave out counts too. Each fragment is summed once, so the time is linear in the size of the document.
+
+The characters of the long texts in the answer are summed in the same way, each text taken to be as long as it can be (`texts`).
+Only where they could be too many does the statement look how long the texts are, before it prints any.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -36,10 +37,8 @@ from graphql import (
 from backend.pages import DEFAULT_SIZE, MAX_PAGE_SIZE
 from schema.execution.document_limits import CAP
 from schema.execution.introspection import Introspected, is_list
+from schema.execution.texts import longest
 from schema.nodes import MAX_ITEMS
-
-LISTED = 10
-"""The usual length of lists without pages, such as the chapters of a story."""
 
 MUTATION = 20
 """The weight of a mutation, because it is a transaction."""
@@ -60,15 +59,6 @@ MAX_REMEMBERED = 100
 
 Sizes = Mapping[str, int | str]
 """By variable: a page size, the length of a list of ids, or the name of a type."""
-
-
-class Cost(NamedTuple):
-    """How many fields the answer to an operation has."""
-
-    asked: int
-    """If no list without pages is longer than usual."""
-    most: int
-    """If each list is as long as it can be."""
 
 
 def require_lengths(schema: GraphQLSchema) -> None:
@@ -92,23 +82,29 @@ class Costs:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        first = self._sum({}, Introspected(schema, self._fragments), usual=True)
+        first = self._summed({})
         self._sizing = sorted(first.sizing)
         self.hashes = first.hashes
         """Whether it hashes a password. How many do so at once has a limit of its own."""
-        self._known: dict[tuple[int | str, ...], Cost] = {}
+        self._known: dict[tuple[int | str, ...], tuple[int, int]] = {}
 
-    def of(self, variables: Mapping[str, Any]) -> Cost:
+    def of(self, variables: Mapping[str, Any]) -> int:
         """The cost with these variables, as coerced for execution."""
+        return self._both(variables)[0]
+
+    def characters(self, variables: Mapping[str, Any]) -> int:
+        """How many characters the long texts in the answer can have."""
+        return self._both(variables)[1]
+
+    def _both(self, variables: Mapping[str, Any]) -> tuple[int, int]:
         sizes = {name: self._size(variables.get(name)) for name in self._sizing}
         key = tuple(sizes.values())
-        if key not in self._known:
+        known = self._known.get(key)
+        if known is None:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            introspected = Introspected(self._schema, self._fragments)  # counts the same for both
-            asked = self._sum(sizes, introspected, usual=True).total
-            self._known[key] = Cost(asked, self._sum(sizes, introspected, usual=False).total)
-        return self._known[key]
+            known = self._known[key] = (self._summed(sizes).total, self._summed(sizes, _Characters).total)
+        return known
 
     def _size(self, value: Any) -> int | str:
         if isinstance(value, str):
@@ -117,8 +113,8 @@ class Costs:
             return len(value)
         return DEFAULT_SIZE if value is None else _page(value)
 
-    def _sum(self, sizes: Sizes, introspected: Introspected, *, usual: bool) -> "_Sum":
-        found = _Sum(self._schema, self._fragments, sizes, introspected, usual=usual)
+    def _summed(self, sizes: Sizes, kind: "type[_Sum] | None" = None) -> "_Sum":
+        found = (kind or _Sum)(self._schema, self._fragments, sizes)
         found.total = found.of(self._operation.selection_set.selections, self._root, DEFAULT_SIZE)
         return found
 
@@ -127,19 +123,12 @@ class _Sum:
     """One computation for an operation."""
 
     total = 0
+    _typename = 1
 
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        sizes: Sizes,
-        introspected: Introspected,
-        *,
-        usual: bool,
-    ) -> None:
-        self._schema, self._fragments, self._sizes, self._usual = schema, fragments, sizes, usual
-        self._introspected = introspected
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], sizes: Sizes) -> None:
+        self._schema, self._fragments, self._sizes = schema, fragments, sizes
         self._known: dict[tuple[str, int], int] = {}
+        self._counts: Introspected | None = None
         self.sizing: set[str] = set()
         """The variables that page sizes, id lists or types depend on."""
         self.hashes = False
@@ -194,14 +183,18 @@ class _Sum:
             return self._introspection(node)
         definition: GraphQLField | None = getattr(parent, "fields", {}).get(name)
         if definition is None or parent is None:
-            return 1  # __typename
-        own = self._own(f"{parent.name}.{name}", parent)
+            return self._typename
         items = self._items(node, definition, parent, page)
         if node.selection_set is None:
-            return own if self._usual or not is_list(definition) else own + items
+            return self._leaf(parent, name, items if is_list(definition) else 0)
+        own = self._own(f"{parent.name}.{name}", parent)
         size = self._asked(node, PAGES) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
         inside = get_named_type(definition.type)
         return min(own + items * self.of(node.selection_set.selections, inside, size), CAP)
+
+    def _leaf(self, parent: GraphQLNamedType, name: str, items: int) -> int:
+        """What a field without fields of its own counts; `items` is how many values it can hold if it is a list."""
+        return self._own(f"{parent.name}.{name}", parent) + items
 
     def _own(self, field: str, parent: GraphQLNamedType) -> int:
         self.hashes = self.hashes or field in WEIGHTS
@@ -217,14 +210,18 @@ class _Sum:
             return page
         most = _most(definition)
         assert most is not None, "require_lengths has looked"
-        return min(most, LISTED) if self._usual else most
+        return most
 
     def _introspection(self, node: FieldNode) -> int:
         assert node.selection_set is not None
         if node.name.value == "__schema":
-            return 1 + self._introspected.of_schema(node.selection_set)
+            return 1 + self._introspected().of_schema(node.selection_set)
         name = self._value((node.arguments or ())[0].value)
-        return 1 + (self._introspected.of_type(node.selection_set, name) if isinstance(name, str) else 0)
+        return 1 + (self._introspected().of_type(node.selection_set, name) if isinstance(name, str) else 0)
+
+    def _introspected(self) -> Introspected:
+        self._counts = self._counts or Introspected(self._schema, self._fragments)
+        return self._counts
 
     def _asked(self, node: FieldNode, names: Iterable[str]) -> int:
         """How many items these arguments ask for."""
@@ -236,6 +233,21 @@ class _Sum:
             self.sizing.add(value.name.value)
             return self._sizes.get(value.name.value, DEFAULT_SIZE)
         return _literal(value)
+
+
+class _Characters(_Sum):
+    """The same of the characters of long texts. Those of introspection are bounded by its fields."""
+
+    _typename = 0
+
+    def _leaf(self, parent: GraphQLNamedType, name: str, items: int) -> int:  # noqa: ARG002
+        return longest(self._schema, parent.name, name)
+
+    def _own(self, field: str, parent: GraphQLNamedType) -> int:  # noqa: ARG002
+        return 0
+
+    def _introspection(self, node: FieldNode) -> int:  # noqa: ARG002
+        return 0
 
 
 def _is_edges(parent: GraphQLNamedType, name: str) -> bool:

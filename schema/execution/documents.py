@@ -9,11 +9,10 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import orjson
 from django.conf import settings
@@ -33,10 +32,11 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from backend.persisted.documents import find, register
-from schema.execution.cost import Cost, Costs
-from schema.execution.document_limits import exceeded, too_large, too_long
-from schema.execution.errors import NOT_PERSISTED, PARSE_FAILED, TOO_DEEP, RequestError
+from schema.execution.document_limits import too_large, too_long
+from schema.execution.errors import LIMIT_EXCEEDED, NOT_PERSISTED, PARSE_FAILED, TOO_DEEP, RequestError
 from schema.execution.graphql_schema import GRAPHQL
+from schema.execution.operations import Operation
+from schema.execution.sites import sites_of
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_DOCUMENTS = 1_000
@@ -47,7 +47,6 @@ CHARACTERS_QUICKLY_PREPARED = 2_000
 """Longer documents count as expensive to prepare. Most real documents are shorter."""
 MAX_ERRORS = 5
 """The maximum number of validation errors in an answer; each may quote much of the document."""
-LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 ABORTED = "Validation aborted."
 """graphql-core's message when it gives up comparing fields."""
 TOO_INTRICATE = "The document is too intricate: fields of the same name, or fragments within fragments, are too many."
@@ -69,8 +68,7 @@ class Prepared:
     """A document that has been parsed and validated, with its operations by name."""
 
     document: DocumentNode
-    operations: Mapping[str | None, OperationDefinitionNode]
-    costs: Mapping[str | None, Costs]
+    operations: Mapping[str | None, Operation]
     constants: Mapping[str | None, "Constant"]
     """The operations whose answer is always the same."""
 
@@ -78,14 +76,14 @@ class Prepared:
     def writes_literal_texts(self) -> bool:
         """Whether it holds mutations and texts. Such a text may be a password or what somebody writes, so it is never stored."""
         token = self.document.loc.start_token if self.document.loc else None
-        writes = any(one.operation is OperationType.MUTATION for one in self.operations.values())
+        writes = any(one.node.operation is OperationType.MUTATION for one in self.operations.values())
         while writes and token is not None:
             if token.kind in (TokenKind.STRING, TokenKind.BLOCK_STRING):
                 return True
             token = token.next
         return False
 
-    def operation(self, name: str | None) -> OperationDefinitionNode:
+    def operation(self, name: str | None) -> Operation:
         """The operation to run. Raises `RequestError` if `name` does not select exactly one."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
@@ -96,15 +94,6 @@ class Prepared:
         else:
             problem = "The document holds no operation with this operationName."
         raise RequestError([GraphQLError(problem)], "OPERATION_RESOLUTION_FAILURE")
-
-    def cost(self, name: str | None, variables: Mapping[str, Any]) -> Cost:
-        """The cost of the operation. Raises `RequestError` if no request may cost as much, however long one waits."""
-        cost = self.costs[name].of(variables)
-        most = min(settings.MAX_COST, settings.COST_A_MINUTE or settings.MAX_COST)
-        if cost.asked > most:
-            error = exceeded("cost", "fields in the answer that this can have", cost.asked, most)
-            raise RequestError([error], LIMIT_EXCEEDED)
-        return cost
 
 
 @dataclass(frozen=True)
@@ -141,6 +130,19 @@ def prepare(sent: Sent) -> Prepared:
     return prepared
 
 
+def at_hand(query: str | None, document_id: str | None, persisted: str | None) -> Prepared | None:
+    """The document of a request, if it is in the cache and can be executed."""
+    sha256 = None if persisted is None or (query is None and document_id is not None) else persisted.lower()
+    try:
+        text = sent(query, document_id, None).text if sha256 is None else _text_by_hash(sha256)
+    except RequestError:
+        return None
+    if sha256 is not None and query not in (None, text):
+        return None  # the hash is wrong, or is still to be remembered
+    prepared = None if text is None else _REMEMBERED.known(text)
+    return prepared if isinstance(prepared, Prepared) else None
+
+
 def constant(text: str, name: str | None) -> Constant | None:
     """What is always answered to the operation of this name; None unless there is that, and the document is in the cache."""
     prepared = _REMEMBERED.known(text)
@@ -167,23 +169,20 @@ def _prepare(text: str) -> Prepared | _Rejected:
         return _Rejected([GraphQLError(TOO_INTRICATE, extensions={"limit": "validation"})], LIMIT_EXCEEDED)
     if problems:
         return _Rejected(problems, "GRAPHQL_VALIDATION_FAILED")
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    named = {node.name.value if node.name else None: node for node in operations}
-    costs = {name: Costs(GRAPHQL, document, node) for name, node in named.items()}
-    return Prepared(document, named, costs, _constants(named, costs))
+    nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    operations = [Operation(document, node, sites) for node, sites in zip(nodes, sites_of(document), strict=True)]
+    return Prepared(document, {one.name: one for one in operations}, _constants(operations))
 
 
-def _constants(
-    operations: Mapping[str | None, OperationDefinitionNode], costs: Mapping[str | None, Costs]
-) -> dict[str | None, Constant]:
+def _constants(operations: Sequence[Operation]) -> dict[str | None, Constant]:
     """Of the queries that ask for nothing but `__typename`, as a monitor or a balancer does. An only one needs no name."""
     found: dict[str | None, Constant] = {}
-    for name, operation in operations.items():
-        answer = _typenames(operation)
+    for operation in operations:
+        answer = _typenames(operation.node)
         if answer is not None:
-            found[name] = Constant(answer, costs[name].of({}).asked)
+            found[operation.name] = Constant(answer, operation.costs.of({}))
             if len(operations) == 1:
-                found[None] = found[name]
+                found[None] = found[operation.name]
     return found
 
 
@@ -297,7 +296,7 @@ def sent(query: str | None, document_id: str | None, persisted: str | None) -> S
 def _persisted(query: str | None, sha256: str) -> Sent:
     """Apollo's automatic persisted queries: a hash alone, or text and hash if the server does not know it."""
     if query is None:
-        text = trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _trusted_by_hash().get(sha256)
+        text = _trusted_text(sha256)
         if text is not None:
             return Sent(text)
         text = _known(sha256)
@@ -307,6 +306,15 @@ def _persisted(query: str | None, sha256: str) -> Sent:
     if _sha256(query) != sha256:
         raise _refused("The document does not have the SHA-256 that was sent.", "PERSISTED_QUERY_HASH_MISMATCH")
     return Sent(sent(query, None, None).text, sha256)
+
+
+def _trusted_text(sha256: str) -> str | None:
+    return trusted().get(sha256) or trusted().get(f"sha256:{sha256}") or _trusted_by_hash().get(sha256)
+
+
+def _text_by_hash(sha256: str) -> str | None:
+    """The text with this hash, without asking the database."""
+    return _trusted_text(sha256) or (None if settings.TRUSTED_DOCUMENTS_ONLY else _REMEMBERED.named(sha256))
 
 
 def _known(sha256: str) -> str | None:

@@ -29,6 +29,8 @@ MISFIT = "A value in the request does not fit its type."
 TOO_DEEP = "The document is nested too deeply."
 
 
+LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+BAD_USER_INPUT = "BAD_USER_INPUT"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 NOT_PERSISTED = "PERSISTED_QUERY_NOT_FOUND"
 """The code of the answer by which a client learns that it has to send the text: a part of the protocol, which is no news."""

@@ -2,13 +2,11 @@
 
 from schema.execution.cost import require_lengths
 from schema.execution.length import count_scalars
-from schema.execution.light import lighten
 from schema.execution.mutation_metrics import count_mutations
 from schema.root import schema
 
 GRAPHQL = schema._schema
 
-lighten(GRAPHQL)
 count_mutations(GRAPHQL)
 count_scalars(GRAPHQL)
 require_lengths(GRAPHQL)

@@ -1,6 +1,8 @@
-"""Limits the length of an answer by counting the characters of its scalars during execution.
+"""Limits the length of an answer.
 
-A text that is selected under many aliases is not copied until serialisation, so the refusal comes before the memory is used.
+What a statement prints is measured by the statement itself, before it prints it (`measuring`). Of what is made in Python, such as
+what a conflict tells, the characters of the scalars are counted during execution. A text that is selected under many aliases is
+not copied until serialisation, so the refusal comes before the memory is used.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +14,9 @@ from django.conf import settings
 from graphql import GraphQLScalarType, GraphQLSchema
 
 from schema.execution.errors import Stopped
+from schema.execution.measuring import excess_of
+from schema.execution.texts import SHORT
 
-SHORT = 500
-"""Values up to so many characters are not counted; the cost limit bounds their number."""
 MEMBER = 8
 """What a member of a JSON value counts besides its texts: a number, or quotation marks and commas."""
 NUMBERS = ("Int", "Float", "Boolean")
@@ -50,6 +52,20 @@ def measured() -> Iterator[Length]:
         yield length
     finally:
         _CURRENT.reset(before)
+
+
+def left() -> int:
+    """How many characters the rest of the answer may have."""
+    length = _CURRENT.get()
+    return settings.MAX_ANSWER_CHARACTERS if length is None else length.most - length.found
+
+
+def counted(printed: bytes) -> bytes:
+    """What a statement printed as a part of an answer, which is counted. Raises `Stopped` if its texts are too long."""
+    length = _CURRENT.get()
+    if length is not None:
+        length.add(excess_of(printed) or len(printed))
+    return printed
 
 
 def count_scalars(schema: GraphQLSchema) -> None:

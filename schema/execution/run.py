@@ -1,27 +1,32 @@
-"""Runs one GraphQL operation: a query in one snapshot, every error with a code."""
+"""Runs one GraphQL operation: a query by one statement, every error with a code."""
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
+from prometheus_client import Counter
 
 from backend import logs
 from backend.engine import deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
-from backend.engine.transactions import answer_snapshots, snapshot
+from backend.engine.transactions import answer_snapshots
 from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
+from backend.postgresql.reads import Row
 from schema.context import Context
 from schema.execution.document_limits import exceeded, too_many_values
-from schema.execution.documents import LIMIT_EXCEEDED, MAX_ERRORS, Prepared
-from schema.execution.errors import INTERNAL, RequestError, Stopped, shown
+from schema.execution.errors import BAD_USER_INPUT, INTERNAL, LIMIT_EXCEEDED, RequestError, Stopped, shown
 from schema.execution.executor import LimitedExecutor
-from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.length import Length, measured
-from schema.execution.values import invalid_values
+from schema.execution.markers import has_marks
+from schema.execution.measuring import TooLong, excess_of
+from schema.execution.operations import Operation, Roots, Selection
+from schema.execution.parts import TooLarge
+from schema.execution.plans import CHARACTERS_A_FIELD, Plan, Query
+from schema.execution.steps import IN_THREAD, Read, Slot, Steps
 
-BAD_USER_INPUT = "BAD_USER_INPUT"
 MAX_ERRORS_SHOWN = 100
 """The maximum number of errors in an answer."""
 WORST = (INTERNAL, "OUTCOME_UNKNOWN", "BUSY")
@@ -30,6 +35,8 @@ LATE = (
     "This took longer than a request may, so its answer was broken off. What was to be written may be written: send the same "
     "request with the same key, and ask for less."
 )
+Answered = dict[str, Any] | bytes
+"""An answer, or its JSON."""
 NOT_SERVED = (Refusal, DatabaseError, InterfaceError)
 
 MAX_CHARACTERS_LOGGED = 100
@@ -39,100 +46,210 @@ MAX_CHARACTERS_LOGGED = 100
 class Execution:
     """An operation that is ready to be executed: its variables are read, and its cost is known."""
 
-    def __init__(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any] | None, context: Context
-    ) -> None:
+    def __init__(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
         """Raises `RequestError` for bad variables, and for what costs more than any request may."""
-        excess = too_many_values(variables)
+        excess = too_many_values(variables) if variables else None
         if excess is not None:
             raise RequestError([excess], LIMIT_EXCEEDED)
         self._operation, self._context = operation, context
-        self._executor = _executor(prepared, operation, variables or {}, context)
-        name = operation.name.value if operation.name else None
-        # The cost is counted from the values that the executor has coerced, not from those that were sent.
-        self._cost = prepared.cost(name, self._executor.variable_values.coerced)
-        self._hashes = prepared.costs[name].hashes
+        self._selection = Selection(operation, operation.values(variables or {}))
+        # The cost is counted from the coerced values, not from those that were sent.
+        values = self._selection.values.coerced
+        self._cost = operation.cost(values, context.a_minute)
+        self._is_measured = operation.costs.characters(values) > settings.MAX_ANSWER_CHARACTERS
 
     @property
     def lane(self) -> str:
         """The lane of admission in which it is executed."""
-        if self._hashes:
+        if self._operation.costs.hashes:
             return HASHING
-        return EXPENSIVE if self._cost.most >= settings.EXPENSIVE_QUERY_COST else REQUESTS
+        return EXPENSIVE if self._cost >= settings.EXPENSIVE_QUERY_COST else REQUESTS
 
-    def answer(self) -> dict[str, Any]:
-        """Execute it and return the answer as a dict, and count a query by it. Raises `RateLimited`, `RequestError`."""
+    def bind(self) -> None:
+        """Let the lines that this thread logs from now on say what is executed, and for whom."""
         name = self._operation.name
-        logs.bind(operation=name and name.value[:MAX_CHARACTERS_LOGGED])
-        self._context.spend(self._cost.asked)
-        try:
-            answer = _executed(self._executor, self._operation, self._context)
-        finally:
-            self._context.charge(max(0, self._executor.fields - self._cost.asked))
-        if self._operation.operation is OperationType.QUERY:
-            metrics.QUERIES.labels(_worst(answer)).inc()
+        logs.bind(operation=name and name[:MAX_CHARACTERS_LOGGED])
+        self._context.bind()
+
+    def steps(self) -> Steps[Answered]:
+        """Execute it and return the answer, and count a query by it. Raises `RateLimited`, `RequestError`."""
+        self._context.spend(self._cost)
+        if self._operation.is_query:
+            answer = yield from self._read()
+            _counted(answer).inc()
+        else:
+            yield from self._in_thread()
+            answer = self._written()
         return answer
 
+    def _in_thread(self) -> Steps[None]:
+        yield IN_THREAD
+        self.bind()
 
-def _worst(answer: dict[str, Any]) -> str:
-    """The code of an answer's worst error: what is wrong with the server comes before what is wrong with the request."""
-    codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
-    return min(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST), default=metrics.OK)
+    def _executor(self) -> LimitedExecutor:
+        return LimitedExecutor.of(self._selection, self._context, is_measured=self._is_measured)
+
+    def _written(self) -> Answered:
+        """Execute mutations."""
+        try:
+            with answer_snapshots():
+                result = _executed(self._executor())
+        except NOT_SERVED as error:
+            return _nothing(error)
+        if isinstance(result, dict):
+            return result
+        self._context.note_use()
+        return _answer(result, _mutations(self._operation.node))
+
+    def _read(self) -> Steps[Answered]:
+        """Answer a query: what is planned by one statement, the rest in Python."""
+        roots = self._operation.roots(self._selection)
+        found: bytes | dict[str, Any] | None = b"{}"
+        errors: list[GraphQLError] = []
+        if roots.planned:
+            try:
+                found, errors = yield from self._planned(roots)
+            except NOT_SERVED as error:
+                yield from self._in_thread()
+                return _unserved(error)
+            except TooLarge as excess:
+                self._context.charge(excess.found // CHARACTERS_A_FIELD)
+                return _limited(_too_large(excess))
+            except TooLong as excess:
+                yield from self._in_thread()
+                return _limited(_too_long(excess.found, settings.MAX_ANSWER_CHARACTERS))
+            if isinstance(found, bytes) and len(roots.planned) == len(roots.names):
+                return b'{"data":' + found + b"}"
+        yield from self._in_thread()
+        answer = _completed(self._executor, roots, found, errors)
+        if not roots.planned:  # otherwise its statement has told
+            self._context.note_use()
+        return answer
+
+    def _planned(self, roots: Roots) -> Steps[tuple[bytes | dict[str, Any] | None, list[GraphQLError]]]:
+        """The object of the planned root fields, and what is wrong in it."""
+        query = Query(self._selection, roots.planned, is_measured=self._is_measured)
+        viewer = self._context.credentials()
+        plan, row = yield from self._selected(query, viewer)
+        if viewer is not None:
+            self._context.is_known(row)
+            if row is None:
+                plan, row = yield from self._selected(query, None)
+        assert row is not None
+        assert row[0] is not None
+        answer = row[0]
+        excess = excess_of(answer)
+        if excess is not None:
+            raise TooLong(excess)
+        is_marked = has_marks(answer)
+        if is_marked or self._context.use_is_unnoted:
+            yield from self._in_thread()
+            self._context.note_use()
+        if not is_marked:
+            return answer, []
+        reader = query.reader(plan, self._context.viewer_id or "")
+        data = reader.data(answer, plan.shapes)
+        return data, reader.errors
+
+    def _selected(self, query: Query, viewer: tuple[str, dict[str, Any]] | None) -> Steps[tuple[Plan, Row | None]]:
+        """What the query's statement finds for this viewer, who is charged for it if it is new or large."""
+        known_by, values = viewer or (None, {"token": None})
+        kept = query.kept(known_by)
+        if kept is None:
+            yield IN_THREAD
+        plan = kept or query.plan(known_by)
+        if kept is None or plan.is_large:
+            self._context.charge(plan.price)
+        if plan.is_large and self.lane != EXPENSIVE:
+            yield Slot(EXPENSIVE)
+        return plan, (yield Read(plan.statement, query.values(plan, values)))
 
 
-def _executed(executor: LimitedExecutor, operation: OperationDefinitionNode, context: Context) -> dict[str, Any]:
-    reads = operation.operation is OperationType.QUERY and _reads_data(operation)
+def _counted(answer: Answered) -> Counter:
+    """Where an answer is counted, by its worst error: what is wrong with the server comes first."""
+    if isinstance(answer, bytes) or "errors" not in answer:
+        return metrics.GOOD_QUERIES
+    codes = [error["extensions"]["code"] for error in answer["errors"]]
+    return metrics.QUERIES.labels(min(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST)))
+
+
+def _executed(executor: LimitedExecutor) -> ExecutionResult | dict[str, Any]:
+    """The result of all that is not planned, or the answer that replaces one that was broken off."""
     with measured() as length:
         try:
-            if reads:
-                context.settle_session()
-            with snapshot() if reads else answer_snapshots():
-                result = executor.execute_operation()
-        except (Refusal, DatabaseError, InterfaceError) as error:
-            return _nothing(error)
+            result = executor.execute_operation()
         except Stopped:
-            return _stopped(executor, length, operation)
+            return _stopped(executor, length)
     assert isinstance(result, ExecutionResult)
-    late = deadline.refused() if reads else None
-    unserved = [one.original_error for one in result.errors or () if isinstance(one.original_error, NOT_SERVED)]
+    _require_variables(result)
+    return result
+
+
+def _require_variables(result: ExecutionResult) -> None:
+    """Raise `RequestError` if it could not be executed at all."""
+    if result.data is None and result.errors and all(error.path is None for error in result.errors):
+        raise RequestError(result.errors, BAD_USER_INPUT)
+
+
+def _completed(
+    executor_of: Callable[[], LimitedExecutor],
+    roots: Roots,
+    found: bytes | dict[str, Any] | None,
+    errors: list[GraphQLError],
+) -> Answered:
+    """The answer to a query, with those fields that are not planned."""
+    data = orjson.loads(found) if isinstance(found, bytes) else found
+    if len(roots.planned) < len(roots.names):
+        executor = executor_of()
+        executor.only = set(roots.names) - set(roots.planned)
+        try:
+            result = _executed(executor)
+        except NOT_SERVED as error:
+            return _nothing(error)
+        if isinstance(result, dict):
+            return result
+        errors = [*errors, *(result.errors or ())]
+        data = _merged(roots.names, data, result.data)
+    late = deadline.refused()
+    unserved = [one.original_error for one in errors if isinstance(one.original_error, NOT_SERVED)]
     if late is not None and unserved:
         late.__cause__ = unserved[0]
         return _nothing(late)
-    if result.data is None and all(error.path is None for error in result.errors or ()):
-        raise RequestError(result.errors or [], BAD_USER_INPUT)
-    context.note_use()
-    return _answer(result, _mutations(operation))
+    return _answer(ExecutionResult(data, errors or None), None)
 
 
-def _executor(
-    prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any], context: Context
-) -> LimitedExecutor:
-    """The executor of the operation, with its variables. Raises `RequestError` for bad ones."""
-    executor = LimitedExecutor.build(
-        GRAPHQL,
-        prepared.document,
-        context_value=context,
-        raw_variable_values=variables,
-        operation_name=operation.name.value if operation.name else None,
-        is_awaitable=_never,
-        hide_suggestions=True,
-    )
-    if isinstance(executor, list):
-        raise RequestError(invalid_values(GRAPHQL, operation, variables, MAX_ERRORS) or executor, BAD_USER_INPUT)
-    assert isinstance(executor, LimitedExecutor)
-    return executor
+def _merged(names: Iterable[str], one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Two halves of an answer, in the order of the document; null if one of them is."""
+    if one is None or other is None:
+        return None
+    return {name: one[name] if name in one else other[name] for name in names}
 
 
-def _stopped(executor: LimitedExecutor, length: Length, operation: OperationDefinitionNode) -> dict[str, Any]:
+def _stopped(executor: LimitedExecutor, length: Length) -> dict[str, Any]:
     """The answer that replaces one that was broken off."""
+    operation = executor.operation
     if executor.exceeded:
         error = exceeded("cost", "fields in the answer", executor.fields, settings.MAX_COST)
     elif length.exceeded:
-        error = exceeded("answer", "characters in the values of the answer", length.found, length.most)
+        error = _too_long(length.found, length.most)
+    elif executor.too_large is not None:
+        error = _too_large(executor.too_large)
     else:
         return _nothing(_late(operation))
     if operation.operation is OperationType.MUTATION:
         error.message += " What was to be written may be written: send it again with its key, and ask for less."
+    return _limited(error)
+
+
+def _too_long(found: int, most: int) -> GraphQLError:
+    return exceeded("answer", "characters in the values of the answer", found, most)
+
+
+def _too_large(excess: TooLarge) -> GraphQLError:
+    return exceeded("statement", "characters in the SQL for this", excess.found, settings.MAX_STATEMENT_CHARACTERS)
+
+
+def _limited(error: GraphQLError) -> dict[str, Any]:
     return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
 
 
@@ -141,6 +258,14 @@ def _late(operation: OperationDefinitionNode) -> Refusal:
     if operation.operation is OperationType.MUTATION:
         return OutcomeUnknown(LATE, after_ms=after_busy_ms(), cause=deadline.cause())
     return Busy(deadline.TIMED_OUT, after_ms=after_busy_ms(), cause=deadline.cause())
+
+
+def _unserved(error: Exception) -> dict[str, Any]:
+    """The answer to a query whose statement could not be run, or was broken off because its time is over."""
+    late = deadline.refused()
+    if late is not None:
+        late.__cause__ = error
+    return _nothing(late or error)
 
 
 def _nothing(error: Exception) -> dict[str, Any]:
@@ -165,16 +290,3 @@ def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
         return None
     fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
     return {(field.alias or field.name).value: field.name.value for field in fields}
-
-
-def _reads_data(operation: OperationDefinitionNode) -> bool:
-    """Whether the operation needs the database: False for introspection."""
-    return not all(
-        isinstance(selection, FieldNode) and selection.name.value.startswith("__")
-        for selection in operation.selection_set.selections
-    )
-
-
-def _never(_value: object) -> TypeGuard[Awaitable[Any]]:
-    """Execution is synchronous, so no value is awaitable."""
-    return False

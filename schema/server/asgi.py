@@ -1,11 +1,11 @@
-"""The ASGI application that uvicorn serves: reads requests in the event loop, and handles them in threads.
+"""The ASGI application that uvicorn serves: reads requests in the event loop, and handles them there and in threads.
 
 A request takes a slot of admission only once its body has arrived, so slow clients hold up nobody. When a client disconnects,
 its request is cancelled. /graphql goes to `http.respond`, everything else to Django's pages.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -15,8 +15,9 @@ from django.conf import settings
 
 from backend.engine.deadline import limited
 from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
-from backend.limits.admission import HASHING, PAGES, Admission, Share
+from backend.limits.admission import HASHING, PAGES, Admission, Lane, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
+from backend.postgresql.reads import Reads, Row, Statement
 from schema.execution.problems import Problem, busy
 from schema.server import http
 from schema.server.arrival import Incoming, Left, Receive, body_of, drain, length_of, require_plain
@@ -51,6 +52,8 @@ class Application:
         self._policy = Policy.of_settings()
         self._admission = Admission()
         self._pages = PageHandler()
+        self.reads = Reads(settings.THREADS)
+        """As many connections as there are slots for whoever needs one."""
         self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="requests")
         others = settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE + 1
         self._other_threads = ThreadPoolExecutor(others, thread_name_prefix="hashing and pages")
@@ -94,30 +97,23 @@ class Application:
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):
-            return await http.respond(request, partial(self._run, request))
+            return await http.respond(request, InLoop(self, request))
         return await self._page(request)
 
-    async def _run(self, request: Request, lane: str, call: Callable[[], Any]) -> Any:
-        """Call it in a thread, in a slot of this lane. Raises `Busy` if there is none in time."""
+    async def close(self) -> None:
+        """Close the connections to the database. Nothing is served any more."""
+        await self.reads.close()
+
+    def slot(self, request: Request, lane: str) -> "Held":
+        """A slot of this lane. Raises `NoSlot` if there is none in time."""
+        return Held(request, self._admission.lanes(lane), request.deadline.until - self._time_to_tell(lane))
+
+    async def in_thread(self, request: Request, lane: str, call: Callable[[], Any]) -> Any:
+        """Call it in a thread for work in this lane."""
         work: Callable[[], Any] = partial(in_thread, request, call)
         if lane == HASHING:
-            return await self._in_slot(request, lane, self._other_threads, partial(alone, work))
-        return await self._in_slot(request, lane, self._threads, work)
-
-    async def _in_slot(self, request: Request, lane: str, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
-        entered = []
-        request.deadline.begun = False
-        listener = Listener(request)
-        try:
-            for one in self._admission.lanes(lane):
-                await one.enter(request.deadline.until - self._time_to_tell(lane))
-                entered.append(one)
-            request.deadline.begun = True
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
-        finally:
-            listener.stop()
-            for one in reversed(entered):
-                one.leave()
+            return await _called(request, self._other_threads, partial(alone, work))
+        return await _called(request, self._threads, work)
 
     def _time_to_tell(self, lane: str) -> float:
         """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
@@ -128,7 +124,8 @@ class Application:
         try:
             if request.path == ALIVE:
                 return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
-            answer: Answer = await self._in_slot(request, PAGES, self._other_threads, call)
+            async with self.slot(request, PAGES):
+                answer: Answer = await _called(request, self._other_threads, call)
         except Busy as refusal:
             return http.refused(request, busy(refusal))
         return answer
@@ -140,6 +137,58 @@ def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
     plain = {name: value for name, value in headers if name != "Set-Cookie"}
     cookies = [value for name, value in headers if name == "Set-Cookie"]
     return Answer(status, body, plain, cookies, is_page=True)
+
+
+async def _called(request: Request, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
+    request.deadline.begun = True
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+
+class InLoop:
+    """Gives the work for one request what it needs, in the event loop."""
+
+    def __init__(self, application: Application, request: Request) -> None:
+        self._application, self._request = application, request
+
+    def slot(self, lane: str) -> "Held":
+        """A slot of this lane."""
+        return self._application.slot(self._request, lane)
+
+    async def in_thread(self, lane: str, call: Callable[[], Any]) -> Any:
+        """What it returns in a thread."""
+        return await self._application.in_thread(self._request, lane, call)
+
+    async def fetch(self, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+        """The first row. No thread is at work meanwhile: who leaves or is cut off has lost nothing."""
+        self._request.deadline.begun = False
+        return await self._application.reads.fetch(statement, parameters, self._request.deadline)
+
+
+class Held:
+    """A slot of the last of these lanes, and of those before it: held inside. Meanwhile the client is listened for."""
+
+    def __init__(self, request: Request, lanes: Sequence[Lane], until: float) -> None:
+        self._request, self._lanes, self._until = request, lanes, until
+        self._entered: list[Lane] = []
+
+    async def __aenter__(self) -> None:
+        self._request.deadline.begun = False
+        self._listener = Listener(self._request)
+        try:
+            for one in self._lanes:
+                await one.enter(self._until)
+                self._entered.append(one)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._listener.stop()
+        for one in reversed(self._entered):
+            one.leave()
 
 
 class Listener:
@@ -160,7 +209,7 @@ class Listener:
         self._listening = asyncio.ensure_future(self._until_left())
 
     async def _until_left(self) -> None:
-        """One that a thread has begun is ended by its deadline."""
+        """What a thread has begun is ended by its deadline."""
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
         self._request.deadline.leave()

@@ -10,17 +10,18 @@
     what is asked for          400, 405, 413, 415, 422
     a constant answer          given at once
     a slot of admission        503 if there will be none in time
-      in a thread: the CSRF check 403, the document, its variables and cost, the execution, cookies, compression
+      the CSRF check           403
+      the document             its variables and cost, the execution, cookies, compression
     headers                    CORS, security
 
-`respond` runs in the event loop, so what may take long is handed to `run`, which executes it in a thread.
+`respond` runs in the event loop. A query whose statement is known stays there: only the database works for it. What takes long
+goes to a thread: a document or a statement that is new, a session's cookies, mutations, errors, a large answer to compress.
 """
 
 import gzip
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -32,22 +33,22 @@ from django.core.exceptions import TooManyFieldsSent
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from graphql import OperationType
 
 from backend.engine import metrics
 from backend.engine.errors import Busy, RateLimited
 from backend.engine.refusal_log import log_refusal
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL, NoSlot
+from backend.limits.admission import EXPENSIVE, REQUESTS, SMALL
 from resolvers.access import bearer_token
 from schema.context import Context
-from schema.execution.documents import Sent, constant, prepare, sent
+from schema.execution.documents import Prepared, at_hand, constant, prepare, sent
 from schema.execution.errors import RequestError, fault
-from schema.execution.frames import with_room
 from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem, too_many
 from schema.execution.run import Execution
+from schema.execution.steps import IN_THREAD, Slot, Steps
 from schema.server import safety
 from schema.server.accept import preferred
 from schema.server.asked import JSON, METHODS, Asked, asked_of
+from schema.server.driving import Server, driven
 from schema.server.requests import Answer, Request
 
 log = logging.getLogger("katha")
@@ -66,8 +67,10 @@ COMPRESSED_BYTES = 8 * 1024
 MAX_HEADERS = 500
 """How many different headers Accept are remembered with the type that they choose."""
 
-Run = Callable[[str, Callable[[], Any]], Awaitable[Any]]
-"""Calls a function in a thread, in a slot of this lane. Raises `NoSlot` if none is free in time, and what the function raises."""
+QUICKLY_COMPRESSED_BYTES = 64 * 1024
+"""Answers up to this size are compressed in the event loop: it takes less than a millisecond."""
+MAX_SITES = 50
+"""How many fields with arguments a document may have whose variables are read in the event loop."""
 
 
 class _Csrf(CsrfViewMiddleware):
@@ -77,19 +80,18 @@ class _Csrf(CsrfViewMiddleware):
         return HttpResponse(status=403)
 
 
-_GOOD_QUERIES = metrics.QUERIES.labels(metrics.OK)
 _CORS = CorsMiddleware(lambda _request: HttpResponse())
 _CSRF = _Csrf(lambda _request: HttpResponse())
 _SESSIONS = SessionMiddleware(lambda _request: HttpResponse())
 
 
-async def respond(request: Request, run: Run) -> Answer:
+async def respond(request: Request, server: Server) -> Answer:
     """Answer a request to /graphql."""
     safety.distrust(request)
     try:
         if not request.policy.any_host:
             safety.require_our_host(request)
-        answer = _preflight(request) or _redirect(request) or await _answered(request, run)
+        answer = _preflight(request) or _redirect(request) or await _answered(request, server)
     except Problem as problem:
         answer = turned_away(request, problem)
     return with_headers(request, answer)
@@ -111,7 +113,7 @@ def _redirect(request: Request) -> Answer | None:
     return Answer(301, headers={"Location": f"https://{request.get_host()}{request.get_full_path()}"})
 
 
-async def _answered(request: Request, run: Run) -> Answer:
+async def _answered(request: Request, server: Server) -> Answer:
     media = _media(request.choice("HTTP_ACCEPT"))
     draft = request.policy.draft_statuses and media == GRAPHQL_RESPONSE
     context = Context(request)
@@ -121,7 +123,7 @@ async def _answered(request: Request, run: Run) -> Answer:
         if request.method == "OPTIONS":
             return Answer(204, headers={"Allow": METHODS})
         context.require_allowance()
-        served = await _served(request, context, run)
+        served = await _served(request, context, server)
         return _answer(PARTIAL if draft and served.has_errors else 200, media, served)
     except Problem as problem:
         return turned_away(request, problem, media or JSON, draft=draft)
@@ -176,85 +178,76 @@ class Served(NamedTuple):
     cookies: tuple[str, ...] = ()
 
 
-class Pending(NamedTuple):
-    """A request of which a part has been done, and which has to wait for a slot of another lane for the rest."""
-
-    lane: str
-    resume: Callable[[], "dict[str, Any] | Pending"]
-
-
-async def _served(request: Request, context: Context, run: Run) -> Served:
+async def _served(request: Request, context: Context, server: Server) -> Served:
     try:
         asked = asked_of(request) if len(request.body) <= SMALL else None
         if asked is not None and (served := _constant(request, asked, context)):
             return served
-        done = await run(REQUESTS, partial(_in_thread, request, partial(_read, request, asked, context)))
-        while isinstance(done, Pending):
-            done = await _resumed(request, done, run)
-        return done
+        return await driven(request, _steps(request, asked, context), server)
     except Problem as problem:
         context.charge(REJECTED_COST if isinstance(problem, RequestError) else MALFORMED_COST)
         raise
 
 
 def _constant(request: Request, asked: Asked, context: Context) -> Served | None:
-    """What needs no thread, because its answer is always the same and no cookie has to be checked."""
+    """What needs no slot, because its answer is always the same and no cookie has to be checked."""
     if asked.query is None or asked.sha256 or request.policy.trusted_only or "HTTP_COOKIE" in request.META:
         return None
     found = None if asked.variables else constant(asked.query, asked.operation_name)
     if found is None:
         return None
     context.spend(found.cost)
-    _GOOD_QUERIES.inc()
+    metrics.GOOD_QUERIES.inc()
     return Served(found.answer)
 
 
-async def _resumed(request: Request, pending: Pending, run: Run) -> Any:
-    """Execute the rest. Without a slot for hashing it is executed all the same, and tells so in its own types."""
-    call = partial(_in_thread, request, pending.resume)
-    try:
-        return await run(pending.lane, call)
-    except NoSlot as refusal:
-        if pending.lane != HASHING:
-            raise
-        request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
-        return await run(REQUESTS, call)
-
-
-def _in_thread(request: Request, call: Callable[[], dict[str, Any] | Pending]) -> Served | Pending:
-    """Do a part of the work; if the answer is there, make it ready to be sent."""
-    done = with_room(call)
-    if isinstance(done, Pending):
-        return done
-    body = _json_of(done)
+def _steps(request: Request, asked: Asked | None, context: Context) -> Steps[Served]:
+    """All that is done for a request in a slot, from its document to the body of its answer."""
+    lane, execution = REQUESTS, _at_hand(request, asked, context)
+    is_at_hand = execution is not None
+    if execution is None:
+        yield IN_THREAD
+        asked = asked or asked_of(request)
+        _check_csrf(request)
+        document = sent(asked.query, asked.document_id, asked.sha256)
+        if document.is_expensive:
+            lane = EXPENSIVE
+            yield Slot(lane)
+        execution = _execution(request, asked, prepare(document), context)
+    if execution.lane not in (lane, REQUESTS):
+        yield Slot(execution.lane)
+    if not is_at_hand:
+        execution.bind()
+    done = yield from execution.steps()
+    body = done if isinstance(done, bytes) else _json_of(done)
     encoding = _encoding(request.choice("HTTP_ACCEPT_ENCODING")) if len(body) >= COMPRESSED_BYTES else None
+    if _may_set_cookies(request) or (encoding == GZIP and len(body) > QUICKLY_COMPRESSED_BYTES):
+        yield IN_THREAD
     if encoding == GZIP:
         body = gzip.compress(body, compresslevel=1, mtime=0)
-    return Served(body, "errors" in done, encoding, _cookies(request))
+    return Served(body, isinstance(done, dict) and "errors" in done, encoding, _cookies(request))
 
 
-def _read(request: Request, asked: Asked | None, context: Context) -> dict[str, Any] | Pending:
-    """Read the request as far as its document, and go on in this slot unless the document takes long to prepare."""
-    asked = asked or asked_of(request)
-    _check_csrf(request)
-    document = sent(asked.query, asked.document_id, asked.sha256)
-    if document.is_expensive:
-        return Pending(EXPENSIVE, partial(_prepared, request, asked, document, context, EXPENSIVE))
-    return _prepared(request, asked, document, context, REQUESTS)
-
-
-def _prepared(request: Request, asked: Asked, document: Sent, context: Context, lane: str) -> dict[str, Any] | Pending:
-    """Prepare the document, and go on in this slot unless the operation needs one of another lane."""
-    prepared = prepare(document)
+def _at_hand(request: Request, asked: Asked | None, context: Context) -> Execution | None:
+    """What is executed, if it is a small query that was executed before, and no cookie says who asks."""
+    if asked is None or (not context.has_token and "HTTP_COOKIE" in request.META):
+        return None
+    prepared = at_hand(asked.query, asked.document_id, asked.sha256)
+    if prepared is None:
+        return None
     operation = prepared.operation(asked.operation_name)
-    if request.method != "POST" and operation.operation is not OperationType.QUERY:
+    if not operation.is_query or len(operation.sites) > MAX_SITES:
+        return None
+    return Execution(operation, asked.variables, context)
+
+
+def _execution(request: Request, asked: Asked, prepared: Prepared, context: Context) -> Execution:
+    operation = prepared.operation(asked.operation_name)
+    if request.method != "POST" and not operation.is_query:
         raise Problem(
             405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", headers={"Allow": "POST"}
         )
-    execution = Execution(prepared, operation, asked.variables, context)
-    if execution.lane in (lane, REQUESTS):
-        return execution.answer()
-    return Pending(execution.lane, execution.answer)
+    return Execution(operation, asked.variables, context)
 
 
 # --- Cookies and CORS, by Django's own middleware ---------------------------------------------------------------
@@ -279,9 +272,13 @@ def _check_csrf(request: Request) -> None:
     request.csrf_passed = passed
 
 
+def _may_set_cookies(request: Request) -> bool:
+    return "session" in vars(request) or bool(request.META.get("CSRF_COOKIE_NEEDS_UPDATE"))
+
+
 def _cookies(request: Request) -> tuple[str, ...]:
     """What to set: a session that has begun or ended, and the CSRF token that signing in has rotated."""
-    if "session" not in vars(request) and not request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+    if not _may_set_cookies(request):
         return ()
     response = HttpResponse()
     if "session" in vars(request):

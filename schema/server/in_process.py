@@ -1,9 +1,12 @@
 """Answers a request to /graphql in this thread, without a socket and without waiting: for the bench and the tests."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from backend.engine.deadline import limited
+from backend.postgresql.reads import Row, Statement
+from backend.postgresql.select import select
 from schema.server.http import respond
 from schema.server.policy import HEADERS
 from schema.server.requests import Answer, Request
@@ -12,7 +15,7 @@ from schema.server.threads import in_thread
 
 def answer(request: Request) -> Answer:
     """The answer to a request whose body has arrived."""
-    responding = respond(request, partial(_run, request))
+    responding = respond(request, InProcess(request))
     try:
         responding.send(None)
     except StopIteration as done:
@@ -22,5 +25,22 @@ def answer(request: Request) -> Answer:
     raise AssertionError("it waits for something")
 
 
-async def _run(request: Request, _lane: str, call: Callable[[], Any]) -> Any:
-    return in_thread(request, call)
+class InProcess:
+    """Gives the work what it needs at once."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @asynccontextmanager
+    async def slot(self, lane: str) -> AsyncIterator[None]:  # noqa: ARG002
+        """There is always one."""
+        yield
+
+    async def in_thread(self, _lane: str, call: Callable[[], Any]) -> Any:
+        """In this one."""
+        return in_thread(self._request, call)
+
+    async def fetch(self, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+        """Over this thread's connection."""
+        with limited(self._request.deadline):
+            return select(statement, parameters)

@@ -39,6 +39,10 @@ class ShortLived(Exception):
 class Server(uvicorn.Server):
     """uvicorn's server, which also looks after its connections."""
 
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take stop signals from now on, and those that have come since the fork: there is somebody who handles them."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
@@ -54,6 +58,7 @@ class Server(uvicorn.Server):
                     connection.setblocking(False)
                     await loop.connect_accepted_socket(self._protocol, connection)
         await super().shutdown(sockets)
+        await self._application.close()
 
     def _protocol(self) -> Protocol:
         return Protocol(self.config, self.server_state, self.lifespan.state, asyncio.get_running_loop())
@@ -142,8 +147,9 @@ def work(listener: socket.socket, parent: int) -> None:
         return
     for one in STOPS:  # uvicorn takes them while it serves, and raises them again in the end
         signal.signal(one, _nothing)  # not SIG_IGN, which would discard one that waits
+    application = Application()
     config = uvicorn.Config(
-        Application(),
+        application,
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -154,7 +160,7 @@ def work(listener: socket.socket, parent: int) -> None:
         proxy_headers=False,  # whom to trust is decided in `backend.limits.addresses`
         timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
     )
-    Server(config).run(sockets=[listener])
+    Server(config, application).run(sockets=[listener])
 
 
 def _nothing(_signal: int, _frame: FrameType | None) -> None:

@@ -364,16 +364,22 @@ def serve_with(threads: int, settings: Any, what: Callable[[Application], Awaita
     asyncio.run(serve())
 
 
+async def in_slot(application: Any, request: Any, lane: str, call: Any) -> Any:
+    """Do it in a thread, in a slot of this lane, as the server does."""
+    async with application.slot(request, lane):
+        return await application.in_thread(request, lane, call)
+
+
 @pytest.mark.parametrize("lane", [HASHING, REQUESTS])
 def test_a_request_that_hashes_leaves_its_slot_to_another(settings: Any, lane: str) -> None:
     """The second is answered while the first still hashes; where the first does something else, it waits."""
 
     async def both(application: Application) -> None:
         works = Works()
-        first = asyncio.ensure_future(application._run(request(), lane, works))
+        first = asyncio.ensure_future(in_slot(application, request(), lane, works))
         while not works.begun:
             await asyncio.sleep(0.001)
-        second = asyncio.ensure_future(application._run(request(), REQUESTS, lambda: None))
+        second = asyncio.ensure_future(in_slot(application, request(), REQUESTS, lambda: None))
         if lane == HASHING:
             await asyncio.wait_for(second, 60)
         await settle()
@@ -389,10 +395,10 @@ def test_so_many_hash_at_once_and_the_others_wait(settings: Any) -> None:
 
     async def many(application: Application) -> None:
         works = Works()
-        all_of_them = [asyncio.ensure_future(application._run(request(), HASHING, works)) for _ in range(5)]
+        all_of_them = [asyncio.ensure_future(in_slot(application, request(), HASHING, works)) for _ in range(5)]
         while works.begun < 2:
             await asyncio.sleep(0.001)
-        await application._run(request(), REQUESTS, lambda: None)
+        await in_slot(application, request(), REQUESTS, lambda: None)
         assert works.begun == 2
         works.end.set()
         await asyncio.gather(*all_of_them)
@@ -407,12 +413,12 @@ def test_expensive_requests_share_half_of_the_slots(settings: Any, threads: int,
 
     async def many(application: Application) -> None:
         works = Works()
-        all_of_them = [asyncio.ensure_future(application._run(request(), EXPENSIVE, works)) for _ in range(10)]
+        all_of_them = [asyncio.ensure_future(in_slot(application, request(), EXPENSIVE, works)) for _ in range(10)]
         while works.begun < at_once:
             await asyncio.sleep(0.001)
         if threads > 1:
             for _ in range(5):
-                await application._run(request(), REQUESTS, lambda: None)
+                await in_slot(application, request(), REQUESTS, lambda: None)
         assert works.begun == at_once
         works.end.set()
         await asyncio.gather(*all_of_them)
@@ -430,15 +436,15 @@ def test_what_fails_leaves_its_slots(settings: Any) -> None:
     async def many(application: Application) -> None:
         for lane in (REQUESTS, EXPENSIVE, HASHING):
             with pytest.raises(ValueError):
-                await application._run(request(), lane, fail)
+                await in_slot(application, request(), lane, fail)
         works = Works()
-        first = asyncio.ensure_future(application._run(request(), REQUESTS, works))
+        first = asyncio.ensure_future(in_slot(application, request(), REQUESTS, works))
         while not works.begun:
             await asyncio.sleep(0.001)
-        leaves = asyncio.ensure_future(application._run(request(), EXPENSIVE, works))
+        leaves = asyncio.ensure_future(in_slot(application, request(), EXPENSIVE, works))
         late = request(0.0)
         with pytest.raises(Busy):
-            await application._run(late, EXPENSIVE, works)
+            await in_slot(application, late, EXPENSIVE, works)
         await settle()
         leaves.cancel()
         await settle()

@@ -324,7 +324,7 @@ def test_what_is_cut_off_as_the_server_stops_is_told_so(
 
     async def receive() -> Mapping[str, Any]:
         if begun:
-            return {"type": "http.request", "body": b'{"query": "{ viewer { id } }"}', "more_body": False}
+            return {"type": "http.request", "body": b'{"query": "{ cutOff: viewer { id } }"}', "more_body": False}
         ready.set()
         await asyncio.Event().wait()
         raise AssertionError("nothing comes")
@@ -339,7 +339,7 @@ def test_what_is_cut_off_as_the_server_stops_is_told_so(
             loop.call_soon_threadsafe(ready.set)
             assert end.wait(60)
 
-        monkeypatch.setattr(http, "_in_thread", works)
+        monkeypatch.setattr(http, "prepare", works)  # it is called in a thread
         serving = asyncio.ensure_future(Application()(scope, receive, send))
         await ready.wait()
         serving.cancel()

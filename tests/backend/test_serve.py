@@ -52,7 +52,13 @@ def test_a_process_that_is_told_to_stop_while_it_starts_does(
     monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
 ) -> None:
     """Otherwise it would go on to serve, and be killed in the middle of that when the server's patience ends."""
-    monkeypatch.setattr(workers, "Application", lambda: os.kill(os.getpid(), ending))
+    plain = workers.Application
+
+    def told() -> workers.Application:
+        os.kill(os.getpid(), ending)
+        return plain()
+
+    monkeypatch.setattr(workers, "Application", told)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process = workers.fork(listener)
     process.join(PATIENCE_SECONDS)

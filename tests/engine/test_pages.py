@@ -5,14 +5,13 @@ import contextlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
-from backend.pages import MAX_PAGE_SIZE, NUMBER, TIME, By, CursorKey, Page, Window, from_cursor, to_cursor
+from backend.pages import MAX_PAGE_SIZE, NUMBER, TIME, By, CursorKey, Window, from_cursor, to_cursor
 
 MOMENTS = st.tuples(st.datetimes(timezones=st.just(UTC)), st.uuids())
 NUMBERS = st.tuples(st.integers(-(2**63), 2**63 - 1), st.uuids())
@@ -102,33 +101,3 @@ def test_first_and_last_do_not_go_together() -> None:
     """Two ends of one page cannot both be asked for."""
     with pytest.raises(Invalid, match="last"):
         Window.of(1, None, 1, None)
-
-
-@given(data=st.data(), kind=st.sampled_from(By), size=st.integers(1, 5), backward=st.booleans())
-def test_pages_that_follow_each_other_hold_every_row_once(
-    data: st.DataObject, kind: By, size: int, backward: bool
-) -> None:
-    """Walking a list from either end shows each row exactly once, in order, and knows where it ends."""
-    newest_first: list[Any] = sorted(data.draw(st.lists(KINDS[kind], unique=True, max_size=12)), reverse=True)
-    walked: list[CursorKey] = []
-    edge: str | None = None
-    while True:
-        window = Window.of(None, None, size, edge, by=kind) if backward else Window.of(size, edge, None, None, by=kind)
-        page = served(newest_first, window)
-        found = [(row.place_at, row.id) for row in page.rows]
-        walked = found + walked if backward else walked + found
-        if not (page.has_previous if backward else page.has_next):
-            break
-        edge = to_cursor(found[0] if backward else found[-1])
-    assert walked == newest_first
-
-
-def served(newest_first: list[Any], window: Window) -> Page[Row]:
-    """What the SQL of a window finds: row values compared, from one end, one more than asked for."""
-    between = [
-        place
-        for place in newest_first
-        if (window.after is None or place < window.after) and (window.before is None or place > window.before)
-    ]
-    between = between[::-1] if window.backward else between
-    return Page.of([Row(*place) for place in between[: window.size + 1]], window)

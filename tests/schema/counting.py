@@ -1,10 +1,20 @@
 """Counts SQL statements."""
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from django.test.utils import CaptureQueriesContext
+from django.db import connection
 
 
-def statements(captured: CaptureQueriesContext) -> list[str]:
-    """The SQL that was sent, but for the beginning and end of transactions, which cost no more for a longer page."""
-    return [one["sql"] for one in captured.captured_queries if not re.match("BEGIN|COMMIT|SAVEPOINT", one["sql"])]
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """The SQL that this thread sends, but for the beginning and end of transactions, which cost no more for a longer page."""
+    sent: list[str] = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        yield sent

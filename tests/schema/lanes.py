@@ -1,14 +1,12 @@
 """The lanes of admission that requests take which are answered in this process."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 import pytest
 
 from backend.limits.admission import NoSlot
-from schema.server import in_process
-from schema.server.requests import Request
+from schema.server.in_process import InProcess
 
 AFTER_MS = 1_234
 """What is told to who finds no slot."""
@@ -18,14 +16,14 @@ AFTER_MS = 1_234
 def taken(full: Collection[str] = ()) -> Iterator[list[str]]:
     """The lanes that are taken from now on, in their order. Those in `full` have no slot."""
     lanes: list[str] = []
-    run = in_process._run
+    slot = InProcess.slot
 
-    async def noted(request: Request, lane: str, call: Callable[[], Any]) -> Any:
+    def noted(server: InProcess, lane: str) -> AbstractAsyncContextManager[None]:
         if lane in full:
             raise NoSlot(after_ms=AFTER_MS, cause=lane)
         lanes.append(lane)
-        return await run(request, lane, call)
+        return slot(server, lane)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(in_process, "_run", noted)
+        patch.setattr(InProcess, "slot", noted)
         yield lanes

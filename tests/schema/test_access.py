@@ -180,7 +180,7 @@ def walk(caller: ApiClient) -> str:
 @pytest.mark.parametrize("viewer", VIEWERS)
 def test_nobody_walks_to_what_they_do_not_find(scene: AccessFixture, viewer: str, settings: Any) -> None:
     """From anywhere to anything: neither ids nor texts of hidden things are in any answer; those of others are."""
-    for limit in ("DEPTH", "FIELDS", "COST", "REPEATED_FIELDS", "TOKENS", "ALIASES"):
+    for limit in ("DEPTH", "FIELDS", "COST", "REPEATED_FIELDS", "TOKENS", "ALIASES", "STATEMENT_CHARACTERS"):
         setattr(settings, f"MAX_{limit}", 10**8)
     caller = scene.callers[viewer]
     got = walk(caller)

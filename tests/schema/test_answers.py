@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from schema.execution import run
-from schema.execution.cost import Cost
 from schema.execution.document_limits import CAP
-from schema.execution.documents import GRAPHQL, Prepared
 from schema.execution.executor import LimitedExecutor
+from schema.execution.graphql_schema import GRAPHQL
+from schema.execution.operations import Operation
 from tests.api import PASSWORD, ApiClient
 from tests.api.moderation import make_moderator, new_key, screen_for
 from tests.api.notifications import told_of
@@ -151,7 +151,7 @@ HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } }
 @pytest.fixture(autouse=True)
 def whole(settings: Any) -> None:
     """No client asks for everything at once: that is beyond what a document may cost."""
-    settings.MAX_COST = CAP
+    settings.MAX_COST = settings.MAX_STATEMENT_CHARACTERS = CAP
 
 
 @pytest.fixture(autouse=True)
@@ -173,13 +173,14 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             answers[-1] += len(arguments[3])
             return super().execute_fields(*arguments)
 
-    def cost(prepared: Prepared, name: str | None, variables: Any) -> Cost:
-        cost = prepared.costs[name].of(variables)
-        costs.append(cost.most)
+    def cost(operation: Operation, values: Any, _a_minute: int) -> int:
+        cost = operation.costs.of(values)
+        if not operation.is_query:  # a query is not executed
+            costs.append(cost)
         return cost
 
     monkeypatch.setattr(run, "LimitedExecutor", Counting)
-    monkeypatch.setattr(Prepared, "cost", cost)
+    monkeypatch.setattr(Operation, "cost", cost)
     yield
     assert len(answers) == len(costs)
     assert all(fields <= cost for fields, cost in zip(answers, costs, strict=True))

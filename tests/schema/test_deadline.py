@@ -13,10 +13,10 @@ from backend.engine import committed, deadline
 from backend.engine.deadline import Deadline, limited
 from backend.engine.errors import Busy, OutcomeUnknown
 from backend.engine.transactions import snapshot, unit_of_work
+from backend.people import queries
 from resolvers import people
-from schema.execution.executor import FIELDS_BETWEEN_CHECKS, LimitedExecutor
 from tests.api import ApiClient
-from tests.logged import Logged
+from tests.schema.replacing import replaced
 
 RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid = %s"
 SHORT_SECONDS = 0.3
@@ -41,10 +41,12 @@ def running() -> int:
         return int(other.execute(RUNNING, [pid]).fetchone()[0])
 
 
-def test_a_query_that_takes_too_long_is_broken_off(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+SLEEP = "(SELECT 1 FROM pg_sleep(60))"
+
+
+def test_a_query_that_takes_too_long_is_broken_off(asha: ApiClient) -> None:
     """One error and no data; the statement has ended, and the connection serves the next request."""
-    with override_settings(REQUEST_SECONDS=SHORT_SECONDS), monkeypatch.context() as patch:
-        patch.setattr(people.tallies, "totals", slow)
+    with override_settings(REQUEST_SECONDS=SHORT_SECONDS), replaced(queries.FOLLOWER_COUNT, SLEEP):
         answer = asha.post(READ)
     (error,) = answer["errors"]
     assert answer["data"] is None
@@ -63,14 +65,9 @@ def test_a_write_that_takes_too_long_is_broken_off(asha: ApiClient, monkeypatch:
     assert running() == 0
 
 
-def test_what_is_committed_is_not_said_to_have_failed(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_committed_is_not_said_to_have_failed(asha: ApiClient) -> None:
     """Whoever could not be shown the answer in time is told that the outcome is unknown, and it is written."""
-
-    def late(*_arguments: object) -> Any:
-        raise OutcomeUnknown(deadline.WRITTEN, after_ms=1)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(people.tallies, "totals", late)
+    with override_settings(REQUEST_SECONDS=SHORT_SECONDS), replaced(queries.FOLLOWER_COUNT, SLEEP):
         (error,) = asha.post(BIO)["errors"]
     assert error["extensions"]["code"] == "OUTCOME_UNKNOWN"
     assert asha.ask("{ viewer { bio } }") == {"viewer": {"bio": "new"}}
@@ -181,54 +178,6 @@ mutation ($input: CreateStoryInput!) {
 """
 NESTED = "{ viewer { shelf { stories { edges { node { chapters { story { chapters { position } } } } } } } } }"
 LEAVES_AT = 1_000
-
-
-@pytest.fixture
-def left(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The client goes after so many fields of its answer; how many are resolved in all."""
-    settings.MAX_COST = 10**9
-    fields = [0]
-    plain = LimitedExecutor.execute_fields
-
-    def counted(self: LimitedExecutor, *arguments: Any) -> Any:
-        fields[0] += len(arguments[3])
-        mine = deadline._CURRENT.get()
-        if fields[0] >= LEAVES_AT and mine is not None:
-            mine.leave()
-        return plain(self, *arguments)
-
-    monkeypatch.setattr(LimitedExecutor, "execute_fields", counted)
-    return fields
-
-
-def story_of(chapters: int) -> dict[str, Any]:
-    """The input of a story."""
-    return {"title": "Long", "chapters": [{"title": "One", "body": "Text."}] * chapters}
-
-
-def test_no_answer_is_made_any_more_when_the_client_has_gone(asha: ApiClient, left: list[int], logged: Logged) -> None:
-    """Its 3600 leaves need no database. The log says why."""
-    assert asha.post(CREATE, input=story_of(60))["errors"]
-    left[0] = 0
-    answer = asha.post(NESTED)
-    assert answer["data"] is None
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BUSY"]
-    assert [line["cause"] for line in logged.lines() if line["event"] == "busy"] == [deadline.LEFT]
-    assert left[0] < LEAVES_AT + 2 * FIELDS_BETWEEN_CHECKS
-    left[0] = 0
-    assert asha.ask("{ viewer { handle } }") == {"viewer": {"handle": "asha"}}
-
-
-def test_a_write_whose_answer_is_broken_off_is_not_said_to_have_failed(asha: ApiClient, left: list[int]) -> None:
-    """It is written, and the client hears that this may be so."""
-    answer = asha.post(CREATE, input=story_of(60))
-    (error,) = answer["errors"]
-    assert answer["data"] is None
-    assert (error["extensions"]["code"], error["extensions"]["retry"]["kind"]) == ("OUTCOME_UNKNOWN", "SAME_REQUEST")
-    assert "may be written" in error["message"]
-    assert left[0] < LEAVES_AT + 2 * FIELDS_BETWEEN_CHECKS
-    left[0] = 0
-    assert asha.ask("{ viewer { shelf { storyCount } } }") == {"viewer": {"shelf": {"storyCount": 1}}}
 
 
 def test_introspection_ends_with_the_time_too(settings: Any) -> None:

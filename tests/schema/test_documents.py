@@ -11,7 +11,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from backend.persisted import documents as store
 from backend.persisted.models import PersistedDocument
@@ -21,6 +20,7 @@ from schema.execution.errors import RequestError
 from tests.api.http import Client
 from tests.logged import Logged
 from tests.races.rivals import race
+from tests.schema.counting import counting
 from tests.schema.raw_http import post
 from tests.serving import PATIENCE_SECONDS, free_port
 
@@ -133,6 +133,14 @@ def test_a_text_is_not_known_by_the_hash_of_another() -> None:
     assert code(by_hash("query One { __typename }")) == "PERSISTED_QUERY_NOT_FOUND"
 
 
+def test_a_text_that_is_known_still_has_to_have_its_hash(client: Client) -> None:
+    """Also one that is answered without being prepared again."""
+    query = "query Known { stories(first: 1) { edges { cursor } } }"
+    for _ in range(2):
+        assert "data" in client.post("/graphql", {"query": query}, content_type="application/json").json()
+    assert code(by_hash("query Another { __typename }", query=query)) == "PERSISTED_QUERY_HASH_MISMATCH"
+
+
 def test_what_cannot_be_run_is_not_known_by_its_hash() -> None:
     query = "{ noSuchField }"
     assert code(by_hash(query, query=query)) == "GRAPHQL_VALIDATION_FAILED"
@@ -149,9 +157,9 @@ def test_what_one_process_was_sent_is_known_to_all(monkeypatch: pytest.MonkeyPat
     query = "query Shared { __typename } # \0 is no text to PostgreSQL"
     by_hash(query, query=query)
     in_another_process(monkeypatch)
-    with CaptureQueriesContext(connection) as asked:
+    with counting() as sent:
         assert by_hash(query) == {"data": {"__typename": "Query"}}
-    sent_to_database = [one["sql"] for one in asked.captured_queries if "persisted" in one["sql"]]
+    sent_to_database = [sql for sql in sent if "persisted" in sql]
     assert len(sent_to_database) == 1
     assert sent_to_database[0].startswith("SELECT")
     monkeypatch.setattr(documents, "find", None)
@@ -177,9 +185,9 @@ def test_it_is_registered_once_however_often_it_is_sent() -> None:
     """A client that always sends both costs no write a request."""
     query = "query Always { __typename }"
     by_hash(query, query=query)
-    with CaptureQueriesContext(connection) as asked:
+    with counting() as sent:
         by_hash(query, query=query)
-    assert not [one for one in asked.captured_queries if "persisted" in one["sql"]]
+    assert not [sql for sql in sent if "persisted" in sql]
     assert PersistedDocument.objects.count() == 1
 
 

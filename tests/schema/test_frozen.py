@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.http import HttpRequest
 
-import schema.context
 from backend.limits.buckets import Limit
 from backend.limits.rates import Rate
-from backend.people.models import Person
+from backend.people.actions import digest
+from backend.postgresql.values import as_text
+from schema.server import in_process
 from tests.api import ApiClient
 from tests.serving import PATIENCE_SECONDS
 
@@ -34,15 +34,15 @@ def test_others_who_are_signed_in_are_answered_while_a_token_is_looked_up(
 ) -> None:
     """The backend that looks up one token has frozen; the same process answers whoever has another one."""
     frozen, goes_on = threading.Event(), threading.Event()
-    real = schema.context.viewer_of
+    real, theirs = in_process.select, as_text(digest(asha.token or ""))
 
-    def viewer_of(request: HttpRequest) -> Person | None:
-        if asha.token and asha.token in request.META["HTTP_AUTHORIZATION"]:
+    def select(statement: Any, parameters: Any) -> Any:
+        if theirs in parameters:
             frozen.set()
             assert goes_on.wait(PATIENCE_SECONDS)
-        return real(request)
+        return real(statement, parameters)
 
-    monkeypatch.setattr(schema.context, "viewer_of", viewer_of)
+    monkeypatch.setattr(in_process, "select", select)
     first = Aside(lambda: asha.post(WHO))
     assert frozen.wait(PATIENCE_SECONDS)
     second = Aside(lambda: bilal.post(WHO))

@@ -20,7 +20,7 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.execution.documents import GRAPHQL
+from schema.execution.graphql_schema import GRAPHQL
 from tests.schema.raw_http import GRAPHQL_RESPONSE, post
 
 PYTHON = (

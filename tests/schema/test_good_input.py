@@ -1,6 +1,6 @@
 """What the tests of bad input stand on: the same requests with good input are written."""
 
-from schema.execution.documents import GRAPHQL
+from schema.execution.graphql_schema import GRAPHQL
 from tests.nouns import merged
 from tests.schema.mutation_fixture import KEY, LISTED, MUTATIONS, MutationFixture, send
 

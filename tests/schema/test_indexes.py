@@ -1,87 +1,104 @@
 """Each list is read from its index."""
 
-import uuid
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from backend.market import queries as market
-from backend.market.models import Edition
-from backend.moderation import queries as moderation_queries
-from backend.moderation.models import ReportStatus
-from backend.notifications import queries as notifications
-from backend.pages import Window
-from backend.people.models import Person
-from backend.reading import queries as reading
-from backend.reading.models import Reading
-from backend.social import queries as social
+from backend.engine.transactions import unit_of_work
+from backend.people.actions import new_token
+from backend.people.models import Account, Person
 from backend.stories import lists
-from backend.stories.lists import StoryOrder, Wanted
 from backend.stories.models import Story
-from backend.whispers import queries as whispers
+from schema.nodes import to_id
+from tests.api import ApiClient
 from tests.explaining import Explained
 from tests.worlds import MadeOnce
 
 
 @pytest.fixture(scope="module")
-def many(made_once: MadeOnce) -> None:
-    """Some thousands of people, the same for all."""
-    made_once(lambda: call_command("demo", people=2_000, stories=3_000, editions=2_000, orders=4_000, verbosity=0))
+def moderator(made_once: MadeOnce) -> ApiClient:
+    """A moderator among some thousands of people, the same for all."""
+    return made_once(make_many)
+
+
+def make_many() -> ApiClient:
+    """The demo in a small size, and a token of somebody in it."""
+    call_command("demo", people=2_000, stories=3_000, editions=2_000, orders=4_000, verbosity=0)
+    account = Account.objects.order_by("person__joined_at")[0]
+    Account.objects.filter(pk=account.pk).update(is_moderator=True)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    return ApiClient(unit_of_work(lambda: new_token(account, client="")), account.person)
 
 
-def wanted_lists(author: uuid.UUID) -> list[Wanted]:
-    """Each way in which a list of stories can be asked for, and some at once."""
-    rare, common = str(Story.objects.earliest("id").pk)[:8], "the"
-    return [
-        Wanted(),
-        Wanted(author=author),
-        Wanted(without_warnings=["HATE", "GORE"]),
-        Wanted(text=rare),
-        Wanted(text=common),
-        Wanted(author=author, text=common, without_warnings=["GORE"]),
-        Wanted(drafts=True),
-        Wanted(drafts=True, text=rare),
-    ]
+@pytest.fixture(autouse=True)
+def few_are_near(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A search begins with as small a part of this table as it does of a large one."""
+    monkeypatch.setattr(lists, "NEAR", 100)
+    lists._listed_by.cache_clear()
+    yield
+    lists._listed_by.cache_clear()
 
 
-@pytest.mark.parametrize("window", [Window(20), Window(20, backward=True)], ids=["forward", "backward"])
-def test_pages_are_read_from_their_indexes(many: None, monkeypatch: pytest.MonkeyPatch, window: Window) -> None:
+FEW = ("people_departure", "people_accesstoken")
+"""Here they have so few rows that no index of them is worth its while."""
+PAGE = "{ edges { node { id } } pageInfo { endCursor } }"
+FILTERS = (
+    "",
+    "filter: {author: $author}",
+    "filter: {withoutWarnings: [HATE, GORE]}",
+    "filter: {text: $rare}",
+    'filter: {text: "the"}',
+    'filter: {author: $author, text: "the", withoutWarnings: [GORE]}',
+    "filter: {status: DRAFT}",
+    "filter: {status: DRAFT, text: $rare}",
+)
+OF_PERSON = {
+    **{name: f"{name}(PART) {PAGE}" for name in ("stories", "whispers", "followers", "following")},
+    "totals": "followers { totalCount } following { totalCount } followerCount followingCount storyCount",
+}
+PRIVATE = {
+    **{name: f"{name}(PART) {PAGE}" for name in ("readings", "sales", "tokens", "notifications")},
+    "unread": f"notifications(unread: true, PART) {PAGE}",
+    "read": f"notifications(unread: false, PART) {PAGE}",
+    "shelf": f"shelf {{ stories(PART) {PAGE} }}",
+    "count": "unreadCount",
+    "changed": "readings(PART) { edges { node { changedChapters { id } } } }",
+}
+ROOTS = {
+    **{name: f"{name}(PART) {PAGE}" for name in ("feed", "whispers", "editions", "orders", "reports")},
+    "open reports": f"reports(status: OPEN, PART) {PAGE}",
+    "editions of stories": f"stories(PART) {{ edges {{ node {{ editions(PART) {PAGE} }} }} }}",
+    **{
+        f"of a person: {name}": f"node(id: $author) {{ ... on Person {{ {field} }} }}"
+        for name, field in OF_PERSON.items()
+    },
+    **{f"private: {name}": f"viewer {{ {field} }}" for name, field in PRIVATE.items()},
+    **{
+        f"stories {order} {given}": f"stories(orderBy: {order}{given and f', {given}'}, PART) {PAGE}"
+        for given, order in product(FILTERS, ("NEWEST", "MOST_READ"))
+    },
+}
+
+
+@pytest.mark.parametrize("part", ["first: 20", "last: 20"], ids=["forward", "backward"])
+@pytest.mark.parametrize("asked", ROOTS.values(), ids=ROOTS)
+def test_a_page_is_read_from_its_index(moderator: ApiClient, asked: str, part: str) -> None:
     """With some thousands of people no list reads a table from its beginning, nor do the totals."""
-    monkeypatch.setattr(lists, "NEAR", 100)  # as small a part of this table as it is of a large one
-    known = Person.objects.order_by("joined_at")[:20]
-    viewer, owners = known[0].pk, [one.pk for one in known]
-    places = list(Reading.objects.all()[:20])
-    printed = [edition.story_id for edition in Edition.objects.all()[:20]]
+    author = Person.objects.order_by("joined_at")[1]
+    variables = {"author": to_id("Person", author.pk), "rare": str(Story.objects.earliest("id").pk)[:8]}
+    declared = {name: kind for name, kind in (("author", "ID!"), ("rare", "String!")) if f"${name}" in asked}
+    head = f"query ({', '.join(f'${name}: {kind}' for name, kind in declared.items())})" if declared else "query"
     explained = Explained()
     with connection.execute_wrapper(explained):
-        for kind in (social.FOLLOWERS, social.FOLLOWING):
-            social.lists(kind, owners[:1], window, viewer=viewer)
-            social.list_totals(kind, owners[:1], viewer=viewer)
-        lists.feed(window, viewer=viewer, mature=False)
-        lists.by_authors(owners[:1], window, viewer=viewer, mature=False)
-        lists.on_shelf(viewer, window)
-        for wanted, order in product(wanted_lists(owners[1]), StoryOrder):
-            lists.stories(wanted, order, window, viewer=viewer, mature=False)
-        reading.of_reader(viewer, window)
-        whispers.of_everybody(window)
-        whispers.of_followed(window, viewer=viewer, mature=False)
-        whispers.by_authors(owners[:1], window, viewer=viewer, mature=False)
-        for status in (None, *ReportStatus):
-            moderation_queries.reports(status, replace(window, oldest_first=True), moderator=viewer)
-        reading.changed_chapters(places, viewer=viewer)
-        market.published_editions(window, viewer=viewer, mature=False)
-        market.editions_of(printed, window, viewer=viewer)
-        for unread in (None, True, False):
-            notifications.of_person(viewer, window, unread=unread, mature=False)
-        notifications.unread_count(viewer, mature=False)
-        market.orders_by(viewer, window)
-        market.orders_from(owners[1], window)
-    assert len(explained.plans) >= 10
-    for plan in explained.plans:
-        # Those about to be swept are so few that no index of them is worth its while.
-        assert "Seq Scan" not in plan.replace("Seq Scan on people_departure", ""), plan
+        answer = moderator.post(
+            f"{head} {{ {asked.replace('PART', part)} }}", **{name: variables[name] for name in declared}
+        )
+    assert "errors" not in answer
+    plan = explained.plans[0]
+    for table in FEW:
+        plan = plan.replace(f"Seq Scan on {table}", "")
+    assert "Seq Scan" not in plan, plan

@@ -15,6 +15,7 @@ from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
 from backend.people.models import Account
+from schema.execution import plans
 from tests.api import PASSWORD, ApiClient
 from tests.api.http import Client
 from tests.schema.lanes import AFTER_MS, taken
@@ -180,6 +181,7 @@ def test_without_a_slot_for_hashing_others_are_served(asha: ApiClient) -> None:
 def narrow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Spending:
     """So little a minute that a few requests are too many."""
     settings.COST_A_MINUTE = 400
+    monkeypatch.setattr(plans, "CHARACTERS_A_FIELD", 10**9)  # so that new statements cost nothing
     book = Spending()
     monkeypatch.setattr(spending, "SPENDING", book)
     return book
@@ -329,15 +331,17 @@ def test_who_asked_for_what_cannot_be_executed_hears_why_to_the_last(
     assert send(query="{ nothing }").json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-def test_what_an_answer_has_beyond_what_was_asked_for_is_counted(
-    asha: ApiClient, nobody: ApiClient, narrow: Spending, clock: list[int]
+def test_a_new_statement_is_paid_for_once(
+    nobody: ApiClient, narrow: Spending, clock: list[int], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long list is paid for afterwards, and then the same is served again."""
-    story = asha.published_story(chapters=25)["id"]
-    query = f'{{ story(id: "{story}") {{ chapters {{ story {{ chapters {{ id position title }} }} }} }} }}'
-    assert "errors" not in send(query=query).json()
-    refused = send(query="{ __typename }")
-    fields = 2 + 25 * 2 + 25 * 25 * 3
-    assert refused.json()["errors"][0]["extensions"]["afterMs"] == pytest.approx(fields * 60_000 / 400, abs=1)
-    wait(clock, refused)
-    assert "errors" not in send(query=query).json()
+    """By its length; whoever sends the same document again pays for the fields alone."""
+    settings.COST_A_MINUTE = 1_000_000
+    monkeypatch.setattr(plans, "CHARACTERS_A_FIELD", 10)
+    query = "{ stories(first: 50) { edges { node { once: title } } } }"
+    spent = []
+    for _ in range(3):
+        before = max(narrow._empty_at.values(), default=clock[0])
+        assert "errors" not in send(query=query).json()
+        spent.append(round((max(narrow._empty_at.values()) - before) * 1_000_000 / spending.MINUTE))
+    assert 50 < spent[0] - 102 < 500
+    assert spent[1:] == [102, 102]

@@ -5,16 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backend.engine import deadline
 from backend.engine.models import IdempotencyKey
 from backend.people.models import AccessToken
+from resolvers import monitoring
 from schema.nodes import to_id
 from tests.api import PASSWORD, ApiClient
 from tests.api.account import another_token
 from tests.api.http import Client
+from tests.schema.counting import counting
 from tests.schema.footprint import nothing_written
 from tests.schema.mutation_fixture import UNKNOWN
 
@@ -58,6 +59,17 @@ def test_tokens_are_listed_newest_first(asha: ApiClient) -> None:
     assert [one["current"] for one in ApiClient(phone).tokens()] == [True, False]
 
 
+def test_a_write_tells_too_which_token_is_the_requests(asha: ApiClient) -> None:
+    another_token(asha)
+    document = """mutation {
+      updateProfile(patch: {bio: "New"}, expect: {version: "1"}) {
+        ... on ProfileSuccess { person { tokens { edges { node { current } } } } }
+      }
+    }"""
+    edges = asha.ask(document)["updateProfile"]["person"]["tokens"]["edges"]
+    assert [one["node"]["current"] for one in edges] == [False, True]
+
+
 def test_tokens_never_show_what_they_are(asha: ApiClient) -> None:
     """Neither the token nor its digest, nor anything made from them."""
     shown = json.dumps(asha.tokens())
@@ -92,15 +104,42 @@ def test_use_is_noted_once_an_hour(asha: ApiClient) -> None:
         if hours:
             aged(hours)
         before = asha_used()
-        with CaptureQueriesContext(connection) as captured:
+        with counting() as sent:
             assert viewer(asha.token) == {"handle": "asha"}
-        assert sum("UPDATE" in query["sql"] for query in captured.captured_queries) == writes
+        assert sum("UPDATE" in sql for sql in sent) == writes
         assert (asha_used() > before) is bool(writes)
 
 
 def asha_used() -> Any:
     """When the only token there is was last used."""
     return AccessToken.objects.get().last_used_at
+
+
+def test_use_is_noted_by_what_no_statement_answers(asha: ApiClient) -> None:
+    """Such as the server's health, also where it is refused."""
+    aged(3)
+    before = asha_used()
+    assert asha.post("{ health { __typename } }")["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert asha_used() > before
+
+
+def test_a_query_that_is_broken_off_after_its_use_is_noted_has_written_nothing(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the time is up for then is the health, which is read last."""
+
+    def late(**_: Any) -> None:
+        current = deadline._CURRENT.get()
+        assert current is not None
+        current.leave()
+        deadline.check()
+
+    monkeypatch.setattr(monitoring, "health", late)
+    aged(3)
+    before = asha_used()
+    answer = asha.post("{ viewer { handle } health { __typename } }")
+    assert asha_used() > before
+    assert {one["extensions"]["code"] for one in answer["errors"]} == {"BUSY"}
 
 
 def test_use_is_noted_by_writes_too(asha: ApiClient) -> None:

@@ -1,0 +1,44 @@
+"""Runs one SELECT on this thread's connection: its own snapshot, without a transaction around it.
+
+It takes and gives what `reads` does. It is for what a thread does from beginning to end: the rows that a mutation shows, and
+the tests and the bench.
+"""
+
+from collections.abc import Sequence
+from time import perf_counter
+
+import psycopg
+from django.db import connection
+
+from backend.engine import deadline, metrics
+from backend.engine.outage import OUTAGE
+from backend.engine.transactions import drop_broken_connection
+from backend.postgresql.session import Row, Statement, first_row
+
+
+def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+    """The first row, each value as text; None if there is none. It is cancelled when the request's time is up.
+
+    Raises Django's database errors.
+    """
+    deadline.check()
+    if connection.in_atomic_block:
+        return _first_row(statement, parameters)
+    drop_broken_connection()
+    connection.ensure_connection()
+    began = perf_counter()
+    try:
+        with deadline.cancellable(connection.connection):
+            row = _first_row(statement, parameters)
+        OUTAGE.served()
+    finally:
+        metrics.QUERY_SECONDS.observe(perf_counter() - began)
+    return row
+
+
+def _first_row(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+    cursor = psycopg.RawCursor(connection.connection)
+    texts = [None if one is None else one.decode() for one in parameters]
+    connection.make_cursor(cursor).execute(statement.sql.decode(), texts)  # type: ignore[arg-type]
+    assert cursor.pgresult is not None
+    return first_row(cursor.pgresult)

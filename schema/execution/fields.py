@@ -1,0 +1,62 @@
+"""Which source each field of the contract has, and its source with the values of its arguments."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from graphql import FieldNode, GraphQLError, GraphQLField
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.types.arguments import convert_arguments
+from strawberry_django.utils.typing import get_django_definition
+
+from backend.engine.errors import Refusal
+from backend.engine.text import normalize
+from backend.sources import Bound, Page, Source, Value
+from schema.nodes import SOURCE, TEXTS, window
+from schema.root import schema
+
+NO_VARIABLES = VariableValues({}, {})
+
+
+def declared(definition: GraphQLField) -> Any:
+    """Strawberry's declaration of the field."""
+    return definition.extensions["strawberry-definition"]
+
+
+def is_planned(definition: GraphQLField | None) -> bool:
+    """Whether a root field is answered by a plan. `__typename` and introspection are not."""
+    known = None if definition is None else definition.extensions.get("strawberry-definition")
+    return known is not None and SOURCE in known.metadata
+
+
+def bound(owner: str, definition: GraphQLField, node: FieldNode, variables: VariableValues) -> "Bound | Exception":
+    """The field's source, with the values of its arguments; what refuses them instead."""
+    try:
+        return _bound(owner, definition, node, variables)
+    except (Refusal, GraphQLError) as refused:
+        return refused
+
+
+def _bound(owner: str, definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Bound:
+    field = declared(definition)
+    source: Source | None = field.metadata.get(SOURCE)
+    if not definition.args:
+        return Bound(_column(owner, field.python_name) if source is None else source)
+    given = get_argument_values(definition, node, variables)
+    arguments = convert_arguments(given, field.arguments, schema.schema_converter.scalar_registry, schema.config)
+    if owner == "Query" and (TEXTS in field.metadata or isinstance(source, Page)):
+        arguments = normalize(arguments)
+    if isinstance(source, Page):
+        return Bound(source, {}, window(**_of_page(arguments), by=source.by, oldest_first=source.oldest_first))
+    return field.base_resolver.wrapped_func(None, **arguments)
+
+
+def _of_page(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: arguments.get(name) for name in ("first", "after", "last", "before")}
+
+
+@cache
+def _column(owner: str, name: str) -> Value:
+    model: Any = get_django_definition(schema._schema.type_map[owner].extensions["strawberry-definition"].origin)
+    column = name if model is None else model.model._meta.get_field(name).column
+    return Value(f'$row."{column}"')

@@ -1,0 +1,114 @@
+"""The operations of a document, and what they select for the values of their variables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    OperationType,
+)
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues, get_variable_values
+
+from schema.execution.cost import Costs
+from schema.execution.document_limits import exceeded
+from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, RequestError
+from schema.execution.fields import NO_VARIABLES, is_planned
+from schema.execution.graphql_schema import GRAPHQL
+from schema.execution.sites import Sites
+from schema.execution.values import invalid_values
+
+MAX_ERRORS = 5
+"""The maximum number of errors in the variables that are told; each quotes a value."""
+NO_CHOICE = "Variable '${}' has invalid value: @skip and @include need true or false, not null."
+MAX_REMEMBERED = 16
+"""For how many values of the variables that leave fields out the root fields are remembered."""
+
+Details = Sequence[FieldDetails]
+
+
+class Roots(NamedTuple):
+    """The selected root fields, by response name."""
+
+    names: Sequence[str]
+    planned: Sequence[str]
+    """Those that a statement answers. The rest is executed in Python."""
+
+
+class Operation:
+    """An operation of a validated document."""
+
+    def __init__(self, document: DocumentNode, node: OperationDefinitionNode, sites: Sites) -> None:
+        self.document, self.node, self.sites = document, node, sites
+        self.name = node.name.value if node.name else None
+        self.is_query = node.operation is OperationType.QUERY
+        self.costs = Costs(GRAPHQL, document, node)
+        definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
+        self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
+        self._roots: dict[tuple[Any, ...], Roots] = {}
+
+    def values(self, sent: Mapping[str, Any]) -> VariableValues:
+        """The values of its variables, coerced. Raises `RequestError` for bad ones."""
+        if not self.node.variable_definitions:
+            return NO_VARIABLES
+        found = get_variable_values(GRAPHQL, self.node.variable_definitions, dict(sent), hide_suggestions=True)
+        if isinstance(found, list):
+            raise RequestError(invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or found, BAD_USER_INPUT)
+        self._require_choices(found.coerced)
+        return found
+
+    def _require_choices(self, values: Mapping[str, Any]) -> None:
+        """Raise `RequestError` if a variable that leaves fields out is null, which one with a default may be."""
+        nulls = [name for name in self.sites.leaving_out if values.get(name) is None]
+        if nulls:
+            nodes = {one.variable.name.value: one for one in self.node.variable_definitions or ()}
+            errors = [GraphQLError(NO_CHOICE.format(name), nodes[name]) for name in nulls[:MAX_ERRORS]]
+            raise RequestError(errors, BAD_USER_INPUT)
+
+    def cost(self, values: Mapping[str, Any], a_minute: int) -> int:
+        """What it costs. Raises `RequestError` if no request may cost as much, however long one waits."""
+        cost, most = self.costs.of(values), settings.MAX_COST
+        if a_minute:
+            most = min(most, a_minute)
+        if cost > most:
+            error = exceeded("cost", "fields in the answer that this can have", cost, most)
+            raise RequestError([error], LIMIT_EXCEEDED)
+        return cost
+
+    def roots(self, selection: "Selection") -> Roots:
+        """Its root fields, without those that are left out."""
+        key = self.sites.left_out(selection.values.coerced)
+        roots = self._roots.get(key)
+        if roots is None:
+            if len(self._roots) >= MAX_REMEMBERED:
+                self._roots.clear()
+            names = selection.root()
+            fields: Any = GRAPHQL.query_type and GRAPHQL.query_type.fields
+            planned = [name for name, one in names.items() if is_planned(fields.get(one[0].node.name.value))]
+            roots = self._roots[key] = Roots(tuple(names), tuple(planned))
+        return roots
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an operation selects, with the values of its variables."""
+
+    operation: Operation
+    values: VariableValues
+
+    def root(self) -> Mapping[str, Details]:
+        """The root fields, by response name."""
+        node = self.operation.node
+        root: Any = GRAPHQL.get_root_type(node.operation)
+        return collect_fields(GRAPHQL, self.operation.fragments, self.values, root, node).grouped_field_set
+
+    def below(self, type_: GraphQLObjectType, details: Details) -> Mapping[str, Details]:
+        """The fields of a type that are selected below a field, by response name."""
+        fragments, node = self.operation.fragments, self.operation.node
+        return collect_subfields(GRAPHQL, fragments, self.values, node, type_, list(details)).grouped_field_set

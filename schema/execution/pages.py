@@ -1,0 +1,142 @@
+"""Prints a page of a list: one aggregate over the rows of its source, numbered in the order of the list."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLField, get_named_type, get_nullable_type, is_leaf_type, is_list_type
+from graphql.execution.collect_fields import FieldDetails
+
+from backend.sources import Page
+from schema.execution.parts import Names, Scope, Shape, closed
+from schema.execution.printing import cursor, literal
+
+Details = Sequence[FieldDetails]
+
+
+class PagePrinter:
+    """One page in a statement."""
+
+    def __init__(self, compiler: Any, source: Page, names: Names) -> None:
+        assert names.bound.window is not None
+        self._compiler, self._source, self._names = compiler, source, names
+        self._window = names.bound.window
+        self._row, page = compiler.alias(), compiler.alias()
+        self._within = _Columns(page)
+        self._page = page
+
+    def printed(self, type_: Any, details: Details, shapes: dict[str, Shape]) -> str:
+        """The connection."""
+        source, names, row = self._source, self._names, self._row
+        parts: list[str] = []
+        for name, inside in self._compiler.below(type_, details).items():
+            field_name = inside[0].node.name.value
+            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
+            if field_name == "__typename":
+                parts.append(literal(f'"{type_.name}"'))
+                continue
+            shape = shapes.setdefault(name, Shape(type_.fields[field_name].type))
+            parts.append(self._field(type_.fields[field_name], inside, shape.fields))
+        sql = closed(parts)
+        if self._within.columns:  # what is bound has to stand in the statement
+            names.given |= _limits(source, self._window, names)
+            way = names.given["way"]
+            rows = source.signed_out if source.signed_out is not None and not self._compiler.signed_in else source.sql
+            number = f"row_number() OVER (ORDER BY {row}.place_at {way}, {row}.id {way}) AS number"
+            numbered = f"SELECT {row}.*, {number}, count(*) OVER () AS found FROM ({names.of(rows)}) AS {row}"
+            sql = f"(SELECT {sql} FROM (SELECT {self._within.listed()} FROM ({numbered}) AS {row}) AS {self._page})"
+        if source.when is not None:
+            return f"CASE WHEN {names.of(source.when)} THEN {sql} ELSE 'null' END"
+        return sql
+
+    def _field(self, definition: GraphQLField, details: Details, shapes: dict[str, Shape]) -> str:
+        """A field of the connection: its edges, its PageInfo, or the total."""
+        inner = get_named_type(definition.type)
+        if is_list_type(get_nullable_type(definition.type)):
+            edge = self._edge(inner, details, shapes)
+            way = "DESC" if self._window.backward else "ASC"
+            wanted = f"{self._row}.number <= {self._window.size}"
+            edges = f"string_agg({edge}, ',' ORDER BY {self._row}.number {way}) FILTER (WHERE {wanted})"
+            return f"'[' || coalesce({self._within.add(edges)}, '') || ']'"
+        if is_leaf_type(inner):
+            assert self._source.total is not None
+            total: str = self._compiler.value(self._source.total, "", definition, details, self._names)
+            return total
+        return self._page_info(inner, details)
+
+    def _edge(self, type_: Any, details: Details, shapes: dict[str, Shape]) -> str:
+        parts: list[str] = []
+        for name, inside in self._compiler.below(type_, details).items():
+            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
+            match inside[0].node.name.value:
+                case "__typename":
+                    parts.append(literal(f'"{type_.name}"'))
+                case "cursor":
+                    parts.append(f"""'"' || {self._cursor(f"{self._row}.place_at", f"{self._row}.id")} || '"'""")
+                case node:
+                    shape = shapes.setdefault(name, Shape(type_.fields[node].type))
+                    inner = get_named_type(type_.fields[node].type)
+                    parts.append(self._compiler.selected(inner, inside, Scope(self._row), shape.fields))
+        return closed(parts)
+
+    def _page_info(self, type_: Any, details: Details) -> str:
+        window = self._window
+        further = (window.before if window.backward else window.after) is not None
+        parts: list[str] = []
+        for name, inside in self._compiler.below(type_, details).items():
+            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
+            match inside[0].node.name.value:
+                case "__typename":
+                    parts.append(literal(f'"{type_.name}"'))
+                case "hasNextPage" | "hasPreviousPage" as asked:
+                    is_ahead = (asked == "hasNextPage") is not window.backward
+                    more = f"({self._within.add('count(*)')} > {window.size})::text"
+                    parts.append(more if is_ahead else literal(str(further).lower()))
+                case asked:
+                    parts.append(self._end(is_first=(asked == "startCursor") is not window.backward))
+        return closed(parts)
+
+    def _end(self, *, is_first: bool) -> str:
+        """The cursor of the row that was found first or last; null if none was."""
+        size, row = self._window.size, self._row
+        number = f"least(1, {size})" if is_first else f"least({row}.found, {size})"
+        at, id_ = (
+            self._within.add(f"(array_agg({row}.{name}) FILTER (WHERE {row}.number = {number}))[1]")
+            for name in ("place_at", "id")
+        )
+        return f"""coalesce('"' || {self._cursor(at, id_)} || '"', 'null')"""
+
+    def _cursor(self, at: str, id_: str) -> str:
+        return cursor(self._source.by.value.decode(), at, id_)
+
+
+class _Columns:
+    """Columns of the subquery that aggregates a page."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self.columns: list[str] = []
+
+    def add(self, sql: str) -> str:
+        """A reference to this column."""
+        if sql not in self.columns:
+            self.columns.append(sql)
+        return f"{self._alias}.c{self.columns.index(sql)}"
+
+    def listed(self) -> str:
+        """The columns, each with its name."""
+        return ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(self.columns))
+
+
+def _limits(source: Page, window: Any, names: Names) -> Mapping[str, str]:
+    """What stands for `$between`, `$order` and `$size`."""
+    kind = "bigint" if source.by.value == b"n" else "timestamptz"
+    further, nearer = (">", "<") if source.oldest_first else ("<", ">")
+    between = ""
+    for end, sign in (("after", further), ("before", nearer)):
+        if getattr(window, end) is not None:
+            at, id_ = names[f"{end}_at"], names[f"{end}_id"]
+            between += f" AND ({source.at}, {source.id}) {sign} ({at}::{kind}, {id_}::uuid)"
+    way = "ASC" if window.backward is not source.oldest_first else "DESC"
+    limit = str(window.size + 1)
+    order = f"ORDER BY {source.at} {way}, {source.id} {way} LIMIT {limit}"
+    return {"between": between, "order": order, "way": way, "limit": limit, "size": str(window.size)}

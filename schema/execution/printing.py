@@ -1,0 +1,46 @@
+"""SQL expressions that print a value as JSON: each is text, and never NULL unless the value is."""
+
+MAX_INT = 2_147_483_647
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def printed(type_name: str, sql: str, owner: str) -> str:
+    """The expression that prints a scalar of this type, or a value of an enum. `owner` is the type whose id an ID is."""
+    match type_name:
+        case "String":
+            return f"to_json({sql})::text"
+        case "Int" | "Boolean" | "JSON":
+            return f"({sql})::text"
+        case "ID":
+            return f"""'"' || {global_id(owner, sql)} || '"'"""
+        case "DateTime":
+            return f"""'"' || {moment(sql)} || '"'"""
+        case "Date" | "Version":
+            return f"""'"' || ({sql})::text || '"'"""
+    return f"""'"' || {sql} || '"'"""  # an enum
+
+
+def printed_list(sql: str) -> str:
+    """The expression that prints an array of texts."""
+    return f"array_to_json({sql})::text"
+
+
+def global_id(type_name: str, keys: str) -> str:
+    """The expression for a global id; PostgreSQL breaks base64 into lines."""
+    return f"translate(encode(convert_to('{type_name}:' || ({keys}), 'UTF8'), 'base64'), E'\\n', '')"
+
+
+def moment(sql: str) -> str:
+    """The expression for a time in UTC as Python's `isoformat` writes it."""
+    return f"""replace(to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), '.000000', '')"""
+
+
+def cursor(kind: str, at: str, id_: str) -> str:
+    """The expression for a cursor: see `backend.pages.to_cursor`."""
+    number = at if kind == "n" else f"(extract(epoch FROM {at}) * 1000000)::bigint"
+    place = f"'{kind}'::bytea || int8send(({number})::bigint) || uuid_send({id_})"
+    return f"translate(encode({place}, 'base64'), '+/', '-_')"
