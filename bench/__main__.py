@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import orjson
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import idle, load, report
+from bench import growth, idle, load, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -30,6 +31,9 @@ WIDTH = 140
 """Characters of a line. Fixed, because the tables are copied into documents."""
 LIMIT_TIMES = 3
 """The SQL runs so many times as often as the server is asked, because it is faster and has to be measured as exactly."""
+CROWDS = (1, 4, 16, 64)
+CROWDED = ("R1", "R2")
+"""With `--growth` these workloads are measured on so many connections."""
 
 
 class Bench:
@@ -63,6 +67,10 @@ class Bench:
             limit=self._limit(work, requests * LIMIT_TIMES),
         )
 
+    def crowd(self, work: Work, requests: int) -> Result:
+        """Measure a workload once, for one number of connections."""
+        return Result(work, 0, 0, [self.round(work, requests)])
+
     def _limit(self, work: Work, requests: int) -> Limit | None:
         if work.limit is None:
             return None
@@ -86,6 +94,10 @@ def run(arguments: Namespace, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["KATHA_DATA"] = str(folder)
     works = [work for work in WORKS if not arguments.only or work.name in arguments.only]
+    grows = arguments.growth or growth.NAME in (arguments.only or ())
+    crowds = [
+        replace(work, clients=clients, limit=None) for work in WORKS for clients in CROWDS if work.name in CROWDED
+    ]
     with running(folder / "postgres", durable=True, report=console.print) as sockets:
         database = Database(sockets)
         fill(database, SMALL if arguments.quick else LARGE)
@@ -101,18 +113,26 @@ def run(arguments: Namespace, console: Console) -> None:
                     number: stack.enter_context(
                         serving(database, number, {own} if number == 1 else {own, *rest}, folder)
                     )
-                    for number in {work.workers for work in works}
+                    for number in {work.workers for work in [*works, *(crowds if grows else ())]}
                 }
                 bench = Bench(database, Data.of(db), servers, postmaster, own)
                 results = measured(bench, works, arguments, counted, console)
-        found = None
+                crowded = [
+                    bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds if grows
+                ]
+        found, points = None, list[growth.Point]()
         if not arguments.only or idle.NAME in arguments.only:
             with serving(database, 1, {own}, folder) as server:
                 found = idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
+        if grows:
+            console.print("▸ Making rows, step by step")
+            points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
     report.show(console, results, found)
+    if grows:
+        report.show_growth(console, points, crowded)
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
-        report.write_json(arguments.json, results, found, about)
+        report.write_json(arguments.json, results, found, points, crowded, about)
 
 
 def measured(
@@ -165,7 +185,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME]
+    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found
@@ -187,6 +207,11 @@ def parse(words: Sequence[str]) -> Namespace:
     parser.add_argument("--only", type=names, metavar="R1,M4", help="These works alone.")
     parser.add_argument("--requests", type=number, metavar="N", help="So many of each work in each round.")
     parser.add_argument("--rounds", type=number, default=ROUNDS, metavar="N", help=f"Default {ROUNDS}.")
+    parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="Also a thousand to a million rows, and 1 to 64 connections: takes minutes.",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there.")
     return parser.parse_args(words)
 

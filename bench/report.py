@@ -10,6 +10,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from bench.growth import Point
 from bench.idle import Idle
 from bench.limit import Limit
 from bench.works import Work
@@ -61,12 +62,21 @@ class Result:
 
     def times(self, *, with_server: bool) -> float | None:
         """The processor time of a request relative to the limit: of PostgreSQL only, or including server and pgbench."""
-        postgres, pgbench = self.limit("postgres_ms"), self.limit("pgbench_ms")
-        if postgres is None or pgbench is None:
+        postgres, whole = self.limit("postgres_ms"), self.limit_ms
+        if postgres is None or whole is None:
             return None
-        if with_server:
-            return (self.median("server_ms") + self.median("postgres_ms")) / (postgres + pgbench)
-        return self.median("postgres_ms") / postgres
+        return self.total_ms / whole if with_server else self.median("postgres_ms") / postgres
+
+    @property
+    def total_ms(self) -> float:
+        """The processor time of a request, of the server and of PostgreSQL."""
+        return statistics.median(one.server_ms + one.postgres_ms for one in self.rounds)
+
+    @property
+    def limit_ms(self) -> float | None:
+        """The processor time of the limit, of pgbench and of PostgreSQL."""
+        postgres, pgbench = self.limit("postgres_ms"), self.limit("pgbench_ms")
+        return None if postgres is None or pgbench is None else postgres + pgbench
 
     def figures(self) -> dict[str, object]:
         """All numbers, for JSON."""
@@ -79,6 +89,8 @@ class Result:
             "statements": self.statements,
             "round_trips": self.round_trips,
             **{name: self.median(name) for name in names},
+            "total_ms": self.total_ms,
+            "limit_ms": self.limit_ms,
             "spread": self.spread,
             "limit": None if self.work.limit is None else limit,
             "times_postgres": self.times(with_server=False),
@@ -91,7 +103,8 @@ SERVED = (
     *("work", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "±", "statements", "round trips"),
     *("server MB", "PostgreSQL MB"),
 )
-LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "× all")
+LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "CPU ms", "Katha's CPU ms", "× all")
+CROWDS = ("work", "connections", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "CPU ms")
 
 
 def show(console: Console, results: Sequence[Result], idle: Idle | None) -> None:
@@ -115,8 +128,9 @@ def _show_works(console: Console, results: Sequence[Result]) -> None:
         served.add_row(one.work.name, *speed, *cost, f"{50 * one.spread:.0f} %", *counted, *memory)
         if one.work.limit is not None:
             limit = [one.limit("per_second"), one.limit("postgres_ms"), one.limit("pgbench_ms")]
-            ratios = [one.times(with_server=False), one.times(with_server=True)]
-            digits = (0, 3, 3, 1, 1)
+            times = one.times(with_server=True)
+            ratios = [one.times(with_server=False), one.limit_ms, one.total_ms, times]
+            digits = (0, 3, 3, 1, 2, 2, 1)
             shown = [f"{value or 0:.{places}f}" for value, places in zip([*limit, *ratios], digits, strict=True)]
             limits.add_row(one.work.name, *shown)
     console.print(
@@ -128,10 +142,39 @@ def _show_works(console: Console, results: Sequence[Result]) -> None:
             console.print(f"     {one.median('requests_per_success'):.1f} requests for each success")
 
 
-def write_json(path: Path, results: Sequence[Result], idle: Idle | None, about: Mapping[str, object]) -> None:
+def show_growth(console: Console, points: Sequence[Point], crowds: Sequence[Result]) -> None:
+    """Print what reads cost with more rows, and with more connections."""
+    sizes = sorted({one.rows for one in points})
+    grown = _table(["query", *(f"{size:,}".replace(",", " ") for size in sizes)])
+    for name in dict.fromkeys(one.query for one in points):
+        costs = [one for size in sizes for one in points if (one.query, one.rows) == (name, size)]
+        grown.add_row(name, *(f"{one.buffers} / {one.postgres_ms:.2f}" for one in costs))
+    console.print("\nBuffers and PostgreSQL's CPU ms of a query, by stories and followers\n", grown)
+    crowded = _table(CROWDS)
+    for one in crowds:
+        names = (("per_second", 0), ("p50_ms", 1), ("p99_ms", 1), ("server_ms", 2), ("postgres_ms", 2))
+        figures = [f"{one.median(name):.{digits}f}" for name, digits in names]
+        crowded.add_row(one.work.name, str(one.work.clients), *figures, f"{one.total_ms:.2f}")
+    console.print("\nOne worker, by connections\n", crowded)
+
+
+def write_json(
+    path: Path,
+    results: Sequence[Result],
+    idle: Idle | None,
+    points: Sequence[Point],
+    crowds: Sequence[Result],
+    about: Mapping[str, object],
+) -> None:
     """Write everything as JSON."""
     works = {one.work.name: one.figures() for one in results}
-    found = {**about, "works": works, "idle": None if idle is None else idle.figures()}
+    found = {
+        **about,
+        "works": works,
+        "idle": None if idle is None else idle.figures(),
+        "growth": [asdict(one) for one in points],
+        "crowds": [one.figures() for one in crowds],
+    }
     path.write_text(json.dumps(found, indent=2) + "\n")
 
 
