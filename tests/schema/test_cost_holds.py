@@ -13,7 +13,7 @@ from tests.api import ApiClient
 from tests.schema.reads.documents import documents
 from tests.schema.reads.world import make_world
 
-DOCUMENTS = depth.rounds(3_000, at_least=100) if depth.EXHAUSTIVE else 100
+DOCUMENTS = depth.rounds(3_000, at_least=100) if depth.EXHAUSTIVE else 40
 LONGEST = """INSERT INTO stories_chapter SELECT (jsonb_populate_record(chapter, jsonb_build_object(
   'id', gen_random_uuid(), 'position', %s + number))).* FROM stories_chapter AS chapter
   CROSS JOIN generate_series(1, %s) AS number WHERE chapter.position = 1 AND chapter.story_id = %s"""
