@@ -6,7 +6,7 @@ import enum
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from backend.engine.errors import Invalid
 
@@ -16,7 +16,6 @@ MAX_PAGE_SIZE = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-RowT = TypeVar("RowT")
 CursorKey = tuple[datetime, uuid.UUID] | tuple[int, uuid.UUID]
 """The sort key of a row in its list: a time or a number, then the id."""
 
@@ -107,7 +106,11 @@ class Window:
             sql, parameters = f"{sql} AND ({at}, {id_}) {nearer} (%s, %s)", [*parameters, *self.before]
         return sql, parameters
 
+    @property
+    def direction(self) -> str:
+        """SQL: in which direction rows are read."""
+        return "ASC" if self.backward is not self.oldest_first else "DESC"
+
     def order(self, at: str, id_: str) -> str:
         """SQL: direction and limit. One row more than asked for tells whether there are more."""
-        direction = "ASC" if self.backward is not self.oldest_first else "DESC"
-        return f"ORDER BY {at} {direction}, {id_} {direction} LIMIT {self.size + 1}"
+        return f"ORDER BY {at} {self.direction}, {id_} {self.direction} LIMIT {self.size + 1}"

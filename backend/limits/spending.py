@@ -31,7 +31,7 @@ TOO_MUCH = "Too much has been asked for lately. Wait, then send the same again."
 class Spending:
     """Leaky buckets for the cost of one minute, each stored as the time when it will be empty.
 
-    A bucket holds a minute's allowance. What costs more than that is refused for good (`Prepared.cost`).
+    A bucket holds a minute's allowance. What costs more than that is refused for good (`Operation.cost`).
     """
 
     def __init__(self) -> None:

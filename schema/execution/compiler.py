@@ -6,6 +6,7 @@ which no other JSON can hold: see `markers`.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from string import Template
 from typing import Any
 
@@ -27,7 +28,7 @@ from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.measuring import length_of
 from schema.execution.operations import Details, Selection
 from schema.execution.pages import PagePrinter
-from schema.execution.parts import GIVEN, Names, Parameter, Scope, Shape, closed
+from schema.execution.parts import GIVEN, Names, Parameter, Scope, Shape, object_of
 from schema.execution.printing import MAX_INT, literal, printed, printed_list
 from schema.execution.texts import longest
 
@@ -77,16 +78,13 @@ class Compiler:
         return self._selection.below(type_, details)
 
     def _object(self, type_: Any, grouped: Mapping[str, Details], scope: Scope, shapes: dict[str, Shape]) -> str:
-        parts: list[str] = []
-        for name, details in grouped.items():
-            definition = type_.fields.get(details[0].node.name.value)
-            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
-            if definition is None:
-                parts.append(literal(f'"{type_.name}"'))  # __typename
-                continue
-            shape = shapes.setdefault(name, Shape(definition.type))
-            parts.append(self._field(type_.name, definition, details, scope, shape.fields))
-        return closed(parts)
+        return object_of(type_, grouped, partial(self._shaped, type_.name, scope, shapes))
+
+    def _shaped(
+        self, owner: str, scope: Scope, shapes: dict[str, Shape], name: str, definition: GraphQLField, details: Details
+    ) -> str:
+        shape = shapes.setdefault(name, Shape(definition.type))
+        return self._field(owner, definition, details, scope, shape.fields)
 
     # --- Fields ---------------------------------------------------------------------------------------------------
 
@@ -217,7 +215,7 @@ class Compiler:
 
     def _mark(self, meaning: Any, details: Details) -> str:
         """The literal of a marker: `meaning` is a site whose arguments are refused, or makes the exception."""
-        return literal(markers.opening(self._number(meaning, details))[: -len(markers.VALUE)] + "}")
+        return literal(markers.mark(self._number(meaning, details)))
 
     def parameter(self, site: int, name: str) -> str:
         """A placeholder for a bound value."""

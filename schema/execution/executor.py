@@ -14,7 +14,7 @@ from schema.execution.errors import Stopped
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.operations import Selection
 from schema.execution.parts import TooLarge
-from schema.execution.plans import CHARACTERS_A_FIELD, RowPlans
+from schema.execution.plans import RowPlans, price_of
 from schema.execution.rows import answer_with_row, is_row
 
 FIELDS_BETWEEN_CHECKS = 500
@@ -94,7 +94,7 @@ class LimitedExecutor(Executor[None]):
         try:
             answer, errors = answer_with_row(self.rows, return_type, field_details_list, result, path)
         except TooLarge as excess:
-            self.context_value.charge(excess.found // CHARACTERS_A_FIELD)
+            self.context_value.charge(price_of(excess.found))
             self.too_large = excess
             raise Stopped from excess
         for error in errors:

@@ -15,7 +15,6 @@ from backend import logs
 
 MARK = "\x01"
 KEY = "\\u0001"
-VALUE = ',"value":'
 
 
 class IsNull(GraphQLError):
@@ -41,9 +40,14 @@ class Marked(NamedTuple):
     """Where an error is in the document: of one type, where several have a field of this name."""
 
 
+def mark(number: int) -> str:
+    """A mark without a value; `number` says what it stands for."""
+    return f'{{"{MARK}":{number}}}'
+
+
 def opening(number: int) -> str:
-    """The beginning of a mark, up to its value; `number` says what it stands for."""
-    return f'{{"{MARK}":{number}{VALUE}'
+    """The beginning of a mark, up to its value."""
+    return f'{{"{MARK}":{number},"value":'
 
 
 def has_marks(answer: bytes) -> bool:

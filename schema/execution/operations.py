@@ -45,7 +45,7 @@ class Operation:
     """An operation of a validated document."""
 
     def __init__(self, document: DocumentNode, node: OperationDefinitionNode, sites: Sites) -> None:
-        self.document, self.node, self.sites = document, node, sites
+        self.node, self.sites = node, sites
         self.name = node.name.value if node.name else None
         self.is_query = node.operation is OperationType.QUERY
         self.costs = Costs(GRAPHQL, document, node)

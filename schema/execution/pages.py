@@ -1,16 +1,15 @@
 """Prints a page of a list: one aggregate over the rows of its source, numbered in the order of the list."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLField, get_named_type, get_nullable_type, is_leaf_type, is_list_type
-from graphql.execution.collect_fields import FieldDetails
 
 from backend.sources import Page
-from schema.execution.parts import Names, Scope, Shape, closed
+from schema.execution.operations import Details
+from schema.execution.parts import Names, Scope, Shape, object_of
 from schema.execution.printing import cursor, literal
-
-Details = Sequence[FieldDetails]
 
 
 class PagePrinter:
@@ -27,16 +26,7 @@ class PagePrinter:
     def printed(self, type_: Any, details: Details, shapes: dict[str, Shape]) -> str:
         """The connection."""
         source, names, row = self._source, self._names, self._row
-        parts: list[str] = []
-        for name, inside in self._compiler.below(type_, details).items():
-            field_name = inside[0].node.name.value
-            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
-            if field_name == "__typename":
-                parts.append(literal(f'"{type_.name}"'))
-                continue
-            shape = shapes.setdefault(name, Shape(type_.fields[field_name].type))
-            parts.append(self._field(type_.fields[field_name], inside, shape.fields))
-        sql = closed(parts)
+        sql = object_of(type_, self._compiler.below(type_, details), partial(self._field, shapes))
         if self._within.columns:  # what is bound has to stand in the statement
             names.given |= _limits(source, self._window, names)
             way = names.given["way"]
@@ -48,11 +38,11 @@ class PagePrinter:
             return f"CASE WHEN {names.of(source.when)} THEN {sql} ELSE 'null' END"
         return sql
 
-    def _field(self, definition: GraphQLField, details: Details, shapes: dict[str, Shape]) -> str:
+    def _field(self, shapes: dict[str, Shape], name: str, definition: GraphQLField, details: Details) -> str:
         """A field of the connection: its edges, its PageInfo, or the total."""
-        inner = get_named_type(definition.type)
+        inner, shape = get_named_type(definition.type), shapes.setdefault(name, Shape(definition.type))
         if is_list_type(get_nullable_type(definition.type)):
-            edge = self._edge(inner, details, shapes)
+            edge = object_of(inner, self._compiler.below(inner, details), partial(self._edge_field, shape.fields))
             way = "DESC" if self._window.backward else "ASC"
             wanted = f"{self._row}.number <= {self._window.size}"
             edges = f"string_agg({edge}, ',' ORDER BY {self._row}.number {way}) FILTER (WHERE {wanted})"
@@ -61,39 +51,27 @@ class PagePrinter:
             assert self._source.total is not None
             total: str = self._compiler.value(self._source.total, "", definition, details, self._names)
             return total
-        return self._page_info(inner, details)
+        return object_of(inner, self._compiler.below(inner, details), self._page_info_field)
 
-    def _edge(self, type_: Any, details: Details, shapes: dict[str, Shape]) -> str:
-        parts: list[str] = []
-        for name, inside in self._compiler.below(type_, details).items():
-            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
-            match inside[0].node.name.value:
-                case "__typename":
-                    parts.append(literal(f'"{type_.name}"'))
-                case "cursor":
-                    parts.append(f"""'"' || {self._cursor(f"{self._row}.place_at", f"{self._row}.id")} || '"'""")
-                case node:
-                    shape = shapes.setdefault(name, Shape(type_.fields[node].type))
-                    inner = get_named_type(type_.fields[node].type)
-                    parts.append(self._compiler.selected(inner, inside, Scope(self._row), shape.fields))
-        return closed(parts)
+    def _edge_field(self, shapes: dict[str, Shape], name: str, definition: GraphQLField, details: Details) -> str:
+        """The cursor, or the node."""
+        if details[0].node.name.value == "cursor":
+            return f"""'"' || {self._cursor(f"{self._row}.place_at", f"{self._row}.id")} || '"'"""
+        shape = shapes.setdefault(name, Shape(definition.type))
+        node: str = self._compiler.selected(get_named_type(definition.type), details, Scope(self._row), shape.fields)
+        return node
 
-    def _page_info(self, type_: Any, details: Details) -> str:
+    def _page_info_field(self, _name: str, _definition: GraphQLField, details: Details) -> str:
         window = self._window
-        further = (window.before if window.backward else window.after) is not None
-        parts: list[str] = []
-        for name, inside in self._compiler.below(type_, details).items():
-            parts.append(literal(f'{"," if parts else "{"}"{name}":'))
-            match inside[0].node.name.value:
-                case "__typename":
-                    parts.append(literal(f'"{type_.name}"'))
-                case "hasNextPage" | "hasPreviousPage" as asked:
-                    is_ahead = (asked == "hasNextPage") is not window.backward
-                    more = f"({self._within.add('count(*)')} > {window.size})::text"
-                    parts.append(more if is_ahead else literal(str(further).lower()))
-                case asked:
-                    parts.append(self._end(is_first=(asked == "startCursor") is not window.backward))
-        return closed(parts)
+        match details[0].node.name.value:
+            case "hasNextPage" | "hasPreviousPage" as asked:
+                is_ahead = (asked == "hasNextPage") is not window.backward
+                if is_ahead:
+                    return f"({self._within.add('count(*)')} > {window.size})::text"
+                further = (window.before if window.backward else window.after) is not None
+                return literal(str(further).lower())
+            case asked:
+                return self._end(is_first=(asked == "startCursor") is not window.backward)
 
     def _end(self, *, is_first: bool) -> str:
         """The cursor of the row that was found first or last; null if none was."""
@@ -136,7 +114,5 @@ def _limits(source: Page, window: Any, names: Names) -> Mapping[str, str]:
         if getattr(window, end) is not None:
             at, id_ = names[f"{end}_at"], names[f"{end}_id"]
             between += f" AND ({source.at}, {source.id}) {sign} ({at}::{kind}, {id_}::uuid)"
-    way = "ASC" if window.backward is not source.oldest_first else "DESC"
-    limit = str(window.size + 1)
-    order = f"ORDER BY {source.at} {way}, {source.id} {way} LIMIT {limit}"
-    return {"between": between, "order": order, "way": way, "limit": limit, "size": str(window.size)}
+    sizes = {"size": str(window.size), "limit": str(window.size + 1)}
+    return {"between": between, "order": window.order(source.at, source.id), "way": window.direction, **sizes}

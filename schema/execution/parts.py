@@ -1,13 +1,15 @@
 """Parts of a statement: rows in it, names in sources, and the concatenation of what is printed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from graphql import GraphQLField
 
 from backend.sources import Bound, Source
+from schema.execution.operations import Details
 from schema.execution.printing import literal
 
 PLACES = ("after_at", "after_id", "before_at", "before_id")
@@ -73,8 +75,13 @@ class Names(Mapping[str, str]):
         return Template(sql).substitute(self)
 
 
-def closed(parts: Sequence[str]) -> str:
-    """The object of these parts; each name brings its comma, the first the brace."""
+def object_of(type_: Any, grouped: Mapping[str, Details], printed: Callable[[str, GraphQLField, Details], str]) -> str:
+    """The expression of an object: its fields by response name, each as `printed` prints it. Raises `TooLarge`."""
+    parts: list[str] = []
+    for name, details in grouped.items():
+        parts.append(literal(f'{"," if parts else "{"}"{name}":'))
+        definition = type_.fields.get(details[0].node.name.value)
+        parts.append(printed(name, definition, details) if definition else literal(f'"{type_.name}"'))  # or __typename
     return joined([*parts, literal("}")]) if parts else literal("{}")
 
 

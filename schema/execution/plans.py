@@ -70,12 +70,17 @@ class Plan:
     @property
     def price(self) -> int:
         """What its sender is charged for it when it is new, or `is_large`."""
-        return len(self.statement.sql) // CHARACTERS_A_FIELD
+        return price_of(len(self.statement.sql))
 
     @property
     def is_large(self) -> bool:
         """Whether it is too large to be prepared: PostgreSQL reads and plans it each time, which takes long and much memory."""
         return len(self.statement.sql) > MAX_STATEMENT_BYTES
+
+
+def price_of(characters: int) -> int:
+    """What is charged for a statement of this length."""
+    return characters // CHARACTERS_A_FIELD
 
 
 class Binding:

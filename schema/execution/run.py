@@ -24,7 +24,7 @@ from schema.execution.markers import has_marks
 from schema.execution.measuring import TooLong, excess_of
 from schema.execution.operations import Operation, Roots, Selection
 from schema.execution.parts import TooLarge
-from schema.execution.plans import CHARACTERS_A_FIELD, Plan, Query
+from schema.execution.plans import Plan, Query, price_of
 from schema.execution.steps import IN_THREAD, Read, Slot, Steps
 
 MAX_ERRORS_SHOWN = 100
@@ -113,7 +113,7 @@ class Execution:
                 yield from self._in_thread()
                 return _unserved(error)
             except TooLarge as excess:
-                self._context.charge(excess.found // CHARACTERS_A_FIELD)
+                self._context.charge(price_of(excess.found))
                 return _limited(_too_large(excess))
             except TooLong as excess:
                 yield from self._in_thread()
