@@ -1,14 +1,15 @@
 """Runs one SELECT on this thread's connection: its own snapshot, without a transaction around it.
 
 It takes and gives what `reads` does. It is for what a thread does from beginning to end: the rows that a mutation shows, and
-the tests and the bench.
+the tests and the bench. As there, a statement whose connection breaks is run once more on a new one: it has only read, and a
+write that is committed is to be answered.
 """
 
 from collections.abc import Sequence
 from time import perf_counter
 
 import psycopg
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from backend.engine import deadline, metrics
 from backend.engine.outage import OUTAGE
@@ -24,6 +25,16 @@ def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | No
     deadline.check()
     if connection.in_atomic_block:
         return _first_row(statement, parameters)
+    try:
+        return _select(statement, parameters)
+    except (OperationalError, InterfaceError):
+        if connection.connection is not None and not connection.connection.closed:
+            raise
+        deadline.check()
+        return _select(statement, parameters)
+
+
+def _select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
     drop_broken_connection()
     connection.ensure_connection()
     began = perf_counter()

@@ -4,9 +4,11 @@ from datetime import UTC, timedelta
 
 import psycopg
 import pytest
-from django.db import NotSupportedError, OperationalError, connection, transaction
+from django.db import InterfaceError, NotSupportedError, OperationalError, connection, transaction
 
 from backend.people.models import Person
+from backend.postgresql.select import select
+from backend.postgresql.session import Statement
 from tests.api import ApiClient
 
 
@@ -88,6 +90,43 @@ def test_a_rollback_on_a_connection_that_is_gone_says_so(transactional_db: None)
             connection.rollback()
     finally:
         connection.close()
+
+
+ENDS_ITSELF = Statement.of(
+    "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = $1::int THEN pg_terminate_backend(pg_backend_pid()) END"
+)
+"""It breaks the connection that has this id, while it runs."""
+
+
+def backend() -> bytes:
+    """The id of this thread's connection, which is made if there is none."""
+    row = select(Statement.of("SELECT pg_backend_pid()"), [])
+    assert row is not None
+    assert row[0] is not None
+    return row[0]
+
+
+def test_what_only_reads_is_read_again_if_its_connection_breaks(transactional_db: None) -> None:
+    """So a mutation that is committed is answered, though its connection ends while the answer is read."""
+    broken = backend()
+    row = select(ENDS_ITSELF, [broken])
+    assert row is not None
+    assert row == [backend(), None]
+    assert row[0] != broken
+
+
+def test_in_a_transaction_nothing_is_read_again(transactional_db: None) -> None:
+    """What it has written is gone with its connection."""
+    broken = backend()
+    with pytest.raises((OperationalError, InterfaceError)), transaction.atomic():
+        select(ENDS_ITSELF, [broken])
+    assert backend() != broken
+
+
+def test_what_breaks_every_connection_is_read_twice(transactional_db: None) -> None:
+    with pytest.raises((OperationalError, InterfaceError)):
+        select(Statement.of("SELECT pg_terminate_backend(pg_backend_pid())"), [])
+    assert backend()
 
 
 def test_moments_are_read_in_utc(asha: ApiClient) -> None:
