@@ -107,10 +107,22 @@ def test_a_connection_that_ended_while_idle_is_not_noticed(asha: ApiClient, bila
     assert asha.relationship(bilal)["following"]
 
 
+def lose_connection() -> None:
+    terminate(my_pid())
+
+
+def test_a_write_is_answered_though_its_connection_ends_before_the_answer_is_read(
+    asha: ApiClient, bilal: ApiClient
+) -> None:
+    with before("people_persontally", lambda: None, lose_connection):
+        follow = asha.ask(FOLLOW_AND_READ, p=bilal.id, k=str(uuid.uuid4()))["follow"]
+    assert (follow["applied"], follow["relationship"]["person"]["followerCount"]) == ("WRITTEN", 1)
+
+
 def test_a_write_whose_answer_cannot_be_read_is_not_called_unwritten(asha: ApiClient, bilal: ApiClient) -> None:
     """After COMMIT nothing may claim that nothing was written."""
     key = str(uuid.uuid4())
-    with before("people_persontally", lambda: None, lambda: terminate(my_pid())):
+    with before("people_persontally", lambda: None, lose_connection, lose_connection):
         answer = asha.post(FOLLOW_AND_READ, p=bilal.id, k=key)
     again = asha.ask(FOLLOW_AND_READ, p=bilal.id, k=key)["follow"]
     assert (again["applied"], again["relationship"]["person"]["followerCount"]) == ("REPLAYED", 1)
