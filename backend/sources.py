@@ -25,7 +25,9 @@ from typing import Any, TypeVar
 import orjson
 from django.db.models import Model
 
+from backend.engine.declarations import query
 from backend.engine.errors import Refusal
+from backend.engine.statements import Declared, Parameter, compiled
 from backend.pages import TIME, By, Window
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -170,5 +172,27 @@ def read(model: type[ModelT], row: Row, *, lock: str = "", **values: Any) -> Mod
 
     `lock` is how it is locked, such as FOR KEY SHARE.
     """
-    sql = Template(row.sql).substitute({name: f"%({name})s::uuid" for name in values}) + " " + lock
-    return next(iter(model._base_manager.raw(sql, values)), None)
+    return _read(model, row, lock, ids=_Ids(values)).row
+
+
+class _Ids(dict[str, uuid.UUID]):
+    """Ids by name, bound to a statement: its shape is which."""
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self)
+
+    def placeholder(self, name: str) -> Mapping[str, Parameter]:
+        """A parameter for each."""
+        return {one: Parameter.of(f"{name}.{one}", uuid.UUID) for one in self}
+
+    def bound(self, name: str) -> Mapping[str, uuid.UUID]:
+        """The ids."""
+        return {f"{name}.{one}": value for one, value in self.items()}
+
+
+@compiled
+def _read(model: type[ModelT], row: Row, lock: str, *, ids: _Ids) -> Declared[ModelT]:
+    text = Template(row.sql).substitute({name: f"%({name})s" for name in ids})
+    return query(f"{text} {lock}", model, **ids)

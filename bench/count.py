@@ -23,6 +23,7 @@ if not apps.ready:  # as a program
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
     django.setup()
 
+from backend.limits import spending
 from bench.data import Data
 from bench.scripts import Answer, Request, Wrong, play
 from bench.works import WORKS, Work
@@ -59,7 +60,12 @@ def counts(work: Work, data: Data) -> tuple[float, float]:
         asked += 1
         return ask(request)
 
-    statements, trips = heard(lambda: [play(script, counting) for script in batch.scripts])
+    def play_each() -> None:
+        for script in batch.scripts:
+            spending.SPENDING.forget_owners()  # each is somebody whom the process does not know yet
+            play(script, counting)
+
+    statements, trips = heard(play_each)
     batch.check()
     return statements / asked, trips / asked
 

@@ -10,9 +10,11 @@ from django.utils.crypto import salted_hmac
 
 from backend.engine import committed, metrics
 from backend.engine.errors import Forbidden, RateLimited, Refusal, Unauthenticated
-from backend.engine.idempotency import Applied, Outcome, Request, perform
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, perform
 from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import unit_of_work
+from backend.engine.versions import Expected
 from backend.erasure import leaving
 from backend.limits.addresses import address_of
 from backend.moderation import queries as moderation
@@ -36,7 +38,7 @@ def viewer_of(request: HttpRequest) -> Person | None:
     """The person signed in by the request's token, or else by its session cookie. With an invalid token, nobody."""
     token = bearer_token(request)
     if token is not None:
-        return queries.by_token(actions.digest(token))
+        return queries.by_token(actions.digest(token)).row
     user = request.user
     return user.person if isinstance(user, Account) else None
 
@@ -82,9 +84,12 @@ def is_moderator(viewer: Person | None) -> bool:
 
 
 def hold_moderator(me: Person) -> None:
-    """As `must_moderate`, and nobody takes the role from them until the unit of work ends."""
-    moderation.hold_moderator(me.pk)
-    me.moderates = True  # type: ignore[attr-defined]
+    """As `must_moderate`, and nobody takes the role from them until the unit of work ends. See `moderation.hold_moderator`."""
+
+    def note() -> None:
+        me.moderates = True  # type: ignore[attr-defined]
+
+    moderation.hold_moderator(me.pk, note)
 
 
 def must_moderate(me: Person) -> None:
@@ -115,7 +120,9 @@ def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person
 
     def work() -> str:
         attempts.forgive_sign_in(handle, address)
+        person = queries.person(id=account.pk)
         passwords.hold(account)
+        account.person = person.rows[0]
         return actions.new_token(account, client=_client(request))
 
     return _signed_in_as(request, account, unit_of_work(work))
@@ -135,15 +142,15 @@ def sign_out(request: HttpRequest) -> bool:
 def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
     """Change the viewer's password; revokes all their tokens and sessions but those of this request."""
     _may_hash(request)
-    account = Account.objects.get(pk=me.pk)
+    account = queries.account(person=me.pk).rows[0]
     change = passwords.prepared(account, current, new, address=address_of(request))
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         return Outcome(Applied.WRITTEN, facts={"revoked": passwords.change(change, kept=digest_of(request))})
 
     # The idempotency key is stored with a hash of its arguments. For passwords it must be keyed, or it could be brute-forced.
     sent = salted_hmac("changePassword", f"{current}\0{new}", algorithm="sha256").hexdigest()
-    outcome = perform(Request("changePassword", me.pk, key, {"passwords": sent}), work)
+    outcome = perform(Mutation("changePassword", me.pk, key, {"passwords": sent}, work))
     if bearer_token(request) is None and isinstance(request.user, Account) and outcome.applied is Applied.WRITTEN:
         request.user.refresh_from_db()
         update_session_auth_hash(request, request.user)
@@ -158,13 +165,13 @@ def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid
     attempts.count_sign_in(me.handle, address)
     leave = leaving.prepared(me.pk, password)
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         attempts.forgive_sign_in(me.handle, address)
         leaving.leave(leave)
         return Outcome(Applied.WRITTEN)
 
     sent = salted_hmac("deleteAccount", password, algorithm="sha256").hexdigest()
-    outcome = perform(Request("deleteAccount", me.pk, key, {"password": sent}), work)
+    outcome = perform(Mutation("deleteAccount", me.pk, key, {"password": sent}, work))
     if request.user.is_authenticated:
         logout(request)
     return outcome

@@ -5,24 +5,27 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from backend.engine.conditions import Target, conditioned, made
-from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.erasure.chapters import delete_chapter as delete
 from backend.people.models import Person
 from backend.stories import chapters
 from backend.stories.actions import NewChapter
+from backend.stories.point_in_time import Moments
 from resolvers.authoring import performed_on_story
 
 
 def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.UUID) -> Outcome:
     """Append a chapter to one's own story."""
+    moments = Moments(wanted=key is not None)
 
-    def work() -> Outcome:
-        chapter, row = chapters.append_chapter(story, me.pk, new)
-        return made(Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row}), "chapter")
+    def work(_seen: Expected) -> Outcome:
+        chapter, row = chapters.append_chapter(story, me.pk, new, moments)
+        return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
 
-    return performed_on_story(Request("appendChapter", me.pk, key, {"story": str(story), **asdict(new)}), work, me)
+    arguments = {"story": str(story), **asdict(new)}
+    return performed_on_story(Mutation("appendChapter", me.pk, key, arguments, work, makes="chapter"), me, moments)
 
 
 def update_chapter(
@@ -35,22 +38,28 @@ def update_chapter(
     key: uuid.UUID | None,
 ) -> Outcome:
     """Change the title or text of a chapter of one's own story."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge)
+        return chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge, moments=moments)
 
-    request = Request("updateChapter", me.pk, key, {"id": str(chapter), "patch": dict(patch), "merge": merge})
-    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write), me)
+    arguments = {"id": str(chapter), "patch": dict(patch), "merge": merge}
+    mutation = Mutation("updateChapter", me.pk, key, arguments, write, _target(chapter), expect)
+    return performed_on_story(mutation, me, moments)
 
 
 def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Delete a chapter of one's own story."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return Outcome(Applied.WRITTEN, {"story": delete(chapter, me.pk, seen)})
+        story = delete(chapter, me.pk, seen)
+        moments.of(story.pk)
+        return Outcome(Applied.WRITTEN, {"story": story})
 
-    request = Request("deleteChapter", me.pk, key, {"id": str(chapter)})
-    return performed_on_story(request, conditioned(me.pk, expect, _target(chapter), write), me)
+    arguments = {"id": str(chapter)}
+    mutation = Mutation("deleteChapter", me.pk, key, arguments, write, _target(chapter), expect)
+    return performed_on_story(mutation, me, moments)
 
 
 def _target(chapter: uuid.UUID) -> Target:

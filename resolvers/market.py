@@ -3,8 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
-from backend.engine.conditions import Target, conditioned, made
-from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.market import actions
 from backend.market import orders as order_actions
@@ -20,21 +20,21 @@ def create_edition(
     """Create an edition of one's own published story."""
     new = {"title": title, "price_cents": price_cents, "stock": stock}
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         edition = actions.create_edition(story, me.pk, title=title, price_cents=price_cents, stock=stock)
-        return made(Outcome(Applied.WRITTEN, {"edition": edition}), "edition")
+        return Outcome(Applied.WRITTEN, {"edition": edition})
 
-    return performed(Request("createEdition", me.pk, key, {"story": str(story), **new}), work, me)
+    return performed(Mutation("createEdition", me.pk, key, {"story": str(story), **new}, work, makes="edition"), me)
 
 
 def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) -> Outcome:
     """Add copies to the stock of one's own edition, or remove some."""
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         row, applied = actions.adjust_stock(edition, me.pk, delta)
         return Outcome(applied, {"edition": row})
 
-    return performed(Request("adjustStock", me.pk, key, {"edition": str(edition), "delta": delta}), work, me)
+    return performed(Mutation("adjustStock", me.pk, key, {"edition": str(edition), "delta": delta}, work), me)
 
 
 def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -44,19 +44,19 @@ def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key:
         row, applied = actions.set_stock(edition, me.pk, to, seen)
         return Outcome(applied, {"edition": row})
 
-    request = Request("setStock", me.pk, key, {"edition": str(edition), "to": to})
-    return performed(request, conditioned(me.pk, expect, Target("edition", {"pk": edition}), write), me)
+    arguments, target = {"edition": str(edition), "to": to}, Target("edition", {"pk": edition})
+    return performed(Mutation("setStock", me.pk, key, arguments, write, target, expect), me)
 
 
 def place_order(me: Person, *, lines: Sequence[NewLine], key: uuid.UUID) -> Outcome:
     """Order copies of one author's editions: all of them or none."""
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         order = order_actions.place_order(me.pk, lines)
-        return made(Outcome(Applied.WRITTEN, {"order": order}), "order")
+        return Outcome(Applied.WRITTEN, {"order": order})
 
     arguments = {"lines": [[str(line.edition_id), line.quantity] for line in lines]}
-    return performed(Request("placeOrder", me.pk, key, arguments), work, me)
+    return performed(Mutation("placeOrder", me.pk, key, arguments, work, makes="order"), me)
 
 
 def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -66,5 +66,5 @@ def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expec
         row, applied = order_actions.update_order(order, me.pk, to, seen)
         return Outcome(applied, {"order": row})
 
-    request = Request("updateOrder", me.pk, key, {"id": str(order), "to": to.value})
-    return performed(request, conditioned(me.pk, expect, Target("order", {"pk": order}), write), me)
+    arguments, target = {"id": str(order), "to": to.value}, Target("order", {"pk": order})
+    return performed(Mutation("updateOrder", me.pk, key, arguments, write, target, expect), me)

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 
-from backend.engine.conditions import Target, conditioned
-from backend.engine.idempotency import Outcome, Request
+from backend.engine.idempotency import Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.moderation import actions
 from backend.moderation.models import ReportOutcome
@@ -16,12 +17,12 @@ from resolvers.work import performed
 def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.UUID | None) -> Outcome:
     """Report something to the moderators."""
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         row, applied = actions.report(me.pk, kind, subject, reason)
         return Outcome(applied, {"report": row})
 
-    request = Request("report", me.pk, key, {"subject": [kind, str(subject)], "reason": reason})
-    return performed(request, work, me)
+    arguments = {"subject": [kind, str(subject)], "reason": reason}
+    return performed(Mutation("report", me.pk, key, arguments, work), me)
 
 
 def claim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -65,10 +66,7 @@ def _moderated(
         row, applied = act(seen)
         return Outcome(applied, {"report": row})
 
-    step = conditioned(me.pk, expect, Target("report", {"pk": report}), write)
-
-    def work() -> Outcome:
-        hold_moderator(me)
-        return step()
-
-    return performed(Request(operation, me.pk, key, {"id": str(report), **arguments}), work, me)
+    target = Target("report", {"pk": report})
+    named = {"id": str(report), **arguments}
+    mutation = Mutation(operation, me.pk, key, named, write, target, expect, may=partial(hold_moderator, me))
+    return performed(mutation, me)

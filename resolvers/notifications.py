@@ -2,8 +2,8 @@
 
 import uuid
 
-from backend.engine.conditions import Target, conditioned
-from backend.engine.idempotency import Outcome, Request
+from backend.engine.idempotency import Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.notifications import actions
 from backend.people.models import Person
@@ -18,5 +18,5 @@ def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expec
         return Outcome(applied, {"notification": row})
 
     target = Target("notification", {"pk": notification})
-    request = Request("markNotificationRead", me.pk, key, {"id": str(notification)})
-    return performed(request, conditioned(me.pk, expect, target, write), me)
+    arguments = {"id": str(notification)}
+    return performed(Mutation("markNotificationRead", me.pk, key, arguments, write, target, expect), me)

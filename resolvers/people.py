@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from backend.engine.conditions import Target, conditioned
-from backend.engine.idempotency import Outcome, Request
+from backend.engine.idempotency import Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.people import actions, demo, queries
 from backend.people.models import Person
@@ -27,8 +27,9 @@ def update_profile(
     def write(seen: Expected) -> Outcome:
         return actions.update_profile(me.pk, patch, seen, merge=merge)
 
-    request = Request("updateProfile", me.pk, key, {"patch": dict(patch), "merge": merge})
-    return performed(request, conditioned(me.pk, expect, Target("person", {"pk": me.pk}), write), me)
+    arguments = {"patch": dict(patch), "merge": merge}
+    target = Target("person", {"pk": me.pk})
+    return performed(Mutation("updateProfile", me.pk, key, arguments, write, target, expect), me)
 
 
 # --- Demo people, for the explorer ------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 import uuid
 
-from backend.engine.conditions import Target, conditioned
 from backend.engine.errors import Conflict, Invalid
-from backend.engine.idempotency import Outcome, Request
+from backend.engine.idempotency import Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.people.models import Person
@@ -40,9 +40,8 @@ def record_view(
     arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
-    request = Request("recordView", me.pk, key, arguments)
     try:
-        return performed(request, conditioned(me.pk, last, target, write), me)
+        return performed(Mutation("recordView", me.pk, key, arguments, write, target, last), me)
     except (Conflict, Invalid):
         unit_of_work(lambda: actions.count_view(me.pk, story))
         raise

@@ -1,9 +1,14 @@
 """Replays: a stored reply is shown only while what it shows is there, and what it reads beside that is of one moment."""
 
+import uuid
 from typing import Any
 
+from django.db.models import Model
+
+from backend.engine.declarations import select
 from backend.engine.errors import NotFound
 from backend.engine.idempotency import Outcome
+from backend.engine.statements import Declared, compiled
 from backend.engine.transactions import begin_answer_snapshot
 from backend.nouns import collect
 from backend.people.models import Person
@@ -26,4 +31,9 @@ def _is_there(row: Any, me: Person) -> bool:
         if type(row) in still_there:
             there: bool = still_there[type(row)](row, me.pk)
             return there
-    return type(row)._base_manager.filter(pk=row.pk).exists()
+    return _found(type(row), id=row.pk).row is not None
+
+
+@compiled
+def _found(model: type[Model], *, id: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(model._base_manager.filter(pk=id).values_list("pk"))

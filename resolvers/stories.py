@@ -1,12 +1,12 @@
 """Stories: lookups, their fields, creating, editing, publishing and deleting them."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from backend.engine.conditions import Target, conditioned, made
-from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.erasure import stories as erasure
 from backend.people.models import Person
@@ -14,21 +14,22 @@ from backend.stories import actions
 from backend.stories import chapters as chapter_actions
 from backend.stories.actions import NewStory
 from backend.stories.models import Story
+from backend.stories.point_in_time import Moments
 from resolvers.authoring import performed_on_story, with_shelf
 from resolvers.work import performed
 
 
 def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Create a draft with its chapters, conditioned on the viewer's shelf."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        story, shelf = actions.create_story(me.pk, new, seen)
-        return made(Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf}), "story")
+        story, shelf = actions.create_story(me.pk, new, seen, moments)
+        return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
     target = Target("shelf", {"pk": me.pk})
-    return performed_on_story(
-        Request("createStory", me.pk, key, asdict(new)), conditioned(me.pk, expect, target, write), me
-    )
+    mutation = Mutation("createStory", me.pk, key, asdict(new), write, target, expect, makes="story")
+    return performed_on_story(mutation, me, moments)
 
 
 def update_story(
@@ -41,35 +42,37 @@ def update_story(
     key: uuid.UUID | None,
 ) -> Outcome:
     """Change the title, summary, mature flag or warnings of one's own story."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return with_shelf(actions.update_story(story, me.pk, patch, seen, merge=merge), me)
+        return with_shelf(lambda: actions.update_story(story, me.pk, patch, seen, merge=merge, moments=moments), me)
 
     arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
-    return performed_on_story(
-        Request("updateStory", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
-    )
+    mutation = Mutation("updateStory", me.pk, key, arguments, write, _target(story), expect)
+    return performed_on_story(mutation, me, moments)
 
 
 def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Publish one's own story, if nothing in it has changed."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, *actions.publish_story(story, me.pk, seen))
+        return _written(me, lambda: actions.publish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Request("publishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
+        Mutation("publishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
     )
 
 
 def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Make one's own story a draft again."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, *actions.unpublish_story(story, me.pk, seen))
+        return _written(me, lambda: actions.unpublish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Request("unpublishStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
+        Mutation("unpublishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
     )
 
 
@@ -77,14 +80,14 @@ def reorder_chapters(
     me: Person, *, story: uuid.UUID, order: Sequence[uuid.UUID], expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
     """Reorder the chapters of one's own story."""
+    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, *chapter_actions.reorder_chapters(story, me.pk, order, seen))
+        return _written(me, lambda: chapter_actions.reorder_chapters(story, me.pk, order, seen, moments))
 
     arguments = {"story": str(story), "order": list(map(str, order))}
-    return performed_on_story(
-        Request("reorderChapters", me.pk, key, arguments), conditioned(me.pk, expect, _target(story), write), me
-    )
+    mutation = Mutation("reorderChapters", me.pk, key, arguments, write, _target(story), expect)
+    return performed_on_story(mutation, me, moments)
 
 
 def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -94,14 +97,16 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
         shelf = erasure.delete_story(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
-    return performed(
-        Request("deleteStory", me.pk, key, {"id": str(story)}), conditioned(me.pk, expect, _target(story), write), me
-    )
+    return performed(Mutation("deleteStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me)
 
 
 def _target(story: uuid.UUID) -> Target:
     return Target("story", {"pk": story})
 
 
-def _written(me: Person, story: Story, applied: Applied) -> Outcome:
-    return with_shelf(Outcome(applied, {"story": story}), me)
+def _written(me: Person, write: Callable[[], tuple[Story, Applied]]) -> Outcome:
+    def outcome() -> Outcome:
+        story, applied = write()
+        return Outcome(applied, {"story": story})
+
+    return with_shelf(outcome, me)

@@ -2,7 +2,9 @@
 
 import uuid
 
-from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation
+from backend.engine.versions import Expected
 from backend.people import tokens
 from backend.people.models import Person
 from resolvers.work import performed
@@ -11,8 +13,8 @@ from resolvers.work import performed
 def revoke_token(me: Person, *, token: uuid.UUID, key: uuid.UUID | None) -> Outcome:
     """Revoke one of the viewer's own tokens."""
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         tokens.revoke(token, me.pk)
         return Outcome(Applied.WRITTEN)
 
-    return performed(Request("revokeToken", me.pk, key, {"id": str(token)}), work, me)
+    return performed(Mutation("revokeToken", me.pk, key, {"id": str(token)}, work), me)

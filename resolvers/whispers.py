@@ -2,8 +2,8 @@
 
 import uuid
 
-from backend.engine.conditions import Target, conditioned, made
-from backend.engine.idempotency import Applied, Outcome, Request
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.erasure import whispers as erasure
 from backend.moderation import screening
@@ -14,12 +14,13 @@ from resolvers.work import performed
 def create_whisper(me: Person, *, text: str, nsfw: bool, key: uuid.UUID | None) -> Outcome:
     """Create a whisper, with the flag and the report by its screening."""
 
-    def work() -> Outcome:
+    def work(_seen: Expected) -> Outcome:
         whisper, report = screening.create_whisper(me.pk, text, nsfw=nsfw)
         rows = {"whisper": whisper} if report is None else {"whisper": whisper, "report": report}
-        return made(Outcome(Applied.WRITTEN, rows), "whisper")
+        return Outcome(Applied.WRITTEN, rows)
 
-    return performed(Request("createWhisper", me.pk, key, {"text": text, "nsfw": nsfw}), work, me)
+    arguments = {"text": text, "nsfw": nsfw}
+    return performed(Mutation("createWhisper", me.pk, key, arguments, work, makes="whisper"), me)
 
 
 def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -30,5 +31,4 @@ def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uui
         return Outcome(Applied.WRITTEN)
 
     target = Target("whisper", {"pk": whisper})
-    request = Request("deleteWhisper", me.pk, key, {"id": str(whisper)})
-    return performed(request, conditioned(me.pk, expect, target, write), me)
+    return performed(Mutation("deleteWhisper", me.pk, key, {"id": str(whisper)}, write, target, expect), me)

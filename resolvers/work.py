@@ -1,23 +1,23 @@
 """Runs a mutation's unit of work, and prepares the rows of its answer."""
 
-from collections.abc import Callable
 from typing import Any
 
 from backend.engine.errors import Conflict
-from backend.engine.idempotency import Applied, Outcome, Request, perform
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, perform
 from backend.market.errors import OutOfStock
 from backend.people.models import Person
 from backend.sources import Shown
 from resolvers import replays
 
 
-def performed(request: Request, work: Callable[[], Outcome], me: Person) -> Outcome:
-    """Run `work` as one unit of work, once. The rows of the outcome, and the present row of a refusal, are shown to `me`.
+def performed(mutation: Mutation, me: Person) -> Outcome:
+    """Run the mutation as one unit of work, once. The rows of the outcome, and the present row of a refusal, are shown to `me`.
 
     Raises `NotFound` for a replay of which something is gone.
     """
     try:
-        outcome = perform(request, work)
+        outcome = perform(mutation)
     except Conflict as conflict:
         conflict.current = shown_to(conflict.current, me)
         conflict.viewer = me

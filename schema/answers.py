@@ -2,20 +2,17 @@
 
 import enum
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
 import strawberry
-from django.db import DatabaseError, InterfaceError
-from strawberry.extensions import FieldExtension
 from strawberry.scalars import JSON
 
 from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.refusal_log import log_refusal
-from backend.engine.text import normalize
 from backend.engine.transactions import refusal_for
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
@@ -300,20 +297,39 @@ def _unserved(error: Exception) -> errors.Refusal | None:
     return refusal
 
 
-class Handler:
-    """Turns one kind of refusal into its GraphQL type, outside the transaction, and logs it."""
+@dataclass(frozen=True)
+class Refused:
+    """How one kind of refusal is answered: by this type, if the mutation's union has it."""
 
-    def __init__(self, kinds: tuple[type[Exception], ...], answer: type, make: Callable[[Any], Any]) -> None:
-        self.exception_type, self.error_type, self.make = kinds, answer, make
+    kinds: tuple[type[Exception], ...]
+    type: type
+    make: Callable[[Any], Any]
 
-    def handle(self, exception: Exception, **_: Any) -> Any:
-        """The answer, or None to decline. Strawberry calls this only if the field's union contains the type."""
-        refusal = exception if isinstance(exception, errors.Refusal) else _unserved(exception)
-        if refusal is None:
-            return None
-        answer = self.make(refusal)
-        log_refusal(refusal, **_facts(answer))
-        return answer
+
+REFUSED: dict[str, Refused] = {
+    one.type.__name__: one
+    for one in (
+        Refused((errors.Conflict,), ConflictError, _conflict),
+        Refused((errors.Invalid,), InvalidError, _invalid),
+        Refused((errors.NotFound,), NotFoundError, _not_found),
+        Refused((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
+        Refused((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
+        Refused((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
+        Refused((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
+    )
+}
+"""Answers to all refusals of the engine, by the names of their types. A noun with a refusal of its own adds one."""
+
+
+def answer_to(error: Exception, types: Container[str]) -> Any:
+    """The answer to a refusal, of one of these types, with its line in the log; None if none of them is for it."""
+    refusal = error if isinstance(error, errors.Refusal) else _unserved(error)
+    found = next((one for name, one in REFUSED.items() if name in types and isinstance(refusal, one.kinds)), None)
+    if refusal is None or found is None:
+        return None
+    answer = found.make(refusal)
+    log_refusal(refusal, **_facts(answer))
+    return answer
 
 
 def _facts(answer: Any) -> dict[str, Any]:
@@ -321,37 +337,3 @@ def _facts(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, ConflictError):
         return {}
     return {"type": type_name_of(answer.current), "fields": [overlap.path for overlap in answer.overlaps]}
-
-
-HANDLERS = (
-    Handler((errors.Conflict,), ConflictError, _conflict),
-    Handler((errors.Invalid,), InvalidError, _invalid),
-    Handler((errors.NotFound,), NotFoundError, _not_found),
-    Handler((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
-    Handler((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
-    Handler((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
-    Handler((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),
-    Handler((DatabaseError, InterfaceError), BusyError, _plain(BusyError)),
-)
-"""Handlers for all refusals of the engine. A noun with its own refusal adds a handler: see `root`."""
-
-
-class NormalizeText(FieldExtension):
-    """Normalises and checks all text arguments of a root field before its resolver runs."""
-
-    def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
-        """Raises `Invalid` for text that cannot be stored."""
-        return next_(source, info, **normalize(kwargs))
-
-
-class RequireSignedIn(FieldExtension):
-    """Requires a signed-in person, before any other check of the arguments."""
-
-    def resolve(self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any) -> Any:
-        """Raises `Unauthenticated` if nobody is signed in."""
-        info.context.me  # noqa: B018
-        return next_(source, info, **kwargs)
-
-
-mutation = partial(strawberry.mutation, extensions=[NormalizeText(), RequireSignedIn()])
-mutation_of_anybody = partial(strawberry.mutation, extensions=[NormalizeText()])

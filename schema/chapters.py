@@ -22,10 +22,10 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import Versioned, key_of, paged, sourced, to_id
 
 if TYPE_CHECKING:

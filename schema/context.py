@@ -1,5 +1,6 @@
 """The GraphQL context of a request: the viewer."""
 
+import uuid
 from typing import Any
 
 import strawberry
@@ -8,10 +9,12 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from backend import logs
+from backend.engine.errors import Unauthenticated
 from backend.limits import spending
+from backend.people import queries
 from backend.people.models import Person
 from backend.postgresql.reads import Row
-from resolvers.access import digest_of, note_use, signed_in, viewer_of
+from resolvers.access import DEAD_TOKEN, digest_of, note_use, signed_in, viewer_of
 
 
 class Context:
@@ -23,6 +26,8 @@ class Context:
         self.a_minute: int = settings.COST_A_MINUTE
         """What the sender may spend in a minute; 0 for no limit."""
         self._use_is_unnoted = False
+        self._unverified = False
+        """Whether the token is yet to be asked for, of a viewer who is only known to have had it."""
         self.viewer_id: str | None = None
         """The id of the viewer that a plan has found out."""
 
@@ -54,7 +59,7 @@ class Context:
         viewer = viewer_of(self.request)
         if viewer is not None:
             logs.bind(viewer=str(viewer.pk))
-        if self._token is not None and self.a_minute:
+        if self._token is not None:
             spending.learn(self._token, None if viewer is None else str(viewer.pk))
         return viewer
 
@@ -62,6 +67,34 @@ class Context:
     def me(self) -> Person:
         """The signed-in person; raises `Unauthenticated` if there is none. Every mutation uses this first."""
         return signed_in(self.viewer, with_token=self.has_token)
+
+    def identify(self) -> None:
+        """Find out who is asking, or raise `Unauthenticated`. Every mutation begins with this.
+
+        Whom a token signs in never changes, so for a token that this process knows the question is only whether it still does.
+        That is asked in one round trip with the first statements of the mutation, before any of them has a result.
+        """
+        known = None if self._token is None or "viewer" in self.__dict__ else spending.owner(self._token)
+        if known is None and not self._unverified:
+            self.me  # noqa: B018
+            return
+        if known is not None:
+            self.__dict__["viewer"] = Person.from_db(None, ["id"], [uuid.UUID(known)])
+            logs.bind(viewer=known)
+            self._unverified = True
+        assert self._token is not None
+        found = queries.by_token(self._token)
+        found.check(lambda _: self._verify(found.row))
+
+    def _verify(self, viewer: Person | None) -> None:
+        if viewer is None:
+            assert self._token is not None
+            spending.learn(self._token, None)
+            self.__dict__["viewer"] = None
+            self._unverified = False
+            raise Unauthenticated(DEAD_TOKEN)
+        self.__dict__["viewer"] = viewer
+        self._unverified = False
 
     def credentials(self) -> tuple[str, dict[str, Any]] | None:
         """How a plan knows the viewer, and by which values; None without credentials. A token may turn out to be dead."""
@@ -77,7 +110,7 @@ class Context:
             _, viewer, unnoted = row
             assert viewer is not None
             self.viewer_id, self._use_is_unnoted = viewer.decode(), unnoted == b"t"
-        if self._token is not None and self.a_minute:
+        if self._token is not None:
             spending.learn(self._token, self.viewer_id)
 
     def bind(self) -> None:

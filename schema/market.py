@@ -15,22 +15,23 @@ from backend.market.orders import NewLine
 from backend.sources import Value
 from resolvers import market
 from schema.answers import (
+    REFUSED,
     Applied,
     BusyError,
     ConflictError,
     Failure,
     ForbiddenError,
-    Handler,
     InvalidError,
     KeyReusedError,
     NotFoundError,
+    Refused,
     applied_field,
     applied_of,
     common,
-    mutation,
 )
 from schema.arguments import KEY_DESCRIPTION, ExpectArgument, Key, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, paged, sourced
 from schema.people import Person
 from schema.stories import Story
@@ -166,7 +167,7 @@ def _out_of_stock(refusal: OutOfStock) -> OutOfStockError:
     return OutOfStockError(**common(refusal), edition=refusal.edition, available=refusal.available)  # type: ignore[arg-type]
 
 
-OUT_OF_STOCK = Handler((OutOfStock,), OutOfStockError, _out_of_stock)
+REFUSED["OutOfStockError"] = Refused((OutOfStock,), OutOfStockError, _out_of_stock)
 
 
 @strawberry.input(description="Copies of one edition to order.")

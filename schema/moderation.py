@@ -22,10 +22,10 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import After, Before, First, Last, Node, PageInfo, Versioned, from_id, key_of, query, sourced, window
 
 if TYPE_CHECKING:

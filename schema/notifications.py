@@ -21,10 +21,10 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, sourced
 
 if TYPE_CHECKING:

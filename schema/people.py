@@ -26,11 +26,10 @@ from schema.answers import (
     RateLimitedError,
     applied_field,
     applied_of,
-    mutation,
-    mutation_of_anybody,
 )
 from schema.arguments import ExpectArgument, Key, OnConflict, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import After, Before, First, Last, PageInfo, Versioned, paged, query, sourced, window
 
 if TYPE_CHECKING:
@@ -215,7 +214,7 @@ class PeopleQuery:
 class PeopleMutation:
     """Writes to people."""
 
-    @mutation_of_anybody(description="Make an account, and sign it in. A handle that is taken is an InvalidError.")
+    @mutation(anybody=True, description="Make an account, and sign it in. A handle that is taken is an InvalidError.")
     def sign_up(
         self,
         info: Info,
@@ -235,9 +234,10 @@ class PeopleMutation:
         info.context.forget_viewer()
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
-    @mutation_of_anybody(
+    @mutation(
+        anybody=True,
         description="Sign in. An unknown handle and a wrong password get the same answer, in the same time: "
-        "ForbiddenError with code UNAUTHENTICATED."
+        "ForbiddenError with code UNAUTHENTICATED.",
     )
     def sign_in(
         self,
@@ -250,8 +250,8 @@ class PeopleMutation:
         info.context.forget_viewer()
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
-    @mutation_of_anybody(
-        description="Revoke the token of this request and end its session; whether anybody was signed in."
+    @mutation(
+        anybody=True, description="Revoke the token of this request and end its session; whether anybody was signed in."
     )
     def sign_out(self, info: Info) -> bool:
         """Sign out."""

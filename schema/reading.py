@@ -22,11 +22,11 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect, parse_version
 from schema.chapters import Chapter
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, sourced
 from schema.scalars import Version
 from schema.stories import Story

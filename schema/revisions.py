@@ -22,11 +22,11 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.chapters import Chapter
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import Node, PageInfo, key_of, sourced, to_id
 from schema.scalars import Version
 from schema.stories import Shelf, Story

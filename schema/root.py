@@ -22,7 +22,6 @@ from schema import (
     tokens,
     whispers,
 )
-from schema.answers import HANDLERS
 from schema.nodes import node_types
 from schema.scalars import UUID, VERSION, Version
 
@@ -72,5 +71,4 @@ schema = strawberry.Schema(
     mutation=Mutation,
     types=sorted(node_types().values(), key=lambda one: POSITION.get(one.__module__, len(POSITION))),
     config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
-    exception_handlers=(*HANDLERS, market.OUT_OF_STOCK),
 )

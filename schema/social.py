@@ -1,7 +1,5 @@
 """Following and blocking in GraphQL."""
 
-import uuid
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, cast
 
@@ -21,10 +19,10 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import Expect, ExpectArgument, Key, parse_expect
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import Versioned, asked, check_id_count, key_of, keys_of, look_up, sourced
 from schema.people import Person
 
@@ -108,19 +106,22 @@ class SocialMutation:
     )
     def follow(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> FollowResult:
         """Follow."""
-        return _answer(social.follow, info, person, expect, key)
+        whom, seen = key_of(person, "Person", "person"), parse_expect(expect)
+        return _answer(social.follow(info.context.me, person=whom, expect=seen, key=key), info)
 
     @mutation(description="Stop following a person. Refused if you followed or unfollowed them since `expect`.")
     def unfollow(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> UnfollowResult:
         """Unfollow."""
-        return _answer(social.unfollow, info, person, expect, key)
+        whom, seen = key_of(person, "Person", "person"), parse_expect(expect)
+        return _answer(social.unfollow(info.context.me, person=whom, expect=seen, key=key), info)
 
     @mutation(description="Make a person stop following you. Refused if that changed since `expect`.")
     def remove_follower(
         self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None
     ) -> RemoveFollowerResult:
         """Remove a follower."""
-        return _answer(social.remove_follower, info, person, expect, key)
+        whom, seen = key_of(person, "Person", "person"), parse_expect(expect)
+        return _answer(social.remove_follower(info.context.me, person=whom, expect=seen, key=key), info)
 
     @mutation(
         description="Block a person, which ends both follows. A block is never refused because of a race: expect defaults "
@@ -128,29 +129,17 @@ class SocialMutation:
     )
     def block(self, info: Info, person: Whom, expect: ExpectArgument = ANYTHING, key: Key = None) -> BlockResult:
         """Block."""
-        return _answer(social.block, info, person, expect, key, current_allowed=True)
+        whom, seen = key_of(person, "Person", "person"), parse_expect(expect, current_allowed=True)
+        return _answer(social.block(info.context.me, person=whom, expect=seen, key=key), info)
 
     @mutation(description="Stop blocking a person. Refused if you blocked or unblocked them since `expect`.")
     def unblock(self, info: Info, person: Whom, expect: ExpectArgument, key: Key = None) -> UnblockResult:
         """Unblock."""
-        return _answer(social.unblock, info, person, expect, key)
+        whom, seen = key_of(person, "Person", "person"), parse_expect(expect)
+        return _answer(social.unblock(info.context.me, person=whom, expect=seen, key=key), info)
 
 
-def _answer(
-    perform: Callable[..., Outcome],
-    info: Info,
-    person: str,
-    expect: Expect,
-    key: uuid.UUID | None,
-    **allowed: bool,
-) -> Any:
-    """One of the five writes: converts arguments and answers between GraphQL and the resolver."""
-    me = info.context.me
-    outcome = perform(
-        me,
-        person=key_of(person, "Person", "person"),
-        expect=parse_expect(expect, **allowed),
-        key=key,
-    )
-    relationship = social.side(cast(models.Relationship, outcome.rows["relationship"]), me)
-    return RelationshipSuccess(relationship=relationship, applied=applied_of(outcome))  # type: ignore[arg-type]
+def _answer(outcome: Outcome, info: Info) -> Any:
+    """The answer to each of the five writes."""
+    row = cast(models.Relationship, outcome.rows["relationship"])
+    return RelationshipSuccess(relationship=social.side(row, info.context.me), applied=applied_of(outcome))  # type: ignore[arg-type]

@@ -24,11 +24,11 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, OnConflict, OnConflictArgument, given, parse_expect
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
 
 if TYPE_CHECKING:

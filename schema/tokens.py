@@ -21,10 +21,10 @@ from schema.answers import (
     RateLimitedError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import Key
 from schema.context import Info
+from schema.mutations import mutation
 from schema.nodes import Node, PageInfo, key_of, sourced, to_id
 from schema.people import Person
 
@@ -154,7 +154,8 @@ class TokensMutation:
         """Change the viewer's password."""
         me, request = info.context.me, info.context.request
         outcome = access.change_password(request, me, current=current, new=new, key=key)
-        return PasswordSuccess(person=shown_to(me, me), revoked=outcome.facts["revoked"], applied=applied_of(outcome))
+        person = shown_to(info.context.me, me)  # all of it: of `me` perhaps no more than the id was known
+        return PasswordSuccess(person=person, revoked=outcome.facts["revoked"], applied=applied_of(outcome))
 
     @mutation(
         description="Delete your account, for good. At once nobody finds you or anything of yours, all your tokens and browser "

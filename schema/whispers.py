@@ -19,11 +19,11 @@ from schema.answers import (
     NotFoundError,
     applied_field,
     applied_of,
-    mutation,
 )
 from schema.arguments import ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.moderation import Report
+from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, paged, sourced, to_id
 
 if TYPE_CHECKING:

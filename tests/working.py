@@ -17,7 +17,6 @@ from procrastinate.worker import Worker
 
 from backend.engine import tallies
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import remove_all
 from backend.jobs.outcomes import watched
 from backend.jobs.queue import defer
 from backend.people.models import Person, PersonTally
@@ -25,6 +24,7 @@ from backend.social.models import Relationship
 from backend.stories.models import Shelf, Story, StoryRank, StoryStatus
 from tests.races.rows import query, scalar
 from tests.serving import PATIENCE_SECONDS, ROOT, Process, until
+from tests.writing import remove_all
 
 ENDED = "('succeeded', 'failed', 'cancelled', 'aborted')"
 LISTENING = """

@@ -1,7 +1,10 @@
 """Optimistic locking, units of work and idempotency: everything that knows versions.
 
-versions      conditioned writes: the version check is a filter on the UPDATE
-conditions    what `expect` means for a write, and what its author has seen afterwards
+versions      the version check: a filter on the UPDATE
+statements    statements that are declared with the ORM and compiled once
+declarations  what can be declared: update, insert, delete, select
+pipeline      sends what waits in one round trip, with BEGIN and COMMIT
+mutations     what happens in the one transaction of a mutation, in order
 guard         the trigger that refuses an UPDATE which does not raise its version
 presence      the trigger that refuses new references to people who have left
 transactions  the unit of work of a mutation, and the snapshot of a query

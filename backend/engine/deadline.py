@@ -113,10 +113,8 @@ class Deadline:
             self._cancellable, self._commits = connection, False
 
     def commit(self) -> None:
-        """Allow no more cancels. Raises `Busy` if one may still be under way, because it could hit the COMMIT."""
+        """Allow no more cancels: PostgreSQL commits."""
         self.set_cancellable(None)
-        if self.cancel_pending:
-            raise self.timed_out()
         self._commits = True
 
     def extend(self) -> None:
@@ -193,6 +191,13 @@ def cancellable(connection: Connection) -> Iterator[None]:
         deadline.set_cancellable(None)
         if deadline.cancel_pending:
             connection.close()
+
+
+def require_no_cancel() -> None:
+    """Raise `Busy` if a cancel may still be under way, because it could hit the COMMIT that is sent next."""
+    deadline = _CURRENT.get()
+    if deadline is not None and deadline.cancel_pending:
+        raise deadline.timed_out()
 
 
 def committing() -> None:

@@ -13,7 +13,7 @@ is nothing to go on from, and the answer says so (`resolvers.replays`).
 import enum
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -23,11 +23,11 @@ import orjson
 from django.apps import apps
 from django.db import connection, models
 
+from backend.engine.declarations import delete_all, query, select, update_all
 from backend.engine.errors import Busy, Invalid, KeyReused, after_busy_ms
 from backend.engine.models import IdempotencyKey
 from backend.engine.removal import removing
-from backend.engine.transactions import unit_of_work
-from backend.engine.versions import remove_all
+from backend.engine.statements import Declared, Json, compiled
 
 
 class Applied(enum.Enum):
@@ -67,60 +67,59 @@ def already_so(
     return Outcome(Applied.MERGED if unseen else Applied.NOOP, rows, sent=sent, is_own=False)
 
 
-@dataclass(frozen=True)
-class Request:
-    """A mutation's caller, operation, arguments and key: what identifies a repeated request."""
-
-    operation: str
-    person_id: uuid.UUID
-    key: uuid.UUID | None
-    arguments: Mapping[str, Any]
-    """Without `expect`: a retry after a conflict names another version, but is the same request."""
-
-    def fingerprint(self) -> bytes:
-        """SHA-256 of the operation and its arguments."""
-        return hashlib.sha256(orjson.dumps([self.operation, self.arguments], option=orjson.OPT_SORT_KEYS)).digest()
+class Used(Exception):
+    """The key was used already. What was sent with the claim is rolled back."""
 
 
-def perform(request: Request, work: Callable[[], Outcome]) -> Outcome:
-    """Run `work` as one unit of work, once: a request whose key was used already gets the first outcome again.
+def fingerprint_of(operation: str, arguments: Mapping[str, Any]) -> bytes:
+    """SHA-256 of an operation and its arguments."""
+    return hashlib.sha256(orjson.dumps([operation, arguments], option=orjson.OPT_SORT_KEYS)).digest()
 
-    Raises `KeyReused` if the key was used for other arguments.
+
+def claim(person_id: uuid.UUID, key: uuid.UUID, fingerprint: bytes) -> None:
+    """Claim the key, or raise `Used` before anything that is sent after it has a result.
+
+    INSERT … ON CONFLICT waits for a concurrent transaction with the same key. If that commits, the key is used; if it rolls
+    back, the key is claimed.
     """
-    key = request.key
-    if key is None:
-        return unit_of_work(work)
+    _claim(person=person_id, key=key, fingerprint=fingerprint).check(_require_claimed)
 
-    def claim_then_work() -> Outcome:
-        earlier = _claim(request, key)
-        if earlier is not None:
-            return earlier
-        outcome = work()
-        IdempotencyKey.objects.filter(person_id=request.person_id, key=key).update(reply=_dump(outcome))
-        return outcome
 
-    return unit_of_work(claim_then_work)
+def _require_claimed(claimed: int) -> None:
+    if not claimed:
+        raise Used
+
+
+@compiled
+def _claim(*, person: uuid.UUID, key: uuid.UUID, fingerprint: bytes) -> Declared[Any]:
+    return query(CLAIM, person=person, key=key, fingerprint=fingerprint)
 
 
 CLAIM = """
 INSERT INTO engine_idempotencykey (person_id, key, fingerprint, created_at)
-VALUES (%s, %s, %s, statement_timestamp()) ON CONFLICT (person_id, key) DO NOTHING
+VALUES (%(person)s, %(key)s, %(fingerprint)s, statement_timestamp()) ON CONFLICT (person_id, key) DO NOTHING
 """
 
 
-def _claim(request: Request, key: uuid.UUID) -> Outcome | None:
-    """Claim the key and return None, or return the outcome that it already has.
+def reply(person_id: uuid.UUID, key: uuid.UUID, outcome: Outcome) -> None:
+    """Store the outcome with the claimed key."""
+    _reply(person=person_id, key=key, reply=_dump(outcome))
 
-    INSERT … ON CONFLICT waits for a concurrent transaction with the same key. If that commits, its reply is read here;
-    if it rolls back, the key is claimed.
-    """
-    fingerprint = request.fingerprint()
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [request.person_id, key, fingerprint])
-        if cursor.rowcount:
-            return None
-    found = IdempotencyKey.objects.filter(person_id=request.person_id, key=key).first()
-    if found is None:  # expired between the two statements
+
+@compiled
+def _reply(*, person: uuid.UUID, key: uuid.UUID, reply: Json) -> Declared[Any]:
+    return update_all(IdempotencyKey.objects.filter(person_id=person, key=key), reply=reply)
+
+
+@compiled
+def _key(*, person: uuid.UUID, key: uuid.UUID) -> Declared[IdempotencyKey]:
+    return select(IdempotencyKey.objects.filter(person_id=person, key=key))
+
+
+def replay(person_id: uuid.UUID, key: uuid.UUID, fingerprint: bytes) -> Outcome:
+    """The first outcome of a request whose key was used. Raises `KeyReused` if it was used for another one."""
+    found = _key(person=person_id, key=key).row
+    if found is None:  # expired since it was found to be used
         raise Busy(after_ms=after_busy_ms())
     if bytes(found.fingerprint) != fingerprint:
         raise KeyReused
@@ -133,16 +132,12 @@ def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:
     Waits for one that is in progress. Raises `Busy` if there is none, because it may still arrive, and `Invalid` for
     the key of the current request itself.
     """
-    served = IdempotencyKey.objects.filter(person_id=person_id, key=key)
-    found = served.first()
+    found = _key(person=person_id, key=key).row
     if found is None:
-        with connection.cursor() as cursor:
-            cursor.execute(CLAIM, [person_id, key, b""])  # waits like a second request with this key
-            if cursor.rowcount:  # the key was free; the refusal rolls this claim back
-                raise Busy(
-                    NOT_SERVED_YET, after_ms=after_busy_ms(), cause="the write that `after` names is not served yet"
-                )
-        found = served.get()
+        if _claim(person=person_id, key=key, fingerprint=b"").count:  # waits like a second request with this key
+            # The key was free; the refusal rolls this claim back.
+            raise Busy(NOT_SERVED_YET, after_ms=after_busy_ms(), cause="the write that `after` names is not served yet")
+        found = _key(person=person_id, key=key).rows[0]
     if found.reply is None:
         raise Invalid.one("expect.after", "is the key of this same request.")
     return _load(cast(dict[str, Any], found.reply))
@@ -199,4 +194,5 @@ def forget_keys(before: datetime, *, batch: int = 1_000) -> int:
 def forget_keys_of(person_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many keys of a person who has left, with the replies; returns whether there may be more."""
     keys = IdempotencyKey.objects.filter(person_id=person_id)
-    return bool(remove_all(keys.filter(key__in=list(keys.order_by("key").values_list("key", flat=True)[:limit]))))
+    some = list(keys.order_by("key").values_list("key", flat=True)[:limit])
+    return bool(delete_all(keys.filter(key__in=some)).run().count)

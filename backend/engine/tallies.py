@@ -7,11 +7,13 @@ sum. It is raised in the same transaction as the counted row is inserted, so sum
 import random
 import uuid
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import connection, models
 
+from backend.engine.declarations import query
 from backend.engine.removal import RemovalGuard
-from backend.engine.versions import require_transaction
+from backend.engine.statements import Declared, Result, compiled
 
 SLOTS = 16
 
@@ -31,25 +33,37 @@ class Tally(models.Model):
         constraints = (RemovalGuard(name="%(class)s_removal_guard", fixed=["subject", "kind", "slot"]),)
 
 
-def add(model: type[Tally], raises: Iterable[Raise]) -> list[int]:
+def add(model: type[Tally], raises: Iterable[Raise]) -> Result[Any] | None:
     """Raise totals in one statement, in the order of subject and kind, so that two writers cannot deadlock.
 
-    Returns the new value of each slot, in that order.
+    The new value of each slot is a row of the result, in that order. None if there is nothing to raise.
     """
-    require_transaction()
     rows = sorted((subject, kind, random.randrange(SLOTS), by) for subject, kind, by in raises if by)
     if not rows:
-        return []
-    table = connection.ops.quote_name(model._meta.db_table)
-    values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} AS tally (subject_id, kind, slot, count) VALUES {values} "
-            "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count "
-            "RETURNING tally.count",
-            [value for row in rows for value in row],
-        )
-        return [count for (count,) in cursor.fetchall()]
+        return None
+    subjects, kinds, slots, counts = map(list, zip(*rows, strict=True))
+    return _raise(model, subjects=subjects, kinds=kinds, slots=slots, counts=counts)
+
+
+@compiled
+def _raise(
+    model: type[Tally], *, subjects: list[uuid.UUID], kinds: list[str], slots: list[int], counts: list[int]
+) -> Declared[tuple[int]]:
+    rows = "SELECT * FROM unnest(%(subjects)s, %(kinds)s, %(slots)s, %(counts)s)"
+    return query(raising(model, rows), subjects=subjects, kinds=kinds, slots=slots, counts=counts)
+
+
+def raising(model: type[Tally], rows: str) -> str:
+    """SQL: raise totals by what these rows say: subject, kind, slot and by how much. Each slot's new value is returned."""
+    return (
+        f"INSERT INTO {model._meta.db_table} AS tally (subject_id, kind, slot, count) {rows} "
+        "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count RETURNING tally.count"
+    )
+
+
+def some_slot() -> int:
+    """The slot that one write raises, by chance."""
+    return random.randrange(SLOTS)
 
 
 def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:

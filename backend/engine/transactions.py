@@ -2,8 +2,8 @@
 
 Rules
 - The outermost call opens one durable transaction; code that writes raises an error outside of one.
-- It is retried only when PostgreSQL aborted it: deadlock or serialization failure. A conflict is never retried here;
-  that is the client's decision.
+- It is retried only when PostgreSQL aborted it: a deadlock, a serialization failure, a prepared statement whose table has
+  changed. A conflict is never retried here; that is the client's decision.
 - An error from COMMIT means that the outcome is unknown, unless PostgreSQL says that it rolled back.
 - Errors are turned into answers outside the transaction, so a refusal has rolled everything back. Whoever answers logs the
   refusal (`refusal_log`); here a line says only what no answer does: that a transaction was run again.
@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
-from backend.engine import committed, deadline, metrics
+from backend.engine import committed, deadline, metrics, pipeline
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.outage import OUTAGE, THE_DATABASE_ITSELF
 from backend.logs.causes import database_facts
@@ -37,11 +37,11 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.3
 
 SERIALIZATION_FAILURE = "40001"
 DEADLOCK = "40P01"
-RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK})
+RUN_AGAIN = frozenset({SERIALIZATION_FAILURE, DEADLOCK, *pipeline.NOT_AS_PREPARED})
 
-RETRY_LATER = ("08", "25P02", "25P03", "25P04", "40", "53", "55P03", "57")
-"""SQLSTATEs (PostgreSQL manual, appendix A) that mean "try again later": connection exceptions, transaction timeouts,
-rollbacks, lack of resources, lock timeouts, cancelled statements, a shutdown.
+RETRY_LATER = ("08", "25P02", "25P03", "25P04", "26000", "40", "42P05", "53", "55P03", "57")
+"""SQLSTATEs (PostgreSQL manual, appendix A) that mean "try again later": connection exceptions, transaction timeouts, prepared
+statements that a pooler has mixed up, rollbacks, lack of resources, lock timeouts, cancelled statements, a shutdown.
 """
 
 ROLLED_BACK_AT_COMMIT = ("23", "40000", "40001", "40002", "40P01")
@@ -54,16 +54,16 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
     """Run `work` in one durable transaction and return what it returned, once that is committed.
 
     `isolation` asks for more than READ COMMITTED, for rules that span rows. Raises any refusal that `work` raised,
-    `Busy` if the database could not serve it, `OutcomeUnknown` if the connection broke at COMMIT.
+    `Busy` if the database could not serve it, `OutcomeUnknown` if the connection broke at COMMIT. What waited to be sent
+    before it, such as the question who is asking, is asked again with each attempt until it is answered.
     """
+    before = pipeline.current().waiting()
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        committing = False
         try:
             with _transaction(isolation):
-                result = work()
+                result = _checked(work)
                 _require_committable()
-                deadline.committing()
-                committing = True
+                deadline.require_no_cancel()
             committed.note()
             deadline.extend()
             return result
@@ -74,13 +74,25 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
             if runs_again:
                 log.warning("transaction run again", extra=database_facts(error))
                 _pause(attempt)
+                pipeline.current().wait_again(before)
                 continue
             drop_broken_connection()
-            refusal = refusal_for(error, committing=committing)
+            refusal = refusal_for(error, committing=pipeline.current().is_committing)
             if refusal is None:
                 raise
             raise refusal from error
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _checked(work: Callable[[], ResultT]) -> ResultT:
+    """What `work` returns. Checks of statements that still wait come first, also before what it refuses."""
+    try:
+        result = work()
+    except Refusal:
+        pipeline.current().settle_checks()
+        raise
+    pipeline.current().settle_checks()
+    return result
 
 
 @contextmanager
@@ -134,6 +146,7 @@ def _transaction(
 ) -> Iterator[None]:
     """One durable transaction, timed for the operation. psycopg puts isolation and mode into its BEGIN: a round trip less."""
     deadline.check_before()
+    pipeline.current().begin()  # first: also that there is no connection is told of this transaction, not of one before
     drop_broken_connection()
     connection.ensure_connection()
     raw = connection.connection

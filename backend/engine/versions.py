@@ -4,9 +4,9 @@ A versioned row carries `version`, and for each field group (see `guard.VersionG
 group last changed. A write whose author last saw version *s* filters on `<group>_changed <= s` for exactly the
 groups that it reads or sets, raises `version` by one and stamps the groups that it sets:
 
-    rows = write(
-        Person.objects.filter(unchanged(Person, seen, ["name"]), pk=pk),
-        name="Asha", **stamped(Person, ["name"]),
+    update(
+        Person.objects.filter(unchanged(Person, seen, ["name"]), pk=person),
+        name=name, **stamped(Person, ["name"]),
     )
 
 So writes to different groups never conflict, and a write that depends on everything names every group. No code reads a
@@ -18,22 +18,19 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
-from typing import Any, TypeVar, cast
+from functools import reduce
+from operator import or_
+from typing import Any
 
-from django.db import connection, models
-from django.db.models import BooleanField, F, Q
-from django.db.models.expressions import DatabaseDefault, RawSQL
+from django.db import models
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
-from django.db.models.sql import DeleteQuery, UpdateQuery
-from django.db.models.sql.constants import ROW_COUNT
-from django.db.models.sql.where import WhereNode
 
 from backend.engine.conflicts import FREQUENT, retry_after_ms
+from backend.engine.declarations import IsAny
 from backend.engine.errors import Conflict, FieldConflict, Unseen
 from backend.engine.guard import guard_of, shown_as
-from backend.engine.removal import is_removal_guarded, removing
-
-ModelT = TypeVar("ModelT", bound=models.Model)
+from backend.engine.statements import Parameter
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,24 @@ class Expected:
         """The latest version that the caller knows; 0 for a write without a condition."""
         return self.own[-1] if self.own else self.version or 0
 
+    @property
+    def shape(self) -> tuple[bool, bool]:
+        """What a statement with this condition looks like: whether it has one, and whether with own versions."""
+        return not self.anything, bool(self.own)
+
+    def placeholder(self, name: str) -> "Seen":
+        """What a declaration gets in its place."""
+        if self.anything:
+            return self
+        own = Parameter.of(f"{name}.own", list[int]) if self.own else None
+        return SeenParameters(Parameter.of(f"{name}.version", int), Parameter.of(f"{name}.latest", int), own)
+
+    def bound(self, name: str) -> Mapping[str, Any]:
+        """The values of those parameters."""
+        if self.anything:
+            return {}
+        return {f"{name}.version": self.version, f"{name}.latest": self.latest, f"{name}.own": list(self.own)}
+
     def has_seen(self, stamp: int) -> bool:
         """Whether the caller has seen the write that made the version `stamp`."""
         return self.anything or stamp <= (self.version or 0) or stamp in self.own
@@ -82,7 +97,20 @@ MAX_OWN_VERSIONS = 100
 """How many own versions are remembered. Beyond it an old one counts as unseen: a needless conflict, never a lost write."""
 
 
-def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], *, side: str = "") -> Q:
+@dataclass(frozen=True)
+class SeenParameters:
+    """Stands in a declaration for an `Expected` that has a condition."""
+
+    version: Parameter
+    latest: Parameter
+    own: Parameter | None
+    anything: bool = False
+
+
+Seen = Expected | SeenParameters
+
+
+def unchanged(model: type[models.Model], seen: Seen, groups: Iterable[str], *, side: str = "") -> Q:
     """Filter: none of `groups` has changed since `seen`. A version above the row's own matches nothing."""
     if seen.anything:
         return Q()
@@ -92,9 +120,11 @@ def unchanged(model: type[models.Model], seen: Expected, groups: Iterable[str], 
     return clean
 
 
-def _seen(stamp: str, seen: Expected) -> Q:
+def _seen(stamp: str, seen: Seen) -> Q:
     known = Q(**{f"{stamp}__lte": seen.version})
-    return known | Q(**{f"{stamp}__in": seen.own}) if seen.own else known
+    if not seen.own:
+        return known
+    return known | Q(IsAny(stamp, list(seen.own) if isinstance(seen.own, tuple) else seen.own))
 
 
 def stamped(model: type[models.Model], groups: Iterable[str], *, side: str = "") -> dict[str, Any]:
@@ -104,12 +134,26 @@ def stamped(model: type[models.Model], groups: Iterable[str], *, side: str = "")
     return {f"{side}version": raised, f"{side}updated_at": Now(), **stamps}
 
 
+def stamped_when(model: type[models.Model], groups: Mapping[str, Q], *, side: str = "") -> dict[str, Any]:
+    """`stamped` for each group whose condition holds for the row as it was; the version rises if one of them does."""
+    raised = F(f"{side}version") + 1
+    conditions = {f"{side}{group}_changed": groups[group] for group in _known(model, groups, side)}
+    some = reduce(or_, conditions.values())
+
+    def if_so(condition: Q, then: Any, name: str) -> Case:
+        return Case(When(condition, then=then), default=F(name), output_field=model._meta.get_field(name))  # type: ignore[arg-type]
+
+    version, moment = f"{side}version", f"{side}updated_at"
+    stamps = {stamp: if_so(condition, raised, stamp) for stamp, condition in conditions.items()}
+    return {version: if_so(some, raised, version), moment: if_so(some, Now(), moment), **stamps}
+
+
 def every_group(model: type[models.Model], *, side: str = "") -> Sequence[str]:
     """All field groups of a side of `model`, for a write that depends on everything."""
     return tuple(guard_of(model).sides[side])
 
 
-def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Expected) -> Q:
+def mergeable(model: type[models.Model], values: Mapping[str, Any], seen: Seen) -> Q:
     """Filter for a merging write: each field that it sets is unchanged since `seen`, or has that value already.
 
     For models whose groups each hold one field of the same name.
@@ -144,118 +188,6 @@ def others_wrote(row: models.Model, seen: Expected) -> bool:
     """Whether others wrote between `seen` and the caller's write to this row, so that it was merged with theirs."""
     version: int = row.version  # type: ignore[attr-defined]
     return not seen.anything and (version > seen.latest + 1 or bool(seen.own))
-
-
-def write(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
-    """UPDATE … WHERE … RETURNING: the conditioned write. Returns the updated rows; none if the condition failed.
-
-    Django's `update()` returns only a count. Returning the row saves a query, and its version is certainly the one that
-    this write made.
-    """
-    require_transaction()
-    sql, params = _update(rows, values).get_compiler(using=rows.db).as_sql()
-    return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
-
-
-def replace(rows: "models.QuerySet[ModelT]", **values: Any) -> list[ModelT]:
-    """`write`; also sets on each row the attribute `before`, the replaced values by field.
-
-    Before PostgreSQL 18, RETURNING gives only the new row. So a subquery of the same statement locks and reads the
-    rows; it waits for concurrent writers and re-checks the condition as the UPDATE would (PostgreSQL manual, section
-    13.2.1).
-    """
-    require_transaction()
-    query = _update(rows, values)
-    compiler = query.get_compiler(using=rows.db)
-    condition, condition_params = compiler.compile(query.where)
-    query.where = WhereNode()
-    update, params = compiler.as_sql()
-    table, key = (connection.ops.quote_name(str(name)) for name in (rows.model._meta.db_table, _key(rows.model)))
-    earlier = ", ".join(f"earlier.{connection.ops.quote_name(name)} AS before_{name}" for name in _names(rows.model))
-    written = rows.model._base_manager.raw(
-        f"{update} FROM (SELECT * FROM {table} WHERE {condition} FOR NO KEY UPDATE) AS earlier "
-        f"WHERE {table}.{key} = earlier.{key} RETURNING {_columns(rows.model, table)}, {earlier}",
-        (*params, *condition_params),
-    )
-    return [_with_before(row) for row in written]
-
-
-def _with_before(row: ModelT) -> ModelT:
-    fields = row._meta.concrete_fields
-    row.before = {field.attname: row.__dict__.pop(f"before_{field.column}") for field in fields}  # type: ignore[attr-defined]
-    return row
-
-
-def write_all(rows: "models.QuerySet[ModelT]", **values: Any) -> int:
-    """`write` for many rows; returns only how many."""
-    require_transaction()
-    return _update(rows, values).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
-
-
-def remove(rows: "models.QuerySet[ModelT]") -> list[ModelT]:
-    """DELETE … WHERE … RETURNING: a conditioned delete. Returns the deleted rows; none if the condition failed."""
-    require_transaction()
-    sql, params = _delete(rows).get_compiler(using=rows.db).as_sql()
-    return list(rows.model._base_manager.raw(f"{sql} RETURNING {_columns(rows.model)}", params))
-
-
-def remove_all(rows: "models.QuerySet[ModelT]") -> int:
-    """`remove` for many rows; returns only how many."""
-    require_transaction()
-    return _delete(rows).get_compiler(using=rows.db).execute_sql(ROW_COUNT) or 0
-
-
-def _delete(rows: "models.QuerySet[ModelT]") -> DeleteQuery:
-    """The DELETE of these rows; it says that it may remove rows that are kept."""
-    if is_removal_guarded(rows.model):
-        rows = rows.filter(RawSQL(removing(rows.model._meta.db_table), [], BooleanField()))
-    return cast(DeleteQuery, rows.query.chain(DeleteQuery))
-
-
-def first_row(row: ModelT, key: Sequence[str], *, lock: bool = False) -> ModelT | None:
-    """INSERT … ON CONFLICT: create the row of a thing that had version 0. Returns it; None if it exists already.
-
-    `key` names the fields of the unique constraint. Of two concurrent inserts the second waits and gets None, which is
-    a conflict with version 0. With `lock`, an existing row is locked but not changed.
-    """
-    require_transaction()
-    meta, quote = row._meta, connection.ops.quote_name
-    given = [field for field in meta.concrete_fields if not isinstance(getattr(row, field.attname), DatabaseDefault)]
-    columns = ", ".join(quote(str(field.column)) for field in given)
-    unique = ", ".join(quote(str(meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
-    # DO UPDATE locks an existing row even if its WHERE is false, and then does not change it (PostgreSQL manual, INSERT).
-    otherwise = "UPDATE SET version = EXCLUDED.version WHERE false" if lock else "NOTHING"
-    sql = (
-        f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(given))}) "
-        f"ON CONFLICT ({unique}) DO {otherwise} RETURNING {_columns(type(row))}"
-    )
-    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in given]
-    return next(iter(type(row)._base_manager.raw(sql, values)), None)
-
-
-def _update(rows: "models.QuerySet[ModelT]", values: Mapping[str, Any]) -> UpdateQuery:
-    query = cast(UpdateQuery, rows.query.chain(UpdateQuery))
-    query.add_update_values(dict(values))
-    return query
-
-
-def _names(model: type[models.Model]) -> list[str]:
-    return [str(field.column) for field in model._meta.concrete_fields]
-
-
-def _key(model: type[models.Model]) -> str:
-    return str(model._meta.pk.column)
-
-
-def _columns(model: type[models.Model], table: str | None = None) -> str:
-    quoted = map(connection.ops.quote_name, _names(model))
-    return ", ".join(f"{table}.{name}" if table else name for name in quoted)
-
-
-def require_transaction() -> None:
-    """Raise RuntimeError outside a unit of work, where a write would not be atomic."""
-    if not connection.in_atomic_block:
-        raise RuntimeError("Writes belong to a unit of work: call this through transactions.unit_of_work().")
 
 
 def conflict(

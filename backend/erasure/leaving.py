@@ -4,13 +4,14 @@ import uuid
 from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
-from django.db import connection
 from django.db.models.functions import Now
 
+from backend.engine.declarations import insert, query, select, update_all
 from backend.engine.errors import Unauthenticated, WrongPassword
-from backend.engine.versions import require_transaction, stamped, write
+from backend.engine.statements import Declared, compiled
+from backend.engine.versions import stamped
 from backend.jobs.queue import defer
-from backend.people import tokens
+from backend.people import queries, tokens
 from backend.people.models import Account, Departure, Person
 from backend.people.passwords import WRONG, hash_if_right
 
@@ -28,8 +29,8 @@ class Leave:
 
 def prepared(person_id: uuid.UUID, password: str) -> Leave:
     """Check the password, before the unit of work."""
-    account = Account.objects.filter(pk=person_id, is_active=True).first()
-    if account is None:
+    account = queries.account(person=person_id).row
+    if account is None or not account.is_active:
         raise Unauthenticated
     return Leave(person_id, hash_if_right(account, password))
 
@@ -41,17 +42,47 @@ def leave(wanted: Leave) -> None:
     (`PresenceGuard`): earlier writes are swept, later ones are refused. The handle stays taken. Raises `Forbidden`,
     `Unauthenticated`.
     """
-    require_transaction()
-    present = Person.objects.filter(pk=wanted.person_id, left_at__isnull=True)
-    if not present.select_for_update().values_list("pk"):
+    person = wanted.person_id
+    _lock(person=person).check(_require_present)
+    _check_constraints()  # now: the key of this request refers to the person too
+    _mark(person=person)
+    _close(person=person, checked=wanted.checked, unusable=make_password(None)).check(_require_right)
+    _depart(person=person)
+    tokens.revoke_others(person, None)
+    defer("sweep", f"sweep:{person}", person=str(person))
+
+
+def _require_present(locked: int) -> None:
+    if not locked:
         raise Unauthenticated
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # check now: the key of this request refers to the person too
-    write(present, left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
-    unchanged = Account.objects.filter(pk=wanted.person_id, password=wanted.checked, is_active=True)
-    closed = {"password": make_password(None), "is_active": False, "is_staff": False, "is_moderator": False}
-    if wanted.checked is None or not unchanged.update(**closed):
+
+
+def _require_right(closed: int) -> None:
+    if not closed:
         raise WrongPassword(WRONG)
-    Departure.objects.bulk_create([Departure(person_id=wanted.person_id)])
-    tokens.revoke_others(wanted.person_id, None)
-    defer("sweep", f"sweep:{wanted.person_id}", person=str(wanted.person_id))
+
+
+@compiled
+def _lock(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Person.objects.filter(pk=person, left_at__isnull=True).select_for_update().values_list("pk"))
+
+
+@compiled
+def _check_constraints() -> Declared[tuple[()]]:
+    return query("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@compiled
+def _mark(*, person: uuid.UUID) -> Declared[Person]:
+    return update_all(Person.objects.filter(pk=person), left_at=Now(), **NO_PROFILE, **stamped(Person, NO_PROFILE))
+
+
+@compiled
+def _close(*, person: uuid.UUID, checked: str | None, unusable: str) -> Declared[Account]:
+    closed = {"password": unusable, "is_active": False, "is_staff": False, "is_moderator": False}
+    return update_all(Account.objects.filter(pk=person, password=checked, is_active=True), **closed)
+
+
+@compiled
+def _depart(*, person: uuid.UUID) -> Declared[Departure]:
+    return insert(Departure, person_id=person)

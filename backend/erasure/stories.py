@@ -3,10 +3,12 @@
 import uuid
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F, Q
 
 from backend.engine import tallies
-from backend.engine.versions import Expected, every_group, remove, remove_all, stamped, unchanged, write
+from backend.engine.declarations import delete, delete_all, select, update, update_all
+from backend.engine.statements import Declared, Result, compiled
+from backend.engine.versions import Expected, every_group, stamped, unchanged
 from backend.nouns import collect
 from backend.people.models import PersonTally
 from backend.stories import explain
@@ -20,32 +22,68 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
     Everything that belongs to it is deleted; reports of it are resolved. Raises `Conflict`, `NotFound`, `Forbidden`,
     and `Invalid` if another noun still needs it, such as an edition that was ordered.
     """
-    shelves = write(
-        Shelf.objects.filter(pk=author_id, story_count__gt=0),  # an empty shelf has no story to delete
-        story_count=F("story_count") - 1,
-        **stamped(Shelf, ["stories"]),
-    )
-    everything = unchanged(Story, seen, every_group(Story))
-    gone = remove(Story.objects.filter(everything, pk=story_id, author_id=author_id))
-    if not gone:
-        raise explain.changed(explain.own_story(story_id, author_id), seen)
-    chapters = _delete_texts(story_id)
+    shelf = _take_off_shelf(author=author_id)
+    deleted = _delete_story(story=story_id, author=author_id, seen=seen)
+    texts = _delete_texts(story_id, if_deleted=True)
+    gone = deleted.row
+    if gone is None:
+        asked, everything = explain.present(story=story_id, viewer=author_id), explain.Everything(story_id, seen)
+        raise explain.changed(explain.own_story(story_id, author_id, asked), seen, everything)
+    chapters = [id_ for (id_,) in texts.rows]
     bury([story_id, *chapters], author_id)
     for check_story_deletion in collect("erasure", "check_story_deletion"):
         check_story_deletion(story_id)
     _tell_nouns(story_id, chapters)
-    if gone[0].published_at is not None:
+    if gone.published_at is not None:
         tallies.add(PersonTally, [(author_id, "stories", -1)])
     _delete_totals(story_id)
-    return shelves[0]
+    return shelf.rows[0]
 
 
-def _delete_texts(story_id: uuid.UUID) -> list[uuid.UUID]:
-    """Delete the chapters and the history of a story; returns the ids of the chapters."""
-    chapters = list(Chapter.objects.filter(story_id=story_id).values_list("pk", flat=True))
-    remove_all(Chapter.objects.filter(story_id=story_id))
-    remove_all(Revision.objects.filter(story_id=story_id))
+@compiled
+def _take_off_shelf(*, author: uuid.UUID) -> Declared[Shelf]:
+    return update(
+        Shelf.objects.filter(pk=author, story_count__gt=0),  # an empty shelf has no story to delete
+        story_count=F("story_count") - 1,
+        **stamped(Shelf, ["stories"]),
+    )
+
+
+@compiled
+def _delete_story(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+    everything = unchanged(Story, seen, every_group(Story))
+    return delete(Story.objects.filter(everything, pk=story, author_id=author))
+
+
+def _delete_texts(story_id: uuid.UUID, *, if_deleted: bool = False) -> Result[tuple[uuid.UUID]]:
+    """Delete the chapters and the history of a story; the result is the ids of the chapters.
+
+    With `if_deleted` nothing happens unless the story is deleted already, so that nobody has to look at that first.
+    """
+    chapters = _chapters(if_deleted, story=story_id)
+    _delete_chapters(if_deleted, story=story_id)
+    _delete_revisions(if_deleted, story=story_id)
     return chapters
+
+
+@compiled
+def _chapters(if_deleted: bool, *, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Chapter.objects.filter(_goes(if_deleted, story), story_id=story).values_list("pk"))
+
+
+@compiled
+def _delete_chapters(if_deleted: bool, *, story: uuid.UUID) -> Declared[Chapter]:
+    return delete_all(Chapter.objects.filter(_goes(if_deleted, story), story_id=story))
+
+
+@compiled
+def _delete_revisions(if_deleted: bool, *, story: uuid.UUID) -> Declared[Revision]:
+    return delete_all(Revision.objects.filter(_goes(if_deleted, story), story_id=story))
+
+
+def _goes(if_deleted: bool, story: uuid.UUID) -> Q:
+    """Filter: the story is deleted, where that matters."""
+    return ~Q(Exists(Story.objects.filter(pk=story))) if if_deleted else Q()
 
 
 def _tell_nouns(story_id: uuid.UUID, chapters: list[uuid.UUID]) -> None:
@@ -55,8 +93,18 @@ def _tell_nouns(story_id: uuid.UUID, chapters: list[uuid.UUID]) -> None:
 
 def _delete_totals(story_id: uuid.UUID) -> None:
     """Delete the totals of a story and its rank; they are locked last."""
-    remove_all(StoryTally.objects.filter(subject_id=story_id))
-    remove_all(StoryRank.objects.filter(pk=story_id))
+    _delete_tallies(story=story_id)
+    _delete_rank(story=story_id)
+
+
+@compiled
+def _delete_tallies(*, story: uuid.UUID) -> Declared[StoryTally]:
+    return delete_all(StoryTally.objects.filter(subject_id=story))
+
+
+@compiled
+def _delete_rank(*, story: uuid.UUID) -> Declared[StoryRank]:
+    return delete_all(StoryRank.objects.filter(pk=story))
 
 
 # --- Of an author who has left ------------------------------------------------------------------------------------
@@ -104,21 +152,23 @@ def _next(author_id: uuid.UUID, after: uuid.UUID | None) -> uuid.UUID | None:
 
 def _withdraw(story: Story) -> None:
     """Make the story a draft, which is in no total and no rank."""
-    write(Story.objects.filter(pk=story.pk), status=StoryStatus.DRAFT, published_at=None, **stamped(Story, ["status"]))
+    draft = {"status": StoryStatus.DRAFT, "published_at": None}
+    update_all(Story.objects.filter(pk=story.pk), **draft, **stamped(Story, ["status"])).run()
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])
-    remove_all(StoryRank.objects.filter(pk=story.pk))
+    _delete_rank(story=story.pk)
 
 
 def _take_away(story_id: uuid.UUID, author_id: uuid.UUID) -> bool:
     """Delete the rest of a story, and the story itself if no noun needs it; returns whether it stays."""
-    chapters = _delete_texts(story_id)
+    chapters = [id_ for (id_,) in _delete_texts(story_id).rows]
     kept = [keeps_story(story_id) for keeps_story in collect("erasure", "keeps_story")]  # all are called
     stays = any(kept)
     _tell_nouns(story_id, chapters)
     if stays:
-        write(Story.objects.filter(pk=story_id), **NO_TEXTS, **stamped(Story, set(every_group(Story)) - {"status"}))
+        texts = set(every_group(Story)) - {"status"}
+        update_all(Story.objects.filter(pk=story_id), **NO_TEXTS, **stamped(Story, texts)).run()
     else:
-        remove_all(Story.objects.filter(pk=story_id))
-        write(Shelf.objects.filter(pk=author_id), story_count=F("story_count") - 1, **stamped(Shelf, ["stories"]))
+        delete_all(Story.objects.filter(pk=story_id)).run()
+        _take_off_shelf(author=author_id)
     _delete_totals(story_id)
     return stays

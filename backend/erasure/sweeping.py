@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
+from backend.engine.declarations import delete_all
 from backend.engine.idempotency import forget_keys_of
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import remove_all
 from backend.erasure.stories import sweep_next_story
 from backend.erasure.whispers import sweep_whispers
 from backend.nouns import modules
@@ -49,7 +49,7 @@ def _stories(person: uuid.UUID, reached: uuid.UUID | None) -> Swept:
 def _rest(person: uuid.UUID, limit: int) -> bool:
     if forget_keys_of(person, limit) or sweep_tombstones(person, limit):
         return True
-    remove_all(PersonTally.objects.filter(subject_id=person))
+    delete_all(PersonTally.objects.filter(subject_id=person)).run()
     return False
 
 

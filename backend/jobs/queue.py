@@ -13,7 +13,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
-from backend.engine.versions import require_transaction
+from backend.engine.statements import require_unit_of_work
 
 MAX_ATTEMPTS = 10
 """After so many failed attempts a job is a dead letter, which staff see in the admin."""
@@ -30,7 +30,7 @@ def defer(task: str, key: str, **arguments: Any) -> None:
     `key` must be unique by construction, such as a row's id and version: the queue refuses a second job with the same
     key while one waits, which would abort the transaction.
     """
-    require_transaction()
+    require_unit_of_work()
     deferrer = configure_task(name=task, job_manager=_manager, queueing_lock=key)
     try:
         deferrer.defer(**arguments)

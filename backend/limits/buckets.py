@@ -8,15 +8,17 @@ from datetime import timedelta
 from decimal import Decimal
 from math import ceil
 from operator import itemgetter
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from django.utils.functional import cached_property
 
 from backend.engine import committed, metrics
+from backend.engine.declarations import delete_all, query, update_all
 from backend.engine.errors import RateLimited
+from backend.engine.statements import Declared, compiled
 from backend.engine.transactions import unit_of_work
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
@@ -42,14 +44,15 @@ class Limit:
         text = f"{self.name}\0{self.whose}".encode("utf-8", "surrogatepass")
         return hmac.digest(settings.SECRET_KEY.encode(), text, hashlib.sha256)
 
+    @property
+    def drop(self) -> timedelta:
+        """By how much later the bucket is empty for each event."""
+        return timedelta(seconds=self.rate.seconds)
 
-# Waits for a concurrent transaction on the same bucket, and then re-checks the row as that one left it.
-FILL = """
-INSERT INTO limits_bucket AS bucket (key, empty_at) VALUES (%(key)s, statement_timestamp() + %(drop)s)
-ON CONFLICT (key) DO UPDATE SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + %(drop)s
-WHERE bucket.empty_at <= statement_timestamp() + %(room)s
-"""
-WAIT = "SELECT extract(epoch FROM empty_at - statement_timestamp() - %(room)s) FROM limits_bucket WHERE key = %(key)s"
+    @property
+    def room(self) -> timedelta:
+        """How full it may be, so that one more event has room."""
+        return self.drop * (self.rate.burst - 1)
 
 
 def count(limits: Iterable[Limit]) -> None:
@@ -60,26 +63,35 @@ def count(limits: Iterable[Limit]) -> None:
     ordered = sorted(limits, key=lambda limit: limit.key)
 
     def work() -> None:
-        after_ms, full = max(((_fill(limit), limit) for limit in ordered), key=itemgetter(0))
-        if after_ms:
-            metrics.LIMITED.labels(full.name).inc()
-            raise RateLimited(full.name, after_ms=after_ms)
+        filled = [(limit, _fill(key=limit.key, drop=limit.drop, room=limit.room)) for limit in ordered]
+        full = [limit for limit, result in filled if not result.count]
+        waits = [(limit, _wait(key=limit.key, room=limit.room)) for limit in full]
+        if waits:
+            after_ms, longest = max(((_milliseconds(*wait.rows[0]), limit) for limit, wait in waits), key=itemgetter(0))
+            metrics.LIMITED.labels(longest.name).inc()
+            raise RateLimited(longest.name, after_ms=after_ms)
 
     with metrics.operation(OPERATION), committed.apart():
         unit_of_work(work)
 
 
-def _fill(limit: Limit) -> int:
-    """Count one event, or return in how many milliseconds there will be room for it."""
-    drop = timedelta(seconds=limit.rate.seconds)
-    values: dict[str, Any] = {"key": limit.key, "drop": drop, "room": drop * (limit.rate.burst - 1)}
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, values)
-        if cursor.rowcount:
-            return 0
-        cursor.execute(WAIT, values)
-        (seconds,) = cursor.fetchone()
-    return _milliseconds(seconds)
+# Waits for a concurrent transaction on the same bucket, and then re-checks the row as that one left it.
+FILL = """
+INSERT INTO limits_bucket AS bucket (key, empty_at) VALUES (%(key)s, statement_timestamp() + %(drop)s)
+ON CONFLICT (key) DO UPDATE SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + %(drop)s
+WHERE bucket.empty_at <= statement_timestamp() + %(room)s
+"""
+WAIT = "SELECT extract(epoch FROM empty_at - statement_timestamp() - %(room)s) FROM limits_bucket WHERE key = %(key)s"
+
+
+@compiled
+def _fill(*, key: bytes, drop: timedelta, room: timedelta) -> Declared[tuple[()]]:
+    return query(FILL, key=key, drop=drop, room=room)
+
+
+@compiled
+def _wait(*, key: bytes, room: timedelta) -> Declared[tuple[Decimal]]:
+    return query(WAIT, key=key, room=room)
 
 
 def _milliseconds(seconds: Decimal) -> int:
@@ -87,19 +99,27 @@ def _milliseconds(seconds: Decimal) -> int:
     return max(1, ceil(seconds * 1000))
 
 
-LOCK = "SELECT FROM limits_bucket WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
-TAKE_BACK = "UPDATE limits_bucket SET empty_at = empty_at - %s WHERE key = %s"
-
-
 def forgive(emptied: Limit, *limits: Limit) -> None:
     """Empty the first bucket, and take one event back from each of the others. Part of the caller's unit of work."""
-    keys = [limit.key for limit in (emptied, *limits)]
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, [keys])
-        for limit in limits:
-            drop: Any = timedelta(seconds=limit.rate.seconds)
-            cursor.execute(TAKE_BACK, [drop, limit.key])
-    Bucket.objects.filter(pk=emptied.key).delete()
+    _lock(keys=[limit.key for limit in (emptied, *limits)])
+    for limit in limits:
+        _take_back(key=limit.key, drop=limit.drop)
+    _empty(key=emptied.key)
+
+
+@compiled
+def _lock(*, keys: list[bytes]) -> Declared[tuple[()]]:
+    return query("SELECT FROM limits_bucket WHERE key = ANY(%(keys)s) ORDER BY key FOR UPDATE", keys=keys)
+
+
+@compiled
+def _take_back(*, key: bytes, drop: timedelta) -> Declared[Bucket]:
+    return update_all(Bucket.objects.filter(pk=key), empty_at=F("empty_at") - drop)
+
+
+@compiled
+def _empty(*, key: bytes) -> Declared[Bucket]:
+    return delete_all(Bucket.objects.filter(pk=key))
 
 
 FORGET = """

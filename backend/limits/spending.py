@@ -76,6 +76,11 @@ class Spending:
         """The person whom this token signs in, if known."""
         return self._owners.get(digest)
 
+    def forget_owners(self) -> None:
+        """Forget whom tokens sign in, as a process that has just begun."""
+        with self._lock:
+            self._owners.clear()
+
     def learn(self, digest: bytes, owner: str | None) -> None:
         """Remember whom a token signs in; None if it is no longer valid."""
         with self._lock:
@@ -121,3 +126,8 @@ def _too_much(nanoseconds: int) -> RateLimited:
 def learn(token: bytes, owner: str | None) -> None:
     """Remember whom a request's token signed in."""
     SPENDING.learn(token, owner)
+
+
+def owner(token: bytes) -> str | None:
+    """The id of the person whom a token has signed in, if this process knows."""
+    return SPENDING.owner(token)

@@ -6,12 +6,15 @@ PostgreSQL re-checks after a lock wait. Setting the stock does not commute, and 
 
 import uuid
 
-from django.db.models import BigIntegerField, F, Q, Value
+from django.db.models import F, Q
 
+from backend.engine.declarations import insert, update
 from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound
 from backend.engine.idempotency import Applied
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.market import queries
 from backend.market.errors import OutOfStock
 from backend.market.models import MAX_CENTS, MAX_COPIES, TITLE_CHARACTERS, Edition
@@ -41,10 +44,17 @@ def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, pri
         raise Forbidden(NOT_THE_AUTHOR)
     if story.published_at is None:
         raise Invalid.one("story", "is a draft: publish it first.")
-    new = {"title": title, "price_cents": price_cents, "stock": stock, "initial": stock}
-    edition = Edition(story_id=story_id, author_id=author_id, **new)
-    Edition.objects.bulk_create([edition])
-    return edition
+    created = _create(id=uuid7(), story=story_id, author=author_id, title=title, price_cents=price_cents, stock=stock)
+    return created.rows[0]
+
+
+@compiled
+def _create(
+    *, id: uuid.UUID, story: uuid.UUID, author: uuid.UUID, title: str, price_cents: int, stock: int
+) -> Declared[Edition]:
+    return insert(
+        Edition, id=id, story=story, author=author, title=title, price_cents=price_cents, stock=stock, initial=stock
+    )
 
 
 def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tuple[Edition, Applied]:
@@ -57,21 +67,23 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
     check.done()
     if delta == 0:
         return _own(edition_id, author_id), Applied.NOOP
-    rows = _adjusted(edition_id, author_id, delta)
-    if not rows:
+    row = _adjust(edition=edition_id, author=author_id, delta=delta).row
+    if row is None:
         edition = _own(edition_id, author_id, held=True)
         if edition.stock < -delta:
             raise OutOfStock(edition, available=edition.stock)
         if edition.initial + edition.adjusted + delta > MAX_COPIES:
             raise Invalid.one("delta", TOO_MANY)
-        rows = _adjusted(edition_id, author_id, delta)  # possible since a concurrent write; the row is locked
-    return rows[0], Applied.WRITTEN
+        # Possible since a concurrent write; the row is locked.
+        row = _adjust(edition=edition_id, author=author_id, delta=delta).rows[0]
+    return row, Applied.WRITTEN
 
 
-def _adjusted(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> list[Edition]:
-    return write(
+@compiled
+def _adjust(*, edition: uuid.UUID, author: uuid.UUID, delta: int) -> Declared[Edition]:
+    return update(
         Edition.objects.filter(
-            pk=edition_id, author_id=author_id, stock__gte=-delta, adjusted__lte=_room(-delta) - F("initial")
+            pk=edition, author_id=author, stock__gte=-delta, adjusted__lte=MAX_COPIES - delta - F("initial")
         ),
         stock=F("stock") + delta,
         adjusted=F("adjusted") + delta,
@@ -87,21 +99,9 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
     check = Checker()
     _check_between(check, "to", to, 0, MAX_COPIES)
     check.done()
-    clean = unchanged(Edition, seen, ["stock"])
-    rows = write(
-        Edition.objects.filter(
-            ~Q(stock=to),
-            clean,
-            pk=edition_id,
-            author_id=author_id,
-            adjusted__lte=_room(-to) + F("stock") - F("initial"),
-        ),
-        stock=to,
-        adjusted=F("adjusted") + to - F("stock"),
-        **stamped(Edition, ["stock"]),
-    )
-    if rows:
-        return rows[0], Applied.WRITTEN
+    row = _set_stock(edition=edition_id, author=author_id, to=to, seen=seen).row
+    if row is not None:
+        return row, Applied.WRITTEN
     edition = _own(edition_id, author_id)
     if not is_unchanged(edition, seen, ["stock"]):
         overlap = FieldConflict("stock", base=None, mine=to, theirs=edition.stock)
@@ -109,6 +109,22 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
     if edition.stock == to:
         return edition, Applied.NOOP
     raise Invalid.one("to", TOO_MANY)
+
+
+@compiled
+def _set_stock(*, edition: uuid.UUID, author: uuid.UUID, to: int, seen: Expected) -> Declared[Edition]:
+    return update(
+        Edition.objects.filter(
+            ~Q(stock=to),
+            unchanged(Edition, seen, ["stock"]),
+            pk=edition,
+            author_id=author,
+            adjusted__lte=MAX_COPIES - to + F("stock") - F("initial"),
+        ),
+        stock=to,
+        adjusted=F("adjusted") + to - F("stock"),
+        **stamped(Edition, ["stock"]),
+    )
 
 
 def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> Edition:
@@ -123,11 +139,6 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
     if edition.author_id != author_id:
         raise Forbidden(NOT_THE_AUTHOR)
     return edition
-
-
-def _room(more: int) -> Value:
-    """SQL: `MAX_COPIES` plus `more`, as a bigint, because the sum does not fit Django's integer field."""
-    return Value(MAX_COPIES + more, output_field=BigIntegerField())
 
 
 def _check_between(check: Checker, path: str, number: int, minimum: int, maximum: int) -> None:

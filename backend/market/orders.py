@@ -7,13 +7,17 @@ each is all or nothing.
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 
+from backend.engine.declarations import AtKey, IsAny, insert, insert_all, select, update, update_all
 from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound
 from backend.engine.idempotency import Applied
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Json, compiled
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write, write_all
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.market import queries
 from backend.market.actions import UNKNOWN_EDITION
 from backend.market.errors import OutOfStock
@@ -51,6 +55,9 @@ class NewLine:
     quantity: int
 
 
+LINE = ("order_id", "edition_id", "author_id", "number", "quantity", "price_cents")
+"""The columns of a line."""
+
 Quantities = Mapping[uuid.UUID, int]
 """Copies by edition, in the order of the request."""
 
@@ -71,20 +78,25 @@ def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
     if total > MAX_TOTAL_CENTS:
         raise Invalid.one("lines", f"cost {total} cents together, at most {MAX_TOTAL_CENTS}.")
     _sell(wanted, editions)
-    order = Order(buyer_id=buyer_id, author_id=authors.pop(), total_cents=total)
-    Order.objects.bulk_create([order])
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            edition_id=one,
-            author_id=order.author_id,
-            number=number,
-            quantity=quantity,
-            price_cents=editions[one].price_cents,
-        )
-        for number, (one, quantity) in enumerate(wanted.items(), start=1)
+    order, author = uuid7(), authors.pop()
+    placed = _insert_order(id=order, buyer=buyer_id, author=author, total=total)
+    _insert_lines(
+        lines=[
+            dict(zip(LINE, [order, one, author, number, quantity, editions[one].price_cents], strict=True))
+            for number, (one, quantity) in enumerate(wanted.items(), start=1)
+        ]
     )
-    return order
+    return placed.rows[0]
+
+
+@compiled
+def _insert_order(*, id: uuid.UUID, buyer: uuid.UUID, author: uuid.UUID, total: int) -> Declared[Order]:
+    return insert(Order, id=id, buyer=buyer, author=author, total_cents=total)
+
+
+@compiled
+def _insert_lines(*, lines: Json) -> Declared[Any]:
+    return insert_all(OrderLine, LINE, lines, counts=True)
 
 
 def _checked(lines: Sequence[NewLine]) -> Quantities:
@@ -101,22 +113,24 @@ def _checked(lines: Sequence[NewLine]) -> Quantities:
 
 
 def _sell(wanted: Quantities, editions: Mapping[uuid.UUID, Edition]) -> None:
-    """Take the copies from locked editions. Raises `OutOfStock`."""
-    enough = Q()
-    for one, quantity in wanted.items():
-        enough |= Q(pk=one, stock__gte=quantity)
-    sold = write_all(
-        Edition.objects.filter(enough), stock=F("stock") - _quantity_of(wanted), **stamped(Edition, ["stock"])
+    """Take the copies from locked editions; what is sent after this has no result if it raises `OutOfStock`."""
+
+    def require_all(sold: int) -> None:
+        if sold < len(wanted):
+            short = next(editions[one] for one, quantity in wanted.items() if editions[one].stock < quantity)
+            raise OutOfStock(short, available=short.stock)
+
+    _take(ids=list(wanted), quantities=list(wanted.values())).check(require_all)
+
+
+@compiled
+def _take(*, ids: list[uuid.UUID], quantities: list[int]) -> Declared[Any]:
+    quantity = AtKey(ids, quantities, F("pk"))
+    return update_all(
+        Edition.objects.filter(IsAny("pk", ids), stock__gte=quantity),
+        stock=F("stock") - quantity,
+        **stamped(Edition, ["stock"]),
     )
-    if sold < len(wanted):
-        short = next(editions[one] for one, quantity in wanted.items() if editions[one].stock < quantity)
-        raise OutOfStock(short, available=short.stock)
-
-
-def _quantity_of(quantities: Quantities) -> Case:
-    """SQL: the number of copies of a row's edition."""
-    number = BigIntegerField()
-    return Case(*(When(pk=one, then=Value(quantity)) for one, quantity in quantities.items()), output_field=number)
 
 
 def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, seen: Expected) -> tuple[Order, Applied]:
@@ -125,17 +139,11 @@ def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, see
     The author of its editions confirms and ships it; the buyer may cancel it until it is shipped. Cancelling puts the copies
     back, once. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
+    row = _move_if_allowed(order_id, person_id, to, seen) if FROM[to] else None
+    if row is not None:
+        return row, Applied.WRITTEN
     order = _order(order_id, person_id)
     _may(order, person_id, to)
-    cancelled = to is OrderStatus.CANCELLED
-    # Editions are locked before orders (the lock order), but written after them.
-    quantities = _locked_quantities(order_id) if cancelled else {}
-    rows = _moved(order_id, to, seen) if FROM[to] else []
-    if rows:
-        if cancelled:
-            give_back(quantities)
-        return rows[0], Applied.WRITTEN
-    order = _order(order_id, person_id)
     if not is_unchanged(order, seen, ["status"]):
         raise _changed(order, to, seen)
     if order.status == to:
@@ -143,11 +151,54 @@ def update_order(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, see
     raise Invalid.one("to", f"cannot be {to.value}: the order is {order.status}.")
 
 
-def _moved(order_id: uuid.UUID, to: OrderStatus, seen: Expected) -> list[Order]:
-    return write(
-        Order.objects.filter(unchanged(Order, seen, ["status"]), pk=order_id, status__in=FROM[to]),
+def _move_if_allowed(order_id: uuid.UUID, person_id: uuid.UUID, to: OrderStatus, seen: Expected) -> Order | None:
+    cancels = to is OrderStatus.CANCELLED
+    if cancels:  # editions are locked before orders (the lock order), but written after them
+        _lock_editions(order=order_id, buyer=person_id)
+    row = _move(to, order=order_id, person=person_id, seen=seen).row
+    if row is not None and cancels:
+        give_back([order_id])
+    return row
+
+
+@compiled
+def _lock_editions(*, order: uuid.UUID, buyer: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    lines = OrderLine.objects.filter(order_id=order, order__buyer_id=buyer)
+    return select(_locking(Edition.objects.filter(pk__in=lines.values("edition_id"))))
+
+
+@compiled
+def _move(to: OrderStatus, *, order: uuid.UUID, person: uuid.UUID, seen: Expected) -> Declared[Order]:
+    whose = {"buyer_id" if to is OrderStatus.CANCELLED else "author_id": person}
+    return update(
+        Order.objects.filter(unchanged(Order, seen, ["status"]), pk=order, status__in=FROM[to], **whose),
         status=to,
         **stamped(Order, ["status"]),
+    )
+
+
+def lock_editions(ids: Iterable[uuid.UUID]) -> None:
+    """Lock these editions until the unit of work ends, in the order of their ids."""
+    list(_locking(Edition.objects.filter(pk__in=set(ids))))
+
+
+def _locking(editions: QuerySet[Edition]) -> QuerySet[Edition, tuple[uuid.UUID]]:
+    return editions.order_by("pk").select_for_update(no_key=True).values_list("pk")
+
+
+def give_back(orders: Iterable[uuid.UUID]) -> None:
+    """Put the copies in these orders back into the stocks. Their editions are locked."""
+    _give_back(orders=list(orders))
+
+
+@compiled
+def _give_back(*, orders: list[uuid.UUID]) -> Declared[Any]:
+    lines = OrderLine.objects.filter(IsAny("order_id", orders))
+    of_edition = lines.filter(edition_id=OuterRef("pk")).values("edition_id").values(copies=Sum("quantity"))
+    return update_all(
+        Edition.objects.filter(pk__in=lines.values("edition_id")),
+        stock=F("stock") + Subquery(of_edition),
+        **stamped(Edition, ["stock"]),
     )
 
 
@@ -165,27 +216,6 @@ def _may(order: Order, person_id: uuid.UUID, to: OrderStatus) -> None:
         raise Forbidden("Only the author of its editions can confirm and ship an order.")
 
 
-def _locked_quantities(order_id: uuid.UUID) -> Quantities:
-    """The copies in an order; locks their editions until the unit of work ends."""
-    quantities = dict(OrderLine.objects.filter(order_id=order_id).values_list("edition_id", "quantity"))
-    lock_editions(quantities)
-    return quantities
-
-
-def give_back(quantities: Quantities) -> None:
-    """Put copies back into the stocks."""
-    write_all(_editions(quantities), stock=F("stock") + _quantity_of(quantities), **stamped(Edition, ["stock"]))
-
-
-def lock_editions(ids: Iterable[uuid.UUID]) -> None:
-    """Lock these editions until the unit of work ends, in the order of their ids."""
-    list(_editions(ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-
-
-def _editions(ids: Iterable[uuid.UUID]) -> QuerySet[Edition]:
-    return Edition.objects.filter(pk__in=set(ids))
-
-
 def _changed(order: Order, to: OrderStatus, seen: Expected) -> Conflict:
     base = AT_VERSION.get(seen.latest) if seen.latest < order.version else None
     overlap = FieldConflict("status", base and base.value, mine=to.value, theirs=order.status)
@@ -196,4 +226,9 @@ def _moved_by(order: Order) -> uuid.UUID | None:
     """Who gave the order its status; None for one that may have been cancelled because its author left."""
     if order.status in (OrderStatus.CONFIRMED, OrderStatus.SHIPPED):
         return order.author_id
-    return order.buyer_id if Person.objects.filter(pk=order.author_id, left_at__isnull=True).exists() else None
+    return order.buyer_id if _is_there(person=order.author_id).row else None
+
+
+@compiled
+def _is_there(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Person.objects.filter(pk=person, left_at__isnull=True).values_list("pk"))

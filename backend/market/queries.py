@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterable
 from string import Template
 
+from backend.engine.declarations import query
+from backend.engine.statements import Declared, compiled
 from backend.market.models import Edition
 from backend.people.queries import FINDABLE, IS_VIEWER, named
 from backend.sources import Needs, Row, Rows
@@ -27,7 +29,7 @@ EDITION_BY_ID = Row(f"{FOUND} = $key::uuid", type="Edition")
 
 LOCK = "FOR NO KEY UPDATE OF edition"
 
-LOCKED = f"{Template(FOUND).substitute(viewer='%(viewer)s::uuid')} = ANY(%(ids)s) ORDER BY edition.id {LOCK}"
+LOCKED = f"{Template(FOUND).substitute(viewer='%(viewer)s')} = ANY(%(ids)s) ORDER BY edition.id {LOCK}"
 
 
 def locked_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid.UUID, Edition]:
@@ -35,7 +37,12 @@ def locked_editions(ids: Iterable[uuid.UUID], *, viewer: uuid.UUID) -> dict[uuid
 
     They are locked in the order of their ids, so that two orders of the same editions cannot deadlock.
     """
-    return {row.id: row for row in Edition.objects.raw(LOCKED, {"ids": list(ids), "viewer": viewer})}
+    return {row.id: row for row in _lock(ids=list(ids), viewer=viewer).rows}
+
+
+@compiled
+def _lock(*, ids: list[uuid.UUID], viewer: uuid.UUID) -> Declared[Edition]:
+    return query(LOCKED, Edition, ids=ids, viewer=viewer)
 
 
 ORDER_BY_ID = Row(

@@ -10,17 +10,21 @@ from operator import or_
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import IntegrityError, connection
-from django.db.models import Q
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
+from backend.engine.declarations import ANY_KEY, insert, query, select, update
 from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
 from backend.engine.idempotency import Applied
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged, write
+from backend.engine.versions import Expected, Seen, conflict, is_unchanged, stamped, unchanged
 from backend.moderation import evidence, outcomes
 from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, Report, ReportOutcome, ReportStatus
-from backend.moderation.row_locks import locked_subject
+from backend.moderation.row_locks import Held
 
 Written = tuple[Report, Applied]
 
@@ -42,65 +46,138 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     check = Checker()
     reason = check.text("reason", reason, most=REASON_CHARACTERS)
     check.done()
-    about_id = locked_subject(kind, subject_id, viewer=reporter_id)
+    held = Held.of(kind, subject_id, viewer=reporter_id)
+    unresolved = _unresolved(kind, subject=subject_id, reporter=reporter_id)
+    kept = evidence.keep(kind, subject_id, reporter=reporter_id)
+    about_id = held.owner()
     if about_id == reporter_id:
         raise Invalid.one("subject", "is yourself." if kind == "person" else "is your own.")
-    subject = {f"{kind}_id": subject_id}
-    unresolved = Q(reporter_id=reporter_id, **subject) & ~Q(status=ReportStatus.RESOLVED)
-    present = Report.objects.filter(unresolved).first()
-    if present is not None:
-        return present, Applied.NOOP
-    kept_id = evidence.keep(kind, subject_id)
-    made = Report(about_id=about_id, reporter_id=reporter_id, reason=reason, evidence_id=kept_id, **subject)
+    if unresolved.row is not None:
+        return unresolved.row, Applied.NOOP
+    if kept is not None and kept.row is None:
+        return _concurrent(kind, subject_id, reporter_id, otherwise=NotFound(f"There is no such {kind}."))
+    id_, limit = uuid7(), settings.REPORTS_A_DAY
+    made = _insert(
+        kind,
+        id=id_,
+        subject=subject_id,
+        about=about_id,
+        reporter=reporter_id,
+        evidence=None if kept is None else kept.rows[0][0],
+        reason=reason,
+    )
+    counted = _count(report=id_, limit=limit)
+    if made.row is None:
+        return _concurrent(kind, subject_id, reporter_id, otherwise=Busy(after_ms=after_busy_ms()))
+    if not counted.count:
+        raise Forbidden(f"You have made {limit} reports today; make more tomorrow (UTC).")
+    return made.row, Applied.WRITTEN
+
+
+@compiled
+def _unresolved(kind: str, *, subject: uuid.UUID, reporter: uuid.UUID) -> Declared[Report]:
+    of_it = Report.objects.filter(reporter_id=reporter, **{f"{kind}_id": subject})
+    return select(of_it.exclude(status=ReportStatus.RESOLVED))
+
+
+@compiled
+def _insert(
+    kind: str,
+    *,
+    id: uuid.UUID,
+    subject: uuid.UUID,
+    about: uuid.UUID,
+    reporter: uuid.UUID,
+    evidence: uuid.UUID | None,
+    reason: str,
+) -> Declared[Report]:
     # ON CONFLICT waits for a concurrent report of the same thing, and inserts nothing if that was committed.
-    Report.objects.bulk_create([made], ignore_conflicts=True)
-    present = Report.objects.filter(unresolved).first()
-    if present is None:
-        raise Busy(after_ms=after_busy_ms())
-    if present.pk != made.pk:
-        return present, Applied.NOOP
-    _count(present)
-    return present, Applied.WRITTEN
+    of: dict[str, Any] = {f"{kind}_id": subject}
+    return insert(
+        Report, ANY_KEY, id=id, about_id=about, reporter_id=reporter, evidence_id=evidence, reason=reason, **of
+    )
 
 
 COUNT = """
 INSERT INTO moderation_dailyreports AS daily (reporter_id, day, count)
-SELECT %(reporter)s, (%(made_at)s AT TIME ZONE 'UTC')::date, 1 WHERE %(limit)s > 0
+SELECT reporter_id, (created_at AT TIME ZONE 'UTC')::date, 1 FROM moderation_report
+WHERE id = %(report)s AND %(limit)s > 0
 ON CONFLICT (reporter_id, day) DO UPDATE SET count = daily.count + 1 WHERE daily.count < %(limit)s
 """
+"""Counts a report for its day (UTC), if it was inserted and the limit is not reached."""
 
 
-def _count(made: Report) -> None:
-    """Count a report for its day (UTC) in one conditioned statement. Raises `Forbidden` if the limit is reached."""
-    limit = settings.REPORTS_A_DAY
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"reporter": made.reporter_id, "made_at": made.created_at, "limit": limit})
-        if not cursor.rowcount:
-            raise Forbidden(f"You have made {limit} reports today; make more tomorrow (UTC).")
+@compiled
+def _count(*, report: uuid.UUID, limit: int) -> Declared[Any]:
+    return query(COUNT, report=report, limit=limit)
+
+
+def _concurrent(kind: str, subject_id: uuid.UUID, reporter_id: uuid.UUID, *, otherwise: Refusal) -> Written:
+    """The reporter's open report, which was committed while this one was being made."""
+    present = _unresolved(kind, subject=subject_id, reporter=reporter_id).row
+    if present is None:
+        raise otherwise
+    return present, Applied.NOOP
+
+
+# --- Moderators' steps ------------------------------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """Which report a moderator takes a step with, and the version that they saw."""
+
+    report_id: uuid.UUID
+    moderator_id: uuid.UUID
+    seen: Expected
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What is bound to the statements of a step."""
+        return {"report": self.report_id, "moderator": self.moderator_id, "seen": self.seen}
 
 
 def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:
     """Claim an open report. Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` if it is not open."""
     step = Step(report_id, moderator_id, seen)
-    rows = _moved(step, Q(status=ReportStatus.OPEN), ReportStatus.CLAIMED, claimed_by_id=moderator_id)
-    if rows:
-        return rows[0], Applied.WRITTEN
+    row = _claim(**step.bound).row
+    if row is not None:
+        return row, Applied.WRITTEN
     present = _present(step, ReportStatus.CLAIMED)
     if present.status == ReportStatus.CLAIMED and present.claimed_by_id == moderator_id:
         return present, Applied.NOOP
     raise _not_from(present)
 
 
+@compiled
+def _claim(*, report: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Declared[Report]:
+    return update(
+        _unchanged(report, moderator, seen).filter(status=ReportStatus.OPEN),
+        status=ReportStatus.CLAIMED,
+        claimed_by_id=moderator,
+        **stamped(Report, ["state"]),
+    )
+
+
 def unclaim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:
     """Unclaim a report, whoever claimed it. Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` if it is resolved."""
     step = Step(report_id, moderator_id, seen)
-    rows = _moved(step, Q(status=ReportStatus.CLAIMED), ReportStatus.OPEN, claimed_by_id=None)
-    if rows:
-        return rows[0], Applied.WRITTEN
+    row = _unclaim(**step.bound).row
+    if row is not None:
+        return row, Applied.WRITTEN
     present = _present(step, ReportStatus.OPEN)
     if present.status == ReportStatus.OPEN:
         return present, Applied.NOOP
     raise _not_from(present)
+
+
+@compiled
+def _unclaim(*, report: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Declared[Report]:
+    return update(
+        _unchanged(report, moderator, seen).filter(status=ReportStatus.CLAIMED),
+        status=ReportStatus.OPEN,
+        claimed_by_id=None,
+        **stamped(Report, ["state"]),
+    )
 
 
 def reopen(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Written:
@@ -109,21 +186,32 @@ def reopen(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Wri
     Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` if it is claimed, its subject is deleted, or its reporter has
     another open one.
     """
-    start = Q(status=ReportStatus.RESOLVED) & reduce(or_, (Q(**{f"{kind}__isnull": False}) for kind in SUBJECTS))
     step = Step(report_id, moderator_id, seen)
     try:
-        rows = _moved(step, start, ReportStatus.OPEN, claimed_by_id=None, outcome=None)
+        row = _reopen(**step.bound).row
     except IntegrityError as error:
         if not (violated_constraint(error) or "").startswith("report_one_open"):
             raise
         raise Invalid.one("id", "is of something of which there is another open report by the same person.") from None
-    if rows:
-        return rows[0], Applied.WRITTEN
+    if row is not None:
+        return row, Applied.WRITTEN
     present = _present(step, ReportStatus.OPEN)
     if present.status == ReportStatus.OPEN:
         return present, Applied.NOOP
     gone = present.status == ReportStatus.RESOLVED
     raise Invalid.one("id", "is of something that has been deleted." if gone else "is claimed, not resolved.")
+
+
+@compiled
+def _reopen(*, report: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Declared[Report]:
+    has_subject = reduce(or_, (Q(**{f"{kind}__isnull": False}) for kind in SUBJECTS))
+    return update(
+        _unchanged(report, moderator, seen).filter(has_subject, status=ReportStatus.RESOLVED),
+        status=ReportStatus.OPEN,
+        claimed_by_id=None,
+        outcome=None,
+        **stamped(Report, ["state"]),
+    )
 
 
 def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcome, seen: Expected) -> Written:
@@ -132,21 +220,39 @@ def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcom
     The subject is written before the report, in the same lock order as deletions, which avoids deadlocks. If the report has
     changed, everything is rolled back. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    step = Step(report_id, moderator_id, seen)
-    present = Report.objects.filter(pk=report_id).first()
-    if present is None or not _may_resolve(present, moderator_id):
-        present = _present(step, ReportStatus.RESOLVED)
-        if present.status == ReportStatus.RESOLVED and present.outcome == outcome:
-            return present, Applied.NOOP
-        raise _not_from(present)
-    done = outcomes.carry_out(present, outcome, moderator_id)
-    mine = Q(status=ReportStatus.OPEN) | Q(status=ReportStatus.CLAIMED, claimed_by_id=moderator_id)
-    values: dict[str, Any] = {"claimed_by_id": moderator_id, "outcome": outcome}
-    rows = _moved(step, mine, ReportStatus.RESOLVED, **values, **done.of_report)
-    if not rows:
+    step, done = Step(report_id, moderator_id, seen), outcomes.Done()
+    if outcome is not ReportOutcome.DISMISSED:
+        found = _with_story(report=report_id).row
+        if found is None or not _may_resolve(found, moderator_id):
+            return _resolved_so(step, outcome)
+        done = outcomes.carry_out(found, outcome, moderator_id)
+    row = _resolve(done.whisper_is_gone, outcome=outcome.value, **step.bound).row
+    if row is None and outcome is ReportOutcome.DISMISSED:
+        return _resolved_so(step, outcome)
+    if row is None:
         raise _not_from(_present(step, ReportStatus.RESOLVED))
     done.afterwards()
-    return rows[0], Applied.WRITTEN
+    return row, Applied.WRITTEN
+
+
+@compiled
+def _with_story(*, report: uuid.UUID) -> Declared[Report]:
+    return select(Report.objects.filter(pk=report).annotate(story_of_it=Coalesce("story_id", "chapter__story_id")))
+
+
+@compiled
+def _resolve(
+    whisper_is_gone: bool, *, report: uuid.UUID, moderator: uuid.UUID, outcome: str, seen: Expected
+) -> Declared[Report]:
+    mine = Q(status=ReportStatus.OPEN) | Q(status=ReportStatus.CLAIMED, claimed_by_id=moderator)
+    return update(
+        _unchanged(report, moderator, seen).filter(mine),
+        status=ReportStatus.RESOLVED,
+        claimed_by_id=moderator,
+        outcome=outcome,
+        **({"whisper_id": None} if whisper_is_gone else {}),
+        **stamped(Report, ["state"]),
+    )
 
 
 def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
@@ -157,27 +263,25 @@ def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
     return present.status == ReportStatus.OPEN
 
 
+def _resolved_so(step: Step, outcome: ReportOutcome) -> Written:
+    """The report that is not this moderator's to resolve, if it is resolved in this way already."""
+    present = _present(step, ReportStatus.RESOLVED)
+    if present.status == ReportStatus.RESOLVED and present.outcome == outcome:
+        return present, Applied.NOOP
+    raise _not_from(present)
+
+
 # --- Helpers ----------------------------------------------------------------------------------------------------
 
 
-class Step(NamedTuple):
-    """Which report a moderator takes a step with, and the version that they saw."""
-
-    report_id: uuid.UUID
-    moderator_id: uuid.UUID
-    seen: Expected
-
-
-def _moved(step: Step, start: Q, status: ReportStatus, **values: Any) -> list[Report]:
-    """The conditioned write of a report, if it matches `start`, has not changed and is not about the moderator."""
-    of_others = ~Q(about_id=step.moderator_id)
-    rows = Report.objects.filter(unchanged(Report, step.seen, ["state"]), start, of_others, pk=step.report_id)
-    return write(rows, status=status, **values, **stamped(Report, ["state"]))
+def _unchanged(report: uuid.UUID, moderator: uuid.UUID, seen: Seen) -> "QuerySet[Report]":
+    """The report, if it has not changed and is not about the moderator."""
+    return Report.objects.filter(unchanged(Report, seen, ["state"]), pk=report).exclude(about_id=moderator)
 
 
 def _present(step: Step, mine: ReportStatus) -> Report:
     """The present report. Raises `Conflict` if it has changed since it was seen, `NotFound`, `Forbidden`."""
-    present, seen = Report.objects.filter(pk=step.report_id).first(), step.seen
+    present, seen = _report(report=step.report_id).row, step.seen
     if present is None:
         raise NotFound(UNKNOWN_REPORT)
     if present.about_id == step.moderator_id:
@@ -189,6 +293,11 @@ def _present(step: Step, mine: ReportStatus) -> Report:
     # A report whose subject was deleted is resolved by whoever deleted that.
     by = present.claimed_by_id if present.subject_key else None
     raise conflict(present, seen=seen, thing=("report", step.report_id), overlaps=overlaps, by=by)
+
+
+@compiled
+def _report(*, report: uuid.UUID) -> Declared[Report]:
+    return select(Report.objects.filter(pk=report))
 
 
 def _not_from(present: Report) -> Refusal:

@@ -8,7 +8,9 @@ from operator import or_
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from backend.engine.versions import remove_all, stamped, write_all
+from backend.engine.declarations import IsAny, delete_all, update_all
+from backend.engine.statements import Declared, compiled
+from backend.engine.versions import stamped
 from backend.moderation import evidence
 from backend.moderation.models import DailyReports, Evidence, Report, ReportOutcome, ReportStatus
 from backend.stories.models import Chapter
@@ -43,10 +45,15 @@ def resolve_reports(**gone: Sequence[uuid.UUID]) -> None:
     can add a report meanwhile. Reports are locked in the order of their ids, like in `sweep_person`, which avoids deadlocks.
     """
     evidence.forget(gone)
-    of_them = Report.objects.filter(reduce(or_, (Q(**{f"{kind}_id__in": ids}) for kind, ids in gone.items())))
-    write_all(
+    _resolve(tuple(gone), things=[id_ for ids in gone.values() for id_ in ids])
+
+
+@compiled
+def _resolve(kinds: tuple[str, ...], *, things: list[uuid.UUID]) -> Declared[Report]:
+    of_them = Report.objects.filter(reduce(or_, (Q(IsAny(f"{kind}_id", things)) for kind in kinds)))
+    return update_all(
         Report.objects.filter(pk__in=of_them.order_by("pk").select_for_update(no_key=True).values("pk")),
-        **{f"{kind}_id": None for kind in gone},
+        **{f"{kind}_id": None for kind in kinds},
         evidence_id=None,
         status=ReportStatus.RESOLVED,
         outcome=Coalesce("outcome", Value(ReportOutcome.REMOVED.value)),
@@ -64,21 +71,29 @@ def sweep_person(person_id: uuid.UUID, limit: int) -> bool:
         found = _some(side, person_id, order, limit)
         if found:
             evidence.forget_with(found)
-            remove_all(_held(found, side, person_id))
+            delete_all(_held(found, side, person_id)).run()
             return True
     kept = Evidence.objects.filter(about_id=person_id).order_by("pk")
-    if remove_all(Evidence.objects.filter(pk__in=list(kept.values_list("pk", flat=True)[:limit]))):
+    some = list(kept.values_list("pk", flat=True)[:limit])
+    if some:
+        delete_all(Evidence.objects.filter(pk__in=some)).run()
         return True
     found = _some("claimed_by_id", person_id, "pk", limit)
+    if not found:
+        return _sweep_days(person_id, limit)
     claimed, state = _held(found, "claimed_by_id", person_id), stamped(Report, ["state"])
-    write_all(claimed.filter(status=ReportStatus.CLAIMED), status=ReportStatus.OPEN, claimed_by_id=None, **state)
-    write_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state)
-    return bool(found) or _sweep_days(person_id, limit)
+    opened = {"status": ReportStatus.OPEN, "claimed_by_id": None}
+    update_all(claimed.filter(status=ReportStatus.CLAIMED), **opened, **state).run()
+    update_all(claimed.filter(status=ReportStatus.RESOLVED), claimed_by_id=None, **state).run()
+    return True
 
 
 def _sweep_days(person_id: uuid.UUID, limit: int) -> bool:
     days = DailyReports.objects.filter(reporter_id=person_id)
-    return bool(remove_all(days.filter(day__in=list(days.order_by("day").values_list("day", flat=True)[:limit]))))
+    some = list(days.order_by("day").values_list("day", flat=True)[:limit])
+    if some:
+        delete_all(days.filter(day__in=some)).run()
+    return bool(some)
 
 
 def _some(side: str, person_id: uuid.UUID, order: str, limit: int) -> list[uuid.UUID]:

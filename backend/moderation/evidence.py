@@ -3,12 +3,11 @@
 import uuid
 from collections.abc import Mapping, Sequence
 
-from django.db import connection
 from django.db.models import Exists, OuterRef
 
-from backend.engine.errors import NotFound
+from backend.engine.declarations import IsAny, delete_all, query
 from backend.engine.ids import uuid7
-from backend.engine.versions import remove_all
+from backend.engine.statements import Declared, Result, compiled
 from backend.moderation.models import Evidence, Report
 
 OF_STORY = """
@@ -42,38 +41,42 @@ PRESENT = {"story": OF_STORY, "chapter": OF_CHAPTER, "person": OF_PERSON}
 """By kind, each thing as it is now, as rows of evidence. A draft has none: it may have become one since the caller looked."""
 TABLES = {"story": "stories_story", "chapter": "stories_chapter", "person": "people_person"}
 
-KEPT = """
-SELECT evidence.id FROM moderation_evidence AS evidence
-JOIN {table} AS thing ON thing.id = evidence.subject AND thing.version = evidence.version WHERE thing.id = %s
-"""
-
 KEEP = """
-INSERT INTO moderation_evidence AS evidence (id, subject, version, about_id, texts, chapters)
-SELECT %s, present.* FROM ({present}) AS present WHERE present.subject = %s
-ON CONFLICT (subject, version) DO UPDATE SET version = EXCLUDED.version
-RETURNING evidence.id
+WITH kept AS (
+    SELECT evidence.id FROM moderation_evidence AS evidence
+    JOIN {table} AS thing ON thing.id = evidence.subject AND thing.version = evidence.version WHERE thing.id = %(subject)s
+), made AS (
+    INSERT INTO moderation_evidence AS evidence (id, subject, version, about_id, texts, chapters)
+    SELECT %(id)s, present.* FROM ({present}) AS present
+    WHERE present.subject = %(subject)s AND present.about_id <> %(reporter)s
+    AND NOT EXISTS (SELECT FROM kept) AND NOT EXISTS (
+        SELECT FROM moderation_report
+        WHERE {kind}_id = %(subject)s AND reporter_id = %(reporter)s AND status <> 'RESOLVED'
+    )
+    ON CONFLICT (subject, version) DO UPDATE SET version = EXCLUDED.version
+    RETURNING evidence.id
+)
+SELECT id FROM kept UNION ALL SELECT id FROM made
 """
-"""Of two who report one version at once, the second finds the row of the first."""
+"""Of two who report one version at once, the second finds the row of the first. Nothing is kept for who cannot report it."""
 
 
-def keep(kind: str, subject_id: uuid.UUID) -> uuid.UUID | None:
-    """Keep the thing as it is, unless its present version is kept already; returns the evidence, None of a whisper.
+def keep(kind: str, subject_id: uuid.UUID, *, reporter: uuid.UUID) -> Result[tuple[uuid.UUID]] | None:
+    """Keep the thing as it is, unless its present version is kept already; the evidence is the result's row, None of a whisper.
 
     The caller has locked the thing against deletion, but not against its author, who may have unpublished it meanwhile and
-    written on: then it is what nobody could report. Raises `NotFound`.
+    written on: then it is what nobody could report, and there is no row. Nor is there one of what is the reporter's own, or
+    if they have an unresolved report of it.
     """
     if kind not in PRESENT:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(KEPT.format(table=TABLES[kind]), [subject_id])
-        found = cursor.fetchone()
-        if found is None:
-            cursor.execute(KEEP.format(present=PRESENT[kind]), [uuid7(), subject_id])
-            found = cursor.fetchone()
-    if found is None:
-        raise NotFound(f"There is no such {kind}.")
-    id_: uuid.UUID = found[0]
-    return id_
+    return _keep(kind, id=uuid7(), subject=subject_id, reporter=reporter)
+
+
+@compiled
+def _keep(kind: str, *, id: uuid.UUID, subject: uuid.UUID, reporter: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    text = KEEP.format(kind=kind, table=TABLES[kind], present=PRESENT[kind])
+    return query(text, id=id, subject=subject, reporter=reporter)
 
 
 def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:
@@ -82,7 +85,12 @@ def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:
     """
     subjects = [id_ for kind, ids in gone.items() if kind in PRESENT for id_ in ids]
     if subjects:
-        remove_all(Evidence.objects.filter(subject__in=subjects))
+        _forget(subjects=subjects)
+
+
+@compiled
+def _forget(*, subjects: list[uuid.UUID]) -> Declared[Evidence]:
+    return delete_all(Evidence.objects.filter(IsAny("subject", subjects)))
 
 
 def forget_with(reports: Sequence[uuid.UUID]) -> None:
@@ -92,4 +100,4 @@ def forget_with(reports: Sequence[uuid.UUID]) -> None:
     """
     theirs = Report.objects.filter(pk__in=reports, evidence_id__isnull=False).values("evidence_id")
     others = Report.objects.filter(evidence_id=OuterRef("pk")).exclude(pk__in=reports)
-    remove_all(Evidence.objects.filter(~Exists(others), pk__in=theirs))
+    delete_all(Evidence.objects.filter(~Exists(others), pk__in=theirs)).run()

@@ -1,10 +1,12 @@
 """Queries for reports, for moderators."""
 
 import uuid
+from collections.abc import Callable
+from typing import Any
 
-from django.db import connection
-
+from backend.engine.declarations import query, select
 from backend.engine.errors import Forbidden
+from backend.engine.statements import Declared, compiled
 from backend.moderation.models import ReportStatus
 from backend.people import tokens
 from backend.people.models import Account
@@ -15,21 +17,38 @@ from backend.sources import Page as Sourced
 
 def is_moderator(person: uuid.UUID) -> bool:
     """Whether this person is a moderator."""
-    return Account.objects.filter(person_id=person, is_moderator=True, is_active=True).exists()
+    return _moderator(person=person).row is not None
+
+
+@compiled
+def _moderator(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Account.objects.filter(person_id=person, is_moderator=True, is_active=True).values_list("pk"))
 
 
 NOT_A_MODERATOR = "This is for moderators."
 
-HOLD = "SELECT FROM people_account WHERE person_id = %s AND is_moderator AND is_active FOR SHARE"
+HOLD = "SELECT FROM people_account WHERE person_id = %(person)s AND is_moderator AND is_active FOR SHARE"
 
 
-def hold_moderator(person: uuid.UUID) -> None:
-    """Lock the account, so that its role stays until the unit of work ends. Raises `Forbidden` if they are no moderator."""
-    tokens.hold(person)
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD, [person])
-        if not cursor.rowcount:
+def hold_moderator(person: uuid.UUID, then: Callable[[], None]) -> None:
+    """Lock the account, so that its role stays until the unit of work ends.
+
+    Whether they are a moderator is told before the result of any statement that is sent after this one: `then` is called, or
+    `Forbidden` is raised there.
+    """
+
+    def accept(found: int) -> None:
+        if not found:
             raise Forbidden(NOT_A_MODERATOR)
+        then()
+
+    tokens.hold(person)
+    _hold(person=person).check(accept)
+
+
+@compiled
+def _hold(*, person: uuid.UUID) -> Declared[Any]:
+    return query(HOLD, person=person)
 
 
 # --- Sources ----------------------------------------------------------------------------------------------------

@@ -11,9 +11,8 @@ from typing import Any
 
 from backend.engine.ids import uuid7_of
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import stamped, write_all
 from backend.moderation.screening import keep_findings
-from backend.whispers import policy
+from backend.whispers import actions, policy
 from backend.whispers.models import Flag, Screening, Whisper
 from backend.whispers.policy import Finding, Screen
 
@@ -84,7 +83,5 @@ def _keep_new_findings(screen: Screen, batch: list[Whisper]) -> None:
         return
     there = Whisper.objects.filter(pk__in=new, author__left_at__isnull=True)  # the others are being swept
     held = list(there.order_by("pk").select_for_update(no_key=True, of=("self",)))
-    write_all(
-        Whisper.objects.filter(pk__in=[one.pk for one in held], nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"])
-    )
+    actions.mark_nsfw(whispers=[one.pk for one in held])
     keep_findings([(whisper, flags.get(whisper.pk), new[whisper.pk]) for whisper in held])

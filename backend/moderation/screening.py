@@ -2,9 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from backend.moderation.models import REASON_CHARACTERS, Report
+from backend.engine.declarations import ANY_KEY, insert_all, query
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Json, compiled
+from backend.moderation.models import REASON_CHARACTERS, Report, ReportStatus
 from backend.whispers import actions
 from backend.whispers.models import Effect, Flag, Whisper
 from backend.whispers.policy import Finding
@@ -37,33 +40,55 @@ def keep_findings(found: Sequence[Found]) -> list[Report]:
 
     A whisper with an unresolved automatic report gets no second one.
     """
-    Flag.objects.bulk_create(
-        (_flag(*one) for one in found),
-        update_conflicts=True,
-        unique_fields=["whisper"],
-        update_fields=["effect", "rules", "policy"],
-    )
+    _keep_flags(flags=[_flag(*one) for one in found])
     reports = [_report(whisper, finding) for whisper, _, finding in found if finding.effect is Effect.REPORT]
-    again = any(before is not None for _, before, _ in found)
-    return Report.objects.bulk_create(reports, ignore_conflicts=again)
+    return _insert_reports(reports=reports).rows if reports else []
 
 
-def _flag(whisper: Whisper, before: Flag | None, found: Finding) -> Flag:
-    """A flag with all findings, old and new, and the worst effect."""
+FLAG = """
+INSERT INTO whispers_flag (whisper_id, author_id, effect, rules, policy)
+SELECT whisper_id, author_id, effect, rules, policy FROM jsonb_populate_recordset(NULL::whispers_flag, %(flags)s)
+ON CONFLICT (whisper_id) DO UPDATE SET effect = EXCLUDED.effect, rules = EXCLUDED.rules, policy = EXCLUDED.policy
+"""
+
+
+@compiled
+def _keep_flags(*, flags: Json) -> Declared[Any]:
+    return query(FLAG, flags=flags)
+
+
+REPORTED = ("id", "about", "whisper", "reason", "status", "version", "state_changed")
+
+
+@compiled
+def _insert_reports(*, reports: Json) -> Declared[Report]:
+    return insert_all(Report, REPORTED, reports, ANY_KEY)
+
+
+def _flag(whisper: Whisper, before: Flag | None, found: Finding) -> dict[str, Any]:
+    """A flag with all findings, old and new, and the worst effect; by column."""
     rules, effect = (before.rules, before.effect) if before else ([], Effect.FLAG)
     worst = Effect.REPORT if Effect.REPORT in (effect, found.effect) else Effect.FLAG
-    return Flag(
-        whisper=whisper,
-        author_id=whisper.author_id,
-        effect=worst,
-        rules=[*rules, *found.rules],
-        policy=found.policy,
-    )
+    return {
+        "whisper_id": whisper.pk,
+        "author_id": whisper.author_id,
+        "effect": worst.value,
+        "rules": [*rules, *found.rules],
+        "policy": found.policy,
+    }
 
 
-def _report(whisper: Whisper, found: Finding) -> Report:
-    """The automatic report: it has no reporter."""
+def _report(whisper: Whisper, found: Finding) -> dict[str, Any]:
+    """The automatic report, by column: it has no reporter."""
     reason = f"Found on screening: {', '.join(found.rules)}."
     if len(reason) > REASON_CHARACTERS:
         reason = f"{reason[: REASON_CHARACTERS - 1]}…"
-    return Report(about_id=whisper.author_id, whisper=whisper, reason=reason)
+    return {
+        "id": uuid7(),
+        "about_id": whisper.author_id,
+        "whisper_id": whisper.pk,
+        "reason": reason,
+        "status": ReportStatus.OPEN.value,
+        "version": 1,
+        "state_changed": 1,
+    }

@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 
-from backend.engine.versions import remove_all
+from backend.engine.declarations import delete_all
+from backend.engine.statements import Declared, compiled
 from backend.notifications.models import Announcement, Notification
 
 SWEEP_STAGE = 60
@@ -24,10 +26,22 @@ def sweep_story(story_id: uuid.UUID, limit: int) -> bool:
 
 def _remove_some(notifications: "QuerySet[Notification]", limit: int) -> bool:
     found = list(notifications.values_list("pk", flat=True)[:limit])
-    return bool(remove_all(Notification.objects.filter(pk__in=found)))
+    if found:
+        delete_all(Notification.objects.filter(pk__in=found)).run()
+    return bool(found)
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
     """Delete all notifications of a deleted story and its announcement. The caller has locked the story."""
-    remove_all(Announcement.objects.filter(pk=story_id))
-    remove_all(Notification.objects.filter(story_id=story_id))
+    _delete_announcement(story=story_id)
+    _delete_notifications(story=story_id)
+
+
+@compiled
+def _delete_announcement(*, story: uuid.UUID) -> Declared[Any]:
+    return delete_all(Announcement.objects.filter(pk=story))
+
+
+@compiled
+def _delete_notifications(*, story: uuid.UUID) -> Declared[Any]:
+    return delete_all(Notification.objects.filter(story_id=story))

@@ -9,6 +9,8 @@ import uuid
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
+from backend.engine.declarations import select
+from backend.engine.statements import Declared, compiled
 from backend.notifications.models import Notification
 from backend.people.queries import IS_VIEWER
 from backend.sources import Page as Sourced
@@ -37,7 +39,12 @@ def found_by(person: uuid.UUID) -> QuerySet[Notification]:
 
 
 def _is_there(notification: Notification, person: uuid.UUID) -> bool:
-    return found_by(person).filter(pk=notification.pk).exists()
+    return _find(notification=notification.pk, person=person).row is not None
+
+
+@compiled
+def _find(*, notification: uuid.UUID, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(found_by(person).filter(pk=notification).values_list("pk"))
 
 
 STILL_THERE = {Notification: _is_there}

@@ -14,9 +14,12 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
+from backend.engine.declarations import delete_all, insert, update
 from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
 from backend.engine.guard import shown_as
 from backend.engine.idempotency import Applied, Outcome, already_so
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Values, compiled
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
 from backend.engine.versions import (
@@ -30,9 +33,8 @@ from backend.engine.versions import (
     others_wrote,
     stamped,
     unchanged,
-    write,
 )
-from backend.people import passwords
+from backend.people import passwords, queries
 from backend.people.models import (
     BIO_CHARACTERS,
     HANDLE_CHARACTERS,
@@ -50,14 +52,27 @@ def sign_up(*, handle: str, name: str, password: str) -> Account:
     """Create a person with an account. Raises `Invalid` for invalid values or a handle that is taken."""
     account = _checked_account(handle, name, password)
     account.set_password(password)  # slow on purpose, so before any lock is taken
+    person = account.person
+    added = _add_person(id=person.pk, handle=person.handle, name=person.name)
+    with_account = _add_account(person=person.pk, login=account.login, password=account.password)
     try:
-        Person.objects.bulk_create([account.person])
+        account = with_account.rows[0]
     except IntegrityError as error:
         if violated_constraint(error) != "person_handle_unique":
             raise
         raise Invalid.one("handle", "is taken.") from None
-    Account.objects.bulk_create([account])
+    account.person = added.rows[0]
     return account
+
+
+@compiled
+def _add_person(*, id: uuid.UUID, handle: str, name: str) -> Declared[Person]:
+    return insert(Person, id=id, handle=handle, name=name)
+
+
+@compiled
+def _add_account(*, person: uuid.UUID, login: str, password: str) -> Declared[Account]:
+    return insert(Account, person_id=person, login=login, password=password)
 
 
 def _checked_account(handle: str, name: str, password: str) -> Account:
@@ -95,8 +110,14 @@ def new_token(account: Account, *, client: str = "") -> str:
 
 def remember_token(account: Account, token: str, *, client: str = "") -> None:
     """Store the token's digest for the account; `client` is the client's name for itself."""
-    row = AccessToken(digest=digest(token), account=account, label=label_of(client), expires_at=token_expiry())
-    AccessToken.objects.bulk_create([row])
+    _add_token(digest=digest(token), account=account.pk, id=uuid7(), label=label_of(client), expires_at=token_expiry())
+
+
+@compiled
+def _add_token(
+    *, digest: bytes, account: uuid.UUID, id: uuid.UUID, label: str, expires_at: datetime
+) -> Declared[AccessToken]:
+    return insert(AccessToken, digest=digest, account_id=account, public_id=id, label=label, expires_at=expires_at)
 
 
 def token_expiry() -> datetime:
@@ -106,7 +127,12 @@ def token_expiry() -> datetime:
 
 def revoke_token(token: str) -> None:
     """Revoke the token."""
-    AccessToken.objects.filter(digest=digest(token)).delete()
+    _revoke_token(digest=digest(token))
+
+
+@compiled
+def _revoke_token(*, digest: bytes) -> Declared[AccessToken]:
+    return delete_all(AccessToken.objects.filter(pk=digest))
 
 
 def digest(token: str) -> bytes:
@@ -121,18 +147,23 @@ def update_profile(person_id: uuid.UUID, patch: Mapping[str, Any], seen: Expecte
     Raises `Conflict`, `Invalid`, and `Unauthenticated` if the person has left.
     """
     values = _checked_patch(patch)
-    clean = mergeable(Person, values, seen) if merge else unchanged(Person, seen, every_group(Person))
-    rows = write(
-        Person.objects.filter(~Q(**values), clean, pk=person_id, left_at__isnull=True),
-        **values,
-        **stamped(Person, values),
-    )
-    if rows:
-        merged = merge and others_wrote(rows[0], seen)
-        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"person": rows[0]})
+    row = _set_profile(merge, person=person_id, values=Values(Person, values), seen=seen).row
+    if row is not None:
+        merged = merge and others_wrote(row, seen)
+        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"person": row})
     present = _explain(person_id, values, seen, merge=merge)
     beside = [group for group in every_group(Person) if group not in values]
     return already_so({"person": present}, unseen=changed_since(present, seen, beside))
+
+
+@compiled
+def _set_profile(merge: bool, *, person: uuid.UUID, values: Values, seen: Expected) -> Declared[Person]:
+    clean = mergeable(Person, values, seen) if merge else unchanged(Person, seen, every_group(Person))
+    return update(
+        Person.objects.filter(~Q(**values), clean, pk=person, left_at__isnull=True),
+        **values,
+        **stamped(Person, values),
+    )
 
 
 def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +187,7 @@ def _explain(person_id: uuid.UUID, values: Mapping[str, Any], seen: Expected, *,
     """Explain why the write found no row: raises `Conflict`, `Unauthenticated`; else returns the profile, which already has
     the values.
     """
-    person = Person.objects.get(pk=person_id)
+    person = queries.person(id=person_id).rows[0]
     if person.left_at is not None:
         raise Unauthenticated
     if is_so_already(person, values) and is_unchanged(person, seen, () if merge else every_group(Person)):

@@ -8,9 +8,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
+from backend.engine.declarations import select
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.removal import RemovalGuard
+from backend.engine.statements import Declared, compiled
 from backend.engine.tallies import Tally
 
 HANDLE_CHARACTERS = 50
@@ -90,7 +92,15 @@ class AccountManager(BaseUserManager["Account"]):
 
     def get_by_natural_key(self, username: str | None) -> "Account":
         """The account with this login, case-insensitively."""
-        return self.get(login=(username or "").lower())
+        found: Account | None = _by_login(login=(username or "").lower()).row
+        if found is None:
+            raise Account.DoesNotExist
+        return found
+
+
+@compiled
+def _by_login(*, login: str) -> Declared[Any]:
+    return select(Account.objects.filter(login=login))
 
 
 class Account(AbstractBaseUser):

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import connection
 
+from backend.engine.declarations import query, update_all
 from backend.engine.errors import SignInFailed, WrongPassword
+from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
 from backend.people import attempts, tokens
 from backend.people.models import Account
 
 PASSWORD_CHARACTERS = 1_000
 WRONG = "This is not your present password."
-
-STILL = "SELECT FROM people_account WHERE person_id = %s AND password = %s AND is_active FOR SHARE"
 
 
 def check(checker: Checker, path: str, password: str, account: Account) -> None:
@@ -82,17 +81,29 @@ def change(prepared: Change, *, kept: bytes | None) -> int:
     if prepared.attempt is not None:
         attempts.forgive_sign_in(*prepared.attempt)
     tokens.hold(prepared.person_id)
-    unchanged = Account.objects.filter(pk=prepared.person_id, password=prepared.checked, is_active=True)
-    if prepared.checked is None or not unchanged.update(password=prepared.wanted):
+    changed = _change(person=prepared.person_id, checked=prepared.checked, wanted=prepared.wanted)
+    revoked = tokens.revoke_others(prepared.person_id, kept)
+    if not changed.count:
         raise WrongPassword(WRONG)
-    return tokens.revoke_others(prepared.person_id, kept)
+    return revoked.count
+
+
+@compiled
+def _change(*, person: uuid.UUID, checked: str | None, wanted: str) -> Declared[Account]:
+    return update_all(Account.objects.filter(pk=person, password=checked, is_active=True), password=wanted)
 
 
 def hold(account: Account) -> None:
     """Lock the account, so that the checked password stays valid until the unit of work ends. Raises `SignInFailed` if it
     has changed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(STILL, [account.pk, account.password])
-        if not cursor.rowcount:
-            raise SignInFailed
+    if not _hold(person=account.pk, password=account.password).count:
+        raise SignInFailed
+
+
+STILL = "SELECT FROM people_account WHERE person_id = %(person)s AND password = %(password)s AND is_active FOR SHARE"
+
+
+@compiled
+def _hold(*, person: uuid.UUID, password: str) -> Declared[tuple[()]]:
+    return query(STILL, person=person, password=password)

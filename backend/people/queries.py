@@ -4,10 +4,13 @@ Where something names a person whom the viewer cannot find, a placeholder is sho
 moment in it.
 """
 
+import uuid
 from collections.abc import Iterable
 
+from backend.engine.declarations import query, select
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.tallies import total
-from backend.people.models import Person, PersonTally
+from backend.people.models import Account, Person, PersonTally
 from backend.sources import Row, Value
 from backend.visibility import blocks
 
@@ -67,7 +70,16 @@ def names(handles: Iterable[str]) -> list[tuple[str, str]]:
     return [(handle, found[handle]) for handle in handles if handle in found]
 
 
-# --- to go ---
+@compiled
+def person(*, id: uuid.UUID) -> Declared[Person]:
+    """The person with this id, whether or not they have left."""
+    return select(Person.objects.filter(pk=id))
+
+
+@compiled
+def account(*, person: uuid.UUID) -> Declared[Account]:
+    """The person's account, open or closed."""
+    return select(Account.objects.filter(pk=person))
 
 
 BY_TOKEN = """
@@ -78,8 +90,13 @@ WHERE token.digest = %(digest)s AND token.expires_at > now()
 """
 
 
-def by_token(digest: bytes) -> Person | None:
+def by_token(digest: bytes) -> Result[Person]:
     """The person whom the token with this SHA-256 signs in; `use_is_unnoted` tells whether `last_used_at` is due to be
     written.
     """
-    return next(iter(Person.objects.raw(BY_TOKEN, {"digest": digest})), None)
+    return _by_token(digest=digest)
+
+
+@compiled
+def _by_token(*, digest: bytes) -> Declared[Person]:
+    return query(BY_TOKEN, Person, digest=digest)

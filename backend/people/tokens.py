@@ -2,10 +2,12 @@
 
 import uuid
 
-from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from backend.engine.declarations import delete_all, query
 from backend.engine.errors import NotFound
+from backend.engine.statements import Declared, Result, compiled
 from backend.people.models import LABEL_CHARACTERS, AccessToken
 from backend.people.queries import IS_VIEWER
 from backend.sources import Page as Sourced
@@ -14,43 +16,61 @@ from backend.sources import Row, Value
 UNKNOWN_TOKEN = "There is no such token."
 
 
-USED = """
-UPDATE people_accesstoken SET last_used_at = now() WHERE digest = (
-    SELECT digest FROM people_accesstoken
-    WHERE digest = %s AND last_used_at < now() - interval '1 hour' FOR UPDATE SKIP LOCKED
-)
-"""
-
-
-HOLD = "SELECT FROM people_person WHERE id = %s FOR KEY SHARE"
-
-
 def hold(person: uuid.UUID) -> None:
     """Lock the person's row, so that they cannot leave until the unit of work ends. Call it before locking account or tokens.
 
     The request's idempotency key refers to the person too, and would lock them only at COMMIT, after the tokens: a deadlock
     with leaving, which locks them in this order.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD, [person])
+    _hold(person=person)
+
+
+HOLD = "SELECT FROM people_person WHERE id = %(person)s FOR KEY SHARE"
+
+
+@compiled
+def _hold(*, person: uuid.UUID) -> Declared[tuple[()]]:
+    return query(HOLD, person=person)
 
 
 def note_use(digest: bytes) -> None:
     """Record that the token was used, at most once an hour; skipped if another request is doing it."""
-    with connection.cursor() as cursor:
-        cursor.execute(USED, [digest])
+    _note_use(digest=digest)
+
+
+USED = """
+UPDATE people_accesstoken SET last_used_at = now() WHERE digest = (
+    SELECT digest FROM people_accesstoken
+    WHERE digest = %(digest)s AND last_used_at < now() - interval '1 hour' FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+@compiled
+def _note_use(*, digest: bytes) -> Declared[tuple[()]]:
+    return query(USED, digest=digest)
 
 
 def revoke(token_id: uuid.UUID, person: uuid.UUID) -> None:
     """Revoke one of the person's own tokens. Raises `NotFound`."""
     hold(person)
-    if not AccessToken.objects.filter(account_id=person, public_id=token_id, expires_at__gt=Now()).delete()[0]:
+    if not _revoke(id=token_id, person=person).count:
         raise NotFound(UNKNOWN_TOKEN)
 
 
-def revoke_others(person: uuid.UUID, kept: bytes | None) -> int:
-    """Revoke the person's tokens but the one with this digest; returns how many."""
-    return AccessToken.objects.filter(account_id=person).exclude(digest=kept or b"").delete()[0]
+@compiled
+def _revoke(*, id: uuid.UUID, person: uuid.UUID) -> Declared[AccessToken]:
+    return delete_all(AccessToken.objects.filter(account_id=person, public_id=id, expires_at__gt=Now()))
+
+
+def revoke_others(person: uuid.UUID, kept: bytes | None) -> Result[AccessToken]:
+    """Revoke the person's tokens but the one with this digest; the result's count is how many."""
+    return _revoke_others(person=person, kept=kept or b"")
+
+
+@compiled
+def _revoke_others(*, person: uuid.UUID, kept: bytes) -> Declared[AccessToken]:
+    return delete_all(AccessToken.objects.filter(~Q(digest=kept), account_id=person))
 
 
 def label_of(client: str) -> str:

@@ -7,11 +7,11 @@ is one that is not known, and the client sends its text.
 
 from hashlib import sha256
 
-from django.db import connection
-
 from backend.engine import committed, metrics
+from backend.engine.declarations import query, select
 from backend.engine.errors import Refusal
 from backend.engine.refusal_log import log_refusal
+from backend.engine.statements import Declared, compiled
 from backend.engine.transactions import snapshot, unit_of_work
 from backend.persisted.models import PersistedDocument
 
@@ -31,14 +31,19 @@ def find(digest: str) -> str | None:
     try:
         key = bytes.fromhex(digest)
         with snapshot():
-            row = PersistedDocument.objects.filter(pk=key).values_list("text", flat=True).first()
+            row = _text(sha256=key).row
     except ValueError:
         return None
     except Refusal as refusal:
         log_refusal(refusal)
         return None
-    found = None if row is None else bytes(row)
+    found = None if row is None else bytes(row[0])
     return _decoded(found) if found is not None and sha256(found).digest() == key else None
+
+
+@compiled
+def _text(*, sha256: bytes) -> Declared[tuple[bytes | memoryview]]:
+    return select(PersistedDocument.objects.filter(pk=sha256).values_list("text"))
 
 
 def register(text: str) -> None:
@@ -53,22 +58,32 @@ def register(text: str) -> None:
         log_refusal(refusal)
 
 
-INSERT = "INSERT INTO persisted_persisteddocument (sha256, text) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+def _register(digest: bytes, encoded: bytes) -> None:
+    if _add(sha256=digest, text=encoded).count:
+        _delete_oldest(kept=MAX_DOCUMENTS)
+
+
+@compiled
+def _add(*, sha256: bytes, text: bytes) -> Declared[tuple[()]]:
+    return query(ADD, sha256=sha256, text=text)
+
+
+ADD = """
+INSERT INTO persisted_persisteddocument (sha256, text) VALUES (%(sha256)s, %(text)s) ON CONFLICT DO NOTHING
+"""
 # Of several who register at once, each skips the rows that another one is deleting.
 DELETE_OLDEST = """
 DELETE FROM persisted_persisteddocument WHERE sha256 IN (
   SELECT sha256 FROM persisted_persisteddocument WHERE sha256 IN (
-    SELECT sha256 FROM persisted_persisteddocument ORDER BY registered_at DESC, sha256 OFFSET %s
+    SELECT sha256 FROM persisted_persisteddocument ORDER BY registered_at DESC, sha256 OFFSET %(kept)s
   ) FOR UPDATE SKIP LOCKED
 )
 """
 
 
-def _register(digest: bytes, encoded: bytes) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [digest, encoded])
-        if cursor.rowcount:
-            cursor.execute(DELETE_OLDEST, [MAX_DOCUMENTS])
+@compiled
+def _delete_oldest(*, kept: int) -> Declared[tuple[()]]:
+    return query(DELETE_OLDEST, kept=kept)
 
 
 def _decoded(encoded: bytes) -> str:

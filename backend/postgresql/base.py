@@ -10,6 +10,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import Format, TransactionStatus
 
 from backend.engine import deadline, metrics
+from backend.engine.pipeline import Pipeline
 from backend.logs.causes import connection_cause
 
 MOMENTS = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
@@ -22,6 +23,17 @@ class Connection(psycopg.Connection[Any]):
     PostgreSQL cancels statements that take too long. But if its process is suspended or the network drops packets, no
     error arrives, and a client would wait for ever.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prepared: set[bytes] = set()
+        """The names of the statements that the pipeline has prepared."""
+
+    def _deallocate(self, name: bytes | None) -> PQGen[None]:
+        """Deallocate one of psycopg's statements, or all with None, as it does after DROP or ALTER: the pipeline's too."""
+        if name is None:
+            self.prepared.clear()
+        return super()._deallocate(name)
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for a response. Raises `OperationalError`, and closes the connection, if none comes in time."""
@@ -36,7 +48,14 @@ class Connection(psycopg.Connection[Any]):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Katha's connections: always in UTC, and prepared statements are kept across rollbacks."""
+    """Katha's connections: always in UTC, and prepared statements are kept across rollbacks.
+
+    Statements of the `pipeline` that wait are sent before whatever Django sends.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pipeline = Pipeline(self)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> "psycopg.Connection[Any]":
         """Connect. Unlike Django's version, without pool, and the isolation level is set by each transaction."""
@@ -53,6 +72,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def create_cursor(self, name: str | None = None) -> "psycopg.Cursor[Any] | psycopg.ServerCursor[Any]":
         """A cursor that uses the connection's timestamp loader; Django's would set its own for the time zone."""
+        self.pipeline.flush()
         if name is None:
             return self.connection.cursor()
         return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
@@ -64,8 +84,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         have to be parsed and planned again. After an error from PostgreSQL they are dropped here too: a table may have
         changed, and a statement prepared for the old one would fail.
         """
+        self.pipeline.drop()
         if self.errors_occurred:
             super()._rollback()  # type: ignore[misc]
+            if self.connection.prepared:
+                self.pipeline.forget_prepared()
+            return
+        if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
             return
         with debug_transaction(self, "ROLLBACK"), self.wrap_database_errors:
             self.connection.wait(self.connection._exec_command(b"ROLLBACK"))
+
+    def _commit(self) -> None:
+        """Commit, in one round trip with the statements that wait."""
+        with debug_transaction(self, "COMMIT"):
+            self.pipeline.commit()

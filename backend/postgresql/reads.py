@@ -21,9 +21,10 @@ from backend.engine import deadline as deadlines
 from backend.engine import metrics
 from backend.engine.deadline import Deadline
 from backend.engine.outage import OUTAGE
+from backend.engine.pipeline import Statement
 from backend.engine.transactions import refusal_for
 from backend.logs.causes import connection_cause
-from backend.postgresql.session import Job, Row, Session, Statement
+from backend.postgresql.session import Job, Row, Session
 
 __all__ = ["Reads", "Row", "Statement", "connection_parameters"]
 

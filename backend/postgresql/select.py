@@ -13,8 +13,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from backend.engine import deadline, metrics
 from backend.engine.outage import OUTAGE
+from backend.engine.pipeline import Statement
 from backend.engine.transactions import drop_broken_connection
-from backend.postgresql.session import Row, Statement, first_row
+from backend.postgresql.session import Row, first_row
 
 
 def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:

@@ -1,12 +1,10 @@
 """One raw connection to PostgreSQL in an event loop: it runs one statement at a time and gives its first row, as text."""
 
 import asyncio
-import hashlib
 import logging
 import select
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
@@ -18,6 +16,7 @@ from psycopg.pq.abc import PGresult
 
 from backend.engine import deadline as deadlines
 from backend.engine.deadline import Deadline
+from backend.engine.pipeline import NOT_AS_PREPARED, Statement
 
 log = logging.getLogger("katha")
 
@@ -35,25 +34,6 @@ MAX_BUFFERED_BYTES = 4_000_000
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
 COMMAND_OK, TUPLES_OK, PIPELINE_SYNC = map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC))
 COPIES = frozenset(map(int, (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)))
-
-NOT_AS_PREPARED = frozenset({"0A000", "26000", "42P05"})
-"""SQLSTATEs of a prepared statement that is of no use: its table has changed, it is gone (a pooler's other connection), or
-its name is taken.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A SELECT with parameters `$1`…, and the name by which it is prepared."""
-
-    sql: bytes
-    name: bytes
-
-    @classmethod
-    def of(cls, sql: str) -> "Statement":
-        """The statement with this text. Made once for each text: the name is a hash of it."""
-        text = sql.encode()
-        return cls(text, b"r_" + hashlib.blake2b(text, digest_size=16).hexdigest().encode())
 
 
 class Job:

@@ -2,12 +2,13 @@
 
 import uuid
 from dataclasses import replace
-
-from django.db import connection
+from string import Template
 
 from backend.engine import tallies
+from backend.engine.declarations import query
 from backend.engine.errors import Invalid, NotFound
 from backend.engine.idempotency import Applied
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import Expected
 from backend.reading import places
 from backend.reading.models import Reading
@@ -15,7 +16,7 @@ from backend.reading.places import ReadingPlace, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Story, StoryTally
-from backend.stories.row_locks import locked_length, locked_story
+from backend.stories.queries import BY_ID
 
 ANYTHING = Expected(None)
 
@@ -36,16 +37,15 @@ def record_view(
     the version of the story that the reader has open; None for the present one. Returns the reading, whether a view was
     counted, and what was done. Raises `Conflict` (with the position that another device stored), `NotFound`, `Invalid`.
     """
-    story = locked_story(story_id, viewer=reader_id)
-    if story is None:
-        raise NotFound(UNKNOWN_STORY)
-    place, length = _within_chapter(story, place)
+    story, place, length = _opened(reader_id, story_id, place)
     visit = Visit(story_id, reader_id, _checked_seen(story, seen), place)
-    written = places.advance(visit) if furthest else places.move(visit, expected)
+    tries = places.advance(visit) if furthest else places.move(visit, expected)
+    view = _count_view(story, reader_id)
+    written = places.written_by(tries)
     reading = written or places.present(visit, ANYTHING if furthest else expected)
     if place is not None and reading.chapter_id == place.chapter_id:
         reading.chapter_length = length
-    counted = _counts(story, reader_id) and _count(story_id, reader_id)
+    counted = _raise_rank(story_id, view)
     return reading, counted, Applied.WRITTEN if written or counted else Applied.NOOP
 
 
@@ -54,25 +54,48 @@ def count_view(reader_id: uuid.UUID, story_id: uuid.UUID) -> None:
 
     Whoever has no position yet is not counted; the view belongs to the first one that is stored.
     """
-    story = locked_story(story_id, viewer=reader_id)
-    if story is not None and _counts(story, reader_id):
-        _count(story_id, reader_id)
+    story = _lock_story(story=story_id, reader=reader_id).row
+    if story is not None:
+        _raise_rank(story_id, _count_view(story, reader_id))
 
 
-def _within_chapter(story: Story, place: ReadingPlace | None) -> tuple[ReadingPlace | None, int | None]:
-    """The position, at most the end of its chapter, and the chapter's length. Locks the chapter. Raises `Invalid`."""
-    if place is None:
-        return None, None
+def _opened(
+    reader_id: uuid.UUID, story_id: uuid.UUID, place: ReadingPlace | None
+) -> tuple[Story, ReadingPlace | None, int | None]:
+    """The story, the position, at most the end of its chapter, and the chapter's length. Locks the story, then the chapter.
+
+    Raises `NotFound`, `Invalid`.
+    """
+    opened = _lock_story(story=story_id, reader=reader_id)
+    chapter = None if place is None else _lock_chapter(chapter=place.chapter_id, story=story_id)
+    story = opened.row
+    if story is None:
+        raise NotFound(UNKNOWN_STORY)
+    if place is None or chapter is None:
+        return story, None, None
     if place.offset < 0:
         raise Invalid.one("place.offset", "must not be negative.")
-    length = locked_length(place.chapter_id, story=story.pk)
-    if length is None:
+    if chapter.row is None:
         raise Invalid.one("place.chapter", "is not a chapter of this story.")
-    return replace(place, offset=min(place.offset, length)), length
+    (length,) = chapter.row
+    return story, replace(place, offset=min(place.offset, length)), length
 
 
-def _counts(story: Story, reader_id: uuid.UUID) -> bool:
-    return story.author_id != reader_id and story.published_at is not None
+LOCKED_STORY = f"{Template(BY_ID.sql).substitute(key='%(story)s', viewer='%(reader)s')} FOR KEY SHARE OF story"
+
+LOCKED_CHAPTER = (
+    "SELECT length(body) FROM stories_chapter WHERE id = %(chapter)s AND story_id = %(story)s FOR KEY SHARE"
+)
+
+
+@compiled
+def _lock_story(*, story: uuid.UUID, reader: uuid.UUID) -> Declared[Story]:
+    return query(LOCKED_STORY, Story, story=story, reader=reader)
+
+
+@compiled
+def _lock_chapter(*, chapter: uuid.UUID, story: uuid.UUID) -> Declared[tuple[int]]:
+    return query(LOCKED_CHAPTER, chapter=chapter, story=story)
 
 
 def _checked_seen(story: Story, seen: int | None) -> int:
@@ -83,21 +106,34 @@ def _checked_seen(story: Story, seen: int | None) -> int:
     return seen
 
 
-COUNT = """
-INSERT INTO reading_view (story_id, reader_id, day)
-SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
-WHERE story_id = %s AND reader_id = %s ON CONFLICT DO NOTHING
+COUNT = f"""
+WITH counted AS (
+    INSERT INTO reading_view (story_id, reader_id, day)
+    SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
+    WHERE story_id = %(story)s AND reader_id = %(reader)s ON CONFLICT DO NOTHING RETURNING story_id
+)
+{tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted")}
 """
 
 
-def _count(story_id: uuid.UUID, reader_id: uuid.UUID) -> bool:
+def _count_view(story: Story, reader_id: uuid.UUID) -> Result[tuple[int]] | None:
     """Count today's view unless it was counted already, or the reader has no position. The day is UTC, by the database's
-    clock.
+    clock. The row is what its slot counts now; None for a story or reader that does not count.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT, [story_id, reader_id])
-        if not cursor.rowcount:
-            return False
-    (in_slot,) = tallies.add(StoryTally, [(story_id, "views", 1)])
+    if story.author_id == reader_id or story.published_at is None:
+        return None
+    return _count(story=story.pk, reader=reader_id, slot=tallies.some_slot())
+
+
+@compiled
+def _count(*, story: uuid.UUID, reader: uuid.UUID, slot: int) -> Declared[tuple[int]]:
+    return query(COUNT, story=story, reader=reader, slot=slot)
+
+
+def _raise_rank(story_id: uuid.UUID, view: Result[tuple[int]] | None) -> bool:
+    """Update the rank after a view, if it was counted; returns whether it was."""
+    if view is None or view.row is None:
+        return False
+    (in_slot,) = view.row
     rank.raised(story_id, in_slot)
     return True

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Subquery
+from django.db.models import Q, Subquery
 from django.db.models.functions import Length
 
 from backend.engine import tallies
+from backend.engine.declarations import delete_all, update_all
 from backend.engine.removal import removing
-from backend.engine.versions import remove_all, stamped, write_all
+from backend.engine.statements import Declared, compiled
+from backend.engine.versions import stamped
 from backend.reading.models import Reading, View
 from backend.stories import rank
 from backend.stories.models import Chapter, StoryTally
@@ -36,18 +38,33 @@ def chapter_deleted(chapter: Chapter, remaining: Sequence[uuid.UUID]) -> None:
     """Move readers who were in it to the start of the next chapter, or to the end of the last one."""
     position = chapter.position
     place = remaining[min(position, len(remaining)) - 1] if remaining else None
-    offset: Any = 0
-    if place is not None and position > len(remaining):
-        offset = Subquery(Chapter.objects.filter(pk=place).values(end=Length("body")))
-    write_all(
-        Reading.objects.filter(chapter_id=chapter.pk), chapter_id=place, offset=offset, **stamped(Reading, ["place"])
+    at_end = place is not None and position > len(remaining)
+    _move_readers(at_end, chapter=chapter.pk, place=place)
+
+
+@compiled
+def _move_readers(at_end: bool, *, chapter: uuid.UUID, place: uuid.UUID | None) -> Declared[Any]:
+    end = Chapter.objects.filter(Q(pk=place)).values(end=Length("body"))
+    offset: Any = Subquery(end) if at_end else 0
+    return update_all(
+        Reading.objects.filter(chapter_id=chapter), chapter_id=place, offset=offset, **stamped(Reading, ["place"])
     )
 
 
 def story_deleted(story_id: uuid.UUID, chapter_ids: Sequence[uuid.UUID]) -> None:  # noqa: ARG001
     """Delete all positions in it and views of it."""
-    remove_all(Reading.objects.filter(story_id=story_id))
-    remove_all(View.objects.filter(story_id=story_id))
+    _delete_places(story=story_id)
+    _delete_views(story=story_id)
+
+
+@compiled
+def _delete_places(*, story: uuid.UUID) -> Declared[Any]:
+    return delete_all(Reading.objects.filter(story_id=story))
+
+
+@compiled
+def _delete_views(*, story: uuid.UUID) -> Declared[Any]:
+    return delete_all(View.objects.filter(story_id=story))
 
 
 def sweep_person(reader: uuid.UUID, limit: int) -> bool:
@@ -63,7 +80,8 @@ def sweep_person(reader: uuid.UUID, limit: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(VIEWS_OF_READER, [reader, found])
         views = Counter(story for (story,) in cursor.fetchall())
-    remove_all(Reading.objects.filter(pk__in=held))
+    if held:
+        delete_all(Reading.objects.filter(pk__in=held)).run()
     tallies.add(StoryTally, [(story, "views", -count) for story, count in views.items()])
     for story in sorted(views):
         rank.lowered(story)
@@ -89,4 +107,6 @@ def _sweep_views(story_id: uuid.UUID, limit: int) -> bool:
 
 def _sweep_places(story_id: uuid.UUID, limit: int) -> bool:
     found = list(Reading.objects.filter(story_id=story_id).order_by("reader_id").values_list("pk", flat=True)[:limit])
-    return bool(remove_all(Reading.objects.filter(pk__in=found)))
+    if found:
+        delete_all(Reading.objects.filter(pk__in=found)).run()
+    return bool(found)

@@ -1,14 +1,18 @@
 """Writes a reader's position by one conditioned write."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Greatest, Length
 
+from backend.engine.declarations import insert, select, update
 from backend.engine.errors import Conflict, FieldConflict
-from backend.engine.versions import Expected, conflict, first_row, is_unchanged, stamped, unchanged, write
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Result, Values, compiled
+from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.reading.models import Reading
 from backend.reading.queries import never
 from backend.stories.models import Chapter
@@ -34,73 +38,109 @@ class Visit:
     place: ReadingPlace | None
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """The columns that the position sets."""
-        return {} if self.place is None else {"chapter_id": self.place.chapter_id, "offset": self.place.offset}
+        place = self.place
+        return Values(Reading, {} if place is None else {"chapter_id": place.chapter_id, "offset": place.offset})
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What is bound to the statements of a visit."""
+        return {
+            "story": self.story_id,
+            "reader": self.reader_id,
+            "story_version": self.story_version,
+            "values": self.values,
+        }
 
 
-def move(visit: Visit, seen: Expected) -> Reading | None:
-    """Store the visit's position if the row has not changed since `seen`; None if it has, or if nothing would change."""
-    first = _insert(visit) if seen.version == 0 else None
-    news = Q(story_version__lt=visit.story_version)
-    if visit.place is not None:
-        news |= ~Q(**visit.values)
-    return first or _update(visit, news & unchanged(Reading, seen, ["place"]), **visit.values)
+Tries = Sequence[Result[Reading]]
+"""Statements that were sent after each other, of which at most one writes the row."""
 
 
-def advance(visit: Visit) -> Reading | None:
-    """Store the visit's position if it is further; None if it is not and the story's version was seen already.
+def written_by(tries: Tries) -> Reading | None:
+    """The row that one of these wrote; None if none did."""
+    return next((one.row for one in tries if one.row is not None), None)
+
+
+def move(visit: Visit, seen: Expected) -> Tries:
+    """Store the visit's position if the row has not changed since `seen`. Nothing is written if nothing would change."""
+    first = [_insert(False, id=uuid7(), **visit.bound)] if seen.version == 0 else []
+    return *first, _move(seen=seen, **visit.bound)
+
+
+@compiled
+def _insert(
+    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values
+) -> Declared[Reading]:
+    key = ["story", "reader"]
+    return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=story_version, **values)
+
+
+@compiled
+def _move(
+    *, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values, seen: Expected
+) -> Declared[Reading]:
+    news = Q(story_version__lt=story_version)
+    if values:
+        news |= ~Q(**values)
+    return update(
+        Reading.objects.filter(news, unchanged(Reading, seen, ["place"]), story_id=story, reader_id=reader),
+        **values,
+        **_seen(story_version),
+    )
+
+
+def advance(visit: Visit) -> Tries:
+    """Store the visit's position if it is further. Nothing is written if it is not and the story's version was seen already.
 
     An existing row is locked first. Without that, an UPDATE that waits for a concurrent one compares with the new position,
     but still sees the chapters as they were when the statement began: in an order that may have changed, or without the new
     position's chapter.
     """
-    first = _insert(visit, lock=True)
-    news = Q(story_version__lt=visit.story_version)
-    if visit.place is None:
-        return first or _update(visit, news)
-    further = _further(visit.place)
-    values = {
-        name: Case(When(further, then=Value(value)), default=F(name), output_field=FIELDS[name])
-        for name, value in visit.values.items()
-    }
-    return first or _update(visit, news | further, **values)
+    return _insert(True, id=uuid7(), **visit.bound), _advance(**visit.bound)
 
 
-def _further(place: ReadingPlace) -> Q:
+@compiled
+def _advance(*, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values) -> Declared[Reading]:
+    news, moved = Q(story_version__lt=story_version), {}
+    if values:
+        further = _further(**values)
+        news |= further
+        moved = {
+            name: Case(When(further, then=value), default=F(name), output_field=FIELDS[name])
+            for name, value in values.items()
+        }
+    return update(Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story_version))
+
+
+def _further(chapter_id: uuid.UUID, offset: int) -> Q:
     """Filter: the stored position is before this one, by the chapter's number and then the offset; or there is none yet."""
-    position = Subquery(Chapter.objects.filter(pk=place.chapter_id).values("position"))
+    position = Subquery(Chapter.objects.filter(pk=chapter_id).values("position"))
     behind = Exists(Chapter.objects.filter(pk=OuterRef("chapter_id"), position__lt=position))
-    return Q(chapter_id=None) | Q(chapter_id=place.chapter_id, offset__lt=place.offset) | Q(behind)
+    return Q(chapter_id=None) | Q(chapter_id=chapter_id, offset__lt=offset) | Q(behind)
 
 
-def _insert(visit: Visit, *, lock: bool = False) -> Reading | None:
-    """Insert the first position; None if there is one already, which `lock` locks."""
-    new = Reading(story_id=visit.story_id, reader_id=visit.reader_id, story_version=visit.story_version, **visit.values)
-    return first_row(new, ["story", "reader"], lock=lock)
-
-
-def _update(visit: Visit, condition: Q, **values: object) -> Reading | None:
-    """Update the position. The seen version of the story never falls."""
-    rows = write(
-        Reading.objects.filter(condition, story_id=visit.story_id, reader_id=visit.reader_id),
-        **values,
-        story_version=Greatest(F("story_version"), Value(visit.story_version)),
-        **stamped(Reading, ["place"]),
-    )
-    return rows[0] if rows else None
+def _seen(story_version: int) -> Mapping[str, Any]:
+    """What each write sets. The seen version of the story never falls."""
+    return {"story_version": Greatest(F("story_version"), story_version), **stamped(Reading, ["place"])}
 
 
 def present(visit: Visit, seen: Expected) -> Reading:
     """The present row after a write that changed nothing. Raises `Conflict` if it changed since `seen`."""
-    of_visit = Reading.objects.filter(story_id=visit.story_id, reader_id=visit.reader_id)
-    found = of_visit.annotate(length=Length("chapter__body")).first()
+    found: Any = _present(story=visit.story_id, reader=visit.reader_id).row
     if found is not None:
         found.chapter_length = found.length
-    reading = found or never(visit.story_id, visit.reader_id)
+    reading: Reading = found or never(visit.story_id, visit.reader_id)
     if not is_unchanged(reading, seen, ["place"]):
         raise _conflict(reading, visit, seen)
     return reading
+
+
+@compiled
+def _present(*, story: uuid.UUID, reader: uuid.UUID) -> Declared[Reading]:
+    of_visit = Reading.objects.filter(story_id=story, reader_id=reader)
+    return select(of_visit.annotate(length=Length("chapter__body")))
 
 
 def _conflict(reading: Reading, visit: Visit, seen: Expected) -> Conflict:

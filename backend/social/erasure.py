@@ -6,7 +6,7 @@ from collections import Counter
 from django.db import connection
 
 from backend.engine import tallies
-from backend.engine.versions import remove_all
+from backend.engine.declarations import IsAny, delete_all
 from backend.people.models import PersonTally
 from backend.social.models import Relationship
 
@@ -43,8 +43,10 @@ def sweep_person(person: uuid.UUID, limit: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(PAIRS, {"person": person, "limit": limit})
         found = [id_ for (id_,) in cursor.fetchall()]
+    if not found:
+        return False
     pairs = list(Relationship.objects.filter(pk__in=found).order_by("pk").select_for_update())
-    remove_all(Relationship.objects.filter(pk__in=found))
+    delete_all(Relationship.objects.filter(IsAny("pk", found))).run()
     ended: Counter[tuple[uuid.UUID, str]] = Counter()
     for pair in pairs:
         if pair.low_follows_at is not None:
@@ -52,4 +54,4 @@ def sweep_person(person: uuid.UUID, limit: int) -> bool:
         if pair.high_follows_at is not None:
             ended.update([(pair.high_id, "following"), (pair.low_id, "followers")])
     tallies.add(PersonTally, [(subject, kind, -by) for (subject, kind), by in ended.items()])
-    return bool(found)
+    return True

@@ -1,23 +1,19 @@
-"""The row of a pair from one person's side: finding it, the conditioned write to it, and explaining a write that failed."""
+"""The row of a pair from one person's side: finding it, and explaining a write that failed."""
 
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
+from backend.engine.declarations import insert, select
 from backend.engine.errors import Conflict, FieldConflict, NotFound, Oneself
-from backend.engine.versions import (
-    Expected,
-    conflict,
-    first_row,
-    is_unchanged,
-    stamped,
-    unchanged,
-    write,
-)
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Parameter, compiled
+from backend.engine.versions import Expected, conflict, is_unchanged
 from backend.people.models import Person
 from backend.social.models import HIGH, LOW, Relationship
 from backend.visibility import gone
@@ -28,7 +24,10 @@ UNKNOWN_PERSON = "There is no such person."
 
 @dataclass(frozen=True)
 class Pair:
-    """Me and another person. `mine` and `theirs` are our column prefixes."""
+    """Me and another person. `mine` and `theirs` are our column prefixes.
+
+    Bound to a declaration, its ids are parameters, and which side is mine is the statement's shape.
+    """
 
     me: uuid.UUID
     them: uuid.UUID
@@ -48,13 +47,27 @@ class Pair:
         return {"low_id": min(self.me, self.them), "high_id": max(self.me, self.them)}
 
     @property
-    def they_are_there(self) -> RawSQL:
-        """Filter: they have not left."""
-        return RawSQL(f"NOT {gone('%s')}", [self.them], output_field=BooleanField())
+    def sides(self) -> tuple[str, str]:
+        """Our column prefixes."""
+        return self.mine, self.theirs
+
+    @property
+    def shape(self) -> tuple[str, str]:
+        """What a statement of this pair looks like: which side is mine."""
+        return self.sides
+
+    def placeholder(self, name: str) -> Any:
+        """What a declaration gets in its place."""
+        low, high, them = (Parameter.of(f"{name}.{one}", uuid.UUID) for one in ("low", "high", "them"))
+        return SimpleNamespace(mine=self.mine, theirs=self.theirs, key={"low_id": low, "high_id": high}, them=them)
+
+    def bound(self, name: str) -> dict[str, uuid.UUID]:
+        """The values of those parameters."""
+        return {f"{name}.low": self.key["low_id"], f"{name}.high": self.key["high_id"], f"{name}.them": self.them}
 
     def row(self) -> Relationship | None:
         """The present row; None if there was no contact, or they have left."""
-        return Relationship.objects.filter(self.they_are_there, **self.key).first()
+        return _row(pair=self).row
 
     def hides(self, row: Relationship) -> bool:
         """Whether they block me."""
@@ -64,48 +77,51 @@ class Pair:
 def find(pair: Pair, *, hidden_too: bool = False) -> Relationship | None:
     """The pair's row. Raises `NotFound` if they do not exist or I may not see them."""
     row = pair.row()
-    if row is None and not Person.objects.filter(pk=pair.them, left_at__isnull=True).exists():
+    if row is None and not _is_there(them=pair.them).row:
         raise NotFound(UNKNOWN_PERSON)
     if row is not None and pair.hides(row) and not hidden_too:
         raise NotFound(UNKNOWN_PERSON)
     return row
 
 
-def find_or_insert(pair: Pair, *, hidden_too: bool = False) -> None:
-    """As `find`; also inserts the pair's row if there is none.
+@compiled
+def _row(*, pair: Pair) -> Declared[Relationship]:
+    return select(Relationship.objects.filter(is_there(pair.them), **pair.key))
+
+
+@compiled
+def _is_there(*, them: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Person.objects.filter(pk=them, left_at__isnull=True).values_list("pk"))
+
+
+def is_there(person: uuid.UUID) -> RawSQL:
+    """Filter: this person has not left."""
+    return RawSQL(f"NOT {gone('%s')}", [person], output_field=BooleanField())
+
+
+def meet(pair: Pair) -> None:
+    """Insert the pair's row if there is none, and they are there.
 
     A new row has version 0 on both sides and says nothing, so it does not matter which of two concurrent inserts succeeds:
     the conditioned write that follows decides.
     """
-    if find(pair, hidden_too=hidden_too) is None:
-        first_row(Relationship(**pair.key), ["low", "high"])
+    _meet(id=uuid7(), pair=pair)
 
 
-def write_pair(
-    pair: Pair,
-    seen: Expected,
-    *,
-    reads: Iterable[str],
-    only_if: dict[str, Any],
-    sets: dict[str, Any],
-    stamps: Iterable[str],
-    their_stamps: Iterable[str] = (),
-) -> Relationship | None:
-    """The conditioned write, if the groups in `reads` are unchanged since `seen` and `only_if` holds; else None.
+@compiled
+def _meet(*, id: uuid.UUID, pair: Pair) -> Declared[Relationship]:
+    there = RawSQL("EXISTS (SELECT FROM people_person WHERE id = %s AND left_at IS NULL)", [pair.them])
+    return insert(Relationship, ["low", "high"], when=there, id=id, **pair.key)  # type: ignore[arg-type]
 
-    `stamps` are the groups of my side that change, `their_stamps` those of the other side. The other side's version rises
-    only with changes that it can see.
-    """
-    theirs = tuple(their_stamps)
-    rows = write(
-        Relationship.objects.filter(
-            pair.they_are_there, unchanged(Relationship, seen, reads, side=pair.mine), **pair.key, **only_if
-        ),
-        **sets,
-        **stamped(Relationship, stamps, side=pair.mine),
-        **(stamped(Relationship, theirs, side=pair.theirs) if theirs else {}),
-    )
-    return rows[0] if rows else None
+
+def hold(pair: Pair) -> None:
+    """Lock the pair's row, if there is one, until the unit of work ends."""
+    _hold(pair=pair)
+
+
+@compiled
+def _hold(*, pair: Pair) -> Declared[Relationship]:
+    return select(Relationship.objects.select_for_update(no_key=True).filter(**pair.key))
 
 
 def explain(
@@ -137,4 +153,6 @@ def _conflict(pair: Pair, row: Relationship, seen: Expected, *, path: str, mine:
     mine_alone = getattr(row, f"{pair.mine}blocking_changed") == getattr(row, f"{pair.mine}version")
     by = pair.me if mine_alone else None
     thing = ("relationship", pair.me, pair.them)
-    return conflict(row, seen=seen, thing=thing, overlaps=overlaps, side=pair.mine, by=by)
+    found = conflict(row, seen=seen, thing=thing, overlaps=overlaps, side=pair.mine, by=by)
+    found.current = pair_side
+    return found

@@ -9,7 +9,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.engine import tallies
+from backend.engine.declarations import insert, insert_all, replace, update
 from backend.engine.idempotency import Applied, Outcome, already_so
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Json, Values, compiled
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
@@ -20,14 +23,12 @@ from backend.engine.versions import (
     is_unchanged,
     mergeable,
     others_wrote,
-    replace,
     stamped,
     unchanged,
-    write,
 )
 from backend.jobs.queue import defer
 from backend.people.models import PersonTally
-from backend.stories import explain, rank, revisions
+from backend.stories import explain, queries, rank, revisions
 from backend.stories.models import (
     BODY_CHARACTERS,
     MAX_CHAPTERS,
@@ -38,11 +39,18 @@ from backend.stories.models import (
     Story,
     StoryStatus,
 )
+from backend.stories.point_in_time import UNWANTED, Moments
+from backend.stories.revisions import Bases
 
 
 def make_shelf(author_id: uuid.UUID) -> None:
     """Create the empty shelf of a new person."""
-    Shelf.objects.bulk_create([Shelf(author_id=author_id)])
+    _make_shelf(author=author_id)
+
+
+@compiled
+def _make_shelf(*, author: uuid.UUID) -> Declared[Shelf]:
+    return insert(Shelf, author=author)
 
 
 @dataclass(frozen=True)
@@ -64,26 +72,59 @@ class NewStory:
     warnings: Sequence[str] = ()
 
 
-def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[Story, Shelf]:
+def create_story(
+    author_id: uuid.UUID, new: NewStory, seen: Expected, moments: Moments = UNWANTED
+) -> tuple[Story, Shelf]:
     """Create a draft with all its chapters, if the author's shelf has not changed since `seen`.
 
     Raises `Conflict` (with the present shelf), `Invalid`.
     """
-    new = _checked(new)
-    shelves = write(
-        Shelf.objects.filter(unchanged(Shelf, seen, ["stories"]), pk=author_id),
+    new, id_ = _checked(new), uuid7()
+    # All of it is sent at once. If the shelf has changed, the refusal rolls back the story too.
+    shelf = _count_one_more(author=author_id, seen=seen)
+    story = _create(
+        id=id_,
+        author=author_id,
+        title=new.title,
+        summary=new.summary,
+        mature=new.mature,
+        warnings=list(new.warnings),
+    )
+    if new.chapters:
+        _create_chapters(chapters=[_new_row(id_, *one) for one in enumerate(new.chapters, start=1)])
+    moments.of(id_)
+    if shelf.row is None:
+        raise conflict(queries.shelf_of(author=author_id).rows[0], seen=seen, thing=("shelf", author_id), by=author_id)
+    return story.rows[0], shelf.row
+
+
+@compiled
+def _count_one_more(*, author: uuid.UUID, seen: Expected) -> Declared[Shelf]:
+    return update(
+        Shelf.objects.filter(unchanged(Shelf, seen, ["stories"]), pk=author),
         story_count=F("story_count") + 1,
         **stamped(Shelf, ["stories"]),
     )
-    if not shelves:
-        raise conflict(Shelf.objects.get(pk=author_id), seen=seen, thing=("shelf", author_id), by=author_id)
-    story = Story(author_id=author_id, title=new.title, summary=new.summary, mature=new.mature, warnings=new.warnings)
-    Story.objects.bulk_create([story])
-    Chapter.objects.bulk_create(
-        Chapter(story=story, position=position, title=chapter.title, body=chapter.body)
-        for position, chapter in enumerate(new.chapters, start=1)
-    )
-    return story, shelves[0]
+
+
+@compiled
+def _create(
+    *, id: uuid.UUID, author: uuid.UUID, title: str, summary: str, mature: bool, warnings: list[str]
+) -> Declared[Story]:
+    return insert(Story, id=id, author=author, title=title, summary=summary, mature=mature, warnings=warnings)
+
+
+FIRST_VERSIONS = {"version": 1, "position_changed": 1, "title_changed": 1, "body_changed": 1}
+
+
+def _new_row(story_id: uuid.UUID, position: int, new: NewChapter) -> Mapping[str, Any]:
+    ids = {"id": str(uuid7()), "story_id": str(story_id)}
+    return {**ids, "position": position, "title": new.title, "body": new.body, **FIRST_VERSIONS}
+
+
+@compiled
+def _create_chapters(*, chapters: Json) -> Declared[Chapter]:
+    return insert_all(Chapter, ["id", "story", "position", "title", "body", *FIRST_VERSIONS], chapters, counts=True)
 
 
 def _checked(new: NewStory) -> NewStory:
@@ -110,33 +151,59 @@ Patch = Mapping[str, Any]
 """New values by field."""
 
 
-def update_story(story_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool) -> Outcome:
+def update_story(
+    story_id: uuid.UUID,
+    author_id: uuid.UUID,
+    patch: Patch,
+    seen: Expected,
+    *,
+    merge: bool,
+    moments: Moments = UNWANTED,
+) -> Outcome:
     """Set the fields in `patch`, if they (with `merge`) or all editable fields (without) are unchanged since `seen`.
 
     The row is `story`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=None if merge else EDITABLE)
+    reads = None if merge else EDITABLE
+    return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=reads, moments=moments)
 
 
 def set_fields(
-    story_id: uuid.UUID, author_id: uuid.UUID, values: Patch, seen: Expected, *, reads: Sequence[str] | None
+    story_id: uuid.UUID,
+    author_id: uuid.UUID,
+    values: Patch,
+    seen: Expected,
+    *,
+    reads: tuple[str, ...] | None,
+    moments: Moments = UNWANTED,
 ) -> Outcome:
     """The one conditioned write of a story's own fields. `reads` must be unchanged; None merges field by field."""
     beside = [group for group in (every_group(Story) if reads is None else EDITABLE) if group not in values]
+    written = _set_fields(reads, story=story_id, author=author_id, values=Values(Story, values), seen=seen)
+    moments.of(story_id)
+    story = written.row
+    if story is not None:
+        revisions.keep(story, author_id, values)
+        merged = others_wrote(story, seen) if reads is None else bool(changed_since(story, seen, beside))
+        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"story": story})
+    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, values)
+    moments.of(story_id)
+    story = explain.own_story(story_id, author_id, asked)
+    if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
+        return already_so({"story": story}, unseen=changed_since(story, seen, beside))
+    raise explain.story_conflict(story, dict(values), seen, bases)
+
+
+@compiled
+def _set_fields(
+    reads: tuple[str, ...] | None, *, story: uuid.UUID, author: uuid.UUID, values: Values, seen: Expected
+) -> Declared[Story]:
     clean = mergeable(Story, values, seen) if reads is None else unchanged(Story, seen, reads)
-    rows = replace(
-        Story.objects.filter(~Q(**values), clean, pk=story_id, author_id=author_id),
+    return replace(
+        Story.objects.filter(~Q(**values), clean, pk=story, author_id=author),
         **values,
         **stamped(Story, values),
     )
-    if rows:
-        revisions.keep(rows[0], author_id, values)
-        merged = others_wrote(rows[0], seen) if reads is None else bool(changed_since(rows[0], seen, beside))
-        return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"story": rows[0]})
-    story = explain.own_story(story_id, author_id)
-    if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
-        return already_so({"story": story}, unseen=changed_since(story, seen, beside))
-    raise explain.story_conflict(story, dict(values), seen)
 
 
 def _checked_patch(patch: Patch) -> dict[str, Any]:
@@ -157,53 +224,71 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
     return values
 
 
-def publish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
+def publish_story(
+    story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
+) -> tuple[Story, Applied]:
     """Publish the story, if neither it nor any chapter has changed since `seen`.
 
     So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    rows = replace(
+    written = _publish(story=story_id, author=author_id, seen=seen)
+    moments.of(story_id)
+    story = written.row
+    if story is not None:
+        revisions.keep(story, author_id, ["status"])
+        tallies.add(PersonTally, [(author_id, "stories", 1)])
+        rank.publish(story_id)
+        defer("announce", f"announce:{story_id}:{story.version}", story=str(story_id), version=story.version)
+        return story, Applied.WRITTEN
+    asked, everything = explain.present(story=story_id, viewer=author_id), explain.Everything(story_id, seen)
+    moments.of(story_id)
+    story = explain.own_story(story_id, author_id, asked)
+    if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):
+        raise explain.changed(story, seen, everything, status=StoryStatus.PUBLISHED)
+    return story, Applied.NOOP
+
+
+@compiled
+def _publish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+    return replace(
         Story.objects.filter(
-            unchanged(Story, seen, every_group(Story)),
-            pk=story_id,
-            author_id=author_id,
-            status=StoryStatus.DRAFT,
+            unchanged(Story, seen, every_group(Story)), pk=story, author_id=author, status=StoryStatus.DRAFT
         ),
         status=StoryStatus.PUBLISHED,
         published_at=Now(),
         **stamped(Story, ["status"]),
     )
-    if rows:
-        revisions.keep(rows[0], author_id, ["status"])
-        tallies.add(PersonTally, [(author_id, "stories", 1)])
-        rank.publish(story_id)
-        version = rows[0].version
-        defer("announce", f"announce:{story_id}:{version}", story=str(story_id), version=version)
-        return rows[0], Applied.WRITTEN
-    story = explain.own_story(story_id, author_id)
-    if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):
-        raise explain.changed(story, seen, status=StoryStatus.PUBLISHED)
-    return story, Applied.NOOP
 
 
-def unpublish_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> tuple[Story, Applied]:
+def unpublish_story(
+    story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
+) -> tuple[Story, Applied]:
     """Make the story a draft again, if its status has not changed since `seen`. Its views stay.
 
     Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    rows = replace(
+    written = _unpublish(story=story_id, author=author_id, seen=seen)
+    moments.of(story_id)
+    story = written.row
+    if story is not None:
+        revisions.keep(story, author_id, ["status"])
+        tallies.add(PersonTally, [(author_id, "stories", -1)])
+        return story, Applied.WRITTEN
+    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, ["status"])
+    moments.of(story_id)
+    story = explain.own_story(story_id, author_id, asked)
+    if story.status != StoryStatus.DRAFT or not is_unchanged(story, seen, ["status"]):
+        raise explain.story_conflict(story, {"status": StoryStatus.DRAFT.value}, seen, bases)
+    return story, Applied.NOOP
+
+
+@compiled
+def _unpublish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+    return replace(
         Story.objects.filter(
-            unchanged(Story, seen, ["status"]), pk=story_id, author_id=author_id, status=StoryStatus.PUBLISHED
+            unchanged(Story, seen, ["status"]), pk=story, author_id=author, status=StoryStatus.PUBLISHED
         ),
         status=StoryStatus.DRAFT,
         published_at=None,
         **stamped(Story, ["status"]),
     )
-    if rows:
-        revisions.keep(rows[0], author_id, ["status"])
-        tallies.add(PersonTally, [(author_id, "stories", -1)])
-        return rows[0], Applied.WRITTEN
-    story = explain.own_story(story_id, author_id)
-    if story.status != StoryStatus.DRAFT or not is_unchanged(story, seen, ["status"]):
-        raise explain.story_conflict(story, {"status": StoryStatus.DRAFT.value}, seen)
-    return story, Applied.NOOP

@@ -1,14 +1,17 @@
 """Writes to chapters. Each locks the story first and writes to it too, so writes to one story's chapters are serialised."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import F, Func, IntegerField, Q, QuerySet, Subquery, UUIDField, Value
+from django.db.models import BigIntegerField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 
+from backend.engine.declarations import delete, insert, replace, select, update, update_all
 from backend.engine.errors import Conflict, FieldConflict, Invalid
 from backend.engine.idempotency import Applied, Outcome, already_so
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, Result, Values, compiled
 from backend.engine.text import Checker
 from backend.engine.versions import (
     Expected,
@@ -19,17 +22,14 @@ from backend.engine.versions import (
     is_unchanged,
     mergeable,
     others_wrote,
-    remove,
-    replace,
     stamped,
     unchanged,
-    write,
-    write_all,
 )
-from backend.stories import explain, merge, revisions
+from backend.stories import explain, merge, queries, revisions
 from backend.stories.actions import NewChapter, Patch
 from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story
-from backend.stories.queries import order_of
+from backend.stories.point_in_time import UNWANTED, Moments
+from backend.stories.revisions import CHAPTERS, Bases
 from backend.stories.tombstones import bury
 
 TEXTS = ("title", "body")
@@ -39,7 +39,9 @@ TEXTS = ("title", "body")
 # --- The list of chapters ---------------------------------------------------------------------------------------
 
 
-def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -> tuple[Chapter, Story]:
+def append_chapter(
+    story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter, moments: Moments = UNWANTED
+) -> tuple[Chapter, Story]:
     """Append a chapter. It commutes with every other write, so it has no condition.
 
     Raises `NotFound`, `Forbidden`, `Invalid`.
@@ -48,17 +50,40 @@ def append_chapter(story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter) -
     title = check.line("chapter.title", new.title, most=TITLE_CHARACTERS)
     body = check.text("chapter.body", new.body, most=BODY_CHARACTERS)
     check.done()
-    stories = replace(Story.objects.filter(pk=story_id, author_id=author_id), **stamped(Story, ["chapters"]))
-    if not stories:
+    # All of it is sent at once, and a refusal rolls it back.
+    written, order = _change_list(story=story_id, author=author_id), queries.order_of(story_id)
+    appended = _append(id=uuid7(), story=story_id, author=author_id, title=title, body=body)
+    moments.of(story_id)
+    story = written.row
+    if story is None:
         raise explain.not_own_story(story_id, author_id)
-    (story,) = stories
-    order = order_of(story_id)
-    if len(order) >= MAX_CHAPTERS:
+    if len(order.ids) >= MAX_CHAPTERS:
         raise Invalid.one("story", f"has {MAX_CHAPTERS} chapters already, and may not have more.")
-    chapter = Chapter(story=story, position=len(order) + 1, title=title, body=body, story_version=story.version)
-    Chapter.objects.bulk_create([chapter])
-    revisions.keep_order(story, author_id, order)
+    _keep_order(story, author_id, order.ids)
+    chapter = appended.rows[0]
+    chapter.story = story
     return chapter, story
+
+
+@compiled
+def _change_list(*, story: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
+    return replace(Story.objects.filter(pk=story, author_id=author), **stamped(Story, ["chapters"]))
+
+
+@compiled
+def _append(*, id: uuid.UUID, story: uuid.UUID, author: uuid.UUID, title: str, body: str) -> Declared[Chapter]:
+    last = RawSQL("(SELECT count(*) FROM stories_chapter WHERE story_id = %s)", [story], BigIntegerField())
+    own = Story.objects.filter(pk=story, author_id=author)
+    return insert(
+        Chapter,
+        when=Exists(own),
+        id=id,
+        story=story,
+        position=last + 1,
+        title=title,
+        body=body,
+        story_version=Subquery(own.values("version")),
+    )
 
 
 def delete_chapter(
@@ -69,27 +94,53 @@ def delete_chapter(
     Returns the story, the deleted chapter, and the ids of the others in order. The caller deletes other nouns' rows about it:
     see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    stories = replace(_story_of(chapter_id, author_id), **stamped(Story, ["chapters"]))
-    if not stories:
+    written = _change_list_with(chapter=chapter_id, author=author_id)
+    order = queries.order_beside(chapter_id)
+    gone = _delete(chapter=chapter_id, author=author_id, seen=seen)
+    story = written.row
+    if story is None:
         raise explain.not_own_chapter(chapter_id, author_id)
-    (story,) = stories
-    order = order_of(story.pk)
-    gone = remove(Chapter.objects.filter(unchanged(Chapter, seen, TEXTS), pk=chapter_id, story_id=story.pk))
-    if not gone:
-        raise _conflict(_present(chapter_id, author_id), dict.fromkeys(TEXTS), seen)
-    (chapter,) = gone
-    write_all(
-        Chapter.objects.filter(story_id=story.pk, position__gt=chapter.position),
+    chapter = gone.row
+    if chapter is None:
+        present, bases = _explained(story, chapter_id, seen, TEXTS)
+        raise _conflict(present, dict.fromkeys(TEXTS), seen, bases)
+    _move_up(story=story.pk, gap=chapter.position)
+    _keep_order(story, author_id, order.ids, removed=chapter)
+    bury([chapter_id], author_id)
+    return story, chapter, [one for one in order.ids if one != chapter_id]
+
+
+@compiled
+def _change_list_with(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
+    return replace(_story_of(chapter, author), **stamped(Story, ["chapters"]))
+
+
+@compiled
+def _delete(*, chapter: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Chapter]:
+    return delete(Chapter.objects.filter(_is_own(author), unchanged(Chapter, seen, TEXTS), pk=chapter))
+
+
+@compiled
+def _move_up(*, story: uuid.UUID, gap: int) -> Declared[Chapter]:
+    return update_all(
+        Chapter.objects.filter(story_id=story, position__gt=gap),
         position=F("position") - 1,
         **stamped(Chapter, ["position"]),
     )
-    revisions.keep_order(story, author_id, order, removed=chapter)
-    bury([chapter_id], author_id)
-    return story, chapter, [one for one in order if one != chapter_id]
+
+
+def _keep_order(story: Story, author_id: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
+    """Keep the order that a write has changed, by the row that it returned."""
+    since: int = story.before["chapters_changed"]  # type: ignore[attr-defined]
+    revisions.keep_order(story, story.version, since, author_id, order, removed)
 
 
 def reorder_chapters(
-    story_id: uuid.UUID, author_id: uuid.UUID, order: Sequence[uuid.UUID], seen: Expected
+    story_id: uuid.UUID,
+    author_id: uuid.UUID,
+    order: Sequence[uuid.UUID],
+    seen: Expected,
+    moments: Moments = UNWANTED,
 ) -> tuple[Story, Applied]:
     """Put the chapters in this order, if the list of chapters is unchanged since `seen`; their texts may have changed.
 
@@ -99,8 +150,9 @@ def reorder_chapters(
     if sorted(order) != sorted(present):
         raise Invalid.one("order", f"must name each of the story's {len(present)} chapters once.")
     if list(order) == present:
+        moments.of(story_id)
         return story, Applied.NOOP
-    return put_in_order(story_id, author_id, present, order), Applied.WRITTEN
+    return put_in_order(story, author_id, present, order, moments), Applied.WRITTEN
 
 
 def locked_list(
@@ -110,31 +162,51 @@ def locked_list(
 
     `mine` is the wanted order, for the conflict. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    story = _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), pk=story_id, author_id=author_id))
+    locked, order = _lock_list(story=story_id, author=author_id, seen=seen), queries.order_of(story_id)
+    story = locked.row
     if story is None:
-        raise _order_conflict(explain.own_story(story_id, author_id), mine, seen)
-    return story, order_of(story_id)
+        raise _order_conflict(story_id, author_id, mine, seen)
+    return story, order.ids
+
+
+@compiled
+def _lock_list(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+    return _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), pk=story, author_id=author))
 
 
 def put_in_order(
-    story_id: uuid.UUID, author_id: uuid.UUID, present: Sequence[uuid.UUID], order: Sequence[uuid.UUID]
+    story: Story,
+    author_id: uuid.UUID,
+    present: Sequence[uuid.UUID],
+    order: Sequence[uuid.UUID],
+    moments: Moments = UNWANTED,
 ) -> Story:
-    """Give the chapters of a locked story their new positions, and keep the earlier order as a revision."""
-    place = Func(
-        Value(list(order), ArrayField(UUIDField())), F("pk"), function="array_position", output_field=IntegerField()
+    """Give the chapters of a locked story their new positions, and keep the earlier order as a revision.
+
+    Returns the story as it is then.
+    """
+    written = _change_list(story=story.pk, author=author_id)
+    _put_in_order(story=story.pk, order=list(order))
+    revisions.keep_order(story, story.version + 1, story.chapters_changed, author_id, present)
+    moments.of(story.pk)
+    return written.rows[0]
+
+
+@compiled
+def _put_in_order(*, story: uuid.UUID, order: list[uuid.UUID]) -> Declared[Chapter]:
+    place = Func(order, F("pk"), function="array_position", output_field=IntegerField())
+    return update_all(
+        Chapter.objects.filter(~Q(position=place), story_id=story), position=place, **stamped(Chapter, ["position"])
     )
-    (story,) = replace(Story.objects.filter(pk=story_id), **stamped(Story, ["chapters"]))
-    moved = Chapter.objects.filter(~Q(position=place), story_id=story_id)
-    write_all(moved, position=place, **stamped(Chapter, ["position"]))
-    revisions.keep_order(story, author_id, present)
-    return story
 
 
-def _order_conflict(story: Story, mine: Sequence[uuid.UUID], seen: Expected) -> Conflict:
+def _order_conflict(story_id: uuid.UUID, author_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected) -> Conflict:
+    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, [CHAPTERS])
+    order = queries.order_of(story_id)
+    story = explain.own_story(story_id, author_id, asked)
     overlaps = []
-    if changed_since(story, seen, ["chapters"]):
-        base = revisions.bases(story, seen, ["chapters"]).get("chapters")
-        overlaps = [FieldConflict("chapters", base=base, mine=list(mine), theirs=order_of(story.pk))]
+    if changed_since(story, seen, [CHAPTERS]):
+        overlaps = [FieldConflict(CHAPTERS, base=bases.values.get(CHAPTERS), mine=list(mine), theirs=order.ids)]
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
 
 
@@ -142,7 +214,13 @@ def _order_conflict(story: Story, mine: Sequence[uuid.UUID], seen: Expected) -> 
 
 
 def update_chapter(
-    chapter_id: uuid.UUID, author_id: uuid.UUID, patch: Patch, seen: Expected, *, merge: bool
+    chapter_id: uuid.UUID,
+    author_id: uuid.UUID,
+    patch: Patch,
+    seen: Expected,
+    *,
+    merge: bool,
+    moments: Moments = UNWANTED,
 ) -> Outcome:
     """Set the fields in `patch`, if they (with `merge`) or both title and text (without) are unchanged since `seen`.
 
@@ -150,33 +228,42 @@ def update_chapter(
     answer is MERGED, also if the merged text is the stored one and nothing is written. The rows are `chapter` and `story`.
     Raises `Conflict` (with a suggested merge if both changed the text), `NotFound`, `Forbidden`, `Invalid`.
     """
-    return set_texts(chapter_id, author_id, _checked_patch(patch), seen, reads=None if merge else TEXTS)
+    reads = None if merge else TEXTS
+    return set_texts(chapter_id, author_id, _checked_patch(patch), seen, reads=reads, moments=moments)
 
 
 def set_texts(
-    chapter_id: uuid.UUID, author_id: uuid.UUID, values: Patch, seen: Expected, *, reads: Sequence[str] | None
+    chapter_id: uuid.UUID,
+    author_id: uuid.UUID,
+    values: Patch,
+    seen: Expected,
+    *,
+    reads: tuple[str, ...] | None,
+    moments: Moments = UNWANTED,
 ) -> Outcome:
     """The one conditioned write of a chapter's title and text. `reads` must be unchanged; None merges field by field."""
     sent = {name: values[name] for name in ("body",) if name in values}
     beside = [group for group in (every_group(Chapter) if reads is None else TEXTS) if group not in values]
-    story = _locked(_story_of(chapter_id, author_id))
-    if story is None:
+    locked = _lock_story_of(chapter=chapter_id, author=author_id)
+    written, touched = _write(chapter_id, author_id, values, seen, reads, moments)
+    story = locked.row
+    if story is None:  # a chapter that was restored since is not written either: the refusal rolls that back
         raise explain.not_own_chapter(chapter_id, author_id)
-    clean = mergeable(Chapter, values, seen) if reads is None else unchanged(Chapter, seen, reads)
-    chapter = _written(story, chapter_id, values, clean)
+    chapter = written.row
     if chapter is None:
-        present = _present(chapter_id, author_id)
+        present, bases = _explained(story, chapter_id, seen, values)
         present.story = story
         rows = {"chapter": present, "story": story}
         if is_so_already(present, values) and is_unchanged(present, seen, reads or ()):
             return already_so(rows, unseen=changed_since(present, seen, beside), sent=sent)
-        values = _with_text_merged(present, values, seen, may_merge=reads is None)
+        values = _with_text_merged(present, values, seen, bases, may_merge=reads is None)
         if is_so_already(present, values):  # others have written what was sent, and more
             return Outcome(Applied.MERGED, rows, sent=sent, is_own=False)
-        chapter = _written(story, chapter_id, values, Q(version=present.version))
+        written, touched = _write(chapter_id, author_id, values, Expected(present.version), TEXTS, moments)
+        chapter = written.row
         assert chapter is not None, "the lock on the story holds off every other write to its chapters"
     revisions.keep(chapter, author_id, values)
-    (chapter.story,) = write(Story.objects.filter(pk=story.pk), **stamped(Story, ["texts"]))
+    chapter.story = touched.rows[0]
     merged = others_wrote(chapter, seen) if reads is None else bool(changed_since(chapter, seen, beside))
     return Outcome(
         Applied.MERGED if merged else Applied.WRITTEN,
@@ -186,19 +273,52 @@ def set_texts(
     )
 
 
-def _written(story: Story, chapter_id: uuid.UUID, values: Patch, clean: Q) -> Chapter | None:
-    rows = replace(
-        Chapter.objects.filter(~Q(**values), clean, pk=chapter_id, story_id=story.pk),
+@compiled
+def _lock_story_of(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
+    return _locked(_story_of(chapter, author))
+
+
+def _write(
+    chapter_id: uuid.UUID,
+    author_id: uuid.UUID,
+    values: Patch,
+    seen: Expected,
+    reads: tuple[str, ...] | None,
+    moments: Moments,
+) -> tuple[Result[Chapter], Result[Story]]:
+    """Let the chapter be written, and with it the story, which must be locked."""
+    ids = {"chapter": chapter_id, "author": author_id}
+    written = _write_texts(reads, **ids, values=Values(Chapter, values), seen=seen)
+    touched = _touch_story(**ids)
+    moments.beside(chapter_id)
+    return written, touched
+
+
+@compiled
+def _write_texts(
+    reads: tuple[str, ...] | None, *, chapter: uuid.UUID, author: uuid.UUID, values: Values, seen: Expected
+) -> Declared[Chapter]:
+    clean = mergeable(Chapter, values, seen) if reads is None else unchanged(Chapter, seen, reads)
+    return replace(
+        Chapter.objects.filter(~Q(**values), clean, _is_own(author), pk=chapter),
         **values,
-        story_version=story.version + 1,
+        story_version=Subquery(Story.objects.filter(pk=OuterRef("story_id")).values("version")) + 1,
         **stamped(Chapter, values),
     )
-    return rows[0] if rows else None
 
 
-def _with_text_merged(present: Chapter, values: Patch, seen: Expected, *, may_merge: bool) -> dict[str, Any]:
+@compiled
+def _touch_story(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
+    # The story's next version stands in the chapter if, and only if, that was written just now.
+    written = Chapter.objects.filter(pk=chapter).values("story_version")
+    return update(_story_of(chapter, author).filter(version__lt=Subquery(written)), **stamped(Story, ["texts"]))
+
+
+def _with_text_merged(
+    present: Chapter, values: Patch, seen: Expected, bases: Bases, *, may_merge: bool
+) -> dict[str, Any]:
     """The values with a merged text. Raises `Conflict` if paragraphs or other fields collide."""
-    refusal = _conflict(present, values, seen)
+    refusal = _conflict(present, values, seen, bases)
     mine = {overlap.path: overlap for overlap in refusal.overlaps if overlap.mine != overlap.theirs}
     text = mine.get("body")
     if text is None or text.base is None:
@@ -230,25 +350,37 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 # --- Helpers ----------------------------------------------------------------------------------------------------
 
 
-def _story_of(chapter_id: uuid.UUID, author_id: uuid.UUID) -> "QuerySet[Story]":
+def _story_of(chapter: Any, author: Any) -> "QuerySet[Story]":
     """The story that has this chapter, if it is the author's."""
-    story = Subquery(Chapter.objects.filter(pk=chapter_id).values("story_id"))
-    return Story.objects.filter(pk=story, author_id=author_id)
+    story = Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
+    return Story.objects.filter(pk=story, author_id=author)
 
 
-def _locked(stories: "QuerySet[Story]") -> Story | None:
+def _is_own(author: Any) -> Exists:
+    """Filter: a chapter of a story of this author."""
+    return Exists(Story.objects.filter(pk=OuterRef("story_id"), author_id=author))
+
+
+def _locked(stories: "QuerySet[Story]") -> Declared[Story]:
     """Lock the story against other writes to it or its chapters; reads and foreign key checks are not blocked."""
-    return next(iter(stories.select_for_update(no_key=True)), None)
+    return select(stories.select_for_update(no_key=True))
 
 
-def _present(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Chapter:
-    """The present chapter, read after its story was locked. Raises `NotFound` if it was deleted before."""
-    chapter = Chapter.objects.filter(pk=chapter_id).first()
-    if chapter is None:
-        raise explain.gone(chapter_id, author_id, explain.UNKNOWN_CHAPTER)
-    return chapter
+def _explained(story: Story, chapter_id: uuid.UUID, seen: Expected, fields: Iterable[str]) -> tuple[Chapter, Bases]:
+    """The present chapter, read after its story was locked, and what these fields were. Raises `NotFound` if it was deleted
+    before.
+    """
+    asked, bases = _chapter(chapter=chapter_id), Bases(story.pk, chapter_id, seen, fields)
+    if asked.row is None:
+        raise explain.gone(chapter_id, story.author_id, explain.UNKNOWN_CHAPTER)
+    return asked.row, bases
 
 
-def _conflict(chapter: Chapter, mine: Mapping[str, Any], seen: Expected) -> Conflict:
-    overlaps = revisions.overlaps(chapter, mine, seen)
+@compiled
+def _chapter(*, chapter: uuid.UUID) -> Declared[Chapter]:
+    return select(Chapter.objects.filter(pk=chapter))
+
+
+def _conflict(chapter: Chapter, mine: Mapping[str, Any], seen: Expected, bases: Bases) -> Conflict:
+    overlaps = revisions.overlaps(chapter, mine, seen, bases)
     return conflict(chapter, seen=seen, thing=("chapter", chapter.pk), overlaps=overlaps)

@@ -1,13 +1,20 @@
 """Explains why a write to a story or chapter found no row: missing, somebody else's, deleted, or changed."""
 
 import uuid
+from string import Template
 from typing import Any
 
+from django.db.models import Q
+
+from backend.engine.declarations import IsAny, query, select
 from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import Expected, changed_since, conflict
 from backend.sources import read
 from backend.stories import queries, revisions
-from backend.stories.models import Chapter, Story, StoryStatus, Tombstone
+from backend.stories.models import Chapter, Story, StoryStatus
+from backend.stories.revisions import Bases
+from backend.stories.tombstones import stone_of
 
 FIELDS = ("title", "summary", "mature", "warnings", "status")
 """The story's own fields; each is a field group of the same name."""
@@ -17,9 +24,18 @@ UNKNOWN_CHAPTER = "There is no such chapter."
 NOT_THE_AUTHOR = "Only its author can change a story."
 
 
-def own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Story:
-    """The present story, if the person is its author. Raises `NotFound`, `Forbidden`."""
-    story = read(Story, queries.BY_ID, key=story_id, viewer=author_id)
+STORY = Template(queries.BY_ID.sql).substitute(key="%(story)s", viewer="%(viewer)s")
+
+
+@compiled
+def present(*, story: uuid.UUID, viewer: uuid.UUID) -> Declared[Story]:
+    """The present story, if the viewer can find it."""
+    return query(STORY, Story, story=story, viewer=viewer)
+
+
+def own_story(story_id: uuid.UUID, author_id: uuid.UUID, asked: Result[Story] | None = None) -> Story:
+    """The present story, if the person is its author. `asked` is it, if it was asked for. Raises `NotFound`, `Forbidden`."""
+    story = (asked or present(story=story_id, viewer=author_id)).row
     if story is None:
         raise gone(story_id, author_id, UNKNOWN_STORY)
     if story.author_id != author_id:
@@ -43,42 +59,46 @@ def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
     """`NotFound`; its author is told when it was deleted."""
-    stone = Tombstone.objects.filter(pk=id_, author_id=author_id).first()
+    stone = stone_of(id_, author_id)
     if stone is None:
         return NotFound(otherwise)
     return NotFound(f"This was deleted at {stone.deleted_at.isoformat()}.", deleted_at=stone.deleted_at)
 
 
-def story_conflict(story: Story, mine: dict[str, Any], seen: Expected) -> Conflict:
+def story_conflict(story: Story, mine: dict[str, Any], seen: Expected, bases: Bases) -> Conflict:
     """The conflict of a write that sets these fields of the story."""
-    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=revisions.overlaps(story, mine, seen))
+    overlaps = revisions.overlaps(story, mine, seen, bases)
+    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
 
 
-def changed(story: Story, seen: Expected, *, status: StoryStatus | None = None) -> Conflict:
+class Everything:
+    """What tells a caller of all that has changed in a story. The story itself must be asked for before."""
+
+    def __init__(self, story_id: uuid.UUID, seen: Expected) -> None:
+        """Ask for it."""
+        self.bases = Bases(story_id, None, seen, [*FIELDS, "chapters"])
+        self.order = queries.order_of(story_id)
+        self.texts = _written_since(story=story_id, version=seen.version or 0, own=list(seen.own))
+
+
+@compiled
+def _written_since(*, story: uuid.UUID, version: int, own: list[int]) -> Declared[tuple[int, uuid.UUID, str]]:
+    written = Chapter.objects.filter(~Q(IsAny("story_version", own)), story_id=story, story_version__gt=version)
+    return select(written.order_by("position").values_list("position", "pk", "title"))
+
+
+def changed(story: Story, seen: Expected, asked: Everything, *, status: StoryStatus | None = None) -> Conflict:
     """The conflict of a write that depends on the whole story: lists everything that has changed since.
 
     For fields that the write does not set, `mine` equals `base`. A changed chapter is named by its present position.
     """
-    fields = changed_since(story, seen, [*FIELDS, "chapters"])
-    base = revisions.bases(story, seen, fields)
-    overlaps = [
-        FieldConflict(
-            field, base.get(field), status if status and field == "status" else base.get(field), _now(story, field)
-        )
-        for field in fields
-    ]
-    texts = _written_texts(story, seen) if changed_since(story, seen, ["texts"]) else []
-    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=[*overlaps, *texts])
-
-
-def _now(story: Story, field: str) -> Any:
-    return list(queries.order_of(story.pk)) if field == "chapters" else getattr(story, field)
-
-
-def _written_texts(story: Story, seen: Expected) -> list[FieldConflict]:
-    written = Chapter.objects.filter(story_id=story.pk, story_version__gt=seen.version).order_by("position")
-    written = written.exclude(story_version__in=seen.own)
-    return [
-        FieldConflict(f"chapters.{position}", base=None, mine=None, theirs={"id": id_, "title": title})
-        for position, id_, title in written.values_list("position", "pk", "title")
-    ]
+    fields, base = changed_since(story, seen, [*FIELDS, "chapters"]), asked.bases.values
+    mine = {**base, "status": status} if status else base
+    theirs = {"chapters": asked.order.ids, **{field: getattr(story, field) for field in FIELDS}}
+    overlaps = [FieldConflict(field, base.get(field), mine.get(field), theirs[field]) for field in fields]
+    if changed_since(story, seen, ["texts"]):
+        overlaps += [
+            FieldConflict(f"chapters.{position}", base=None, mine=None, theirs={"id": id_, "title": title})
+            for position, id_, title in asked.texts.rows
+        ]
+    return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)

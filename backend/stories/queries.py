@@ -1,14 +1,16 @@
 """Looks up stories by id, as the viewer may see them: published ones, one's own drafts, and none across a block."""
 
 import uuid
-from collections.abc import Iterable
+from typing import Any
 
-from django.db import connection
+from django.db.models import QuerySet, Subquery
 
+from backend.engine.declarations import select
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.tallies import total
 from backend.people.queries import named
 from backend.sources import Row, Rows, Value
-from backend.stories.models import Shelf, StoryTally
+from backend.stories.models import Chapter, Shelf, StoryTally
 from backend.visibility import met
 
 
@@ -21,19 +23,47 @@ def visible(viewer: str) -> str:
 VISIBLE = visible("$viewer")
 
 
-ORDER = "SELECT id FROM stories_chapter WHERE story_id = %s ORDER BY position"
+@compiled
+def shelf_of(*, author: uuid.UUID) -> Declared[Shelf]:
+    """The author's shelf."""
+    return select(Shelf.objects.filter(pk=author))
 
 
-def shelves(authors: Iterable[uuid.UUID]) -> dict[uuid.UUID, Shelf]:
-    """The shelves of these authors, in one query."""
-    return Shelf.objects.in_bulk(list(authors))
+class Order:
+    """The ids of a story's chapters, in order. To look at them sends the query."""
+
+    def __init__(self, asked: Result[tuple[uuid.UUID]]) -> None:
+        self._asked = asked
+
+    @property
+    def ids(self) -> list[uuid.UUID]:
+        """The ids."""
+        return [id_ for (id_,) in self._asked.rows]
 
 
-def order_of(story: uuid.UUID) -> list[uuid.UUID]:
-    """The ids of a story's chapters, in order, in one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(ORDER, [story])
-        return [id_ for (id_,) in cursor.fetchall()]
+def order_of(story: uuid.UUID) -> Order:
+    """Of this story."""
+    return Order(_order_of(story=story))
+
+
+@compiled
+def _order_of(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Chapter.objects.filter(story_id=story).order_by("position").values_list("pk"))
+
+
+def order_beside(chapter: uuid.UUID) -> Order:
+    """Of the story that has this chapter."""
+    return Order(_order_beside(chapter=chapter))
+
+
+@compiled
+def _order_beside(*, chapter: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(beside(chapter).order_by("position").values_list("pk"))
+
+
+def beside(chapter: Any) -> "QuerySet[Chapter]":
+    """The chapters of the story that has this one."""
+    return Chapter.objects.filter(story_id=Subquery(Chapter.objects.filter(pk=chapter).values("story_id")))
 
 
 # --- Sources ----------------------------------------------------------------------------------------------------

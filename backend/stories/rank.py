@@ -12,58 +12,64 @@ A rank is never above the total, and views never lower it. It falls when a reade
 
 import uuid
 
-from django.db import connection
-
-from backend.engine.versions import require_transaction
+from backend.engine.declarations import query
+from backend.engine.statements import Declared, compiled
 
 SMALL = 8
 """Up to so many views in a slot, each view updates the row: about a hundred views of a story."""
 
 EVERY = 16
 
-MAKE = "INSERT INTO stories_storyrank (story_id, views) VALUES (%s, 0) ON CONFLICT (story_id) DO NOTHING"
-
-COUNT = "UPDATE stories_storyrank SET views = views + 1 WHERE story_id = %s"
-
-HOLD = "SELECT FROM stories_storyrank WHERE story_id = %s FOR NO KEY UPDATE"
-"""Locks the row in a statement before the sum, so that the sum cannot include views that were deleted meanwhile."""
-
-SUM_UP = """
-UPDATE stories_storyrank AS rank SET views = GREATEST(rank.views, tally.total)
-FROM (SELECT sum(count) AS total FROM stories_storytally WHERE subject_id = %s AND kind = 'views') AS tally
-WHERE rank.story_id = %s
-"""
-"""Of two concurrent ones the second waits, and keeps the greater sum."""
-
 
 def publish(story_id: uuid.UUID) -> None:
     """Insert the rank of a story that is published; one that was published before still has its rank."""
-    _execute(MAKE, [story_id])
+    _make(story=story_id)
+
+
+@compiled
+def _make(*, story: uuid.UUID) -> Declared[tuple[()]]:
+    return query(
+        "INSERT INTO stories_storyrank (story_id, views) VALUES (%(story)s, 0) ON CONFLICT (story_id) DO NOTHING",
+        story=story,
+    )
 
 
 def raised(story_id: uuid.UUID, count: int) -> None:
     """Update the rank after a view was counted in a slot, which is now `count`. Must be the last write of its unit of work."""
     if count <= SMALL:
-        _execute(COUNT, [story_id])
+        _count(story=story_id)
     elif count % EVERY == 0:
-        _execute(HOLD, [story_id])
-        _execute(SUM_UP, [story_id, story_id])
-
-
-LOWER = """
-UPDATE stories_storyrank AS rank SET views = LEAST(rank.views, tally.total)
-FROM (SELECT coalesce(sum(count), 0) AS total FROM stories_storytally WHERE subject_id = %s AND kind = 'views') AS tally
-WHERE rank.story_id = %s
-"""
+        _hold(story=story_id)
+        _sum_up("GREATEST", story=story_id)
 
 
 def lowered(story_id: uuid.UUID) -> None:
     """Update the rank after views were subtracted from a story's total."""
-    _execute(HOLD, [story_id])
-    _execute(LOWER, [story_id, story_id])
+    _hold(story=story_id)
+    _sum_up("LEAST", story=story_id)
 
 
-def _execute(sql: str, parameters: list[uuid.UUID]) -> None:
-    require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+@compiled
+def _count(*, story: uuid.UUID) -> Declared[tuple[()]]:
+    return query("UPDATE stories_storyrank SET views = views + 1 WHERE story_id = %(story)s", story=story)
+
+
+@compiled
+def _hold(*, story: uuid.UUID) -> Declared[tuple[()]]:
+    """Locks the row in a statement before the sum, so that the sum cannot include views that were deleted meanwhile."""
+    return query("SELECT FROM stories_storyrank WHERE story_id = %(story)s FOR NO KEY UPDATE", story=story)
+
+
+@compiled
+def _sum_up(which: str, *, story: uuid.UUID) -> Declared[tuple[()]]:
+    """Of two concurrent ones the second waits, and keeps the greater, or the lesser, sum."""
+    return query(
+        f"""
+UPDATE stories_storyrank AS rank SET views = {which}(rank.views, tally.total)
+FROM (
+    SELECT coalesce(sum(count), 0) AS total FROM stories_storytally WHERE subject_id = %(story)s AND kind = 'views'
+) AS tally
+WHERE rank.story_id = %(story)s
+""",
+        story=story,
+    )

@@ -4,14 +4,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backend.engine.declarations import insert
 from backend.engine.errors import Invalid, NotFound
 from backend.engine.idempotency import Applied, Outcome
-from backend.engine.versions import Expected, remove_all
+from backend.engine.statements import Declared, Result, compiled
+from backend.engine.versions import Expected
 from backend.sources import read
 from backend.stories import revisions
 from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
-from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story, Tombstone
+from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story
+from backend.stories.point_in_time import UNWANTED, Moments
+from backend.stories.tombstones import unbury
 
 
 def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
@@ -22,7 +26,7 @@ def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
     return revision
 
 
-def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Outcome:
+def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED) -> Outcome:
     """Set the fields of a revision to its values, if none of them has changed since `seen`.
 
     `seen` is a version of the story or chapter that the revision belongs to. For the list of chapters this restores the order
@@ -30,16 +34,17 @@ def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected) -
     `Conflict`, `NotFound`, `Invalid`.
     """
     values: Mapping[str, Any] = revision.values
+    reads = tuple(values)
     if revision.chapter_id is not None:
-        return set_texts(revision.chapter_id, author_id, values, seen, reads=list(values))
+        return set_texts(revision.chapter_id, author_id, values, seen, reads=reads, moments=moments)
     if revisions.CHAPTERS in values:
-        return _restore_list(revision, author_id, seen)
+        return _restore_list(revision, author_id, seen, moments)
     if "status" in values:
         raise Invalid.one("id", "is of publishing or unpublishing: use publishStory or unpublishStory.")
-    return set_fields(revision.story_id, author_id, values, seen, reads=list(values))
+    return set_fields(revision.story_id, author_id, values, seen, reads=reads, moments=moments)
 
 
-def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> Outcome:
+def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected, moments: Moments) -> Outcome:
     """Restore the order of the revision, with later chapters at the end, and the chapter that was deleted."""
     earlier = [uuid.UUID(one) for one in revision.values[revisions.CHAPTERS]]
     story, present = locked_list(revision.story_id, author_id, earlier, seen)
@@ -49,31 +54,47 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected) -> O
     there = present if removed is None else [*present, uuid.UUID(removed["id"])]
     wanted = [one for one in earlier if one in there] + [one for one in there if one not in earlier]
     if wanted == present:
+        moments.of(story.pk)
         return Outcome(Applied.NOOP, {"story": story})
     if len(wanted) > MAX_CHAPTERS:
         raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.")
-    chapter = None if removed is None else _brought_back(story, removed, wanted)
-    story = put_in_order(story.pk, author_id, present, wanted)
-    if chapter is None:
+    back = None if removed is None else _bring_back(story, removed, wanted)
+    story = put_in_order(story, author_id, present, wanted, moments)
+    if back is None:
         return Outcome(Applied.WRITTEN, {"story": story})
+    chapter = back.rows[0]
     chapter.story = story
-    remove_all(Tombstone.objects.filter(pk=chapter.pk))
+    unbury(chapter.pk)
     return Outcome(Applied.WRITTEN, {"story": story, "chapter": chapter})
 
 
-def _brought_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Chapter:
+def _bring_back(story: Story, removed: Mapping[str, Any], order: Sequence[uuid.UUID]) -> Result[Chapter]:
     """Insert the deleted chapter with its own id and a version that it never had: the story's, which is always higher."""
-    id_, version = uuid.UUID(removed["id"]), story.version + 1
-    stamps = {"position_changed": version, "title_changed": version, "body_changed": version}
-    chapter = Chapter(
+    id_ = uuid.UUID(removed["id"])
+    return _insert(
         id=id_,
-        story=story,
+        story=story.pk,
         position=order.index(id_) + 1,
         title=removed["title"],
         body=removed["body"],
+        version=story.version + 1,
+    )
+
+
+@compiled
+def _insert(
+    *, id: uuid.UUID, story: uuid.UUID, position: int, title: str, body: str, version: int
+) -> Declared[Chapter]:
+    return insert(
+        Chapter,
+        id=id,
+        story=story,
+        position=position,
+        title=title,
+        body=body,
         story_version=version,
         version=version,
-        **stamps,
+        position_changed=version,
+        title_changed=version,
+        body_changed=version,
     )
-    Chapter.objects.bulk_create([chapter])
-    return chapter

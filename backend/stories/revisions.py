@@ -6,9 +6,13 @@ from typing import Any
 
 import orjson
 from django.db import connection
+from django.db.models import Q
 
+from backend.engine.declarations import insert, query, select
 from backend.engine.errors import FieldConflict
+from backend.engine.ids import uuid7
 from backend.engine.removal import removing
+from backend.engine.statements import Declared, Json, Result, compiled
 from backend.engine.versions import Expected, changed_since
 from backend.pages import NUMBER
 from backend.people.queries import found
@@ -23,27 +27,49 @@ REMOVED = "removed"
 
 
 def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str]) -> None:
-    """Store what a write replaced, in its transaction. `row` comes from `versions.replace`; `fields` are those that it set."""
+    """Store what a write replaced, in its transaction. `row` comes from a `replace`; `fields` are those that it set."""
     before: Mapping[str, Any] = row.before  # type: ignore[union-attr]
     values = {field: before[field] for field in fields}
-    _insert(row, by, values, {field: before[f"{field}_changed"] for field in values})
+    _keep_values(row, row.version, by, values, {field: before[f"{field}_changed"] for field in values})
 
 
-def keep_order(story: Story, by: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
-    """Store the order of the chapters before a write changed it, and the chapter that it deleted, if any."""
-    since = story.before["chapters_changed"]  # type: ignore[attr-defined]
+def keep_order(
+    story: Story, version: int, since: int, by: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None
+) -> None:
+    """Store the order of the chapters before the write that made this version, and the chapter that it deleted, if any.
+
+    The order had been current since the version `since`.
+    """
     values: dict[str, Any] = {CHAPTERS: list(map(str, order))}
     if removed is not None:
         values[REMOVED] = {name: getattr(removed, name) for name in ("position", "title", "body", "version")}
         values[REMOVED]["id"] = str(removed.pk)
-    _insert(story, by, values, dict.fromkeys(values, since))
+    _keep_values(story, version, by, values, dict.fromkeys(values, since))
 
 
-def _insert(row: Story | Chapter, by: uuid.UUID, values: dict[str, Any], since: dict[str, int]) -> None:
+def _keep_values(
+    row: Story | Chapter, version: int, by: uuid.UUID, values: dict[str, Any], since: dict[str, int]
+) -> None:
     story_id, chapter_id = _keys(row)
-    kept = Revision(story_id=story_id, chapter_id=chapter_id, version=row.version, by_id=by, values=values, since=since)
-    kept.size = len(orjson.dumps(values))
-    Revision.objects.bulk_create([kept])
+    size = len(orjson.dumps(values))
+    _keep(id=uuid7(), story=story_id, chapter=chapter_id, version=version, by=by, values=values, since=since, size=size)
+
+
+@compiled
+def _keep(
+    *,
+    id: uuid.UUID,
+    story: uuid.UUID,
+    chapter: uuid.UUID | None,
+    version: int,
+    by: uuid.UUID,
+    values: Json,
+    since: Json,
+    size: int,
+) -> Declared[Revision]:
+    return insert(
+        Revision, id=id, story=story, chapter_id=chapter, version=version, by=by, values=values, since=since, size=size
+    )
 
 
 def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
@@ -54,39 +80,65 @@ def _keys(row: Story | Chapter) -> tuple[uuid.UUID, uuid.UUID | None]:
 BASES = """
 SELECT kept.field, revision.values -> kept.field
 FROM stories_revision AS revision CROSS JOIN LATERAL jsonb_each(revision.since) AS kept (field, at)
-WHERE revision.story_id = %s AND {chapter} AND revision.version > %s AND NOT revision.version = ANY(%s::bigint[])
-  AND kept.field = ANY(%s) AND (kept.at::bigint <= %s OR kept.at::bigint = ANY(%s::bigint[]))
+WHERE revision.story_id = %(story)s AND {chapter}
+  AND revision.version > %(version)s AND NOT revision.version = ANY(%(own)s)
+  AND kept.field = ANY(%(fields)s) AND (kept.at::bigint <= %(version)s OR kept.at::bigint = ANY(%(own)s))
 ORDER BY revision.version
 """
 
 
-def bases(row: Story | Chapter, seen: Expected, fields: Iterable[str]) -> dict[str, Any]:
-    """The values of these fields at the version `seen`, in one query; fields whose revision was pruned are left out.
+class Bases:
+    """The values of some fields at the version that the caller saw last; fields whose revision was pruned are left out.
 
     A value was current from the version in `since` until the one that replaced it. So exactly one revision has the value that
     the caller saw last: written at a version that they have seen, and replaced at one that they have not. If the caller sent
     a text that was merged, the base is that text.
     """
-    fields = list(fields)
-    sent = {field: seen.sent[field] for field in fields if field in seen.sent}
-    fields = [field for field in fields if field not in sent]
-    if not fields or seen.anything:
-        return sent
-    story_id, chapter_id = _keys(row)
-    sql = BASES.format(chapter=_chapter_is(chapter_id))
-    of = [story_id] if chapter_id is None else [story_id, chapter_id]
-    parameters: list[Any] = [*of, seen.version, list(seen.own), fields, seen.version, list(seen.own)]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        found = {field: orjson.loads(value) for field, value in cursor.fetchall()}
-    kept = {field: list(map(uuid.UUID, value)) if field == CHAPTERS else value for field, value in found.items()}
-    return {**kept, **sent}
+
+    def __init__(
+        self, story_id: uuid.UUID, chapter_id: uuid.UUID | None, seen: Expected, fields: Iterable[str]
+    ) -> None:
+        """Ask for them, of a chapter or of the story itself. The row with which they are compared must be asked for before."""
+        self._sent = {field: seen.sent[field] for field in fields if field in seen.sent}
+        kept = [field for field in fields if field not in self._sent]
+        self._asked: Result[tuple[str, str]] | None = None
+        if kept and not seen.anything:
+            self._asked = _bases(
+                chapter_id is not None,
+                story=story_id,
+                chapter=chapter_id,
+                version=seen.version or 0,
+                own=list(seen.own),
+                fields=kept,
+            )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """By field."""
+        found = {field: orjson.loads(value) for field, value in self._asked.rows} if self._asked is not None else {}
+        if CHAPTERS in found:
+            found[CHAPTERS] = list(map(uuid.UUID, found[CHAPTERS]))
+        return {**found, **self._sent}
 
 
-def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected) -> list[FieldConflict]:
+@compiled
+def _bases(
+    of_chapter: bool,
+    *,
+    story: uuid.UUID,
+    chapter: uuid.UUID | None,
+    version: int,
+    own: list[int],
+    fields: list[str],
+) -> Declared[tuple[str, str]]:
+    sql = BASES.format(chapter="revision.chapter_id = %(chapter)s" if of_chapter else "revision.chapter_id IS NULL")
+    return query(sql, story=story, chapter=chapter, version=version, own=own, fields=fields)
+
+
+def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected, bases: Bases) -> list[FieldConflict]:
     """Base, mine and theirs for each field that this write sets and somebody else has written since `seen`."""
+    base = bases.values
     changed = changed_since(row, seen, mine)
-    base = bases(row, seen, changed)
     return [FieldConflict(field, base.get(field), mine[field], getattr(row, field)) for field in changed]
 
 
@@ -96,20 +148,28 @@ def of_write(row: Story | Chapter, version: int) -> Revision | None:
     A chapter's move is a revision of its story, and the story's version of a text is the chapter's own.
     """
     story_id, chapter_id = _keys(row)
-    kept = Revision.objects.filter(story_id=story_id)
-    own = kept.filter(chapter_id=chapter_id, version=version).first()
+    own = _own(chapter_id is not None, story=story_id, chapter=chapter_id, version=version).row
     if own is not None:
         return own
-    newest = kept.order_by("-version")
-    if chapter_id is not None:
-        return newest.filter(chapter_id=None, values__has_key=CHAPTERS).first()
-    written = Chapter.objects.filter(story_id=story_id, story_version=version).values("pk")
-    return newest.filter(chapter_id__in=written).first()
+    return (_newest_text(story=story_id, version=version) if chapter_id is None else _newest_order(story=story_id)).row
 
 
-def _chapter_is(chapter_id: uuid.UUID | None) -> str:
-    """SQL: the condition for this chapter, or for the story itself; both use the unique index."""
-    return "revision.chapter_id IS NULL" if chapter_id is None else "revision.chapter_id = %s"
+@compiled
+def _own(of_chapter: bool, *, story: uuid.UUID, chapter: uuid.UUID | None, version: int) -> Declared[Revision]:
+    of = Q(chapter_id=chapter) if of_chapter else Q(chapter_id__isnull=True)
+    return select(Revision.objects.filter(of, story_id=story, version=version))
+
+
+@compiled
+def _newest_order(*, story: uuid.UUID) -> Declared[Revision]:
+    kept = Revision.objects.filter(story_id=story, chapter_id__isnull=True, values__has_key=CHAPTERS)
+    return select(kept.order_by("-version")[:1])
+
+
+@compiled
+def _newest_text(*, story: uuid.UUID, version: int) -> Declared[Revision]:
+    written = Chapter.objects.filter(story_id=story, story_version=version).values("pk")
+    return select(Revision.objects.filter(story_id=story, chapter_id__in=written).order_by("-version")[:1])
 
 
 # --- History ----------------------------------------------------------------------------------------------------

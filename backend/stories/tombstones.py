@@ -4,22 +4,48 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from backend.engine.versions import remove_all
+from backend.engine.declarations import IsAny, delete_all, insert_all, select
+from backend.engine.statements import Declared, Json, compiled
 from backend.stories.models import Tombstone
 
 
 def bury(ids: Iterable[uuid.UUID], author_id: uuid.UUID) -> None:
     """Insert tombstones for these ids."""
-    Tombstone.objects.bulk_create(Tombstone(id=one, author_id=author_id) for one in ids)
+    _bury(stones=[{"id": str(one), "author_id": str(author_id)} for one in ids])
+
+
+@compiled
+def _bury(*, stones: Json) -> Declared[Tombstone]:
+    return insert_all(Tombstone, ["id", "author"], stones, counts=True)
+
+
+def unbury(id_: uuid.UUID) -> None:
+    """Delete the tombstone of a thing that was restored."""
+    _unbury(id=id_)
+
+
+@compiled
+def _unbury(*, id: uuid.UUID) -> Declared[Tombstone]:
+    return delete_all(Tombstone.objects.filter(pk=id))
+
+
+def stone_of(id_: uuid.UUID, author_id: uuid.UUID) -> Tombstone | None:
+    """The tombstone of a thing that was this author's; None if it was not deleted."""
+    return _first(ids=[id_], author=author_id).row
 
 
 def deleted_at(ids: Iterable[uuid.UUID | None], author_id: uuid.UUID) -> datetime | None:
     """When the first of these things that were this author's was deleted; None if none was."""
-    stones = Tombstone.objects.filter(pk__in=[one for one in ids if one is not None], author_id=author_id)
-    return stones.order_by("deleted_at").values_list("deleted_at", flat=True).first()
+    stone = _first(ids=[one for one in ids if one is not None], author=author_id).row
+    return None if stone is None else stone.deleted_at
+
+
+@compiled
+def _first(*, ids: list[uuid.UUID], author: uuid.UUID) -> Declared[Tombstone]:
+    return select(Tombstone.objects.filter(IsAny("pk", ids), author_id=author).order_by("deleted_at")[:1])
 
 
 def sweep_tombstones(author_id: uuid.UUID, limit: int) -> bool:
     """Delete up to so many of the author's tombstones; returns whether there may be more."""
     found = list(Tombstone.objects.filter(author_id=author_id).order_by("pk").values_list("pk", flat=True)[:limit])
-    return bool(remove_all(Tombstone.objects.filter(pk__in=found)))
+    return bool(delete_all(Tombstone.objects.filter(IsAny("pk", found))).run().count)

@@ -2,17 +2,20 @@
 
 import uuid
 
-from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
+from backend.engine.declarations import IsAny, delete, delete_all, insert, update_all
 from backend.engine.errors import FieldConflict, Forbidden
+from backend.engine.ids import uuid7
+from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
-from backend.engine.versions import Expected, conflict, every_group, remove, remove_all, stamped, unchanged, write
+from backend.engine.versions import Expected, conflict, every_group, stamped, unchanged
 from backend.sources import read
 from backend.stories.explain import gone
-from backend.stories.tombstones import bury
+from backend.stories.models import Tombstone
 from backend.whispers import policy, queries
 from backend.whispers.models import TEXT_CHARACTERS, Flag, Whisper
-from backend.whispers.policy import Finding
+from backend.whispers.policy import NUMBER, Finding
 
 UNKNOWN_WHISPER = "There is no such whisper."
 
@@ -20,16 +23,26 @@ UNKNOWN_WHISPER = "There is no such whisper."
 def create_whisper(author_id: uuid.UUID, text: str, *, nsfw: bool) -> tuple[Whisper, Finding | None]:
     """Create a whisper; returns it and what the policy found in it. A finding marks it NSFW.
 
-    It has no condition, because it changes no existing row. The caller stores the finding: see `moderation.screening`. Raises
-    `Invalid`.
+    It is screened by the policy that this process remembers, and again if that is not the present one. The caller stores the
+    finding: see `moderation.screening`. Raises `Invalid`.
     """
     check = Checker()
     text = check.text("text", text, most=TEXT_CHARACTERS)
     check.done()
-    found = policy.current().of(text)
-    whisper = Whisper(author_id=author_id, text=text, nsfw=nsfw or found is not None)
-    Whisper.objects.bulk_create([whisper])
-    return whisper, found
+    id_, screen = uuid7(), policy.remembered()
+    while True:
+        found = screen.of(text)
+        marked = nsfw or found is not None
+        whisper = _create(id=id_, author=author_id, text=text, nsfw=marked, policy=screen.number).row
+        if whisper is not None:
+            return whisper, found
+        screen = policy.load()
+
+
+@compiled
+def _create(*, id: uuid.UUID, author: uuid.UUID, text: str, nsfw: bool, policy: int) -> Declared[Whisper]:
+    is_present = RawSQL(f"({NUMBER}) = %s", [policy])
+    return insert(Whisper, when=is_present, id=id, author_id=author, text=text, nsfw=nsfw)
 
 
 def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> None:
@@ -37,37 +50,63 @@ def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
 
     The caller deletes other nouns' rows about it: see `erasure.whispers`. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    unseen = unchanged(Whisper, seen, every_group(Whisper))
-    if not take_away(Whisper.objects.filter(unseen, pk=whisper_id, author_id=author_id)):
+    if _delete(whisper=whisper_id, author=author_id, seen=seen).row is None:
         whisper = _own_whisper(whisper_id, author_id)
         # Whispers are only ever marked, never unmarked, so the earlier value is known.
         marked = [] if seen.has_seen(whisper.nsfw_changed) else [FieldConflict("nsfw", False, False, whisper.nsfw)]
         raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=marked)
+    _bury(whisper_id, author_id)
 
 
-def take_away(whispers: "QuerySet[Whisper]") -> bool:
-    """Delete the whisper that the filter matches, if any, with its flag. The caller deletes other nouns' rows about it."""
-    gone = remove(whispers)
-    for whisper in gone:
-        remove_all(Flag.objects.filter(whisper_id=whisper.pk))
-        bury([whisper.pk], whisper.author_id)
-    return bool(gone)
+def take_away(whisper_id: uuid.UUID, author_id: uuid.UUID) -> None:
+    """Delete the whisper, if it is still there, with its flag. The caller deletes other nouns' rows about it.
+
+    If it was deleted meanwhile, a tombstone is inserted all the same unless it has one; the caller refuses then, which rolls that
+    back.
+    """
+    _delete(whisper=whisper_id, author=author_id, seen=Expected(None))
+    _bury(whisper_id, author_id)
+
+
+@compiled
+def _delete(*, whisper: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Whisper]:
+    return delete(Whisper.objects.filter(unchanged(Whisper, seen, every_group(Whisper)), pk=whisper, author_id=author))
+
+
+def _bury(whisper_id: uuid.UUID, author_id: uuid.UUID) -> None:
+    """Delete the whisper's flag, and insert a tombstone unless it has one."""
+    _delete_flags(whispers=[whisper_id])
+    _insert_tombstone(id=whisper_id, author=author_id)
+
+
+@compiled
+def _delete_flags(*, whispers: list[uuid.UUID]) -> Declared[Flag]:
+    return delete_all(Flag.objects.filter(IsAny("pk", whispers)))
+
+
+@compiled
+def _insert_tombstone(*, id: uuid.UUID, author: uuid.UUID) -> Declared[Tombstone]:
+    return insert(Tombstone, ["id"], id=id, author_id=author)
 
 
 def delete_whispers_of(author_id: uuid.UUID, limit: int) -> list[uuid.UUID]:
     """Delete up to `limit` whispers of an author who has left, with their flags; returns their ids."""
     newest = Whisper.objects.filter(author_id=author_id).order_by("-created_at", "-pk")
     found = list(newest.values_list("pk", flat=True)[:limit])
-    whispers = Whisper.objects.filter(pk__in=found)
-    list(whispers.order_by("pk").select_for_update().values_list("pk"))
-    remove_all(whispers)
-    remove_all(Flag.objects.filter(whisper_id__in=found))
+    if found:
+        whispers = Whisper.objects.filter(pk__in=found)
+        list(whispers.order_by("pk").select_for_update().values_list("pk"))
+        delete_all(whispers).run()
+        _delete_flags(whispers=found)
     return found
 
 
-def mark_nsfw(whisper_id: uuid.UUID) -> None:
-    """Mark the whisper NSFW, without a condition."""
-    write(Whisper.objects.filter(pk=whisper_id, nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"]))
+@compiled
+def mark_nsfw(*, whispers: list[uuid.UUID]) -> Declared[Whisper]:
+    """Mark these whispers NSFW, without a condition."""
+    return update_all(
+        Whisper.objects.filter(IsAny("pk", whispers), nsfw=False), nsfw=True, **stamped(Whisper, ["nsfw"])
+    )
 
 
 def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:

@@ -1,17 +1,19 @@
 """The screening policy: stored in the database, and cached by each process until its version number changes.
 
-Triggers raise the number in the transaction of every change. A screening reads the number first, and loads the policy only if
-the number differs from the cached one. So a change applies, in every process, to each whisper whose creation begins after its
-commit, without any message to the processes.
+Triggers raise the number in the transaction of every change. A whisper is screened by the cached policy, and inserted only if
+that one's number is still the present one; otherwise the policy is loaded. So a change applies, in every process, to each
+whisper whose creation begins after its commit, without any message to the processes.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
-from django.db import connection
 
+from backend.engine.declarations import query
+from backend.engine.statements import Declared, compiled
 from backend.whispers.models import MAX_LINKS, Effect
 from backend.whispers.words import links, normalised
 
@@ -75,26 +77,40 @@ def _meaning(rule: str) -> str:
     return "links" if LINKS.fullmatch(rule) else normalised(rule)
 
 
-_remembered: Screen | None = None
+_remembered = Screen(0)
+"""Before anything was loaded a policy that there never was: the first version is 1."""
+
+
+def remembered() -> Screen:
+    """The policy that this process has loaded last. Whoever uses it makes their write depend on its number."""
+    return _remembered
 
 
 def number() -> int:
     """The version of the policy in this transaction. It is not cached, because the transaction may not commit."""
-    with connection.cursor() as cursor:
-        cursor.execute(NUMBER)
-        found: int = cursor.fetchone()[0]
-    return found
+    return _number().rows[0][0]
 
 
 def current() -> Screen:
     """The present policy: one small query, or two if it has changed."""
-    global _remembered
     screen = _remembered
-    with connection.cursor() as cursor:
-        cursor.execute(NUMBER)
-        if screen is None or screen.number != cursor.fetchone()[0]:
-            cursor.execute(LOAD)
-            number, most_links, words = cursor.fetchone()
-            words = orjson.loads(words) if isinstance(words, str) else words
-            screen = _remembered = Screen(number, MAX_LINKS if most_links is None else most_links, words)
+    return screen if screen.number == number() else load()
+
+
+def load() -> Screen:
+    """The present policy, which this process remembers from now on."""
+    global _remembered
+    ((version, most_links, words),) = _load().rows
+    words = orjson.loads(words) if isinstance(words, str) else words
+    screen = _remembered = Screen(version, MAX_LINKS if most_links is None else most_links, words)
     return screen
+
+
+@compiled
+def _number() -> Declared[tuple[int]]:
+    return query(NUMBER)
+
+
+@compiled
+def _load() -> Declared[tuple[int, int | None, Any]]:
+    return query(LOAD)

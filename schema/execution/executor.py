@@ -15,7 +15,7 @@ from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.operations import Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import RowPlans, price_of
-from schema.execution.rows import answer_with_row, is_row
+from schema.execution.rows import answer_with_row, is_row, own_columns
 
 FIELDS_BETWEEN_CHECKS = 500
 """A few milliseconds. An answer with fewer fields, such as a refusal, is told even if the time is over meanwhile."""
@@ -88,9 +88,14 @@ class LimitedExecutor(Executor[None]):
         result: Any,
         position_context: None,
     ) -> Any:
-        """Show a row by its plan, and anything else field by field."""
+        """Show a row's own columns, or by its plan, and anything else field by field."""
         if not is_row(result):
             return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+        grouped = self.collect_subfields(return_type, field_details_list).grouped_field_set
+        own = own_columns(return_type, grouped, result)
+        if own is not None:
+            self.fields += len(own)
+            return own
         try:
             answer, errors = answer_with_row(self.rows, return_type, field_details_list, result, path)
         except TooLarge as excess:

@@ -38,10 +38,10 @@ def bound(owner: str, definition: GraphQLField, node: FieldNode, variables: Vari
 
 
 def _bound(owner: str, definition: GraphQLField, node: FieldNode, variables: VariableValues) -> Bound:
+    if not definition.args:
+        return Bound(source_of(owner, definition))
     field = declared(definition)
     source: Source | None = field.metadata.get(SOURCE)
-    if not definition.args:
-        return Bound(_column(owner, field.python_name) if source is None else source)
     given = get_argument_values(definition, node, variables)
     arguments = convert_arguments(given, field.arguments, schema.schema_converter.scalar_registry, schema.config)
     if owner == "Query" and (TEXTS in field.metadata or isinstance(source, Page)):
@@ -49,6 +49,13 @@ def _bound(owner: str, definition: GraphQLField, node: FieldNode, variables: Var
     if isinstance(source, Page):
         return Bound(source, {}, window(**_of_page(arguments), by=source.by, oldest_first=source.oldest_first))
     return field.base_resolver.wrapped_func(None, **arguments)
+
+
+def source_of(owner: str, definition: GraphQLField) -> Source:
+    """The source of a field without arguments: the column of its name, if it declares no other."""
+    field = declared(definition)
+    source: Source | None = field.metadata.get(SOURCE)
+    return _column(owner, field.python_name) if source is None else source
 
 
 def _of_page(arguments: Mapping[str, Any]) -> dict[str, Any]:

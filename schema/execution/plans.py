@@ -14,9 +14,9 @@ from typing import Any, Final
 from django.conf import settings
 from graphql import FieldNode, GraphQLField, GraphQLObjectType
 
+from backend.engine.values import as_text
 from backend.postgresql.reads import Statement
 from backend.postgresql.session import MAX_STATEMENT_BYTES
-from backend.postgresql.values import as_text
 from backend.sources import Bound
 from schema.execution.compiler import Compiler
 from schema.execution.fields import bound

@@ -1,20 +1,29 @@
-"""Answers with rows that a mutation has written: each is shown by a plan over the row itself, as it was written."""
+"""Answers with rows that a mutation has written: each is shown as it was written.
 
-from collections.abc import Iterator
+What is asked of its own columns alone is at hand. For anything else a plan reads over the row itself.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Model
-from graphql import GraphQLError, GraphQLObjectType
+from graphql import GraphQLEnumType, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLScalarType
 from graphql.pyutils import Path
 from orjson import Fragment
+from strawberry_django.utils.typing import get_django_definition
 
 from backend.postgresql.select import select
-from backend.sources import Shown, as_json, columns_of
+from backend.sources import Shown, Value, as_json, columns_of
+from schema.execution.fields import source_of
 from schema.execution.length import counted, left
 from schema.execution.markers import has_marks
 from schema.execution.operations import Details
 from schema.execution.parts import Scope
 from schema.execution.plans import LIMIT, RowPlans
+from schema.nodes import to_id
 
 
 def is_row(value: object) -> bool:
@@ -41,6 +50,62 @@ def answer_with_row(
     if data is None:
         raise reader.errors.pop()
     return data, reader.errors
+
+
+OWN = re.compile(r"""\$row\."?(\w+)"?( \|\| ':' \|\| \$row\."?(\w+)"?)?""")
+"""A source that is a column, or the key of an id that is made of two."""
+
+
+def own_columns(type_: GraphQLObjectType, grouped: Mapping[str, Details], row: Any) -> dict[str, Any] | None:
+    """The object, if nothing is asked of the row but its own columns; None otherwise."""
+    shown: Shown = row.shown
+    answer: dict[str, Any] = {}
+    for name, details in grouped.items():
+        field = details[0].node.name.value
+        read = None if field in shown.instead else _reader(type_, field)
+        if read is None:
+            return None
+        answer[name] = read(row)
+    return answer
+
+
+@cache
+def _reader(type_: GraphQLObjectType, field: str) -> Callable[[Any], Any] | None:
+    """Reads a field from a row in memory, as its plan would print it; None if it shows more than the row's own columns."""
+    if field == "__typename":
+        return lambda _: type_.name
+    definition = type_.fields[field]
+    leaf = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
+    source = None if definition.args else source_of(type_.name, definition)
+    if (
+        not isinstance(leaf, GraphQLScalarType | GraphQLEnumType)
+        or not isinstance(source, Value)
+        or source.convert
+        or source.is_wide
+    ):
+        return None
+    found = OWN.fullmatch(source.sql)
+    if found is None:
+        return None
+    keys = [attrgetter(_attribute(type_, column)) for column in (found[1], found[3]) if column]
+    if leaf.name == "ID":
+        return lambda row: to_id(type_.name, *(key(row) for key in keys))
+    return partial(_value, leaf, keys[0])
+
+
+def _value(leaf: GraphQLScalarType | GraphQLEnumType, of: Callable[[Any], Any], row: Any) -> Any:
+    value = of(row)
+    if value is None or isinstance(leaf, GraphQLEnumType):  # which is stored by the names of its values
+        return value
+    return leaf.coerce_output_value(value)
+
+
+def _attribute(type_: GraphQLObjectType, column: str) -> str:
+    """The name of a row's attribute that holds this column."""
+    model = get_django_definition(type_.extensions["strawberry-definition"].origin)
+    if model is None:
+        return column
+    return next(one.attname for one in model.model._meta.concrete_fields if one.column == column)
 
 
 class Given:

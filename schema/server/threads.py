@@ -8,6 +8,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from backend import logs
+from backend.engine import pipeline
 from backend.engine.deadline import limited
 from backend.engine.transactions import drop_broken_connection
 from backend.monitoring.process import THREADS_BUSY
@@ -44,6 +45,7 @@ def watched(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 @contextmanager
 def _at_work(facts: Mapping[str, Any]) -> Iterator[None]:
     logs.begin(**facts)
+    pipeline.current().drop()  # what somebody before has not waited for
     drop_broken_connection()  # what follows finds a connection that works
     THREADS_BUSY.inc()
     try:

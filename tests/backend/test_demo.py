@@ -160,7 +160,7 @@ def test_under_a_secret_of_ones_own_nobody_can_sign_in(settings: Any) -> None:
     settings.SECRET_KEY = "a secret of my own"
     assert "cannot sign in" in demo(people=20)
     assert not AccessToken.objects.exists()
-    assert by_token(digest(token("asha"))) is None
+    assert by_token(digest(token("asha"))).row is None
     assert not any(account.has_usable_password() for account in Account.objects.all())
     assert not Account.objects.filter(is_moderator=True).exists()
     assert "checks hold" in verify()

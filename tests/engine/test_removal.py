@@ -8,7 +8,6 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from backend.engine.removal import RemovalGuard, is_removal_guarded, removing
-from backend.engine.versions import remove, remove_all
 from backend.moderation.digest import tell_moderators
 from backend.people.models import Person
 from backend.reading.models import View
@@ -19,6 +18,7 @@ from tests.nouns import collect
 from tests.races.rows import query, scalar
 from tests.races.statements import recorded
 from tests.worlds import MadeOnce
+from tests.writing import remove, remove_all
 
 KEPT = [model for model in apps.get_models() if is_removal_guarded(model)]
 FIXED = [

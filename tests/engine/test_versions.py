@@ -9,23 +9,12 @@ from django.db import transaction
 from backend.engine.guard import guard_of
 from backend.engine.models import IdempotencyKey
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import (
-    MAX_OWN_VERSIONS,
-    Expected,
-    is_unchanged,
-    mergeable,
-    remove,
-    remove_all,
-    replace,
-    stamped,
-    unchanged,
-    write,
-    write_all,
-)
+from backend.engine.versions import MAX_OWN_VERSIONS, Expected, is_unchanged, mergeable, stamped, unchanged
 from backend.people.models import Person
 from backend.stories.models import Shelf
 from tests.races.rivals import Rival, race
 from tests.races.rows import crowd, query
+from tests.writing import remove, remove_all, replace, write, write_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,6 +17,9 @@ COMMIT = b"COMMIT\0"
 READY = b"Z\x00\x00\x00\x05I"
 """What the server sends when it is done with a statement and in no transaction: the COMMIT has happened."""
 
+GARBLED = b"?\x00\x00\x00\x00"
+"""No message that a server sends: libpq gives the connection up, with an error that has no SQLSTATE."""
+
 
 class CuttableProxy:
     """A socket that passes everything on to the tests' database, until it is told to cut."""
@@ -46,7 +49,7 @@ class CuttableProxy:
         """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done.
 
         `unanswered`: the server does it, and nothing is heard of that, or of anything. `last`: as `after`, and nobody gets to the
-        server any more.
+        server any more. `garbled`: as `after`, and what is heard is no answer.
         """
         self._cut_at, self._command = moment, command
 
@@ -111,6 +114,8 @@ class CuttableProxy:
                             self._speaks.wait()
                         if moment == "last":
                             self.go_away()
+                        if moment == "garbled":
+                            client.sendall(GARBLED)
                         return
                     (server if source is client else client).sendall(data)
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from django.db import connection
 
-WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
+WRITE = re.compile(
+    r'\s*(?:WITH\b.*?\b(?<!FOR ))?(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE | re.DOTALL
+)
 LOCK = re.compile(
     r'\s*SELECT\b.*?\bFROM\s+"?(\w+)"?.*\bFOR (?:(?:NO KEY )?UPDATE|(?:KEY )?SHARE)\b', re.IGNORECASE | re.DOTALL
 )
+EACH_WRITE = re.compile(r'(?:^|[()])\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class Statement:
         """The table whose rows it locks, if it does."""
         found = WRITE.match(self.sql) or LOCK.match(self.sql)
         return found[1] if found else None
+
+    @property
+    def locked(self) -> list[str]:
+        """All tables whose rows it locks, in order: with a WITH it may write to several."""
+        if self.is_write:
+            return EACH_WRITE.findall(self.sql)
+        return [] if self.locks is None else [self.locks]
 
     @property
     def is_write(self) -> bool:

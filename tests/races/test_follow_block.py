@@ -1,5 +1,6 @@
 """Follow against block: no interleaving leaves a follow across a block, and every block stands."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from backend.social.pairs import Pair
 from resolvers import social
 from tests import depth
 from tests.api import ApiClient
-from tests.races.rivals import Rival, elsewhere, rounds, said
+from tests.races.rivals import PATIENCE_SECONDS, Rival, elsewhere, is_blocked, my_pid, rounds, said, until
 from tests.races.rows import assert_sound, crowd, query, scalar
 from tests.races.statements import before
 
@@ -97,15 +98,48 @@ def test_a_follow_that_ends_twice_at_once_is_counted_once(end: Move) -> None:
     assert_sound()
 
 
+COUNT = "INSERT INTO people_persontally"
+"""What comes after the write to the pair, in the same transaction."""
+
+
 @pytest.mark.parametrize("end", [unfollow, remove_follower], ids=lambda end: end.__name__)
 def test_a_follow_that_ends_while_a_block_is_written_is_counted_once(end: Move) -> None:
-    """The block holds what it has looked at until it has written: the other one waits, and finds nothing to end."""
+    """The block holds what it has written until it commits: the other one waits, and finds nothing to end."""
     me, them = crowd(2)
     they_follow_each_other(me, them)
     ends: list[Rival] = []
-    with before('UPDATE "social_relationship"', lambda: ends.append(Rival(lambda: end(me, them)).until_it_waits())):
+    with before(COUNT, lambda: ends.append(Rival(lambda: end(me, them)).until_it_waits())):
         assert block(them, me) == "WRITTEN"
     assert ends[0].result() == "NOT_FOUND"
+    assert scalar("SELECT count(*) FROM follow") == 0
+    assert_sound()
+
+
+@pytest.mark.parametrize("end", [unfollow, remove_follower], ids=lambda end: end.__name__)
+def test_a_follow_that_is_ended_while_a_block_looks_is_counted_once(end: Move) -> None:
+    """The block has begun to look at the row when the end is not yet committed: what it ends is what it finds after that."""
+    me, them = crowd(2)
+    they_follow_each_other(me, them)
+    blocker, is_written = my_pid(), threading.Event()
+
+    def commit_late() -> None:
+        is_written.set()
+        until(lambda: is_blocked(blocker), "the block to wait for the row")
+
+    def end_it() -> str:
+        with before(COUNT, commit_late):
+            return end(me, them)
+
+    ends: list[Rival] = []
+
+    def begin() -> None:
+        ends.append(Rival(end_it))
+        assert is_written.wait(PATIENCE_SECONDS)
+
+    with before('UPDATE "social_relationship"', begin):
+        assert block(them, me) == "WRITTEN"
+    assert ends[0].result() == "WRITTEN"
+    assert scalar(BLOCKS) == 1
     assert scalar("SELECT count(*) FROM follow") == 0
     assert_sound()
 
@@ -162,10 +196,19 @@ def test_a_follow_that_a_vanished_block_stopped_is_not_called_done(asha: ApiClie
         assert bilal.unblock(asha, str(bilal.relationship(asha)["version"]))["applied"] == "WRITTEN"
 
     they_met(asha.person, bilal.person)
-    acts = [lambda: None, lambda: elsewhere(lambda: bilal.block(asha)), lambda: elsewhere(unblock)]
+    acts = [lambda: elsewhere(lambda: bilal.block(asha)), lambda: elsewhere(unblock)]
     with before(r'(FROM|UPDATE) "social_relationship"', *acts):
         answer = asha.follow(bilal, "2")
     assert answer["code"] == "BUSY"
     assert asha.relationship(bilal) == {"version": "2", "following": False, "followedBy": False, "blocking": False}
     assert asha.follow(bilal, "2")["applied"] == "WRITTEN"
+    assert_sound()
+
+
+def test_a_block_that_is_lifted_meanwhile_is_written(asha: ApiClient, bilal: ApiClient) -> None:
+    """It finds nothing to do, and before it looks again, another device of the same person unblocks."""
+    assert asha.block(bilal)["applied"] == "WRITTEN"
+    with before(r'^SELECT .*FROM "social_relationship"', lambda: elsewhere(lambda: asha.unblock(bilal, "1"))):
+        answer = asha.block(bilal)
+    assert (answer["applied"], answer["relationship"]["blocking"]) == ("WRITTEN", True)
     assert_sound()

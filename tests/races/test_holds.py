@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import Expected, stamped, write
+from backend.engine.versions import Expected, stamped
 from backend.erasure.chapters import delete_chapter
 from backend.erasure.stories import delete_story
 from backend.reading import actions
@@ -16,6 +16,7 @@ from tests import depth
 from tests.api import ApiClient
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_sound, query, scalar
+from tests.writing import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -217,6 +217,26 @@ def test_a_report_that_is_there_already_is_not_counted(asha: ApiClient, bilal: A
     assert_verified()
 
 
+@pytest.mark.parametrize("moment", ["WITH kept", INSERT])
+def test_a_report_that_comes_in_between_is_given_back(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, moment: str
+) -> None:
+    """The same person reports the same story on two devices: nothing is kept or counted for the one that comes later."""
+    story, rivals = asha.published_story()["id"], list[Any]()
+    assert said(chitra.report(story)) == "WRITTEN"
+
+    def report_and_write_on() -> None:
+        rivals.append(bilal.report(story))
+        assert asha.update_story(story, {"title": "New"}, "2")["applied"] == "WRITTEN"
+
+    with before(moment, lambda: elsewhere(report_and_write_on)):
+        answer = bilal.report(story)
+    assert (said(answer), said(rivals[0])) == ("NOOP", "WRITTEN")
+    assert answer["report"]["id"] == rivals[0]["report"]["id"]
+    assert (made_today(), Evidence.objects.count()) == ([1, 1], 1)
+    assert_verified()
+
+
 @pytest.mark.parametrize("kind", ["story", "chapter"])
 def test_what_has_become_a_draft_meanwhile_is_not_kept(asha: ApiClient, bilal: ApiClient, kind: str) -> None:
     """Its author takes it down and writes on after the reporter was found to see it: nobody reads that as reported."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection, transaction
 
-from backend.engine import tallies
+from backend.engine import pipeline, tallies
 from backend.engine.tallies import SLOTS
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
@@ -55,7 +55,7 @@ def count_views(story: Story, raised: Callable[[Story, int], None], times: int =
     for _ in range(times):
 
         def work() -> None:
-            (in_slot,) = tallies.add(StoryTally, [(story.pk, "views", 1)])
+            ((in_slot,),) = tallies.add(StoryTally, [(story.pk, "views", 1)]).rows
             raised(story, in_slot)
 
         unit_of_work(work)
@@ -138,6 +138,7 @@ def test_a_sum_does_not_include_views_that_are_being_subtracted(story: Story) ->
     with transaction.atomic():
         StoryTally.objects.filter(slot=1).update(count=10)
         rank.lowered(story.pk)
+        pipeline.current().flush()
         late = Rival(lambda: unit_of_work(lambda: rank.raised(story.pk, rank.EVERY))).until_it_waits()
     late.result()
     assert query(BOTH, story.pk, story.pk) == [(rank.EVERY + 10,) * 2]

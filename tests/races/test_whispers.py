@@ -70,6 +70,16 @@ def test_a_change_that_is_not_committed_holds_for_nobody(asha: ApiClient) -> Non
     assert asha.create_whisper("A scam")["report"] is not None
 
 
+def test_a_policy_that_changes_at_the_last_moment_holds(asha: ApiClient) -> None:
+    """The whisper was screened by the policy before, and is not inserted: it is screened again."""
+    asha.create_whisper("A scam")
+    with before('INSERT INTO "whispers_whisper"', lambda: elsewhere(lambda: screen_for("REPORT", "scam"))):
+        answer = asha.create_whisper("A scam")
+    assert (answer["whisper"]["nsfw"], answer["report"]["status"]) == (True, "OPEN")
+    assert Whisper.objects.count() == 2
+    assert_verified()
+
+
 def test_a_process_that_was_not_there_learns_of_it(asha: ApiClient) -> None:
     """It asks for one number: that is raised by whoever changes the policy, in psql too."""
     screen_for("FLAG", "gore")

@@ -153,7 +153,7 @@ def test_a_cancel_that_fails_harms_nobody_else() -> None:
     with limited(over), deadline.cancellable(silent):
         over.enforce()
         with pytest.raises(Busy):
-            deadline.committing()
+            deadline.require_no_cancel()
     assert silent.closed
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from backend.engine.values import as_text
 from backend.limits.buckets import Limit
 from backend.limits.rates import Rate
 from backend.people.actions import digest
-from backend.postgresql.values import as_text
 from schema.server import in_process
 from tests.api import ApiClient
 from tests.serving import PATIENCE_SECONDS

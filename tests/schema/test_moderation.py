@@ -158,6 +158,19 @@ def test_only_moderators_moderate(asha: ApiClient, bilal: ApiClient, nobody: Api
     assert mina.claim(to_id("Report", uuid.UUID(int=7)))["message"] == "There is no such report."
 
 
+def test_who_is_refused_a_step_is_no_moderator_in_the_rest_of_the_request(asha: ApiClient, bilal: ApiClient) -> None:
+    """Who made a report is told to moderators only, not even to whoever made it."""
+    _, report = reported(bilal, asha)
+    whisper = bilal.create_whisper()["whisper"]["id"]
+    answer = asha.ask(
+        'mutation ($r: ID!, $w: ID!) { claimReport(id: $r, expect: {version: "1"}) { __typename } '
+        'report(subject: $w, reason: "Look.") { ... on ReportSuccess { report { reporter { handle } } } } }',
+        r=report,
+        w=whisper,
+    )
+    assert answer == {"claimReport": {"__typename": "ForbiddenError"}, "report": {"report": {"reporter": None}}}
+
+
 def test_reports_are_listed_oldest_first(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
     """All, or those of one status; a page at a time, from either end."""
     ids = [reported(bilal, asha, f"{number}")[1] for number in range(7)]

@@ -5,12 +5,12 @@ import uuid
 import pytest
 
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import remove_all
 from backend.reading.models import Reading, View
 from backend.stories.models import Story, StoryRank
 from schema.nodes import to_id
 from tests.api import ApiClient
 from tests.schema.page_lists import COUNT, Lists, add_stories, ids, make_lists
+from tests.writing import remove_all
 
 
 @pytest.fixture

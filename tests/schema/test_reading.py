@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from backend.engine.transactions import unit_of_work
-from backend.engine.versions import stamped, write, write_all
+from backend.engine.versions import stamped
 from backend.reading.models import Reading, View
 from backend.stories.models import Chapter, Revision, Story
 from schema.nodes import key_of, to_id
 from tests.api import ApiClient
 from tests.races.rows import assert_verified
 from tests.schema.footprint import nothing_written
+from tests.writing import write, write_all
 
 READING = "query ($id: ID!) { story(id: $id) { viewCount reading { id version updatedAt offset chapter { id } story { id } } } }"
 

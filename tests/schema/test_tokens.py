@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from backend.engine import deadline
 from backend.engine.models import IdempotencyKey
-from backend.people.models import AccessToken
+from backend.people.models import AccessToken, Person
 from resolvers import monitoring
 from schema.nodes import to_id
 from tests.api import PASSWORD, ApiClient
@@ -258,3 +259,21 @@ def asked(browser: Client, query: str) -> Any:
     headers = {"HTTP_X_CSRFTOKEN": browser.cookies["csrftoken"].value}
     body = json.dumps({"query": query})
     return browser.post("/graphql", body, content_type="application/json", **headers).json()["data"]  # type: ignore[arg-type]
+
+
+def test_a_token_that_is_revoked_writes_nothing_though_its_look_up_must_be_prepared_again(asha: ApiClient) -> None:
+    """As after a migration: the look-up fails once, and must not be left out when the write is run again."""
+    assert asha.update_profile({"name": "Known"}, "1")["applied"] == "WRITTEN"
+    AccessToken.objects.all().delete()
+    connection.connection.pgconn.exec_(b"DEALLOCATE ALL")
+    assert asha.update_profile({"name": "Refused"}, "2")["code"] == "UNAUTHENTICATED"
+    assert Person.objects.get().name == "Known"
+
+
+def test_the_person_whose_password_was_changed_is_shown_as_of_one_moment(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not column by column: a version would then be told beside texts of another one."""
+    assert asha.update_profile({"name": "Known"}, "1")["applied"] == "WRITTEN"
+    monkeypatch.setattr(Person, "refresh_from_db", None)
+    assert asha.change_password(PASSWORD, NEW)["person"] == {"handle": "asha"}

@@ -2,12 +2,17 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, timedelta
 from typing import Any
+
+from django.db import DataError
 
 
 def as_text(value: Any) -> bytes | None:
-    """The text of a value; None stands for NULL. Raises UnicodeEncodeError for half a surrogate pair."""
+    """The text of a value; None stands for NULL.
+
+    Raises UnicodeEncodeError for half a surrogate pair, and DataError for a NUL: libpq would cut the text there.
+    """
     match value:
         case None:
             return None
@@ -15,10 +20,16 @@ def as_text(value: Any) -> bytes | None:
             return b"\\x" + value.hex().encode()
         case bool():
             return b"true" if value else b"false"
-        case str() | uuid.UUID() | int() | float():
-            return str.__str__(value).encode() if isinstance(value, str) else str(value).encode()
-        case datetime():
+        case str():
+            if "\0" in value:
+                raise DataError("a text cannot hold a NUL")
+            return str.__str__(value).encode()
+        case uuid.UUID() | int() | float():
+            return str(value).encode()
+        case date():  # also with a time
             return value.isoformat().encode()
+        case timedelta():
+            return b"%d microseconds" % (value // timedelta(microseconds=1))
         case list() | tuple():
             return _array(value)
     raise TypeError(f"{type(value).__name__} cannot be bound")

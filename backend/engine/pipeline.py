@@ -1,0 +1,304 @@
+"""Sends prepared statements over this thread's connection: those whose results nobody needs yet share one round trip.
+
+A statement waits until somebody looks at its result, or at that of a later one. All that wait are sent together then, in their
+order, in libpq's pipeline mode (PostgreSQL manual, section 32.5): BEGIN with the first of a transaction, COMMIT with the last.
+After an error PostgreSQL runs nothing of what was sent with it, so nothing of it has a result.
+
+What still waits when a transaction is rolled back is never sent.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.waiting import Ready, Wait
+
+from backend.engine import deadline
+
+# Plain numbers: they are compared for each result, and an IntEnum is slow at that.
+DONE = frozenset(map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)))
+SYNC, ABORTED, BAD = int(ExecStatus.PIPELINE_SYNC), int(ExecStatus.PIPELINE_ABORTED), int(ConnStatus.BAD)
+IDLE = int(TransactionStatus.IDLE)
+
+COMMIT = b"COMMIT"
+
+NOT_AS_PREPARED = frozenset({"0A000", "26000", "42P05"})
+"""SQLSTATEs of a prepared statement that is of no use: its table has changed, it is gone (a pooler's other connection), or
+its name is taken.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement with parameters `$1`…, and the name by which it is prepared; without a name it is not."""
+
+    sql: bytes
+    name: bytes
+
+    @classmethod
+    def of(cls, sql: str) -> "Statement":
+        """The statement with this text. Made once for each text: the name is a hash of it."""
+        text = sql.encode()
+        return cls(text, b"r_" + hashlib.blake2b(text, digest_size=16).hexdigest().encode())
+
+
+class Sent:
+    """A statement with its parameters, and its result once it has one."""
+
+    __slots__ = ("check", "parameters", "result", "statement")
+
+    def __init__(
+        self,
+        statement: Statement,
+        parameters: Sequence[bytes | None],
+        check: Callable[[PGresult], None] | None = None,
+    ) -> None:
+        self.statement, self.parameters, self.check = statement, parameters, check
+        self.result: PGresult | None = None
+
+
+class Pipeline:
+    """The statements of one of Django's connections that wait to be sent."""
+
+    def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
+        self._wrapper = wrapper
+        self._raw: Any = None
+        self.begin()
+        self.drop()
+
+    def rows_of(self, result: PGresult) -> list[tuple[Any, ...]]:
+        """The rows of a result, with Python's values as Django has them made."""
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def begin(self) -> None:
+        """A transaction begins, of which nothing is committed. What waits belongs to it."""
+        self.is_committing = False
+        """Whether a COMMIT was sent of which nobody knows what has become."""
+
+    def drop(self) -> None:
+        """Forget what waits: it is rolled back."""
+        self._waiting: list[Sent] = []
+
+    def waiting(self) -> list[Sent]:
+        """What waits now."""
+        return list(self._waiting)
+
+    def wait_again(self, those: Sequence[Sent]) -> None:
+        """Let these be sent again that have no result: what came with them was rolled back."""
+        self._waiting += [sent for sent in those if sent.result is None]
+
+    def send(self, sent: Sent) -> Sent:
+        """Let the statement be sent with the next one whose result is needed.
+
+        Its check looks at its result before anybody sees that of a later one; what it raises is raised there. Who watches
+        statements by Django's `execute_wrapper` sees each as it is sent, on its own.
+        """
+        if not self._wrapper.execute_wrappers:
+            self._waiting.append(sent)
+            return sent
+
+        def execute(*_: Any) -> None:
+            self._waiting.append(sent)
+            self.flush()
+
+        texts = [None if one is None else one.decode() for one in sent.parameters]
+        cursor = CursorWrapper(None, self._wrapper)
+        cursor._execute_with_wrappers(sent.statement.sql.decode(), texts, many=False, executor=execute)
+        return sent
+
+    def result(self, sent: Sent) -> PGresult:
+        """The result of a statement, which is sent now if it waits. Raises Django's database errors."""
+        if sent.result is None:
+            self.flush()
+        if sent.result is None:
+            raise RuntimeError(
+                "This statement has no result: it was rolled back, or one that was sent before it failed."
+            )
+        return sent.result
+
+    def flush(self) -> None:
+        """Send all that waits, in one round trip. Raises Django's database errors, and what the checks of results raise."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            with self._travelling() as raw:
+                trip = _Trip(raw, waiting)
+                trip.receive()
+                if trip.sqlstate in NOT_AS_PREPARED and raw.autocommit:
+                    self.forget_prepared()
+                    trip = _Trip(raw, waiting)
+                    trip.receive()
+                trip.settle()
+
+    def forget_prepared(self) -> None:
+        """Prepare everything anew: what is prepared may be of no use any more."""
+        raw = self._wrapper.connection
+        raw.prepared.clear()
+        raw._prepared.clear()  # psycopg's own are gone with them
+        raw._prepared._to_flush.clear()
+        with self._wrapper.wrap_database_errors:
+            raw.wait(raw._exec_command(b"DEALLOCATE ALL"))
+
+    @contextmanager
+    def _travelling(self) -> Iterator[Any]:
+        """The connection, which is closed if it was left in the middle. Raises Django's database errors."""
+        self._wrapper.ensure_connection()
+        raw = self._wrapper.connection
+        if raw is not self._raw:
+            self._raw, self._transformer = raw, Transformer(raw)
+        try:
+            with self._wrapper.wrap_database_errors:
+                yield raw
+        finally:
+            if raw.pgconn.status != BAD and raw.pgconn.pipeline_status != PipelineStatus.OFF:
+                raw.pgconn.finish()
+
+    def settle_checks(self) -> None:
+        """Send what waits if it has a check, which may refuse all of it: it must not be in one round trip with COMMIT."""
+        if any(sent.check is not None for sent in self._waiting):
+            self.flush()
+
+    def commit(self) -> None:
+        """Send all that waits, and COMMIT, in one round trip. Raises Django's database errors.
+
+        The request's time limit cancels what comes before COMMIT, but not COMMIT itself.
+        """
+        waiting, self._waiting = self._waiting, []
+        with self._travelling() as raw:
+            if not waiting:
+                if raw.pgconn.transaction_status == IDLE:
+                    return
+                deadline.committing()
+            self.is_committing = True
+            trip = _Trip(raw, waiting, commits=True)
+            if waiting:
+                trip.receive(all_but=1)
+                self.is_committing = not trip.sqlstate  # unless PostgreSQL itself has refused what comes before it
+                deadline.committing()
+            trip.receive()
+            trip.settle()
+            self.is_committing = False
+
+
+class _Message:
+    """What is sent: a command, the preparation of a statement, or a statement."""
+
+    __slots__ = ("prepares", "send", "sent")
+
+    def __init__(self, send: Callable[[], None], *, prepares: bytes | None = None, sent: Sent | None = None) -> None:
+        self.send, self.prepares, self.sent = send, prepares, sent
+
+
+class _Trip:
+    """What is sent together, and the results as they come."""
+
+    def __init__(self, raw: Any, waiting: Sequence[Sent], *, commits: bool = False) -> None:
+        self._raw, self._pg = raw, raw.pgconn
+        self._prepared: set[bytes] = raw.prepared
+        self._messages = list(self._messages_for(waiting, commits=commits))
+        self._results: list[PGresult] = []
+        self._send(commits=commits)
+
+    @property
+    def sqlstate(self) -> str | None:
+        """That of the first error that has come, or ""; None if there is none."""
+        errors = (error_from_result(result) for result in self._results if result.status not in DONE)
+        return next((error.sqlstate or "" for error in errors), None)
+
+    def receive(self, *, all_but: int = 0) -> None:
+        """Wait for all results, or all but so many of the last ones."""
+        try:
+            self._raw.wait(self._receive(len(self._messages) - all_but if all_but else None))
+        except psycopg.OperationalError:
+            if self.sqlstate is None:  # otherwise PostgreSQL has said why it ended the connection
+                raise
+
+    def settle(self) -> None:
+        """Give the statements their results, in order, up to the first error or refusal, which is raised."""
+        come = list(zip(self._messages, self._results, strict=False))
+        # A name that PostgreSQL refuses may be taken: it has to go with the others once they are forgotten.
+        self._prepared.update(
+            message.prepares for message, result in come if message.prepares is not None and result.status != ABORTED
+        )
+        for message, result in come:
+            if result.status not in DONE:
+                raise error_from_result(result)
+            if message.sent is not None:
+                message.sent.result = result
+                if message.sent.check is not None:
+                    message.sent.check(result)
+        if len(self._results) < len(self._messages):
+            raise psycopg.OperationalError("the connection is lost")
+
+    def _messages_for(self, waiting: Sequence[Sent], *, commits: bool) -> Iterator[_Message]:
+        pg, raw = self._pg, self._raw
+        if not raw.autocommit and pg.transaction_status == IDLE:
+            yield _Message(partial(pg.send_query_params, raw._get_tx_start_command(), None))
+        fresh: set[bytes] = set()
+        for sent in waiting:
+            name = sent.statement.name
+            if not name:
+                yield _Message(partial(pg.send_query_params, sent.statement.sql, sent.parameters), sent=sent)
+                continue
+            if name not in self._prepared and name not in fresh:
+                fresh.add(name)
+                yield _Message(partial(pg.send_prepare, name, sent.statement.sql), prepares=name)
+            yield _Message(partial(pg.send_query_prepared, name, sent.parameters), sent=sent)
+        if commits:
+            yield _Message(partial(pg.send_query_params, COMMIT, None))
+
+    def _send(self, *, commits: bool) -> None:
+        pg = self._pg
+        pg.enter_pipeline_mode()
+        for number, message in enumerate(self._messages, 1):
+            if commits and number == len(self._messages):
+                pg.send_flush_request()  # so the results of what comes before COMMIT do not wait for it
+            message.send()
+        pg.pipeline_sync()
+        if pg.flush():  # the socket does not take all of it at once
+            self._raw.wait(self._flush())
+
+    def _flush(self) -> PQGen[None]:
+        while self._pg.flush():
+            if (yield Wait.RW) & Ready.R:
+                self._pg.consume_input()
+
+    def _receive(self, count: int | None) -> PQGen[None]:
+        """Take results until there are so many, or all of them."""
+        pg, results, between = self._pg, self._results, False
+        while pg.status != BAD:
+            while not pg.is_busy():
+                result = pg.get_result()
+                if result is None:  # one stands after each result; two mean that no more has come yet
+                    if between:
+                        break
+                    between = True
+                    continue
+                between = False
+                if result.status == SYNC:
+                    pg.exit_pipeline_mode()
+                    return
+                results.append(result)
+                if len(results) == count:
+                    return
+            if (yield Wait.R) & Ready.R:
+                pg.consume_input()
+
+
+def current() -> Pipeline:
+    """That of this thread's connection."""
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]
+    pipeline: Pipeline = wrapper.pipeline
+    return pipeline

@@ -1,0 +1,108 @@
+"""How often a mutation waits for PostgreSQL, BEGIN and COMMIT included: with a key, and with what the rows themselves answer."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from bench.count import heard
+from tests.api import ApiClient
+from tests.writing import compilations
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOLLOW = """
+mutation($it: ID!, $expect: Expect!, $key: UUID) { answer: follow(person: $it, expect: $expect, key: $key) {
+  __typename ... on RelationshipSuccess { applied relationship { id version following } }
+  ... on ConflictError { current { version } } } }
+"""
+UPDATE_STORY = """
+mutation($it: ID!, $expect: Expect!, $key: UUID) { answer: updateStory(
+  id: $it, patch: {title: "Another"}, expect: $expect, key: $key) {
+  __typename ... on StorySuccess { applied story { id version title } } ... on ConflictError { current { version } } } }
+"""
+UPDATE_CHAPTER = """
+mutation($it: ID!, $expect: Expect!, $key: UUID) { answer: updateChapter(
+  id: $it, patch: {body: "Another."}, expect: $expect, key: $key) {
+  __typename ... on ChapterSuccess { applied chapter { id version title } } ... on ConflictError { current { version } } } }
+"""
+RECORD_VIEW = """
+mutation($it: ID!, $expect: Expect!, $key: UUID) { answer: recordView(story: $it, expect: $expect, key: $key) {
+  __typename ... on ReadingSuccess { applied counted reading { id version } } ... on ConflictError { current { version } } } }
+"""
+PLACE_ORDER = """
+mutation($it: ID!, $key: UUID!) { answer: placeOrder(lines: [{edition: $it, quantity: 1}], key: $key) {
+  __typename ... on OrderSuccess { applied order { id version status totalCents } } } }
+"""
+CREATE_STORY = """
+mutation($it: CreateStoryInput!, $expect: Expect!, $key: UUID) { answer: createStory(input: $it, expect: $expect, key: $key) {
+  __typename ... on StorySuccess { applied story { id version title } shelf { version } }
+  ... on ConflictError { current { version } } } }
+"""
+MOST = 3
+
+
+def answered(client: ApiClient, document: str, it: Any, version: int | None = None) -> tuple[Any, int]:
+    """The answer, and the round trips that it took."""
+    given = {} if version is None else {"expect": {"version": str(version)}}
+    answers: list[Any] = []
+    _, trips = heard(lambda: answers.append(client.ask(document, it=it, key=str(uuid.uuid4()), **given)["answer"]))
+    return answers[0], trips
+
+
+def written(client: ApiClient, document: str, it: Any, version: int | None = None) -> int:
+    """The round trips of a mutation that writes."""
+    answer, trips = answered(client, document, it, version)
+    assert answer.get("applied") == "WRITTEN", answer
+    return trips
+
+
+def refused(client: ApiClient, document: str, it: Any, version: int) -> int:
+    """The round trips of a mutation that meets a conflict."""
+    answer, trips = answered(client, document, it, version)
+    assert answer["__typename"] == "ConflictError", answer
+    return trips
+
+
+def new_story(chapters: int) -> dict[str, Any]:
+    return {"title": "T", "chapters": [{"title": f"{n}", "body": "."} for n in range(chapters)]}
+
+
+def test_a_mutation_waits_at_most_three_times(asha: ApiClient, bilal: ApiClient) -> None:
+    """A conflict, with what is there now, at most once more."""
+    assert written(asha, FOLLOW, bilal.id, 0) <= MOST
+    assert written(asha, FOLLOW.replace("follow(", "unfollow("), bilal.id, 1) <= MOST
+    assert refused(asha, FOLLOW, bilal.id, 0) <= MOST + 1
+    assert written(asha, FOLLOW.replace("follow(", "block("), bilal.id, 2) <= MOST
+    assert refused(asha, FOLLOW.replace("follow(", "unblock("), bilal.id, 2) <= MOST + 1
+    for version, chapters in enumerate((0, 1, 50)):
+        assert written(bilal, CREATE_STORY, new_story(chapters), version) <= MOST
+    assert refused(bilal, CREATE_STORY, new_story(1), 0) <= MOST + 1
+    story = bilal.published_story("3")
+    id_, chapter = story["id"], story["chapters"][0]["id"]
+    reader = ApiClient(asha.token, asha.person)
+    reader.unblock(bilal, "3")
+    assert written(reader, RECORD_VIEW, id_, 0) <= MOST
+    # The view is counted all the same, by a transaction of its own.
+    assert refused(reader, RECORD_VIEW, id_, 5) <= 2 * MOST + 1
+    edition = bilal.create_edition(id_)["edition"]["id"]
+    assert written(reader, PLACE_ORDER, edition) <= MOST
+    assert written(bilal, UPDATE_STORY, id_, 2) <= MOST
+    assert refused(bilal, UPDATE_STORY, id_, 2) <= MOST + 1
+    assert written(bilal, UPDATE_CHAPTER, chapter, 1) <= MOST
+    assert refused(bilal, UPDATE_CHAPTER, chapter, 1) <= MOST + 1
+
+
+def test_nothing_is_compiled_twice(asha: ApiClient, bilal: ApiClient) -> None:
+    """What differs between two rounds is bound."""
+
+    def rounds() -> None:
+        version = asha.relationship(bilal)["version"]
+        written(asha, FOLLOW, bilal.id, int(version))
+        written(asha, FOLLOW.replace("follow(", "unfollow("), bilal.id, int(version) + 1)
+        refused(asha, FOLLOW, bilal.id, 0)
+
+    rounds()
+    known = compilations()
+    rounds()
+    assert compilations() == known
