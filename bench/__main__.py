@@ -14,7 +14,7 @@ import orjson
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import growth, idle, load, report
+from bench import crowd, growth, idle, load, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -120,6 +120,7 @@ def run(arguments: Namespace, console: Console) -> None:
                 crowded = [
                     bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds if grows
                 ]
+            told = advised(database, Data.of(db), {own}, folder, arguments, console)
         found, points = None, list[growth.Point]()
         if not arguments.only or idle.NAME in arguments.only:
             with serving(database, 1, {own}, folder) as server:
@@ -127,12 +128,12 @@ def run(arguments: Namespace, console: Console) -> None:
         if grows:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
-    report.show(console, results, found)
+    report.show(console, results, found, told)
     if grows:
         report.show_growth(console, points, crowded)
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
-        report.write_json(arguments.json, results, found, points, crowded, about)
+        report.write_json(arguments.json, results, found, points, crowded, told, about)
 
 
 def measured(
@@ -150,6 +151,23 @@ def measured(
                 f"server {one.server_ms:.2f} ms  PostgreSQL {one.postgres_ms:.2f} ms"
             )
     return [Result(work, *counted[work.name], rounds[work.name]) for work in works]
+
+
+def advised(
+    database: Database, data: Data, cores: set[int], folder: Path, arguments: Namespace, console: Console
+) -> list[crowd.Crowd]:
+    """All rounds of all crowds, interleaved; none unless they are asked for."""
+    if crowd.NAME not in (arguments.only or ()):
+        return []
+    sizes, seconds = (crowd.FEW, crowd.FEW_SECONDS) if arguments.quick else (crowd.CLIENTS, crowd.SECONDS)
+    found = []
+    with serving(database, 1, cores, folder) as server:
+        crowd.measure(server, data, *crowd.WARM, listens=True)
+        for number in range(1, arguments.rounds + 1):
+            for clients in sizes:
+                console.print(f"▸ round {number}/{arguments.rounds}  a crowd of {clients}")
+                found += [crowd.measure(server, data, clients, seconds, listens=listens) for listens in (False, True)]
+    return found
 
 
 def _requests(work: Work, data: Data, arguments: Namespace, console: Console) -> int:
@@ -185,7 +203,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME]
+    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME, crowd.NAME]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found

@@ -10,6 +10,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from bench.crowd import Crowd
 from bench.growth import Point
 from bench.idle import Idle
 from bench.limit import Limit
@@ -104,11 +105,12 @@ SERVED = (
     *("server MB", "PostgreSQL MB"),
 )
 LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "CPU ms", "Katha's CPU ms", "× all")
+ADVICE = (("attempts/success", "attempts_per_success"), ("successes/s", "successes_per_second"))
 CROWDS = ("work", "connections", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "CPU ms")
 
 
-def show(console: Console, results: Sequence[Result], idle: Idle | None) -> None:
-    """Print both tables as Markdown, and what idle connections take."""
+def show(console: Console, results: Sequence[Result], idle: Idle | None, advice: Sequence[Crowd]) -> None:
+    """Print the tables as Markdown, and what idle connections take."""
     if results:
         _show_works(console, results)
     if idle is not None:
@@ -116,6 +118,8 @@ def show(console: Console, results: Sequence[Result], idle: Idle | None) -> None
             f"\n{idle.connections} idle connections: {idle.kilobytes_each:.1f} kB for each, "
             f"from {idle.before_mb:.0f} to {idle.after_mb:.0f} MB"
         )
+    if advice:
+        _show_advice(console, advice)
 
 
 def _show_works(console: Console, results: Sequence[Result]) -> None:
@@ -158,12 +162,23 @@ def show_growth(console: Console, points: Sequence[Point], crowds: Sequence[Resu
     console.print("\nOne worker, by connections\n", crowded)
 
 
+def _show_advice(console: Console, crowds: Sequence[Crowd]) -> None:
+    """Print what crowds did who listen to the advice on when to retry, and who do not. Medians of the rounds."""
+    table = _table(["clients", "retry", *(what for what, _ in ADVICE)])
+    for clients, listens in dict.fromkeys((one.clients, one.listens) for one in crowds):
+        rounds = [one.figures() for one in crowds if (one.clients, one.listens) == (clients, listens)]
+        medians = [f"{statistics.median(one[name] for one in rounds):.1f}" for _, name in ADVICE]
+        table.add_row(str(clients), "after afterMs" if listens else "at once", *medians)
+    console.print("\nCrowds who write one story's title\n", table)
+
+
 def write_json(
     path: Path,
     results: Sequence[Result],
     idle: Idle | None,
     points: Sequence[Point],
     crowds: Sequence[Result],
+    advice: Sequence[Crowd],
     about: Mapping[str, object],
 ) -> None:
     """Write everything as JSON."""
@@ -174,6 +189,7 @@ def write_json(
         "idle": None if idle is None else idle.figures(),
         "growth": [asdict(one) for one in points],
         "crowds": [one.figures() for one in crowds],
+        "advice": [one.figures() for one in advice],
     }
     path.write_text(json.dumps(found, indent=2) + "\n")
 

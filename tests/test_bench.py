@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bench import idle, writes
+from bench import crowd, idle, writes
 from bench.__main__ import LIMIT_TIMES
 from bench.account import megabytes, processor_seconds, tree
 from bench.count import ask, counts, heard
@@ -208,6 +208,17 @@ def test_a_quick_run_measures_every_work(tmp_path: Path) -> None:
         assert figures["rounds"][0]["requests"] >= 10
         assert (figures["limit"] is None) == (work.limit is None)
         assert f"| {work.name} " in done.stdout
+
+
+@pytest.mark.skipif(not depth.EXHAUSTIVE, reason="the exhaustive run measures")
+def test_crowds_who_listen_and_crowds_who_do_not(tmp_path: Path) -> None:
+    """Every title that they wrote has its version."""
+    file = tmp_path / "bench.json"
+    done = bench("--quick", "--rounds", "1", "--only", "crowd", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())["advice"]
+    assert [(one["clients"], one["listens"]) for one in found] == [(n, how) for n in crowd.FEW for how in (False, True)]
+    assert all(one["attempts_per_success"] >= 1 for one in found)
 
 
 def test_a_round_has_no_more_requests_than_the_data_suffice_for(data: Data) -> None:

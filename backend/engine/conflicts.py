@@ -1,8 +1,8 @@
-"""Counts conflicts by row: for the advice on when to retry, and for the list of the most frequent ones.
+"""Remembers conflicts by row: for the advice on when to retry, and for the list of the most frequent ones.
 
-A refusal leaves nothing in the database, so each process counts its own conflicts in memory. That is enough for the
-advice, because requests for one row spread evenly over the processes. The most frequent conflicts are also written, at
-most once a second, to a file next to the process's metrics; a reader adds up the files of all processes.
+A refusal leaves nothing in the database, so each process remembers its own conflicts in memory. That is enough for the
+advice: with several processes as many writers have their turn at once, and one of them succeeds. The most frequent conflicts
+are also written, at most once a second, to a file next to the process's metrics; a reader adds up the files of all processes.
 """
 
 import math
@@ -20,42 +20,82 @@ import orjson
 
 # --- When to retry ------------------------------------------------------------------------------------------------
 
-HALF_LIFE_SECONDS = 5.0
-STEP_MS = 25
-MAX_WAIT_MS = 2_000
+SHORTEST_TURN_SECONDS = 0.005
+LONGEST_TURN_SECONDS = 0.5
+UNWRITTEN, OVERTAKEN, WRITTEN = 1.25, 1.1, 0.9
+"""The factors for the turn after one in which nobody wrote, one in which another than whose turn it was did, and any other."""
+TURNS_APART = 3.0
+"""How many turns lie between those who are told to come; more than one, because many write several times in a row."""
+MAX_WAIT_SECONDS = 5.0
+HALF_LIFE_SECONDS = 1.0
 MAX_RECENT_THINGS = 10_000
 
 
-class RecentConflicts:
-    """Recent conflicts by row, decaying with a half-life. Keeps at most `MAX_RECENT_THINGS` rows."""
+@dataclass(slots=True)
+class _Turn:
+    """Whose turn it is at one row; times are of the monotonic clock, in seconds."""
+
+    seconds: float = SHORTEST_TURN_SECONDS
+    """How long a turn is."""
+    version: int | None = None
+    """The version that was told to the one whose turn it is."""
+    overtaken: bool = False
+    """Whether they have been refused again, because another wrote first."""
+    ends: float = -math.inf
+    queue: float = -math.inf
+    """For when the last of those who wait was told to come."""
+
+
+class Turns:
+    """Tells writers who collide at a row to take turns. Keeps at most `MAX_RECENT_THINGS` rows.
+
+    A version ages while its owner waits, so whoever has waited is refused once more before they can write. Waiting longer
+    is no remedy, then; what helps is that one is told to go at once, and that nobody else comes meanwhile. So the first who
+    is refused while it is nobody's turn has the turn, and each of the others is told to come some turns after the last.
+
+    A turn should be as long as it takes to write: from the answer with the version to the commit. That depends on the
+    machine, its load and the network, and the refusals tell it: if the version is still the same when a turn is over, or
+    whoever had the turn was overtaken, it was too short; otherwise it may be shorter. When nobody has been waiting for a
+    while, this is forgotten.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._recent: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._turns: OrderedDict[Hashable, _Turn] = OrderedDict()
 
-    def note(self, thing: Hashable, *, now: float | None = None) -> float:
-        """Count one more conflict on `thing`. Returns its decayed count: it halves with each half-life."""
+    def wait(self, thing: Hashable, known: int, version: int, *, now: float | None = None) -> float:
+        """How many seconds somebody should wait who was refused at `thing`, knowing one version, and is told the present one."""
         now = time.monotonic() if now is None else now
         with self._lock:
-            count, seen = self._recent.pop(thing, (0.0, now))
-            count = 1.0 + count * math.pow(0.5, (now - seen) / HALF_LIFE_SECONDS)
-            self._recent[thing] = (count, now)
-            while len(self._recent) > MAX_RECENT_THINGS:
-                self._recent.popitem(last=False)
-        return count
+            turn = self._turns.pop(thing, None) or _Turn()
+            self._turns[thing] = turn
+            while len(self._turns) > MAX_RECENT_THINGS:
+                self._turns.popitem(last=False)
+            turn.overtaken |= known == turn.version != version
+            return self._begin(turn, version, now) if now >= turn.ends else self._join(turn, now)
+
+    def _begin(self, turn: _Turn, version: int, now: float) -> float:
+        factor = UNWRITTEN if version == turn.version else OVERTAKEN if turn.overtaken else WRITTEN
+        calm = max(0.0, now - max(turn.ends, turn.queue))
+        seconds = turn.seconds * factor * math.pow(0.5, calm / HALF_LIFE_SECONDS)
+        turn.seconds = min(LONGEST_TURN_SECONDS, max(SHORTEST_TURN_SECONDS, seconds))
+        turn.version, turn.overtaken, turn.ends = version, False, now + turn.seconds
+        return 0.0
+
+    def _join(self, turn: _Turn, now: float) -> float:
+        turn.queue = max(turn.queue, turn.ends) + TURNS_APART * turn.seconds
+        if turn.queue - now > MAX_WAIT_SECONDS:  # too many to wait for each of them: they come at random
+            turn.queue = now + MAX_WAIT_SECONDS
+            return random.uniform(MAX_WAIT_SECONDS / 2, MAX_WAIT_SECONDS)
+        return turn.queue - now - random.uniform(0, turn.seconds / 2)  # so that several processes do not fall into step
 
 
-_recent = RecentConflicts()
+_turns = Turns()
 
 
-def retry_after_ms(thing: Hashable) -> int:
-    """Count a conflict on `thing`, and return how many milliseconds the client should wait before a retry.
-
-    Grows with recent conflicts, because a retry storm grows with the square of the number of writers. Half of it is
-    jitter, so that clients which collided do not retry at the same moment.
-    """
-    longest = min(MAX_WAIT_MS, STEP_MS * _recent.note(thing))
-    return round(random.uniform(longest / 2, longest))
+def retry_after_ms(thing: Hashable, known: int, version: int) -> int:
+    """`Turns.wait` of this process, in milliseconds."""
+    return max(1, round(1_000 * _turns.wait(thing, known, version)))
 
 
 # --- The most frequent conflicts -----------------------------------------------------------------------------------

@@ -205,9 +205,8 @@ def conflict(
     """
     FREQUENT.note(thing, [overlap.path for overlap in overlaps])
     unseen = unseen_of(current, seen, side=side, by=by)
-    return Conflict(
-        current, expected=seen.version or 0, unseen=unseen, after_ms=retry_after_ms(thing), overlaps=overlaps
-    )
+    after_ms = retry_after_ms(thing, seen.latest, getattr(current, f"{side}version"))
+    return Conflict(current, expected=seen.version or 0, unseen=unseen, after_ms=after_ms, overlaps=overlaps)
 
 
 def unseen_of(row: models.Model, seen: Expected, *, side: str = "", by: uuid.UUID | None = None) -> Unseen:

@@ -1,5 +1,7 @@
-"""Advice on waiting grows with conflicts on the same thing, and fades; what is fought over most is remembered."""
+"""Those who collide are told to take turns; what is fought over most is remembered."""
 
+import heapq
+import itertools
 import threading
 from pathlib import Path
 
@@ -11,82 +13,158 @@ from backend.engine.conflicts import (
     FILES,
     FREQUENT,
     HALF_LIFE_SECONDS,
+    LONGEST_TURN_SECONDS,
     MAX_RECENT_THINGS,
-    MAX_WAIT_MS,
-    STEP_MS,
+    MAX_WAIT_SECONDS,
+    OVERTAKEN,
+    SHORTEST_TURN_SECONDS,
+    TURNS_APART,
     FrequentConflicts,
-    RecentConflicts,
+    Turns,
     most_frequent,
-    retry_after_ms,
 )
 from tests.api import ApiClient
 from tests.serving import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
-def calm(monkeypatch: pytest.MonkeyPatch) -> RecentConflicts:
+def calm(monkeypatch: pytest.MonkeyPatch) -> Turns:
     """No conflicts so far."""
-    fresh = RecentConflicts()
-    monkeypatch.setattr(conflicts, "_recent", fresh)
+    fresh = Turns()
+    monkeypatch.setattr(conflicts, "_turns", fresh)
     return fresh
 
 
-def test_conflicts_on_one_thing_add_up_and_fade() -> None:
-    """Half of what was counted is forgotten in each window."""
-    seen = RecentConflicts()
-    assert [seen.note("shelf", now=0.0) for _ in range(3)] == [1.0, 2.0, 3.0]
-    assert seen.note("shelf", now=HALF_LIFE_SECONDS) == 2.5
-    assert seen.note("shelf", now=1_000 * HALF_LIFE_SECONDS) == pytest.approx(1.0)
+def turn_seconds(turns: Turns, thing: str = "x") -> float:
+    """How long a turn at this thing is at present."""
+    return turns._turns[thing].seconds
 
 
-def test_things_do_not_share_conflicts() -> None:
+def test_one_goes_at_once_and_the_others_come_one_after_the_other() -> None:
+    """Each of them at a time of their own, in the order in which they were refused."""
+    turns = Turns()
+    first, *others = [turns.wait("x", 1, 2, now=0.0) for _ in range(20)]
+    assert first == 0.0
+    assert others == sorted(others)
+    assert others[0] > SHORTEST_TURN_SECONDS
+    gaps = [later - earlier for earlier, later in itertools.pairwise(others)]
+    assert all(gap == pytest.approx(TURNS_APART * SHORTEST_TURN_SECONDS, abs=SHORTEST_TURN_SECONDS / 2) for gap in gaps)
+
+
+def test_whoever_comes_after_a_turn_has_the_next() -> None:
+    """Although others wait: a version that is known for long is of no use to them."""
+    turns = Turns()
+    for _ in range(5):
+        turns.wait("x", 1, 2, now=0.0)
+    assert turns.wait("x", 2, 3, now=SHORTEST_TURN_SECONDS) == 0.0
+    assert turns.wait("x", 2, 3, now=SHORTEST_TURN_SECONDS) > 0.0
+
+
+def test_a_turn_in_which_nobody_could_write_makes_the_next_longer() -> None:
+    """Up to a limit; turns in which somebody wrote make it shorter, down to the shortest."""
+    turns, now = Turns(), 0.0
+    found = []
+    for _ in range(60):
+        assert turns.wait("x", 1, 2, now=now) == 0.0
+        found.append(turn_seconds(turns))
+        now += found[-1]
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (SHORTEST_TURN_SECONDS, LONGEST_TURN_SECONDS)
+    for version in range(3, 100):
+        turns.wait("x", 1, version, now=now)
+        now += turn_seconds(turns)
+    assert turn_seconds(turns) == SHORTEST_TURN_SECONDS
+
+
+def test_whoever_was_overtaken_makes_the_next_turn_longer() -> None:
+    """They were told version 2, and are refused at version 3: somebody else wrote in their turn."""
+    turns = Turns()
+    turns.wait("x", 1, 2, now=0.0)
+    assert turns.wait("x", 2, 3, now=SHORTEST_TURN_SECONDS) == 0.0
+    assert turn_seconds(turns) == pytest.approx(OVERTAKEN * SHORTEST_TURN_SECONDS)
+    turns.wait("x", 2, 4, now=1.0)  # knows what nobody was told in this turn
+    assert turn_seconds(turns) == SHORTEST_TURN_SECONDS
+
+
+def test_when_the_crowd_has_gone_nobody_waits_for_it() -> None:
+    """A single conflict is told to go at once, and a second one beside it waits as if there had been no crowd."""
+    turns, now = Turns(), 0.0
+    for _ in range(300):
+        turns.wait("x", 1, 2, now=now)
+        now += 0.01
+    assert turn_seconds(turns) > 10 * SHORTEST_TURN_SECONDS
+    later = now + MAX_WAIT_SECONDS + 10 * HALF_LIFE_SECONDS
+    assert turns.wait("x", 2, 3, now=later) == 0.0
+    assert turns.wait("x", 2, 3, now=later) <= (1 + TURNS_APART) * SHORTEST_TURN_SECONDS
+
+
+def test_nobody_waits_longer_than_the_limit() -> None:
+    """However many there are; those for whom there is no place come at random."""
+    turns = Turns()
+    waits = [turns.wait("x", 1, 2, now=0.0) for _ in range(5_000)]
+    assert max(waits) <= MAX_WAIT_SECONDS
+    assert min(waits[-1_000:]) >= MAX_WAIT_SECONDS / 2
+    assert len(set(waits[-1_000:])) > 900
+
+
+def test_things_do_not_share_turns() -> None:
     """A quiet thing is not made to wait for a busy one."""
-    seen = RecentConflicts()
+    turns = Turns()
     for _ in range(10):
-        seen.note("busy", now=0.0)
-    assert seen.note("quiet", now=0.0) == 1.0
+        turns.wait("busy", 1, 2, now=0.0)
+    assert turns.wait("quiet", 1, 2, now=0.0) == 0.0
 
 
 def test_memory_is_bounded() -> None:
     """However many things are fought over, only the latest are remembered."""
-    seen = RecentConflicts()
+    turns = Turns()
     for thing in range(MAX_RECENT_THINGS + 50):
-        seen.note(thing, now=0.0)
-    assert len(seen._recent) == MAX_RECENT_THINGS
-    assert seen.note(0, now=0.0) == 1.0
-    assert seen.note(MAX_RECENT_THINGS, now=0.0) == 2.0
+        turns.wait(thing, 1, 2, now=0.0)
+    assert len(turns._turns) == MAX_RECENT_THINGS
+    assert turns.wait(MAX_RECENT_THINGS, 1, 2, now=0.0) > 0.0
+    assert turns.wait(0, 1, 2, now=0.0) == 0.0
 
 
-def test_no_conflict_is_lost_in_counting() -> None:
-    """Threads that conflict at the same moment are all counted."""
-    seen = RecentConflicts()
-    threads = [threading.Thread(target=lambda: [seen.note("x", now=0.0) for _ in range(500)]) for _ in range(8)]
+def test_only_one_of_many_at_the_same_moment_has_the_turn() -> None:
+    """Also where threads ask at once."""
+    turns, waits = Turns(), list[float]()
+    threads = [
+        threading.Thread(target=lambda: waits.extend(turns.wait("x", 1, 2, now=0.0) for _ in range(500)))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen.note("x", now=0.0) == 4_001
+    assert (len(waits), waits.count(0.0)) == (4_000, 1)
 
 
-def test_advice_grows_up_to_a_limit(calm: RecentConflicts) -> None:
-    """The more others lost, the longer the wait, half of it chance, and never longer than the limit."""
-    assert STEP_MS / 2 <= retry_after_ms("x") <= STEP_MS
-    for _ in range(20):
-        retry_after_ms("x")
-    assert retry_after_ms("x") > STEP_MS
-    for _ in range(200):
-        retry_after_ms("x")
-    assert MAX_WAIT_MS / 2 <= retry_after_ms("x") <= MAX_WAIT_MS
+def test_a_crowd_takes_turns() -> None:
+    """Simulated: 32 writers, and a write takes 20 ms. If all retried at once, each would need 16 attempts on average."""
+    turns, version, attempts = Turns(), 1, 0
+    events = [(0.001 * writer, writer, 1) for writer in range(32)]
+    last_write = 0.0
+    while events:
+        now, writer, known = heapq.heappop(events)
+        attempts += 1
+        if known == version:
+            version, last_write = version + 1, now
+        else:
+            heapq.heappush(events, (now + turns.wait("x", known, version, now=now) + 0.02, writer, version))
+    assert version == 33
+    assert attempts <= 5 * 32
+    assert last_write < 32 * 0.2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_keeps_losing_is_told_to_wait_longer(calm: RecentConflicts, asha: ApiClient) -> None:
-    """The advice in the answer is about the thing that was fought over."""
+def test_the_advice_is_about_the_thing_that_was_fought_over(calm: Turns, asha: ApiClient) -> None:
+    """The first is told to come at once, the others later; and never that there is nothing to wait for."""
     asha.create_story("0")
     waits = [asha.create_story("0")["retry"]["afterMs"] for _ in range(20)]
-    assert waits[0] <= STEP_MS < waits[-1]
+    assert waits[0] == 1
+    assert max(waits) > 1
     asha.update_profile({"name": "A."}, "1")
-    assert asha.update_profile({"name": "B."}, "1")["retry"]["afterMs"] <= STEP_MS
+    assert asha.update_profile({"name": "B."}, "1")["retry"]["afterMs"] == 1
 
 
 # --- What is fought over most -------------------------------------------------------------------------------------
