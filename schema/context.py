@@ -80,7 +80,6 @@ class Context:
             return
         if known is not None:
             self.__dict__["viewer"] = Person.from_db(None, ["id"], [uuid.UUID(known)])
-            logs.bind(viewer=known)
             self._unverified = True
         assert self._token is not None
         found = queries.by_token(self._token)
@@ -95,6 +94,7 @@ class Context:
             raise Unauthenticated(DEAD_TOKEN)
         self.__dict__["viewer"] = viewer
         self._unverified = False
+        logs.bind(viewer=str(viewer.pk))
 
     def credentials(self) -> tuple[str, dict[str, Any]] | None:
         """How a plan knows the viewer, and by which values; None without credentials. A token may turn out to be dead."""
