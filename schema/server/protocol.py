@@ -27,6 +27,8 @@ MAX_HEAD_BYTES, MAX_TARGET_BYTES = settings.MAX_HEAD_BYTES, settings.MAX_TARGET_
 HEAD_SECONDS, IDLE_SECONDS, UNREAD_SECONDS = settings.HEAD_SECONDS, settings.IDLE_SECONDS, settings.UNREAD_SECONDS
 MAX_HEADERS = 100
 """How many headers a request may have."""
+STOPS = "stops"
+"""The key of the state that all connections share, under which stands that the server stops."""
 STOP_SECONDS = 0.5
 """How long an idle connection still takes a request after the server was told to stop: it may be on its way already."""
 LINGER_SECONDS = 1.0
@@ -78,6 +80,8 @@ class Protocol(HttpToolsProtocol):
             self._wait()
         else:
             self._turn_away(busy(Busy(NO_CONNECTION, after_ms=after_busy_ms(lasted=2.0), cause="connections")))
+        if self.app_state.get(STOPS):
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that is being answered that its client has left."""

@@ -17,7 +17,7 @@ import uvicorn
 
 from backend.processes import die_with_parent
 from schema.server.asgi import Application
-from schema.server.protocol import Protocol
+from schema.server.protocol import STOPS, Protocol
 
 log = logging.getLogger("katha")
 
@@ -27,7 +27,7 @@ BACKLOG = 4_096
 """The listen backlog: how many connections wait to be accepted."""
 COLLECT_AFTER = (10_000, 20, 50)
 """Python's thresholds of garbage collection. A request makes thousands of objects, and hardly a cycle."""
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHORT_LIFE_SECONDS, MAX_SHORT_LIVES = 3.0, 5
 """After so many processes in a row that did not live longer it is given up."""
 
@@ -45,11 +45,12 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take stop signals from now on, and those that have come since the fork: there is somebody who handles them."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take also those who have connected and were not accepted yet: the system would break them off."""
+        self.lifespan.state[STOPS] = True  # for those that uvicorn has accepted, and does not know yet
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
             with suppress(BlockingIOError):
@@ -81,7 +82,7 @@ class Workers:
         self._told, self._tell = os.pipe()
         self._processes: dict[ForkProcess, float] = {}
         """With the time at which each was started."""
-        for one in STOPS:
+        for one in STOP_SIGNALS:
             signal.signal(one, lambda *_: os.write(self._tell, b"."))
 
     def serve(self) -> None:
@@ -127,7 +128,7 @@ class Workers:
 def fork(listener: socket.socket) -> ForkProcess:
     """Start a process that serves. Stop signals wait until it can handle them: if one were lost, it would be killed at work."""
     process = multiprocessing.get_context("fork").Process(target=work, args=[listener, os.getpid()])
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         process.start()
     finally:
@@ -145,7 +146,7 @@ def work(listener: socket.socket, parent: int) -> None:
     die_with_parent()
     if os.getppid() != parent:
         return
-    for one in STOPS:  # uvicorn takes them while it serves, and raises them again in the end
+    for one in STOP_SIGNALS:  # uvicorn takes them while it serves, and raises them again in the end
         signal.signal(one, _nothing)  # not SIG_IGN, which would discard one that waits
     application = Application()
     config = uvicorn.Config(

@@ -1,5 +1,6 @@
 """Serving: it stops when it is told to, leaves nobody behind when it is killed, and says why it cannot start."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,15 +13,18 @@ import urllib.request
 from argparse import ArgumentTypeError
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 from django.conf import settings
 from psycopg import connect
+from uvicorn.server import ServerState
 
 from backend.processes import process_count
 from schema.management.commands.serve import port
 from schema.server import workers
-from schema.server.protocol import STOP_SECONDS
+from schema.server.protocol import STOP_SECONDS, STOPS, Protocol
 from tests.backend.raw import QUERY, Connection, Served, forks, said, served, whole
 from tests.depth import rounds
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
@@ -238,3 +242,29 @@ def test_what_has_not_changed_has_no_length(served_database: str) -> None:
             urllib.request.urlopen(urllib.request.Request(path, headers=headers), timeout=PATIENCE_SECONDS)
         with caught.value as answer:
             assert (answer.code, answer.headers["Content-Length"]) == (304, None)
+
+
+async def nothing(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer anything with nothing."""
+    await receive()
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_connection_that_is_made_when_it_stops_already_ends_with_its_first_answer(stops: bool) -> None:
+    """Uvicorn may have accepted it before, and told all others. If it went on, it would be broken off in the end."""
+
+    async def first_answer() -> bytes:
+        ours, theirs = socket.socketpair()
+        config = uvicorn.Config(nothing, http=Protocol, lifespan="off", log_config=None)
+        config.load()
+        state = {STOPS: True} if stops else {}
+        await asyncio.get_running_loop().create_connection(lambda: Protocol(config, ServerState(), state), sock=theirs)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return head.lower()
+
+    assert (b"connection: close" in asyncio.run(first_answer())) == stops
