@@ -27,7 +27,7 @@ from django.db.models import Model
 
 from backend.engine.declarations import query
 from backend.engine.errors import Refusal
-from backend.engine.statements import Declared, Parameter, compiled
+from backend.engine.statements import Declared, Parameter, Result, compiled
 from backend.pages import TIME, By, Window
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -167,12 +167,12 @@ def as_json(values: Any) -> str:
     return orjson.dumps(values).decode()
 
 
-def read(model: type[ModelT], row: Row, *, lock: str = "", **values: Any) -> ModelT | None:
+def read(model: type[ModelT], row: Row, *, lock: str = "", **values: Any) -> Result[ModelT]:
     """The row of a source that names only these values, all of them ids: where a write has to know what the viewer finds.
 
     `lock` is how it is locked, such as FOR KEY SHARE.
     """
-    return _read(model, row, lock, ids=_Ids(values)).row
+    return _read(model, row, lock, ids=_Ids(values))
 
 
 class _Ids(dict[str, uuid.UUID]):

@@ -126,7 +126,7 @@ def insert_all(
     `rows` is bound as JSON: a list of objects with a value for each column in `names`. The others get their defaults, which
     must be the database's.
     """
-    columns = [_quoted(str(model._meta.get_field(name).column)) for name in names]  # type: ignore[union-attr]
+    columns = [_column(model, name) for name in names]
     table = _quoted(model._meta.db_table)
     text = f"INSERT INTO {table} ({', '.join(columns)}) "
     text += f"SELECT {', '.join(columns)} FROM jsonb_populate_recordset(NULL::{table}, %s){_otherwise(model, key, lock=False)}"
@@ -156,7 +156,6 @@ class IsAny(models.Func):
 class AtKey(models.Func):
     """The value that stands at a key: `AtKey(keys, values, column)` for two arrays of the same length."""
 
-    template, arg_joiner = "(%(expressions)s))", ", "
     output_field = models.BigIntegerField()
 
     def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> tuple[str, Any]:  # noqa: ARG002
@@ -195,12 +194,16 @@ def _otherwise(model: type[models.Model], key: Sequence[str], *, lock: bool) -> 
         return ""
     if key == ANY_KEY:
         return " ON CONFLICT DO NOTHING"
-    unique = ", ".join(_quoted(str(model._meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
+    unique = ", ".join(_column(model, name) for name in key)
     # DO UPDATE locks an existing row even if its WHERE is false, and then does not change it (PostgreSQL manual, INSERT).
-    first = _quoted(str(model._meta.get_field(key[0]).column))  # type: ignore[union-attr]
+    first = _column(model, key[0])
     return f" ON CONFLICT ({unique}) DO " + (
         f"UPDATE SET {first} = EXCLUDED.{first} WHERE false" if lock else "NOTHING"
     )
+
+
+def _column(model: type[models.Model], name: str) -> str:
+    return _quoted(str(model._meta.get_field(name).column))  # type: ignore[union-attr]
 
 
 def _updating(rows: "models.QuerySet[Any]", values: Mapping[str, Any]) -> UpdateQuery:

@@ -29,7 +29,7 @@ from enum import Enum
 from functools import update_wrapper
 from inspect import signature
 from types import NoneType, UnionType
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, get_args, get_type_hints
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
@@ -179,7 +179,7 @@ class Compiled(Generic[ArgumentsT, RowT]):
         if self._shaped:
             bound = dict(values)
             for name in self._shaped:
-                one: Any = bound.pop(name)
+                one = cast(Shaped, bound.pop(name))
                 shape = (*shape, one.shape)
                 bound |= one.bound(name)
         else:

@@ -6,10 +6,10 @@ sum. It is raised in the same transaction as the counted row is inserted, so sum
 
 import random
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
 from backend.engine.declarations import query
 from backend.engine.removal import RemovalGuard
@@ -38,7 +38,7 @@ def add(model: type[Tally], raises: Iterable[Raise]) -> Result[Any] | None:
 
     The new value of each slot is a row of the result, in that order. None if there is nothing to raise.
     """
-    rows = sorted((subject, kind, random.randrange(SLOTS), by) for subject, kind, by in raises if by)
+    rows = sorted((subject, kind, some_slot(), by) for subject, kind, by in raises if by)
     if not rows:
         return None
     subjects, kinds, slots, counts = map(list, zip(*rows, strict=True))
@@ -64,19 +64,6 @@ def raising(model: type[Tally], rows: str) -> str:
 def some_slot() -> int:
     """The slot that one write raises, by chance."""
     return random.randrange(SLOTS)
-
-
-def totals(model: type[Tally], kind: str, subjects: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
-    """The total of `kind` for each of `subjects`, 0 for those without any, in one query."""
-    subjects = list(subjects)
-    table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT subject_id, sum(count)::bigint FROM {table} WHERE subject_id = ANY(%s) AND kind = %s GROUP BY subject_id",
-            [subjects, kind],
-        )
-        sums = dict(cursor.fetchall())
-    return {subject: sums.get(subject, 0) for subject in subjects}
 
 
 def total(model: type[Tally], kind: str, subject: str) -> str:

@@ -37,7 +37,7 @@ def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, pri
     _check_between(check, "priceCents", price_cents, 0, MAX_CENTS)
     _check_between(check, "stock", stock, 0, MAX_COPIES)
     check.done()
-    story = locked_story(story_id, viewer=author_id)
+    story = locked_story(story_id, viewer=author_id).row
     if story is None:
         raise NotFound(UNKNOWN_STORY)
     if story.author_id != author_id:
@@ -133,7 +133,7 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
     Raises `NotFound`, `Forbidden`.
     """
     lock = queries.LOCK if held else ""
-    edition = read(Edition, queries.EDITION_BY_ID, key=edition_id, viewer=author_id, lock=lock)
+    edition = read(Edition, queries.EDITION_BY_ID, key=edition_id, viewer=author_id, lock=lock).row
     if edition is None:
         raise NotFound(UNKNOWN_EDITION)
     if edition.author_id != author_id:

@@ -203,7 +203,7 @@ def _give_back(*, orders: list[uuid.UUID]) -> Declared[Any]:
 
 
 def _order(order_id: uuid.UUID, person_id: uuid.UUID) -> Order:
-    order = read(Order, queries.ORDER_BY_ID, key=order_id, viewer=person_id)
+    order = read(Order, queries.ORDER_BY_ID, key=order_id, viewer=person_id).row
     if order is None:
         raise NotFound(UNKNOWN_ORDER)
     return order

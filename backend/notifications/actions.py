@@ -21,7 +21,7 @@ def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) 
     row = _mark_read(notification=notification_id, person=person_id, seen=seen).row
     if row is not None:
         return row, Applied.WRITTEN
-    present = read(Notification, queries.BY_ID, key=notification_id, viewer=person_id)
+    present = read(Notification, queries.BY_ID, key=notification_id, viewer=person_id).row
     if present is None:
         raise NotFound(UNKNOWN_NOTIFICATION)
     if present.read_at is not None and is_unchanged(present, seen, ["read"]):

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import replace
-from string import Template
 
 from backend.engine import tallies
 from backend.engine.declarations import query
@@ -16,7 +15,7 @@ from backend.reading.places import ReadingPlace, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Story, StoryTally
-from backend.stories.queries import BY_ID
+from backend.stories.row_locks import locked_story
 
 ANYTHING = Expected(None)
 
@@ -54,7 +53,7 @@ def count_view(reader_id: uuid.UUID, story_id: uuid.UUID) -> None:
 
     Whoever has no position yet is not counted; the view belongs to the first one that is stored.
     """
-    story = _lock_story(story=story_id, reader=reader_id).row
+    story = locked_story(story_id, viewer=reader_id).row
     if story is not None:
         _raise_rank(story_id, _count_view(story, reader_id))
 
@@ -66,7 +65,7 @@ def _opened(
 
     Raises `NotFound`, `Invalid`.
     """
-    opened = _lock_story(story=story_id, reader=reader_id)
+    opened = locked_story(story_id, viewer=reader_id)
     chapter = None if place is None else _lock_chapter(chapter=place.chapter_id, story=story_id)
     story = opened.row
     if story is None:
@@ -81,16 +80,9 @@ def _opened(
     return story, replace(place, offset=min(place.offset, length)), length
 
 
-LOCKED_STORY = f"{Template(BY_ID.sql).substitute(key='%(story)s', viewer='%(reader)s')} FOR KEY SHARE OF story"
-
 LOCKED_CHAPTER = (
     "SELECT length(body) FROM stories_chapter WHERE id = %(chapter)s AND story_id = %(story)s FOR KEY SHARE"
 )
-
-
-@compiled
-def _lock_story(*, story: uuid.UUID, reader: uuid.UUID) -> Declared[Story]:
-    return query(LOCKED_STORY, Story, story=story, reader=reader)
 
 
 @compiled

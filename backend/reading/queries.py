@@ -19,7 +19,7 @@ def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
 
 
 def _is_there(reading: Reading, reader: uuid.UUID) -> bool:
-    return read(Story, STORY_BY_ID, key=reading.story_id, viewer=reader) is not None
+    return read(Story, STORY_BY_ID, key=reading.story_id, viewer=reader).row is not None
 
 
 STILL_THERE = {Reading: _is_there}

@@ -1,12 +1,11 @@
 """Explains why a write to a story or chapter found no row: missing, somebody else's, deleted, or changed."""
 
 import uuid
-from string import Template
 from typing import Any
 
 from django.db.models import Q
 
-from backend.engine.declarations import IsAny, query, select
+from backend.engine.declarations import IsAny, select
 from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
 from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import Expected, changed_since, conflict
@@ -24,13 +23,9 @@ UNKNOWN_CHAPTER = "There is no such chapter."
 NOT_THE_AUTHOR = "Only its author can change a story."
 
 
-STORY = Template(queries.BY_ID.sql).substitute(key="%(story)s", viewer="%(viewer)s")
-
-
-@compiled
-def present(*, story: uuid.UUID, viewer: uuid.UUID) -> Declared[Story]:
+def present(*, story: uuid.UUID, viewer: uuid.UUID) -> Result[Story]:
     """The present story, if the viewer can find it."""
-    return query(STORY, Story, story=story, viewer=viewer)
+    return read(Story, queries.BY_ID, key=story, viewer=viewer)
 
 
 def own_story(story_id: uuid.UUID, author_id: uuid.UUID, asked: Result[Story] | None = None) -> Story:
@@ -51,7 +46,7 @@ def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
 
 def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
     """The refusal for a person who is not the author of this chapter's story."""
-    found = read(Chapter, queries.CHAPTER_BY_ID, key=chapter_id, viewer=author_id)
+    found = read(Chapter, queries.CHAPTER_BY_ID, key=chapter_id, viewer=author_id).row
     if found is None:
         return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
     return not_own_story(found.story_id, author_id)

@@ -20,7 +20,7 @@ from backend.stories.tombstones import unbury
 
 def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
     """A revision of one of the author's stories. Raises `NotFound`."""
-    revision = read(Revision, revisions.BY_ID, key=revision_id, viewer=author_id)
+    revision = read(Revision, revisions.BY_ID, key=revision_id, viewer=author_id).row
     if revision is None:
         raise NotFound("There is no such revision.")
     return revision

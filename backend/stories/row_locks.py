@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Iterable
 
 from backend.engine.declarations import query
-from backend.engine.statements import Declared, compiled
+from backend.engine.statements import Declared, Result, compiled
 from backend.sources import read
 from backend.stories.models import Story
 from backend.stories.queries import BY_ID
 
 
-def locked_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Story | None:
-    """Lock and return the story, if the viewer can find it."""
+def locked_story(story: uuid.UUID, *, viewer: uuid.UUID) -> Result[Story]:
+    """Lock the story, which is the row, if the viewer can find it."""
     return read(Story, BY_ID, key=story, viewer=viewer, lock="FOR KEY SHARE OF story")
 
 

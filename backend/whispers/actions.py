@@ -111,7 +111,7 @@ def mark_nsfw(*, whispers: list[uuid.UUID]) -> Declared[Whisper]:
 
 def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:
     """The present whisper, if the person is its author. Raises `NotFound`, `Forbidden`."""
-    whisper = read(Whisper, queries.BY_ID, key=whisper_id, viewer=author_id)
+    whisper = read(Whisper, queries.BY_ID, key=whisper_id, viewer=author_id).row
     if whisper is None:
         raise gone(whisper_id, author_id, UNKNOWN_WHISPER)
     if whisper.author_id != author_id:
