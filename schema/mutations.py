@@ -1,101 +1,106 @@
 """Runs every mutation: what happens around its own work, in the order in which it happens.
 
 1. who is asking, unless anybody may
-2. its texts are normalised and checked
+2. its arguments are read, their texts normalised and checked
 3. its own work: one unit of work, with the key (`resolvers.work`)
 4. a refusal becomes an answer of one of its types, outside of the transaction: it has rolled everything back
 5. it is counted by what its client is told
 """
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import strawberry
 from django.db import DatabaseError, InterfaceError
-from graphql import GraphQLNonNull, GraphQLUnionType
+from strawberry.types.field import StrawberryField
+from strawberry.types.union import StrawberryUnion
 
 from backend import logs
 from backend.engine import committed, metrics, pipeline, transactions
 from backend.engine.errors import Refusal
-from backend.engine.text import normalize
 from schema.answers import Applied, ConflictError, Failure, answer_to
-from schema.context import Info
+from schema.context import Context
 from schema.nodes import type_name_of
-
-Resolve = Callable[..., Any]
 
 OUTCOMES = {"BUSY": metrics.ROLLED_BACK, "OUTCOME_UNKNOWN": metrics.UNKNOWN}
 """Outcomes by the code of a refusal; all other codes are `refused`."""
 MAX_CHARACTERS = 100
 """The maximum length of a logged path."""
 WROTE = {Applied.WRITTEN, Applied.MERGED}
+ANYBODY = "anybody"
+"""The key under which a mutation's metadata says whether nobody needs to be signed in."""
 
 
-def mutation(*, description: str, anybody: bool = False) -> Callable[[Resolve], Any]:
+def mutation(*, description: str, anybody: bool = False) -> Any:
     """Declare a root field of mutations by a method with its arguments. With `anybody`, nobody needs to be signed in."""
-
-    def declare(work: Resolve) -> Any:
-        @wraps(work)
-        def resolve(*root: Any, info: Info, **arguments: Any) -> Any:
-            return _run(work, root, info, arguments, anybody=anybody)
-
-        return strawberry.mutation(resolve, description=description)
-
-    return declare
+    return partial(strawberry.mutation, description=description, metadata={ANYBODY: anybody})
 
 
-def _run(work: Resolve, root: tuple[Any, ...], info: Info, arguments: dict[str, Any], *, anybody: bool) -> Any:
-    name, started = info.field_name, perf_counter()
+class Call(NamedTuple):
+    """A mutation that a request asks for: the `info` of its method."""
+
+    context: Context
+    name: str
+    path: str
+    """Its name in the answer."""
+
+
+def run(field: StrawberryField, call: Call, read: Callable[[], dict[str, Any]]) -> Any:
+    """Do what a mutation declares with the arguments that are read, and return its answer. Raises what it has no type for."""
+    started = perf_counter()
     transactions.end_answer_snapshot()  # that of the answer before
     committed.begin()
-    logs.bind(mutation=name, path=str(info.path.key)[:MAX_CHARACTERS])
-    with metrics.operation(name):
+    logs.bind(mutation=call.name, path=call.path[:MAX_CHARACTERS])
+    with metrics.operation(call.name):
         try:
-            answer = _answered(work, root, info, arguments, anybody=anybody)
+            answer, expect = _answered(field, call, read)
         except Refusal as refusal:  # the mutation has no type for it
-            _count_refusal(name, refusal.code, started)
+            _count_refusal(call.name, refusal.code, started)
             raise
         except Exception:
             outcome = metrics.COMMITTED if committed.has_committed() else metrics.ROLLED_BACK
-            metrics.ended(name).count(outcome, perf_counter() - started)
+            metrics.ended(call.name).count(outcome, perf_counter() - started)
             raise
-    _count(name, answer, arguments, started)
+    _count(call.name, answer, expect, started)
     return answer
 
 
-def _answered(work: Resolve, root: tuple[Any, ...], info: Info, arguments: dict[str, Any], *, anybody: bool) -> Any:
+def _answered(field: StrawberryField, call: Call, read: Callable[[], dict[str, Any]]) -> tuple[Any, Any]:
+    """The answer, and what the client has expected, if it has said so."""
+    work: Any = field.base_resolver
     try:
         try:
-            if not anybody:
-                info.context.identify()
-            return work(*root, info=info, **normalize(arguments))
+            if not field.metadata[ANYBODY]:
+                call.context.identify()
+            arguments = read()
+            return work.wrapped_func(None, info=call, **arguments), arguments.get("expect")
         except Refusal:
             pipeline.current().settle_checks()  # who is asking is told first
             raise
     except (Refusal, DatabaseError, InterfaceError) as error:
-        answer = answer_to(error, _types_of(info))
+        answer = answer_to(error, _types_of(field))
         if answer is None:
             raise
-        return answer
+        return answer, None
 
 
-def _types_of(info: Info) -> frozenset[str]:
+@cache
+def _types_of(field: StrawberryField) -> frozenset[str]:
     """The names of the types that the mutation can answer with."""
-    of: Any = info._raw_info.return_type
-    union = of.of_type if isinstance(of, GraphQLNonNull) else of
-    return frozenset(one.name for one in union.types) if isinstance(union, GraphQLUnionType) else frozenset()
+    types: Sequence[Any] = field.type.types if isinstance(field.type, StrawberryUnion) else ()
+    return frozenset(one.__name__ for one in types)
 
 
-def _count(name: str, answer: Any, arguments: dict[str, Any], started: float) -> None:
+def _count(name: str, answer: Any, expect: Any, started: float) -> None:
     """Count an answer, a refusal or not."""
     if isinstance(answer, Failure):
         _count_refusal(name, answer.code.name, started)
         if isinstance(answer, ConflictError):
             metrics.CONFLICTS.labels(name, type_name_of(answer.current)).inc()
         return
-    applied, expect = getattr(answer, "applied", None), arguments.get("expect")
+    applied = getattr(answer, "applied", None)
     metrics.ended(name).count(
         metrics.COMMITTED,
         perf_counter() - started,

@@ -65,12 +65,18 @@ def row_of(node_type: type[Node]) -> type:
     return node_type.row if definition is None else definition.model
 
 
-def type_name_of(value: object) -> str:
+def type_name_of(row: object) -> str:
     """The name of the type that shows this row. Raises LookupError if there is none."""
+    class_: Any = type(row)
+    return _type_name_of(class_)
+
+
+@cache
+def _type_name_of(class_: type) -> str:
     for name, node_type in node_types().items():
-        if isinstance(value, row_of(node_type)):
+        if issubclass(class_, row_of(node_type)):
             return name
-    raise LookupError(f"No type shows a {type(value).__name__}.")
+    raise LookupError(f"No type shows a {class_.__name__}.")
 
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:

@@ -8,6 +8,7 @@ What still waits when a transaction is rolled back is never sent.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class Pipeline:
     """The statements of one of Django's connections that wait to be sent."""
 
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
-        self._wrapper = wrapper
+        self.wrapper = wrapper
+        """Django's connection."""
         self._raw: Any = None
         self.begin()
         self.drop()
@@ -106,7 +108,7 @@ class Pipeline:
         Its check looks at its result before anybody sees that of a later one; what it raises is raised there. Who watches
         statements by Django's `execute_wrapper` sees each as it is sent, on its own.
         """
-        if not self._wrapper.execute_wrappers:
+        if not self.wrapper.execute_wrappers:
             self._waiting.append(sent)
             return sent
 
@@ -115,7 +117,7 @@ class Pipeline:
             self.flush()
 
         texts = [None if one is None else one.decode() for one in sent.parameters]
-        cursor = CursorWrapper(None, self._wrapper)
+        cursor = CursorWrapper(None, self.wrapper)
         cursor._execute_with_wrappers(sent.statement.sql.decode(), texts, many=False, executor=execute)
         return sent
 
@@ -144,22 +146,22 @@ class Pipeline:
 
     def forget_prepared(self) -> None:
         """Prepare everything anew: what is prepared may be of no use any more."""
-        raw = self._wrapper.connection
+        raw = self.wrapper.connection
         raw.prepared.clear()
         raw._prepared.clear()  # psycopg's own are gone with them
         raw._prepared._to_flush.clear()
-        with self._wrapper.wrap_database_errors:
+        with self.wrapper.wrap_database_errors:
             raw.wait(raw._exec_command(b"DEALLOCATE ALL"))
 
     @contextmanager
     def _travelling(self) -> Iterator[Any]:
         """The connection, which is closed if it was left in the middle. Raises Django's database errors."""
-        self._wrapper.ensure_connection()
-        raw = self._wrapper.connection
+        self.wrapper.ensure_connection()
+        raw = self.wrapper.connection
         if raw is not self._raw:
             self._raw, self._transformer = raw, Transformer(raw)
         try:
-            with self._wrapper.wrap_database_errors:
+            with self.wrapper.wrap_database_errors:
                 yield raw
         finally:
             if raw.pgconn.status != BAD and raw.pgconn.pipeline_status != PipelineStatus.OFF:
@@ -297,8 +299,14 @@ class _Trip:
                 pg.consume_input()
 
 
+_here = threading.local()
+
+
 def current() -> Pipeline:
-    """That of this thread's connection."""
-    wrapper: Any = connections[DEFAULT_DB_ALIAS]
-    pipeline: Pipeline = wrapper.pipeline
+    """That of this thread's connection, which is looked up once: Django asks for the running event loop each time."""
+    try:
+        pipeline: Pipeline = _here.pipeline
+    except AttributeError:
+        wrapper: Any = connections[DEFAULT_DB_ALIAS]
+        pipeline = _here.pipeline = wrapper.pipeline
     return pipeline

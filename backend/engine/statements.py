@@ -33,7 +33,7 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, get_
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from psycopg import sql
 from psycopg.pq.abc import PGresult
 
@@ -221,7 +221,7 @@ def _without_none(annotation: Any) -> Any:
 
 def require_unit_of_work() -> None:
     """Raise RuntimeError outside of a transaction."""
-    if not connections[DEFAULT_DB_ALIAS].in_atomic_block:
+    if not current().wrapper.in_atomic_block:
         raise RuntimeError("Writes belong to a unit of work: call this through transactions.unit_of_work().")
 
 

@@ -1,7 +1,7 @@
 """Normalises all text that clients send, and refuses text that PostgreSQL cannot store."""
 
 import unicodedata
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.engine.errors import Invalid, InvalidField
@@ -29,9 +29,8 @@ def normalize(value: Any, path: str = "") -> Any:
         return [normalize(item, _join(path, index)) for index, item in enumerate(value)]
     if isinstance(value, dict):
         return {name: normalize(item, _join(path, name)) for name, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        own = {f.name: getattr(value, f.name) for f in fields(value)}
-        return replace(value, **{name: normalize(item, _join(path, name)) for name, item in own.items()})
+    if hasattr(value, "__dataclass_fields__"):
+        return type(value)(**{name: normalize(item, _join(path, name)) for name, item in vars(value).items()})
     return value
 
 

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from time import perf_counter, sleep
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
@@ -146,10 +146,11 @@ def _transaction(
 ) -> Iterator[None]:
     """One durable transaction, timed for the operation. psycopg puts isolation and mode into its BEGIN: a round trip less."""
     deadline.check_before()
-    pipeline.current().begin()  # first: also that there is no connection is told of this transaction, not of one before
+    current = pipeline.current()
+    current.begin()  # first: also that there is no connection is told of this transaction, not of one before
     drop_broken_connection()
-    connection.ensure_connection()
-    raw = connection.connection
+    current.wrapper.ensure_connection()
+    raw = current.wrapper.connection
     if isolation is not None:
         raw.isolation_level, raw.read_only = isolation, read_only
     began = perf_counter()
@@ -166,6 +167,7 @@ def _transaction(
 
 def _require_committable() -> None:
     """Raise RuntimeError if a database error was swallowed: COMMIT would then silently roll back."""
+    connection = pipeline.current().wrapper
     if connection.needs_rollback or connection.connection.info.transaction_status is TransactionStatus.INERROR:
         raise RuntimeError(
             "A unit of work must let database errors through: after one, nothing of it can be committed."
@@ -188,6 +190,7 @@ def drop_broken_connection() -> None:
 
     This sends nothing: an idle connection has nothing to read unless the server has closed it.
     """
+    connection = pipeline.current().wrapper
     raw = connection.connection
     if raw is None or connection.in_atomic_block:
         return

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from time import perf_counter
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 
 from backend.engine import deadline, metrics
 from backend.engine.outage import OUTAGE
-from backend.engine.pipeline import Statement
+from backend.engine.pipeline import Statement, current
 from backend.engine.transactions import drop_broken_connection
 from backend.postgresql.session import Row, first_row
 
@@ -24,6 +24,7 @@ def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | No
     Raises Django's database errors.
     """
     deadline.check()
+    connection = current().wrapper
     if connection.in_atomic_block:
         return _first_row(statement, parameters)
     try:
@@ -37,6 +38,7 @@ def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | No
 
 def _select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
     drop_broken_connection()
+    connection = current().wrapper
     connection.ensure_connection()
     began = perf_counter()
     try:
@@ -49,6 +51,7 @@ def _select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | N
 
 
 def _first_row(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+    connection = current().wrapper
     cursor = psycopg.RawCursor(connection.connection)
     texts = [None if one is None else one.decode() for one in parameters]
     connection.make_cursor(cursor).execute(statement.sql.decode(), texts)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLField
 from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
 from strawberry_django.utils.typing import get_django_definition
 
 from backend.engine.errors import Refusal
@@ -42,13 +41,22 @@ def _bound(owner: str, definition: GraphQLField, node: FieldNode, variables: Var
         return Bound(source_of(owner, definition))
     field = declared(definition)
     source: Source | None = field.metadata.get(SOURCE)
-    given = get_argument_values(definition, node, variables)
-    arguments = convert_arguments(given, field.arguments, schema.schema_converter.scalar_registry, schema.config)
-    if owner == "Query" and (TEXTS in field.metadata or isinstance(source, Page)):
-        arguments = normalize(arguments)
+    is_text = owner == "Query" and (TEXTS in field.metadata or isinstance(source, Page))
+    arguments = arguments_of(definition, node, variables, is_text=is_text)
     if isinstance(source, Page):
         return Bound(source, {}, window(**_of_page(arguments), by=source.by, oldest_first=source.oldest_first))
     return field.base_resolver.wrapped_func(None, **arguments)
+
+
+def arguments_of(
+    definition: GraphQLField, node: FieldNode, variables: VariableValues, *, is_text: bool
+) -> dict[str, Any]:
+    """The values of a field's arguments, as its resolver takes them. Where they are texts, these are normalised.
+
+    Raises `GraphQLError` for what does not fit, and `Invalid` for a text that cannot be stored.
+    """
+    given: dict[str, Any] = get_argument_values(definition, node, variables)
+    return normalize(given) if is_text else given
 
 
 def source_of(owner: str, definition: GraphQLField) -> Source:

@@ -1,7 +1,8 @@
 """The operations of a document, and what they select for the values of their variables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLField,
     GraphQLObjectType,
     OperationDefinitionNode,
     OperationType,
@@ -19,7 +21,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
 from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, RequestError
-from schema.execution.fields import NO_VARIABLES, is_planned
+from schema.execution.fields import NO_VARIABLES, declared, is_planned
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.sites import Sites
 from schema.execution.values import invalid_values
@@ -29,6 +31,7 @@ MAX_ERRORS = 5
 NO_CHOICE = "Variable '${}' has invalid value: @skip and @include need true or false, not null."
 MAX_REMEMBERED = 16
 """For how many values of the variables that leave fields out the root fields are remembered."""
+TYPENAME = "__typename"
 
 Details = Sequence[FieldDetails]
 
@@ -52,6 +55,7 @@ class Operation:
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
         self._roots: dict[tuple[Any, ...], Roots] = {}
+        self._selected: dict[tuple[Any, ...], list[Selected]] = {}
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
         """The values of its variables, coerced. Raises `RequestError` for bad ones."""
@@ -94,6 +98,17 @@ class Operation:
             roots = self._roots[key] = Roots(tuple(names), tuple(planned))
         return roots
 
+    def selected(self, selection: "Selection") -> "list[Selected]":
+        """The root fields of a mutation, with what is selected below them."""
+        key = self.sites.left_out(selection.values.coerced)
+        found = self._selected.get(key)
+        if found is None:
+            if len(self._selected) >= MAX_REMEMBERED:
+                self._selected.clear()
+            assert GRAPHQL.mutation_type is not None
+            found = self._selected[key] = _selected(GRAPHQL.mutation_type, selection.root())
+        return found
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -112,3 +127,35 @@ class Selection:
         """The fields of a type that are selected below a field, by response name."""
         fragments, node = self.operation.fragments, self.operation.node
         return collect_subfields(GRAPHQL, fragments, self.values, node, type_, list(details)).grouped_field_set
+
+
+class Selected:
+    """A field that a mutation selects in objects of one type, and what it selects below it: worked out once."""
+
+    __slots__ = ("_below", "definition", "details", "field", "name", "nodes", "owner", "read")
+
+    def __init__(self, owner: GraphQLObjectType, name: str, details: Details) -> None:
+        self.owner, self.name, self.details = owner, name, details
+        self.nodes = [one.node for one in details]
+        self.field = self.nodes[0].name.value
+        self.definition = None if self.field == TYPENAME else owner.fields[self.field]
+        """None for `__typename`."""
+        self.read = None if self.definition is None else _reader(self.definition)
+        """Takes its value from an object that is no row."""
+        self._below: dict[str, list[Selected]] = {}
+
+    def below(self, selection: Selection, type_: GraphQLObjectType) -> "list[Selected]":
+        """The fields that are selected of its value, which is of this type. The same for all selections that share this."""
+        found = self._below.get(type_.name)
+        if found is None:
+            found = self._below[type_.name] = _selected(type_, selection.below(type_, self.details))
+        return found
+
+
+def _selected(type_: GraphQLObjectType, fields: Mapping[str, Details]) -> list[Selected]:
+    return [Selected(type_, name, details) for name, details in fields.items()]
+
+
+def _reader(definition: GraphQLField) -> Callable[[Any], Any]:
+    field = declared(definition)
+    return attrgetter(field.python_name) if field.base_resolver is None else field.base_resolver.wrapped_func

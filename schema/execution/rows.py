@@ -4,7 +4,7 @@ What is asked of its own columns alone is at hand. For anything else a plan read
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from operator import attrgetter
 from typing import Any
@@ -20,7 +20,7 @@ from backend.sources import Shown, Value, as_json, columns_of
 from schema.execution.fields import source_of
 from schema.execution.length import counted, left
 from schema.execution.markers import has_marks
-from schema.execution.operations import Details
+from schema.execution.operations import Details, Selected
 from schema.execution.parts import Scope
 from schema.execution.plans import LIMIT, RowPlans
 from schema.nodes import to_id
@@ -56,16 +56,15 @@ OWN = re.compile(r"""\$row\."?(\w+)"?( \|\| ':' \|\| \$row\."?(\w+)"?)?""")
 """A source that is a column, or the key of an id that is made of two."""
 
 
-def own_columns(type_: GraphQLObjectType, grouped: Mapping[str, Details], row: Any) -> dict[str, Any] | None:
+def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
     """The object, if nothing is asked of the row but its own columns; None otherwise."""
     shown: Shown = row.shown
     answer: dict[str, Any] = {}
-    for name, details in grouped.items():
-        field = details[0].node.name.value
-        read = None if field in shown.instead else _reader(type_, field)
+    for one in fields:
+        read = None if one.field in shown.instead else _reader(one.owner, one.field)
         if read is None:
             return None
-        answer[name] = read(row)
+        answer[one.name] = read(row)
     return answer
 
 

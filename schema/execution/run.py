@@ -1,12 +1,12 @@
 """Runs one GraphQL operation: a query by one statement, every error with a code."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode
 from prometheus_client import Counter
 
 from backend import logs
@@ -16,6 +16,7 @@ from backend.engine.transactions import answer_snapshots
 from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from backend.postgresql.reads import Row
 from schema.context import Context
+from schema.execution.counting import FieldCount
 from schema.execution.document_limits import exceeded, too_many_values
 from schema.execution.errors import BAD_USER_INPUT, INTERNAL, LIMIT_EXCEEDED, RequestError, Stopped, shown
 from schema.execution.executor import LimitedExecutor
@@ -26,6 +27,7 @@ from schema.execution.operations import Operation, Roots, Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import Plan, Query, price_of
 from schema.execution.steps import IN_THREAD, Read, Slot, Steps
+from schema.execution.writing import Writing
 
 MAX_ERRORS_SHOWN = 100
 """The maximum number of errors in an answer."""
@@ -86,20 +88,16 @@ class Execution:
         yield IN_THREAD
         self.bind()
 
-    def _executor(self) -> LimitedExecutor:
-        return LimitedExecutor.of(self._selection, self._context, is_measured=self._is_measured)
-
     def _written(self) -> Answered:
         """Execute mutations."""
-        try:
-            with answer_snapshots():
-                result = _executed(self._executor())
-        except NOT_SERVED as error:
-            return _nothing(error)
-        if isinstance(result, dict):
-            return result
+        writing = Writing(self._selection, self._context, is_measured=self._is_measured)
+        with answer_snapshots(), measured() as length:
+            try:
+                data = writing.execute()
+            except Stopped:
+                return _stopped(self._operation, writing.count, length, writing.too_large)
         self._context.note_use()
-        return _answer(result, _mutations(self._operation.node))
+        return _answer(data, writing.errors, self._operation)
 
     def _read(self) -> Steps[Answered]:
         """Answer a query: what is planned by one statement, the rest in Python."""
@@ -121,10 +119,32 @@ class Execution:
             if isinstance(found, bytes) and len(roots.planned) == len(roots.names):
                 return b'{"data":' + found + b"}"
         yield from self._in_thread()
-        answer = _completed(self._executor, roots, found, errors)
+        answer = self._completed(roots, found, errors)
         if not roots.planned:  # otherwise its statement has told
             self._context.note_use()
         return answer
+
+    def _completed(
+        self, roots: Roots, found: bytes | dict[str, Any] | None, errors: list[GraphQLError]
+    ) -> dict[str, Any]:
+        """The answer to a query, with those fields that are not planned."""
+        data = orjson.loads(found) if isinstance(found, bytes) else found
+        if len(roots.planned) < len(roots.names):
+            executor = LimitedExecutor.of(self._selection, self._context, set(roots.names) - set(roots.planned))
+            with measured() as length:
+                try:
+                    result = executor.execute_operation()
+                except Stopped:
+                    return _stopped(self._operation, executor.count, length)
+            assert isinstance(result, ExecutionResult)
+            errors = [*errors, *(result.errors or ())]
+            data = _merged(roots.names, data, result.data)
+        late = deadline.refused()
+        unserved = [one.original_error for one in errors if isinstance(one.original_error, NOT_SERVED)]
+        if late is not None and unserved:
+            late.__cause__ = unserved[0]
+            return _nothing(late)
+        return _answer(data, errors, self._operation)
 
     def _planned(self, roots: Roots) -> Steps[tuple[bytes | dict[str, Any] | None, list[GraphQLError]]]:
         """The object of the planned root fields, and what is wrong in it."""
@@ -173,51 +193,6 @@ def _counted(answer: Answered) -> Counter:
     return metrics.QUERIES.labels(min(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST)))
 
 
-def _executed(executor: LimitedExecutor) -> ExecutionResult | dict[str, Any]:
-    """The result of all that is not planned, or the answer that replaces one that was broken off."""
-    with measured() as length:
-        try:
-            result = executor.execute_operation()
-        except Stopped:
-            return _stopped(executor, length)
-    assert isinstance(result, ExecutionResult)
-    _require_variables(result)
-    return result
-
-
-def _require_variables(result: ExecutionResult) -> None:
-    """Raise `RequestError` if it could not be executed at all."""
-    if result.data is None and result.errors and all(error.path is None for error in result.errors):
-        raise RequestError(result.errors, BAD_USER_INPUT)
-
-
-def _completed(
-    executor_of: Callable[[], LimitedExecutor],
-    roots: Roots,
-    found: bytes | dict[str, Any] | None,
-    errors: list[GraphQLError],
-) -> Answered:
-    """The answer to a query, with those fields that are not planned."""
-    data = orjson.loads(found) if isinstance(found, bytes) else found
-    if len(roots.planned) < len(roots.names):
-        executor = executor_of()
-        executor.only = set(roots.names) - set(roots.planned)
-        try:
-            result = _executed(executor)
-        except NOT_SERVED as error:
-            return _nothing(error)
-        if isinstance(result, dict):
-            return result
-        errors = [*errors, *(result.errors or ())]
-        data = _merged(roots.names, data, result.data)
-    late = deadline.refused()
-    unserved = [one.original_error for one in errors if isinstance(one.original_error, NOT_SERVED)]
-    if late is not None and unserved:
-        late.__cause__ = unserved[0]
-        return _nothing(late)
-    return _answer(ExecutionResult(data, errors or None), None)
-
-
 def _merged(names: Iterable[str], one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
     """Two halves of an answer, in the order of the document; null if one of them is."""
     if one is None or other is None:
@@ -225,18 +200,19 @@ def _merged(names: Iterable[str], one: dict[str, Any] | None, other: dict[str, A
     return {name: one[name] if name in one else other[name] for name in names}
 
 
-def _stopped(executor: LimitedExecutor, length: Length) -> dict[str, Any]:
+def _stopped(
+    operation: Operation, count: FieldCount, length: Length, too_large: TooLarge | None = None
+) -> dict[str, Any]:
     """The answer that replaces one that was broken off."""
-    operation = executor.operation
-    if executor.exceeded:
-        error = exceeded("cost", "fields in the answer", executor.fields, settings.MAX_COST)
+    if count.exceeded:
+        error = exceeded("cost", "fields in the answer", count.found, settings.MAX_COST)
     elif length.exceeded:
         error = _too_long(length.found, length.most)
-    elif executor.too_large is not None:
-        error = _too_large(executor.too_large)
+    elif too_large is not None:
+        error = _too_large(too_large)
     else:
         return _nothing(_late(operation))
-    if operation.operation is OperationType.MUTATION:
+    if not operation.is_query:
         error.message += " What was to be written may be written: send it again with its key, and ask for less."
     return _limited(error)
 
@@ -253,9 +229,9 @@ def _limited(error: GraphQLError) -> dict[str, Any]:
     return {"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None}
 
 
-def _late(operation: OperationDefinitionNode) -> Refusal:
+def _late(operation: Operation) -> Refusal:
     """What is told of an answer that took too long to make. One of several mutations may be committed, or the only one."""
-    if operation.operation is OperationType.MUTATION:
+    if not operation.is_query:
         return OutcomeUnknown(LATE, after_ms=after_busy_ms(), cause=deadline.cause())
     return Busy(deadline.TIMED_OUT, after_ms=after_busy_ms(), cause=deadline.cause())
 
@@ -274,19 +250,18 @@ def _nothing(error: Exception) -> dict[str, Any]:
     return {"errors": [said.formatted], "data": None}
 
 
-def _answer(result: ExecutionResult, mutations: Mapping[str, str] | None) -> dict[str, Any]:
-    if not result.errors:
-        return {"data": result.data}
+def _answer(data: dict[str, Any] | None, found: Sequence[GraphQLError], operation: Operation) -> dict[str, Any]:
+    if not found:
+        return {"data": data}
+    mutations = None if operation.is_query else _mutations(operation.node)
     errors: list[GraphQLError] = []
-    for error in result.errors[:MAX_ERRORS_SHOWN]:
+    for error in found[:MAX_ERRORS_SHOWN]:
         logged = {one.extensions["code"] for one in errors if one.extensions} if mutations is None else ()
         errors.append(shown(error, BAD_USER_INPUT, mutations, logged=logged))
-    return {"errors": [error.formatted for error in errors], "data": result.data}
+    return {"errors": [error.formatted for error in errors], "data": data}
 
 
-def _mutations(operation: OperationDefinitionNode) -> dict[str, str] | None:
-    """The mutations of an operation by response name; None for a query."""
-    if operation.operation is not OperationType.MUTATION:
-        return None
+def _mutations(operation: OperationDefinitionNode) -> dict[str, str]:
+    """The mutations of an operation by response name."""
     fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
     return {(field.alias or field.name).value: field.name.value for field in fields}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from schema.execution import run
+from schema.execution import writing
+from schema.execution.counting import FieldCount
 from schema.execution.document_limits import CAP
-from schema.execution.executor import LimitedExecutor
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.operations import Operation
 from tests.api import PASSWORD, ApiClient
@@ -160,18 +160,18 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     answers: list[int] = []
     costs: list[int] = []
 
-    class Counting(LimitedExecutor):
+    class Counting(FieldCount):
         """Counts the fields of one answer."""
 
-        def execute_operation(self, serially: bool | None = None) -> Any:
+        def __init__(self) -> None:
             """Begin to count."""
+            super().__init__()
             answers.append(0)
-            return super().execute_operation(serially)
 
-        def execute_fields(self, *arguments: Any) -> Any:
+        def add(self, fields: int) -> None:
             """Count the fields of one object."""
-            answers[-1] += len(arguments[3])
-            return super().execute_fields(*arguments)
+            answers[-1] += fields
+            super().add(fields)
 
     def cost(operation: Operation, values: Any, _a_minute: int) -> int:
         cost = operation.costs.of(values)
@@ -179,11 +179,11 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             costs.append(cost)
         return cost
 
-    monkeypatch.setattr(run, "LimitedExecutor", Counting)
+    monkeypatch.setattr(writing, "FieldCount", Counting)
     monkeypatch.setattr(Operation, "cost", cost)
     yield
     assert len(answers) == len(costs)
-    assert all(fields <= cost for fields, cost in zip(answers, costs, strict=True))
+    assert all(0 < fields <= cost for fields, cost in zip(answers, costs, strict=True))
 
 
 @pytest.mark.parametrize("field", ASKS)
