@@ -134,3 +134,4 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
+"""What methods of mutations are given: of it only `context` is theirs to use."""
