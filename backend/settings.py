@@ -93,7 +93,7 @@ MIDDLEWARE = [
     "schema.server.compression.compressing",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "schema.server.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -325,5 +325,6 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
+STORAGES = {"staticfiles": {"BACKEND": "schema.server.static_files.Storage"}}
 
 LOGGING = logs.LOGGING
