@@ -23,7 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BIOS = " ".join(f"b{number}: bio" for number in range(6))
 LONG = f"{{ viewer {{ {BIOS} }} }}"
-SIGN_IN = f'mutation {{ signIn(handle: "asha", password: "{PASSWORD}") {{ ... on SignSuccess {{ token person {{ {BIOS} }} }} }} }}'
+SIGN_IN = (
+    f'mutation {{ signIn(handle: "asha", password: "{PASSWORD}") {{ '
+    f"... on SignSuccess {{ token person {{ {BIOS} }} }} }} }}"
+)
 
 
 @pytest.mark.parametrize(
