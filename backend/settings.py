@@ -189,8 +189,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
 CORS_URLS_REGEX = r"^/(graphql/?|schema\.graphql)$"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
-CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-csrftoken", "x-request-id")
-CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
+CORS_ALLOW_HEADERS = (
+    *("accept", "authorization", "content-type", "idempotency-key"),
+    *("traceparent", "tracestate", "x-csrftoken", "x-request-id"),
+)
+CORS_EXPOSE_HEADERS = ("retry-after", "traceresponse", "x-request-id")
 CORS_ALLOW_CREDENTIALS = False
 """Other sites use bearer tokens; the session cookie is for this server's own pages."""
 

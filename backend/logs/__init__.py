@@ -21,6 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from backend.logs.causes import chain, database_facts
 from backend.logs.throttle import name_of
+from backend.tracing import add_trace_id
 
 REQUEST = ("request_id", "method", "url", "operation", "mutation", "path", "viewer")
 DATABASE = ("cause", "sqlstate", "constraint_name", "table_name")
@@ -129,6 +130,7 @@ FIRST: list[Processor] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     ExtraAdder(FACTS),
+    add_trace_id,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     _exception,
 ]

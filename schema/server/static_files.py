@@ -5,10 +5,9 @@
 
 from collections.abc import Callable
 from re import Match
-from typing import Any
 
-from whitenoise.middleware import WhiteNoiseMiddleware
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 IMPORTS = (
     (r"""(?m)^(?P<matched>(?P<what>(?:import|export)\b[^"';]*)"(?P<url>\./[^"]+)")""", '%(what)s"%(url)s"'),
@@ -31,8 +30,8 @@ class Storage(CompressedManifestStaticFilesStorage):
         """What replaces a name in a file. In a bundle what looks like a name may be a part of a string."""
         if BUNDLES in name:
             return lambda match: match[0]
-        converter: Any = super().url_converter(name, hashed_files, template)
-        return converter  # type: ignore[no-any-return]
+        converter: Callable[[Match[str]], str] = super().url_converter(name, hashed_files, template)
+        return converter
 
 
 class StaticFiles(WhiteNoiseMiddleware):

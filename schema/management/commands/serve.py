@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
+from backend import tracing
 from backend.engine.transactions import unit_of_work
 from backend.jobs.worker_process import worker_process
 from backend.management.database import require_answer, require_migrated
@@ -64,6 +65,8 @@ class Command(BaseCommand):
         require_fitness(require_data)
         self._say("Collecting static files")
         collect_static_files()
+        if tracing.is_wanted() and not tracing.is_installed():
+            self._say("No spans are sent, because OpenTelemetry is not installed: make tracing")
         self._welcome(options["host"], options["port"])
         connections.close_all()
         max_connections()  # which raises the limit of open files, for the processes too
