@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench lock audit licences explorer clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -59,8 +59,11 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 bench: .venv/ready-run ## Measure what requests cost, beside the least that they could (ARGS="--quick --only R1,M4").
 	@exec $(VENV) -m bench $(ARGS)
 
+tracing: .venv/ready-run ## Install what sends spans to OpenTelemetry (docs/operations.md says how to switch it on).
+	$(call install,requirements/tracing.txt)
+
 lock: .venv/ready ## Pin the requirements again, with hashes and without addresses (ARGS=--upgrade).
-	@for name in uv run dev; do \
+	@for name in uv run tracing dev; do \
 	    echo "▸ Pinning requirements/$$name.txt"; \
 	    $(VENV) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	        --custom-compile-command "make lock" --python-version 3.11 $(ARGS) \
@@ -75,7 +78,7 @@ audit: .venv/ready-dev ## Ask whether what is pinned has known vulnerabilities (
 	@! command -v npm >/dev/null 2>&1 || { echo "▸ The explorer's files"; cd schema/server/explorer && npm audit; }
 
 # Free to use in any program. Anything else, and what has no licence, fails, but for the packages named below.
-FREE := MIT;MIT License;BSD License;BSD-2-Clause;BSD-3-Clause;ISC;Apache-2.0;Apache Software License;PSF-2.0
+FREE := MIT;MIT License;BSD License;BSD-2-Clause;BSD-3-Clause;3-Clause BSD License;ISC;Apache-2.0;Apache Software License;PSF-2.0
 FREE := $(FREE);Python Software Foundation License;Apache-2.0 OR BSD-2-Clause;MIT OR Apache-2.0;Apache-2.0 AND BSD-2-Clause
 # LGPL: used as they are, and anybody can put another version in their place.
 BY_NAME := psycopg psycopg-binary psycopg-pool
@@ -133,7 +136,7 @@ endef
 	$(call install,requirements/run.txt)
 	@touch $@
 
-# The tests' pins hold all of the server's, so both are done.
+# The tests' pins hold all of the server's, and of tracing, so both are done.
 .venv/ready-dev: .venv/ready requirements/run.txt requirements/dev.txt
 	@echo "▸ Installing what serving and testing need"
 	$(call install,requirements/dev.txt)

@@ -90,9 +90,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "schema.server.threads.watched",
     "schema.server.safety.safe",
+    "schema.server.compression.compressing",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "schema.server.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -188,8 +189,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
 CORS_URLS_REGEX = r"^/(graphql/?|schema\.graphql)$"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
-CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-csrftoken", "x-request-id")
-CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
+CORS_ALLOW_HEADERS = (
+    *("accept", "authorization", "content-type", "idempotency-key"),
+    *("traceparent", "tracestate", "x-csrftoken", "x-request-id"),
+)
+CORS_EXPOSE_HEADERS = ("retry-after", "traceresponse", "x-request-id")
 CORS_ALLOW_CREDENTIALS = False
 """Other sites use bearer tokens; the session cookie is for this server's own pages."""
 
@@ -324,5 +328,6 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA / "static"
+STORAGES = {"staticfiles": {"BACKEND": "schema.server.static_files.Storage"}}
 
 LOGGING = logs.LOGGING

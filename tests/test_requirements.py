@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NAMED = {"run": PROJECT["dependencies"], "dev": PROJECT["optional-dependencies"]["dev"]}
+NAMED = {"run": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -20,7 +20,7 @@ def required(part: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
 
-@pytest.mark.parametrize("part", ["run", "dev"])
+@pytest.mark.parametrize("part", NAMED)
 def test_the_project_asks_for_the_same(part: str) -> None:
     """The same names, extras, ranges and markers."""
     assert sorted(map(str, map(Requirement, NAMED[part]))) == sorted(map(str, required(part))), (
@@ -28,12 +28,19 @@ def test_the_project_asks_for_the_same(part: str) -> None:
     )
 
 
-def test_what_serving_needs_has_a_range() -> None:
+@pytest.mark.parametrize("part", ["run", "tracing"])
+def test_what_serving_needs_has_a_range(part: str) -> None:
     """A new major version of anything is looked at before it is used."""
-    assert [str(one) for one in required("run") if "<" not in str(one.specifier)] == []
+    assert [str(one) for one in required(part) if "<" not in str(one.specifier)] == []
 
 
-@pytest.mark.parametrize("part", ["run", "dev"])
+def test_what_is_optional_is_tested_with_the_same_pins() -> None:
+    """The tests have everything, in the versions that somebody gets who adds it."""
+    assert pins("run").items() <= pins("dev").items()
+    assert pins("tracing").items() <= pins("dev").items()
+
+
+@pytest.mark.parametrize("part", NAMED)
 def test_the_pins_fit(part: str) -> None:
     """Whatever is asked for and pinned is pinned within its range."""
     pinned = {canonicalize_name(name): version for name, version in pins(part).items()}

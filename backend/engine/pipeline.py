@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import psycopg
@@ -26,6 +27,7 @@ from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
+from backend import tracing
 from backend.engine import deadline
 
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
@@ -33,7 +35,7 @@ DONE = frozenset(map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)))
 SYNC, ABORTED, BAD = int(ExecStatus.PIPELINE_SYNC), int(ExecStatus.PIPELINE_ABORTED), int(ConnStatus.BAD)
 IDLE = int(TransactionStatus.IDLE)
 
-COMMIT = b"COMMIT"
+BEGIN, COMMIT = b"BEGIN", b"COMMIT"
 
 NOT_AS_PREPARED = frozenset({"0A000", "26000", "42P05"})
 """SQLSTATEs of a prepared statement that is of no use: its table has changed, it is gone (a pooler's other connection), or
@@ -136,13 +138,16 @@ class Pipeline:
         waiting, self._waiting = self._waiting, []
         if waiting:
             with self._travelling() as raw:
-                trip = _Trip(raw, waiting)
-                trip.receive()
-                if trip.sqlstate in NOT_AS_PREPARED and raw.autocommit:
-                    self.forget_prepared()
-                    trip = _Trip(raw, waiting)
+                with _Trip(raw, waiting) as trip:
                     trip.receive()
-                trip.settle()
+                    is_again = trip.sqlstate in NOT_AS_PREPARED and raw.autocommit
+                    if not is_again:
+                        trip.settle()
+                if is_again:
+                    self.forget_prepared()
+                    with _Trip(raw, waiting) as trip:
+                        trip.receive()
+                        trip.settle()
 
     def forget_prepared(self) -> None:
         """Prepare everything anew: what is prepared may be of no use any more."""
@@ -184,23 +189,30 @@ class Pipeline:
                     return
                 deadline.committing()
             self.is_committing = True
-            trip = _Trip(raw, waiting, commits=True)
-            if waiting:
-                trip.receive(all_but=1)
-                self.is_committing = not trip.sqlstate  # unless PostgreSQL itself has refused what comes before it
-                deadline.committing()
-            trip.receive()
-            trip.settle()
+            with _Trip(raw, waiting, commits=True) as trip:
+                if waiting:
+                    trip.receive(all_but=1)
+                    self.is_committing = not trip.sqlstate  # unless PostgreSQL itself has refused what comes before it
+                    deadline.committing()
+                trip.receive()
+                trip.settle()
             self.is_committing = False
 
 
 class _Message:
     """What is sent: a command, the preparation of a statement, or a statement."""
 
-    __slots__ = ("prepares", "send", "sent")
+    __slots__ = ("command", "prepares", "send", "sent")
 
-    def __init__(self, send: Callable[[], None], *, prepares: bytes | None = None, sent: Sent | None = None) -> None:
-        self.send, self.prepares, self.sent = send, prepares, sent
+    def __init__(
+        self,
+        send: Callable[[], None],
+        *,
+        command: bytes = b"",
+        prepares: bytes | None = None,
+        sent: Sent | None = None,
+    ) -> None:
+        self.send, self.command, self.prepares, self.sent = send, command, prepares, sent
 
 
 class _Trip:
@@ -211,7 +223,25 @@ class _Trip:
         self._prepared: set[bytes] = raw.prepared
         self._messages = list(self._messages_for(waiting, commits=commits))
         self._results: list[PGresult] = []
+        self._began = perf_counter()
         self._send(commits=commits)
+
+    def __enter__(self) -> "_Trip":
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if tracing.tracer is not None:
+            self._trace(error)
+
+    def _trace(self, lost: BaseException | None) -> None:
+        """Tell of each statement that has run, or of which nobody knows: all of them took as long as the trip."""
+        for number, message in enumerate(self._messages):
+            result = self._results[number] if number < len(self._results) else None
+            if message.prepares is not None or (result is not None and result.status == ABORTED):
+                continue
+            failed = lost if result is None else None if result.status in DONE else error_from_result(result)
+            statement = Statement(message.command, b"") if message.sent is None else message.sent.statement
+            tracing.tracer.ran(statement.sql, statement.name, self._began, failed)
 
     @property
     def sqlstate(self) -> str | None:
@@ -247,7 +277,7 @@ class _Trip:
     def _messages_for(self, waiting: Sequence[Sent], *, commits: bool) -> Iterator[_Message]:
         pg, raw = self._pg, self._raw
         if not raw.autocommit and pg.transaction_status == IDLE:
-            yield _Message(partial(pg.send_query_params, raw._get_tx_start_command(), None))
+            yield _Message(partial(pg.send_query_params, raw._get_tx_start_command(), None), command=BEGIN)
         fresh: set[bytes] = set()
         for sent in waiting:
             name = sent.statement.name
@@ -259,7 +289,7 @@ class _Trip:
                 yield _Message(partial(pg.send_prepare, name, sent.statement.sql), prepares=name)
             yield _Message(partial(pg.send_query_prepared, name, sent.parameters), sent=sent)
         if commits:
-            yield _Message(partial(pg.send_query_params, COMMIT, None))
+            yield _Message(partial(pg.send_query_params, COMMIT, None), command=COMMIT)
 
     def _send(self, *, commits: bool) -> None:
         pg = self._pg

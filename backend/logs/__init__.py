@@ -1,4 +1,4 @@
-"""The log: one JSON line for each event, on stderr; the same one that repeats is throttled.
+"""The log: one JSON line for each event, on stderr; the same one that repeats is throttled. A terminal gets text to read.
 
 No line contains user data. An exception's message may quote a text, a password or a row (PostgreSQL's DETAIL does), so
 only its type, its SQLSTATE, the cause in our own words, the constraint and the lines of code are logged.
@@ -21,6 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from backend.logs.causes import chain, database_facts
 from backend.logs.throttle import name_of
+from backend.tracing import add_trace_id
 
 REQUEST = ("request_id", "method", "url", "operation", "mutation", "path", "viewer")
 DATABASE = ("cause", "sqlstate", "constraint_name", "table_name")
@@ -110,11 +111,26 @@ def _json(value: Any, **_: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
+def _for_people(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a terminal may show: clients choose paths, and a control character in one would do there what it says."""
+    stack = event.pop("stack", None)
+    shown = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    if stack is not None:
+        del shown["exception"]  # it ends with that
+        shown["stack"] = "\n".join(f"    {_printable(line)}" for line in stack)
+    return shown
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 FIRST: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     ExtraAdder(FACTS),
+    add_trace_id,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     _exception,
 ]
@@ -131,10 +147,24 @@ LOGGING: dict[str, Any] = {
                 ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(serializer=_json),
             ],
-        }
+        },
+        "terminal": {
+            "()": ProcessorFormatter,
+            "foreign_pre_chain": FIRST,
+            "processors": [
+                ProcessorFormatter.remove_processors_meta,
+                _for_people,
+                structlog.dev.ConsoleRenderer(timestamp_key="time", colors=not os.environ.get("NO_COLOR")),
+            ],
+        },
     },
     "handlers": {
-        "stderr": {"class": "backend.logs.throttle.ThrottledHandler", "formatter": "json", "filters": ["discreet"]}
+        "stderr": {
+            "class": "backend.logs.throttle.ThrottledHandler",
+            "formatter": "json",
+            "terminal": "cfg://formatters.terminal",
+            "filters": ["discreet"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {

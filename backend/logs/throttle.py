@@ -47,8 +47,9 @@ class _Repeated:
 class ThrottledHandler(logging.StreamHandler[TextIO]):
     """A handler of the standard library that holds back repetitions. It is locked while it emits, like all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: logging.Formatter | None = None) -> None:
         super().__init__()
+        self._terminal = terminal
         self._repeated: OrderedDict[Hashable, _Repeated] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -71,6 +72,12 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
             self._write(held, now)
         elif self._thread is None or not self._thread.is_alive():
             self._watch()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """For people where it goes to a terminal, for programs everywhere else."""
+        if self._terminal is not None and self.stream.isatty():
+            return self._terminal.format(record)
+        return super().format(record)
 
     def close(self) -> None:
         """Write what is held back: the process ends."""

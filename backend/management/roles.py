@@ -10,7 +10,7 @@ from backend.people.models import Account
 
 
 class RoleCommand(DatabaseCommand):
-    """manage.py ROLE HANDLE [--revoke]."""
+    """manage.py ROLE HANDLE [--remove]."""
 
     column: ClassVar[str]
     """The column of the account that holds the role."""
@@ -18,14 +18,18 @@ class RoleCommand(DatabaseCommand):
     """What somebody is who has it, with the article if it needs one."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the handle and `--revoke`."""
+        """Add the handle and `--remove`, which was called `--revoke`."""
         parser.add_argument("handle")
-        parser.add_argument("--revoke", action="store_true", help=f"They are {self.role} no longer.")
+        parser.add_argument("--remove", "--revoke", action="store_true", help=f"They are {self.role} no longer.")
 
     def handle(self, **options: Any) -> None:
-        """Set it, and print the result."""
-        has_it, handle = not options["revoke"], options["handle"]
+        """Give the role or take it back, and say whether anything has changed."""
+        gives, handle = not options["remove"], options["handle"]
         account = Account.objects.filter(login=handle.lower(), is_active=True)
-        if not account.update(**{self.column: has_it}):
-            raise CommandError(f"There is nobody with the handle {handle}.")
-        self.stdout.write(f"{handle} is {self.role} now." if has_it else f"{handle} is not {self.role}.")
+        if account.filter(**{self.column: not gives}).update(**{self.column: gives}):
+            self.stdout.write(f"{handle} is {self.role} {'now' if gives else 'no longer'}.")
+        elif account.exists():
+            self.stdout.write(f"{handle} is {self.role} already." if gives else f"{handle} is not {self.role}.")
+            self.stdout.write("Nothing has changed.")
+        else:
+            raise CommandError(f"There is nobody with the handle {handle}. Nothing has changed.")

@@ -100,6 +100,8 @@ def _shown(refusal: Refusal) -> tuple[str, str]:
 class AdminSite(admin.AdminSite):
     """The admin, for staff and moderators; each of its pages says for which of them it is."""
 
+    site_header = site_title = "Katha"
+    index_title = "Administration"
     login_form = SignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:

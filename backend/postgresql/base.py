@@ -4,11 +4,12 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
-from django.db.backends.utils import debug_transaction
+from django.db.backends.utils import CursorWrapper, debug_transaction
 from psycopg import adapters
 from psycopg.abc import PQGen
 from psycopg.pq import Format, TransactionStatus
 
+from backend import tracing
 from backend.engine import deadline, metrics
 from backend.engine.pipeline import Pipeline
 from backend.logs.causes import connection_cause
@@ -47,6 +48,20 @@ class Connection(psycopg.Connection[Any]):
             raise
 
 
+class _Traced(CursorWrapper):
+    """Runs statements, and makes a span of each."""
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        """Run one."""
+        with tracing.running(sql.encode()):
+            return super().execute(sql, params)
+
+    def executemany(self, sql: Any, param_list: Any) -> Any:
+        """Run one for each of these parameters."""
+        with tracing.running(sql.encode()):
+            return super().executemany(sql, param_list)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Katha's connections: always in UTC, and prepared statements are kept across rollbacks.
 
@@ -76,6 +91,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if name is None:
             return self.connection.cursor()
         return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
+
+    def make_cursor(self, cursor: Any) -> CursorWrapper:
+        """What runs Django's own statements, with a span for each while spans are sent."""
+        return super().make_cursor(cursor) if tracing.tracer is None else _Traced(cursor, self)
 
     def _rollback(self) -> None:
         """Roll back, and keep prepared statements, because every refusal rolls back.

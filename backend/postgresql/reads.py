@@ -17,6 +17,7 @@ from django.db import connections
 from django.db import utils as djangos
 from psycopg import AsyncConnection
 
+from backend import tracing
 from backend.engine import deadline as deadlines
 from backend.engine import metrics
 from backend.engine.deadline import Deadline
@@ -93,8 +94,9 @@ class Reads:
         job = Job(statement, parameters, deadline, loop.create_future(), prepares=self._has_seen(statement))
         try:
             _require_text(parameters)
-            self._submit(job)
-            row = await job.answer
+            with tracing.running(statement.sql, statement.name):
+                self._submit(job)
+                row = await job.answer
         except asyncio.CancelledError:
             self._leave(job)
             raise

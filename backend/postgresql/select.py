@@ -10,7 +10,9 @@ from time import perf_counter
 
 import psycopg
 from django.db import InterfaceError, OperationalError
+from django.db.backends.utils import CursorWrapper
 
+from backend import tracing
 from backend.engine import deadline, metrics
 from backend.engine.outage import OUTAGE
 from backend.engine.pipeline import Statement, current
@@ -54,6 +56,7 @@ def _first_row(statement: Statement, parameters: Sequence[bytes | None]) -> Row 
     connection = current().wrapper
     cursor = psycopg.RawCursor(connection.connection)
     texts = [None if one is None else one.decode() for one in parameters]
-    connection.make_cursor(cursor).execute(statement.sql.decode(), texts)  # type: ignore[arg-type]
+    with tracing.running(statement.sql, statement.name):
+        CursorWrapper(cursor, connection).execute(statement.sql.decode(), texts)
     assert cursor.pgresult is not None
     return first_row(cursor.pgresult)

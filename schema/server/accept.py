@@ -1,6 +1,10 @@
-"""Chooses the media type of an answer from what the client accepts (RFC 9110, section 12.5.1)."""
+"""Chooses the media type and the coding of an answer from what the client accepts (RFC 9110, sections 12.5.1 and 12.5.3)."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+MAX_HEADERS = 500
+"""How many different headers Accept-Encoding are remembered with what they choose."""
 
 
 def preferred(header: str, offers: Sequence[str]) -> str | None:
@@ -19,8 +23,16 @@ def preferred(header: str, offers: Sequence[str]) -> str | None:
     return best
 
 
+@lru_cache(MAX_HEADERS)
+def accepts_gzip(header: str) -> bool:
+    """Whether the client names gzip, by its name or as `*`, and likes it no less than what is not compressed."""
+    qualities = dict(_ranges(header))
+    named = [qualities[name] for name in ("gzip", "x-gzip", "*") if name in qualities]
+    return bool(named) and named[0] > 0 and named[0] >= qualities.get("identity", 0.0)
+
+
 def _ranges(header: str) -> Iterator[tuple[str, float]]:
-    """Each media range with its quality. A charset other than UTF-8 gives quality 0; other parameters are ignored."""
+    """Each media range, or coding, with its quality. A charset other than UTF-8 gives quality 0; other parameters are ignored."""
     for part in header.split(","):
         media, *parameters = [piece.strip().lower() for piece in part.split(";")]
         values = dict(parameter.partition("=")[::2] for parameter in parameters)

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from backend import tracing
 from backend.engine.deadline import limited
 from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
 from backend.limits.admission import HASHING, PAGES, Admission, Lane, Share
@@ -63,15 +64,18 @@ class Application:
         started = perf_counter()
         request = Request(meta_of(scope), self._policy)
         share = Share(self._admission.bodies)
-        try:
-            answer = await self._arrived(request, scope, receive, share)
-            BY_STATUS[answer.status // 100].inc()
-            REQUEST_SECONDS.observe(perf_counter() - started)
-            await _send(request, answer, send)
-        except Left:
-            LEFT.inc()
-        finally:
-            share.release()
+        with tracing.serving(request.META, request.id):
+            try:
+                answer = await self._arrived(request, scope, receive, share)
+                BY_STATUS[answer.status // 100].inc()
+                REQUEST_SECONDS.observe(perf_counter() - started)
+                if tracing.tracer is not None:
+                    tracing.tracer.answered(answer.status)
+                await _send(request, answer, send)
+            except Left:
+                LEFT.inc()
+            finally:
+                share.release()
 
     async def _arrived(self, request: Request, scope: Mapping[str, Any], receive: Receive, share: Share) -> Answer:
         """Read the body, and answer; or refuse what cannot be read."""
@@ -123,7 +127,7 @@ class Application:
         call = partial(alone, partial(_page_in_thread, self._pages, request))
         try:
             if request.path == ALIVE:
-                return await asyncio.get_running_loop().run_in_executor(self._other_threads, call)
+                return await asyncio.get_running_loop().run_in_executor(self._other_threads, tracing.carried(call))
             async with self.slot(request, PAGES):
                 answer: Answer = await _called(request, self._other_threads, call)
         except Busy as refusal:
@@ -141,7 +145,7 @@ def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
 
 async def _called(request: Request, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
     request.deadline.begun = True
-    return await asyncio.get_running_loop().run_in_executor(threads, call)
+    return await asyncio.get_running_loop().run_in_executor(threads, tracing.carried(call))
 
 
 class InLoop:
@@ -239,6 +243,8 @@ async def _send(request: Request, answer: Answer, send: Send) -> None:
     if not answer.is_page:
         raw += RAW_HEADERS
     raw += [(b"x-request-id", request.id.encode()), (b"server", b"Katha")]
+    if tracing.tracer is not None:
+        raw.append((b"traceresponse", tracing.tracer.traceresponse()))
     if answer.status not in (204, 304) and "Content-Length" not in answer.headers:
         raw.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

@@ -18,7 +18,6 @@
 goes to a thread: a document or a statement that is new, a session's cookies, mutations, errors, a large answer to compress.
 """
 
-import gzip
 import json
 import logging
 from functools import lru_cache
@@ -37,7 +36,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from backend.engine import metrics
 from backend.engine.errors import Busy, RateLimited
 from backend.engine.refusal_log import log_refusal
-from backend.limits.admission import EXPENSIVE, REQUESTS, SMALL
+from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS, SMALL
 from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import Prepared, at_hand, constant, prepare, sent
@@ -48,6 +47,7 @@ from schema.execution.steps import IN_THREAD, Slot, Steps
 from schema.server import safety
 from schema.server.accept import preferred
 from schema.server.asked import JSON, METHODS, Asked, asked_of
+from schema.server.compression import GZIP, QUICKLY_COMPRESSED_BYTES, coding, compressed
 from schema.server.driving import Server, driven
 from schema.server.requests import Answer, Request
 
@@ -61,14 +61,8 @@ MALFORMED_COST, REJECTED_COST = 1, 100
 """The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
 other costs what its operation does.
 """
-GZIP, IDENTITY = "gzip", "identity"
-COMPRESSED_BYTES = 8 * 1024
-"""Answers from this size on are compressed for clients that accept it: smaller ones gain little."""
 MAX_HEADERS = 500
 """How many different headers Accept are remembered with the type that they choose."""
-
-QUICKLY_COMPRESSED_BYTES = 64 * 1024
-"""Answers up to this size are compressed in the event loop: it takes less than a millisecond."""
 MAX_SITES = 50
 """How many fields with arguments a document may have whose variables are read in the event loop."""
 
@@ -136,16 +130,6 @@ async def _answered(request: Request, server: Server) -> Answer:
         return turned_away(request, too_many(refusal), media or JSON)
     except Busy as refusal:
         return turned_away(request, busy(refusal), media or JSON)
-
-
-@lru_cache(MAX_HEADERS)
-def _encoding(accept: str) -> str:
-    """gzip, unless the client does not name it, or with quality 0 (RFC 9110, section 12.5.3)."""
-    for one in accept.lower().split(","):
-        name, _, quality = one.replace(" ", "").partition(";q=")
-        if name == GZIP:
-            return IDENTITY if quality and not quality.strip("0.") else GZIP
-    return IDENTITY
 
 
 @lru_cache(MAX_HEADERS)
@@ -220,11 +204,11 @@ def _steps(request: Request, asked: Asked | None, context: Context) -> Steps[Ser
         execution.bind()
     done = yield from execution.steps()
     body = done if isinstance(done, bytes) else _json_of(done)
-    encoding = _encoding(request.choice("HTTP_ACCEPT_ENCODING")) if len(body) >= COMPRESSED_BYTES else None
+    encoding = coding(request, body, signs_in=execution.lane == HASHING)
     if _may_set_cookies(request) or (encoding == GZIP and len(body) > QUICKLY_COMPRESSED_BYTES):
         yield IN_THREAD
     if encoding == GZIP:
-        body = gzip.compress(body, compresslevel=1, mtime=0)
+        body = compressed(body)
     return Served(body, isinstance(done, dict) and "errors" in done, encoding, _cookies(request))
 
 

@@ -77,9 +77,8 @@ class Request(HttpRequest):
         return auth.get_user(self)
 
     def choice(self, header: str) -> str:
-        """The beginning of a header that says what the client accepts; browsers' have some 100 characters."""
-        said: str = self.META.get(header, "")
-        return said[:MAX_CHOICE_CHARACTERS]
+        """The beginning of a header that says what the client accepts."""
+        return choice(self, header)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -89,6 +88,12 @@ class Request(HttpRequest):
     def _get_scheme(self) -> str:
         scheme: str = self.META["wsgi.url_scheme"]
         return scheme
+
+
+def choice(request: HttpRequest, header: str) -> str:
+    """The beginning of a header that says what the client accepts; browsers' have some 100 characters."""
+    said: str = request.META.get(header, "")
+    return said[:MAX_CHOICE_CHARACTERS]
 
 
 def facts_of(request: HttpRequest, request_id: str) -> dict[str, Any]:

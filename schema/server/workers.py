@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 
+from backend import tracing
 from backend.processes import die_with_parent
 from schema.server.asgi import Application
 from schema.server.protocol import STOPS, Protocol
@@ -161,7 +162,11 @@ def work(listener: socket.socket, parent: int) -> None:
         proxy_headers=False,  # whom to trust is decided in `backend.limits.addresses`
         timeout_graceful_shutdown=int(STOP_TIMEOUT_SECONDS) - 1,
     )
-    Server(config, application).run(sockets=[listener])
+    tracing.begin()
+    try:
+        Server(config, application).run(sockets=[listener])
+    finally:
+        tracing.end()
 
 
 def _nothing(_signal: int, _frame: FrameType | None) -> None:

@@ -1,5 +1,7 @@
 """The admin: staff look at everything and change nothing that has a version; moderators edit the policy."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -39,6 +41,30 @@ def test_staff_find_every_versioned_model(staff: Client) -> None:
         assert admin.site.is_registered(model), model
         page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         assert staff.get(page).status_code == 200, page
+
+
+def test_the_admin_has_the_products_name(staff: Client) -> None:
+    """On each page, also before and after somebody is signed in; no page speaks of Django, or of groups that nobody has."""
+    pages = [
+        "/admin/",
+        "/admin/people/",
+        "/admin/people/person/",
+        "/admin/password_change/",
+        "/admin/password_change/done/",
+    ]
+    for page in [Client().get("/admin/login/"), *map(staff.get, pages), staff.post("/admin/logout/")]:
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert re.search(r"<title>[^<]* \| Katha</title>", text), page.request["PATH_INFO"]
+        assert "Django" not in text
+        assert "Groups" not in text
+
+
+def test_there_is_no_page_of_groups(staff: Client) -> None:
+    """Roles are columns of the account."""
+    assert staff.get("/admin/auth/group/").status_code == 404
+    assert staff.get("/admin/auth/").status_code == 404
+    assert not any(admin.site.is_registered(model) for model in apps.get_app_config("auth").get_models())
 
 
 def test_staff_change_nothing(staff: Client, bilal: ApiClient) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WRITE = 'UPDATE "moderation_report"'
 HOLD = "SELECT FROM people_account"
 
-revoke = partial(call_command, "moderator", "bilal", "--revoke", verbosity=0)
+revoke = partial(call_command, "moderator", "bilal", "--remove", verbosity=0)
 
 STEPS: dict[str, Callable[[ApiClient, str], Any]] = {
     "claim": lambda caller, report: caller.claim(report),

@@ -99,11 +99,11 @@ def test_an_origin_that_is_named_may_ask_with_a_token(nobody: ApiClient, opened:
     response = preflight()
     assert response["Access-Control-Allow-Origin"] == ORIGIN
     allowed = {one.strip() for one in response["Access-Control-Allow-Headers"].split(",")}
-    assert {"authorization", "content-type", "x-csrftoken", "x-request-id", "idempotency-key"} <= allowed
+    assert {"authorization", "content-type", "x-csrftoken", "x-request-id", "idempotency-key", "traceparent"} <= allowed
     assert "Access-Control-Allow-Credentials" not in response
     sent = Client().post("/graphql", QUERY, content_type=JSON, headers={"origin": ORIGIN})
     assert sent["Access-Control-Allow-Origin"] == ORIGIN
-    assert {"retry-after", "x-request-id"} <= set(sent["Access-Control-Expose-Headers"].split(", "))
+    assert {"retry-after", "traceresponse", "x-request-id"} <= set(sent["Access-Control-Expose-Headers"].split(", "))
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://app.example.org", f"{ORIGIN}.evil.example"])

@@ -1,5 +1,6 @@
 """Serves Katha with uvicorn, after checking the settings and the port."""
 
+import fcntl
 import socket
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
+from backend import tracing
 from backend.engine.transactions import unit_of_work
 from backend.jobs.worker_process import worker_process
 from backend.management.database import require_answer, require_migrated
@@ -62,7 +64,9 @@ class Command(BaseCommand):
             unit_of_work(demo.renew_tokens)
         require_fitness(require_data)
         self._say("Collecting static files")
-        call_command("collectstatic", interactive=False, verbosity=0)
+        collect_static_files()
+        if tracing.is_wanted() and not tracing.is_installed():
+            self._say("No spans are sent, because OpenTelemetry is not installed: make tracing")
         self._welcome(options["host"], options["port"])
         connections.close_all()
         max_connections()  # which raises the limit of open files, for the processes too
@@ -87,6 +91,14 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(f"▸ {line}")
         self.stdout.flush()
+
+
+def collect_static_files() -> None:
+    """Copy, name and compress them; one server after another, where several are started over one folder."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    with (settings.STATIC_ROOT.parent / "static.lock").open("w") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def serve(workers: Workers) -> None:
