@@ -5,7 +5,7 @@ It is looked at once, when the statement is compiled, so that one which could lo
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 from django.db.models.expressions import Col
@@ -30,7 +30,7 @@ class Effect:
     def of(cls, query: Query) -> "Effect":
         """That of a query of Django's."""
         assert query.model is not None
-        values = query.values if isinstance(query, UpdateQuery) else ()
+        values = cast(Any, query).values if isinstance(query, UpdateQuery) else ()
         compares = frozenset(_compared(query.where, query.model))
         return cls(query.model, frozenset(field.name for field, *_ in values), compares)
 
