@@ -1,6 +1,6 @@
 """Watches the round trips of this thread's pipeline as they are, and puts a statement that fails into one of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,22 @@ class Trips:
 def watched() -> Iterator[Trips]:
     """Collect the trips."""
     with struck_at(None, 0, b"") as trips:
+        yield trips
+
+
+@contextmanager
+def before_trip(number: int, act: Callable[[], Any]) -> Iterator[Trips]:
+    """Do `act` when all that trip `number` (from 0) is to carry is ready to be sent, once."""
+    trips, messages_for = Trips(), pipeline._Trip._messages_for
+
+    def waited(trip: Any, waiting: Sequence[Sent], *, commits: bool) -> Any:
+        trips.made.append(Trip(len(waiting), not trip._raw.autocommit, commits))
+        if len(trips.made) == number + 1:
+            trips.struck = True
+            act()
+        return messages_for(trip, waiting, commits=commits)
+
+    with patch.object(pipeline._Trip, "_messages_for", waited):
         yield trips
 
 
