@@ -3,6 +3,7 @@
 versions      the version check: a filter on the UPDATE
 statements    statements that are declared with the ORM and compiled once
 declarations  what can be declared: update, insert, delete, select
+effects       what a statement does to versioned rows, checked when it is compiled
 pipeline      sends what waits in one round trip, with BEGIN and COMMIT
 mutations     what happens in the one transaction of a mutation, in order
 guard         the trigger that refuses an UPDATE which does not raise its version

@@ -14,6 +14,7 @@ from django.db.models.fields import NOT_PROVIDED
 from django.db.models.sql import DeleteQuery, Query, UpdateQuery
 from django.db.models.sql.where import WhereNode
 
+from backend.engine.effects import Effect
 from backend.engine.removal import is_removal_guarded, removing
 from backend.engine.statements import BEFORE, Declared, Json
 
@@ -30,19 +31,21 @@ def select(rows: "models.QuerySet[Any, RowT]") -> Declared[RowT]:
     """What a query set finds: rows of its model, or tuples if it asks for `values_list`."""
     is_of_values = rows.query.values_select or rows.query.annotation_select_mask or not rows.query.default_cols
     text, parameters = rows.query.get_compiler(connection=connection).as_sql()
-    return Declared(text, parameters, None if is_of_values else rows.model)
+    return Declared(text, parameters, None if is_of_values else rows.model, Effect.of(rows.query))
 
 
 def update(rows: "models.QuerySet[ModelT]", /, **values: Any) -> Declared[ModelT]:
     """`UPDATE … WHERE … RETURNING`: the rows that were updated; none if the condition failed."""
-    text, parameters = _text_of(_updating(rows, values))
-    return Declared(f"{text} RETURNING {_columns(rows.model)}", parameters, rows.model)
+    query = _updating(rows, values)
+    text, parameters = _text_of(query)
+    return Declared(f"{text} RETURNING {_columns(rows.model)}", parameters, rows.model, Effect.of(query))
 
 
 def update_all(rows: "models.QuerySet[Any]", /, **values: Any) -> Declared[Any]:
     """`update` of many rows, of which only the count is told."""
-    text, parameters = _text_of(_updating(rows, values))
-    return Declared(text, parameters)
+    query = _updating(rows, values)
+    text, parameters = _text_of(query)
+    return Declared(text, parameters, effect=Effect.of(query))
 
 
 def replace(rows: "models.QuerySet[ModelT]", /, **values: Any) -> Declared[ModelT]:
@@ -53,7 +56,7 @@ def replace(rows: "models.QuerySet[ModelT]", /, **values: Any) -> Declared[Model
     13.2.1).
     """
     query = _updating(rows, values)
-    compiler = query.get_compiler(connection=connection)
+    compiler, effect = query.get_compiler(connection=connection), Effect.of(query)
     try:
         condition, condition_parameters = compiler.compile(query.where)
     except FullResultSet:
@@ -67,19 +70,20 @@ def replace(rows: "models.QuerySet[ModelT]", /, **values: Any) -> Declared[Model
         f"WHERE {table}.{key} = earlier.{key} RETURNING {_columns(rows.model, table)}, {earlier}",
         (*parameters, *condition_parameters),
         rows.model,
+        effect,
     )
 
 
 def delete(rows: "models.QuerySet[ModelT]") -> Declared[ModelT]:
     """`DELETE … WHERE … RETURNING`: the rows that were deleted; none if the condition failed."""
     text, parameters = _text_of(_deleting(rows))
-    return Declared(f"{text} RETURNING {_columns(rows.model)}", parameters, rows.model)
+    return Declared(f"{text} RETURNING {_columns(rows.model)}", parameters, rows.model, Effect.of(rows.query))
 
 
 def delete_all(rows: "models.QuerySet[Any]") -> Declared[Any]:
     """`delete` of many rows, of which only the count is told."""
     text, parameters = _text_of(_deleting(rows))
-    return Declared(text, parameters)
+    return Declared(text, parameters, effect=Effect.of(rows.query))
 
 
 def insert(

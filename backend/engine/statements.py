@@ -37,6 +37,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, models
 from psycopg import sql
 from psycopg.pq.abc import PGresult
 
+from backend.engine.effects import Condition, Effect
 from backend.engine.pipeline import Pipeline, Sent, Statement, current
 from backend.engine.values import as_text
 
@@ -156,10 +157,12 @@ class Declared(Generic[RowT]):
     parameters: Sequence[Any]
     model: type[models.Model] | None = None
     """What its rows are; None for tuples."""
+    effect: Effect | None = None
+    """What it does to versioned rows; None for an insert and for SQL of our own."""
 
     def run(self) -> "Result[RowT]":
         """Send it as it is, once. For what is not part of any mutation, such as a job."""
-        return _Plan(self, is_kept=False).run({})
+        return Plan(self, is_kept=False).run({})
 
 
 class Compiled(Generic[ArgumentsT, RowT]):
@@ -169,7 +172,7 @@ class Compiled(Generic[ArgumentsT, RowT]):
         self._declare = declare
         self._annotations = _bound(declare)
         self._shaped = [name for name, one in self._annotations.items() if one not in TYPES and not get_args(one)]
-        self.plans: dict[Hashable, _Plan] = {}
+        self.plans: dict[Hashable, Plan] = {}
         update_wrapper(self, declare)
         DECLARATIONS.append(self)
 
@@ -189,12 +192,17 @@ class Compiled(Generic[ArgumentsT, RowT]):
             plan = self.plans[shape] = self._plan(looks, values)
         return plan.run(bound)
 
-    def _plan(self, looks: tuple[Any, ...], values: Mapping[str, Any]) -> "_Plan":
+    def _plan(self, looks: tuple[Any, ...], values: Mapping[str, Any]) -> "Plan":
         placeholders = {
             name: values[name].placeholder(name) if name in self._shaped else Parameter.of(name, annotation)
             for name, annotation in self._annotations.items()
         }
-        return _Plan(self._declare(*looks, **placeholders))  # type: ignore[arg-type]
+        declared: Declared[Any] = self._declare(*looks, **placeholders)  # type: ignore[arg-type]
+        if declared.effect is not None:
+            declared.effect.require_sound(
+                is_conditioned=any(isinstance(one, Condition) for one in placeholders.values())
+            )
+        return Plan(declared)
 
 
 DECLARATIONS: Final[list[Compiled[Any, Any]]] = []
@@ -225,14 +233,15 @@ def require_unit_of_work() -> None:
         raise RuntimeError("Writes belong to a unit of work: call this through transactions.unit_of_work().")
 
 
-class _Plan:
+class Plan:
     """A statement that is ready to be sent, and how its rows are read."""
 
     def __init__(self, declared: Declared[Any], *, is_kept: bool = True) -> None:
+        self.effect = declared.effect
         self._parameters: list[Parameter] = []
         placed = [self._place(one) for one in declared.parameters]
         text = declared.sql % tuple(placed)
-        self._statement = Statement.of(text) if is_kept else Statement(text.encode(), b"")
+        self.statement = Statement.of(text) if is_kept else Statement(text.encode(), b"")
         self._writes = not text.lstrip().upper().startswith("SELECT")
         self._reader = _Reader(declared.model)
 
@@ -252,7 +261,7 @@ class _Plan:
         if self._writes:
             require_unit_of_work()
         pipeline = current()
-        sent = Sent(self._statement, [one.dump(values[one.name]) for one in self._parameters])
+        sent = Sent(self.statement, [one.dump(values[one.name]) for one in self._parameters])
         return Result(pipeline, pipeline.send(sent), self._reader)
 
 

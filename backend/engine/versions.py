@@ -28,6 +28,7 @@ from django.db.models.functions import Now
 
 from backend.engine.conflicts import FREQUENT, retry_after_ms
 from backend.engine.declarations import IsAny
+from backend.engine.effects import Condition
 from backend.engine.errors import Conflict, FieldConflict, Unseen
 from backend.engine.guard import guard_of, shown_as
 from backend.engine.statements import Parameter
@@ -98,7 +99,7 @@ MAX_OWN_VERSIONS = 100
 
 
 @dataclass(frozen=True)
-class SeenParameters:
+class SeenParameters(Condition):
     """Stands in a declaration for an `Expected` that has a condition."""
 
     version: Parameter

@@ -37,7 +37,8 @@ def record_view(
     counted, and what was done. Raises `Conflict` (with the position that another device stored), `NotFound`, `Invalid`.
     """
     story, place, length = _opened(reader_id, story_id, place)
-    visit = Visit(story_id, reader_id, _checked_seen(story, seen), place)
+    _check_seen(story, seen)
+    visit = Visit(story_id, reader_id, seen, place)
     tries = places.advance(visit) if furthest else places.move(visit, expected)
     view = _count_view(story, reader_id)
     written = places.written_by(tries)
@@ -90,12 +91,9 @@ def _lock_chapter(*, chapter: uuid.UUID, story: uuid.UUID) -> Declared[tuple[int
     return query(LOCKED_CHAPTER, chapter=chapter, story=story)
 
 
-def _checked_seen(story: Story, seen: int | None) -> int:
-    if seen is None:
-        return story.version
-    if not 1 <= seen <= story.version:
+def _check_seen(story: Story, seen: int | None) -> None:
+    if seen is not None and not 1 <= seen <= story.version:
         raise Invalid.one("seen", "is not a version that this story has had.")
-    return seen
 
 
 COUNT = f"""

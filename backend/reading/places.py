@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
-from django.db.models.functions import Greatest, Length
+from django.db.models.functions import Coalesce, Greatest, Length
 
 from backend.engine.declarations import insert, select, update
 from backend.engine.errors import Conflict, FieldConflict
@@ -15,7 +15,7 @@ from backend.engine.statements import Declared, Result, Values, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.reading.models import Reading
 from backend.reading.queries import never
-from backend.stories.models import Chapter
+from backend.stories.models import Chapter, Story
 
 FIELDS = {field.attname: field for field in Reading._meta.concrete_fields}
 
@@ -30,11 +30,12 @@ class ReadingPlace:
 
 @dataclass(frozen=True)
 class Visit:
-    """A reader, a story and its version, and the new position, within its chapter; without one the position stays."""
+    """A reader, a story, and the new position, within its chapter; without one the position stays."""
 
     story_id: uuid.UUID
     reader_id: uuid.UUID
-    story_version: int
+    opened: int | None
+    """The version of the story that the reader has open; None for the present one."""
     place: ReadingPlace | None
 
     @property
@@ -49,7 +50,7 @@ class Visit:
         return {
             "story": self.story_id,
             "reader": self.reader_id,
-            "story_version": self.story_version,
+            "opened": self.opened,
             "values": self.values,
         }
 
@@ -71,23 +72,24 @@ def move(visit: Visit, seen: Expected) -> Tries:
 
 @compiled
 def _insert(
-    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values
+    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values
 ) -> Declared[Reading]:
     key = ["story", "reader"]
-    return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=story_version, **values)
+    version = _version(story, opened)
+    return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=version, **values)
 
 
 @compiled
 def _move(
-    *, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values, seen: Expected
+    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values, seen: Expected
 ) -> Declared[Reading]:
-    news = Q(story_version__lt=story_version)
+    news = Q(story_version__lt=_version(story, opened))
     if values:
         news |= ~Q(**values)
     return update(
         Reading.objects.filter(news, unchanged(Reading, seen, ["place"]), story_id=story, reader_id=reader),
         **values,
-        **_seen(story_version),
+        **_seen(story, opened),
     )
 
 
@@ -102,8 +104,8 @@ def advance(visit: Visit) -> Tries:
 
 
 @compiled
-def _advance(*, story: uuid.UUID, reader: uuid.UUID, story_version: int, values: Values) -> Declared[Reading]:
-    news, moved = Q(story_version__lt=story_version), {}
+def _advance(*, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values) -> Declared[Reading]:
+    news, moved = Q(story_version__lt=_version(story, opened)), {}
     if values:
         further = _further(**values)
         news |= further
@@ -111,7 +113,7 @@ def _advance(*, story: uuid.UUID, reader: uuid.UUID, story_version: int, values:
             name: Case(When(further, then=value), default=F(name), output_field=FIELDS[name])
             for name, value in values.items()
         }
-    return update(Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story_version))
+    return update(Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story, opened))
 
 
 def _further(chapter_id: uuid.UUID, offset: int) -> Q:
@@ -121,9 +123,14 @@ def _further(chapter_id: uuid.UUID, offset: int) -> Q:
     return Q(chapter_id=None) | Q(chapter_id=chapter_id, offset__lt=offset) | Q(behind)
 
 
-def _seen(story_version: int) -> Mapping[str, Any]:
+def _version(story: Any, opened: Any) -> Coalesce:
+    """The version of the story that the reader has open, or the present one: that of now, after any wait for the chapter."""
+    return Coalesce(opened, Subquery(Story.objects.filter(pk=story).values("version")))
+
+
+def _seen(story: Any, opened: Any) -> Mapping[str, Any]:
     """What each write sets. The seen version of the story never falls."""
-    return {"story_version": Greatest(F("story_version"), story_version), **stamped(Reading, ["place"])}
+    return {"story_version": Greatest(F("story_version"), _version(story, opened)), **stamped(Reading, ["place"])}
 
 
 def present(visit: Visit, seen: Expected) -> Reading:

@@ -323,7 +323,7 @@ def test_a_name_that_is_taken_is_freed(run: Any) -> None:
     _ = _notes().rows
     connection.close()
     connection.ensure_connection()
-    connection.connection.pgconn.prepare(_notes.plans[()]._statement.name, b"SELECT 1")
+    connection.connection.pgconn.prepare(_notes.plans[()].statement.name, b"SELECT 1")
     assert run(lambda: _notes().rows) == []
 
 

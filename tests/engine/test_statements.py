@@ -252,7 +252,7 @@ def test_a_constant_is_part_of_the_statement() -> None:
     plan = compiled(lambda: stories)  # type: ignore[misc]
     assert plan().rows == []
     (of,) = plan.plans.values()
-    assert b"'PUBLISHED'" in of._statement.sql
+    assert b"'PUBLISHED'" in of.statement.sql
 
 
 def test_a_write_outside_of_a_unit_of_work_is_refused() -> None:

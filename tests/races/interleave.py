@@ -5,22 +5,19 @@
 prints for each scene that has both one schedule as a table, and every schedule that ends as no serial order does.
 """
 
-import os
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
-import django
+from tests.races import commands
 
 MOST = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns how many scenes have a wrong schedule."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    django.setup()
+    commands.set_up()
     catalogue = import_module("tests.races.interleave_catalogue")
     asked = _parsed(catalogue, arguments)
     scenes = [one for one in catalogue.SCENES.values() if set(asked.acts) <= set(one.names)]
@@ -28,15 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not scenes:
         print("No scene has all of these.")
         return 1
-    settings, databases = import_module("django.conf").settings, import_module("tests.databases")
-    creation = import_module("django.db").connection.settings_dict["TEST"]
-    creation["NAME"] = "test_interleave"
-    running = import_module("backend.embedded").running
-    import_module("logging").getLogger("katha").setLevel("ERROR")
-    with (
-        running(settings.EMBEDDED, durable=False) if settings.EMBEDDED else nullcontext(),
-        databases.database(fresh=False),
-    ):
+    with commands.database("test_interleave"):
         return sum(_shown(scene, asked) for scene in scenes)
 
 

@@ -8,13 +8,16 @@ from typing import Any
 
 from django.db import connection
 
+from backend.engine import metrics
+
 WRITE = re.compile(
     r'\s*(?:WITH\b.*?\b(?<!FOR ))?(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE | re.DOTALL
 )
 LOCK = re.compile(
     r'\s*SELECT\b.*?\bFROM\s+"?(\w+)"?.*\bFOR (?:(?:NO KEY )?UPDATE|(?:KEY )?SHARE)\b', re.IGNORECASE | re.DOTALL
 )
-EACH_WRITE = re.compile(r'(?:^|[()])\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
+EACH_WRITE = re.compile(r'(?:^|[()])\s*(INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
+LOCK_STRENGTH = re.compile(r"\bFOR ((?:NO KEY )?UPDATE|(?:KEY )?SHARE)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Statement:
     sql: str
     parameters: Any
     in_unit: bool
+    operation: str = ""
+    """The mutation or job that it belongs to."""
 
     @property
     def locks(self) -> str | None:
@@ -34,9 +39,15 @@ class Statement:
     @property
     def locked(self) -> list[str]:
         """All tables whose rows it locks, in order: with a WITH it may write to several."""
+        return [table for table, _ in self.locked_how]
+
+    @property
+    def locked_how(self) -> list[tuple[str, str]]:
+        """The same, each with how: what it does to the rows, or the strength of the lock."""
         if self.is_write:
-            return EACH_WRITE.findall(self.sql)
-        return [] if self.locks is None else [self.locks]
+            return [(table, verb.split()[0].upper()) for verb, table in EACH_WRITE.findall(self.sql)]
+        strength = LOCK_STRENGTH.search(self.sql)
+        return [] if self.locks is None or strength is None else [(self.locks, f"FOR {strength[1].upper()}")]
 
     @property
     def is_write(self) -> bool:
@@ -50,7 +61,8 @@ def recorded() -> Iterator[list[Statement]]:
     statements: list[Statement] = []
 
     def note(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        statements.append(Statement(sql, parameters, connection.in_atomic_block))
+        operation = metrics._OPERATION.get()
+        statements.append(Statement(sql, parameters, connection.in_atomic_block, operation))
         return execute(sql, parameters, many, context)
 
     with connection.execute_wrapper(note):

@@ -11,8 +11,9 @@ from backend.stories.models import Story
 from resolvers import reading
 from tests import depth
 from tests.api import ApiClient
-from tests.races.rivals import lost, race, won
+from tests.races.rivals import Rival, lost, race, won
 from tests.races.rows import assert_sound, crowd, empty, query, scalar
+from tests.races.statements import before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,3 +142,18 @@ def test_a_total_agrees_with_its_rows_at_every_moment(asha: ApiClient) -> None:
     *_, agreed = race([lambda n=n: view(readers[n::3]) for n in range(3)] + [watch])
     assert agreed == {True}
     assert scalar(VIEWS) == len(readers)
+
+
+def test_a_view_that_waits_for_a_deletion_has_seen_what_that_left(asha: ApiClient, bilal: ApiClient) -> None:
+    """The reader names no version: it is the story's when the place is stored, not when the story was found."""
+    story = asha.published_story(chapters=3)
+    _, two, three = (chapter["id"] for chapter in story["chapters"])
+    view: list[Rival] = []
+
+    def view_meanwhile() -> None:
+        view.append(Rival(lambda: bilal.record_view(story["id"], "0", three, 1)).until_it_waits())
+
+    with before("stories_revision", view_meanwhile):  # the chapter that is viewed has moved up
+        assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
+    assert view[0].result()["applied"] == "WRITTEN"
+    assert scalar("SELECT story_version FROM reading_reading") == scalar("SELECT version FROM stories_story")

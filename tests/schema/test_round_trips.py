@@ -7,7 +7,6 @@ import pytest
 
 from bench.count import heard
 from tests.api import ApiClient
-from tests.writing import compilations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,18 +90,3 @@ def test_a_mutation_waits_at_most_three_times(asha: ApiClient, bilal: ApiClient)
     assert refused(bilal, UPDATE_STORY, id_, 2) <= MOST + 1
     assert written(bilal, UPDATE_CHAPTER, chapter, 1) <= MOST
     assert refused(bilal, UPDATE_CHAPTER, chapter, 1) <= MOST + 1
-
-
-def test_nothing_is_compiled_twice(asha: ApiClient, bilal: ApiClient) -> None:
-    """What differs between two rounds is bound."""
-
-    def rounds() -> None:
-        version = asha.relationship(bilal)["version"]
-        written(asha, FOLLOW, bilal.id, int(version))
-        written(asha, FOLLOW.replace("follow(", "unfollow("), bilal.id, int(version) + 1)
-        refused(asha, FOLLOW, bilal.id, 0)
-
-    rounds()
-    known = compilations()
-    rounds()
-    assert compilations() == known

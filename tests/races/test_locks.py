@@ -1,0 +1,56 @@
+"""What each mutation locks, reads and writes is data, derived from its declarations, and what the design promises holds of it."""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from django.apps import apps
+
+from backend.engine.guard import is_versioned
+from backend.engine.locks import lock_order
+from backend.engine.statements import DECLARATIONS
+from tests.races import locks
+from tests.races.footprints import Footprint, footprints
+from tests.races.statements import EACH_WRITE
+from tests.schema.mutation_fixture import CONDITIONED, FIELDS, KEYED
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GUARDED = {model._meta.db_table for model in apps.get_models() if is_versioned(model)}
+
+
+@pytest.fixture
+def found(transactional_db: None) -> Mapping[str, Footprint]:
+    return footprints()
+
+
+def test_every_mutation_is_known(found: Mapping[str, Footprint]) -> None:
+    """A new one has to be in the catalogue: tests/races/every_write.py, or REQUESTS of its noun."""
+    assert set(FIELDS) - set(found) == set()
+    assert all(one.locks and set(one.locks) <= set(lock_order()) for one in found.values())
+    assert {name for name in KEYED if lock_order()[0] in found[name].locks} == set(KEYED)
+
+
+def test_a_mutation_that_expects_something_is_conditioned_on_a_group(found: Mapping[str, Footprint]) -> None:
+    """And only those are. That the statement is conditioned on all that it writes was checked when it was compiled."""
+    assert {name for name, one in found.items() if one.reads} == set(CONDITIONED)
+    assert all(found[name].writes for name in CONDITIONED)
+
+
+def test_a_versioned_row_is_updated_by_the_orm_alone(found: Mapping[str, Footprint]) -> None:
+    """SQL of our own has no groups that could be checked."""
+    own = [plan for one in DECLARATIONS for plan in one.plans.values() if plan.effect is None]
+    assert own
+    for plan in own:
+        updated = [table for verb, table in EACH_WRITE.findall(plan.statement.sql.decode()) if verb == "UPDATE"]
+        assert not set(updated) & GUARDED, plan.statement.sql
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str], found: Mapping[str, Footprint]) -> None:
+    """The order, and a row for each mutation."""
+    locks.show(found)
+    printed = capsys.readouterr().out
+    assert re.findall(r"^ *\d+ +(\w+) *$", printed, re.MULTILINE) == list(lock_order())
+    for name, one in found.items():
+        assert re.search(rf"^ *{name} ", printed, re.MULTILINE)
+        assert all(group in printed for group in one.writes | one.reads)
