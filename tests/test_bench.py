@@ -39,6 +39,7 @@ COSTS = {
     "M5": (8.8, 4),  # ten where there is a copy, four where there is none
     "R0c": (0, 0),
     "R1c": (1, 1),
+    "M1c": (9, 5),
     "M2c": (5.5, 2.5),
 }
 """Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared. Whom

@@ -75,6 +75,31 @@ def test_who_writes_alone_needs_one_slot() -> None:
     assert query("SELECT count, slot BETWEEN 0 AND %s FROM people_persontally", SLOTS - 1) == [(6, True)] * 2
 
 
+UPDATED = "SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid) FROM pg_class WHERE oid = %s::regclass"
+
+
+def test_a_slot_is_updated_in_place() -> None:
+    """No index is written to: none is of what changes."""
+    (person,) = crowd(1)
+    raise_all([person], 1)
+
+    def work() -> list[tuple[int, int]]:
+        for _ in range(10):
+            tallies.add(PersonTally, [(person.pk, "followers", 1)])
+        return query(UPDATED, "people_persontally")
+
+    assert unit_of_work(work) == [(10, 10)]
+
+
+def test_no_statement_is_planned_for_its_values() -> None:
+    """Of the conditioned ones of a mutation least of all: each is planned once for a connection."""
+    people = crowd(3)
+    for _ in range(3):
+        raise_all(people, 1)
+    plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO people_persontally%%'"
+    assert query(plans) == [(3, 0)]
+
+
 def test_nothing_to_raise_is_no_statement() -> None:
     """A block that ends no follow does not touch totals."""
     with recorded() as statements:
