@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import orjson
+import psycopg
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import crowd, growth, idle, load, report
+from bench import constraints, crowd, growth, idle, load, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -64,14 +65,15 @@ class Bench:
             postgres_ms=1_000 * postgres / served.requests,
             server_mb=megabytes(pid),
             postgres_mb=megabytes(self.postmaster),
-            limit=self._limit(work, requests * LIMIT_TIMES),
+            limit=self.limit(work, requests * LIMIT_TIMES),
         )
 
     def crowd(self, work: Work, requests: int) -> Result:
         """Measure a workload once, for one number of connections."""
         return Result(work, 0, 0, [self.round(work, requests)])
 
-    def _limit(self, work: Work, requests: int) -> Limit | None:
+    def limit(self, work: Work, requests: int) -> Limit | None:
+        """Measure the limit of a workload; None if it has none."""
         if work.limit is None:
             return None
         batch = load.play_alone(self.servers[work.workers].port, work.prepare(self.data, requests))
@@ -95,6 +97,7 @@ def run(arguments: Namespace, console: Console) -> None:
     os.environ["KATHA_DATA"] = str(folder)
     works = [work for work in WORKS if not arguments.only or work.name in arguments.only]
     grows = arguments.growth or growth.NAME in (arguments.only or ())
+    checks = constraints.MEASURED if constraints.NAME in (arguments.only or ()) else []
     crowds = [
         replace(work, clients=clients, limit=None) for work in WORKS for clients in CROWDS if work.name in CROWDED
     ]
@@ -113,13 +116,14 @@ def run(arguments: Namespace, console: Console) -> None:
                     number: stack.enter_context(
                         serving(database, number, {own} if number == 1 else {own, *rest}, folder)
                     )
-                    for number in {work.workers for work in [*works, *(crowds if grows else ())]}
+                    for number in {work.workers for work in [*works, *(crowds if grows else ()), *checks]}
                 }
                 bench = Bench(database, Data.of(db), servers, postmaster, own)
                 results = measured(bench, works, arguments, counted, console)
                 crowded = [
                     bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds if grows
                 ]
+                checked = less_checked(bench, db, checks, arguments, console)
             told = advised(database, Data.of(db), {own}, folder, arguments, console)
         found, points = None, list[growth.Point]()
         if not arguments.only or idle.NAME in arguments.only:
@@ -128,7 +132,7 @@ def run(arguments: Namespace, console: Console) -> None:
         if grows:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
-    report.show(console, results, found, told)
+    report.show(console, results, found, told, checked)
     if grows:
         report.show_growth(console, points, crowded)
     if arguments.json:
@@ -151,6 +155,17 @@ def measured(
                 f"server {one.server_ms:.2f} ms  PostgreSQL {one.postgres_ms:.2f} ms"
             )
     return [Result(work, *counted[work.name], rounds[work.name]) for work in works]
+
+
+def less_checked(
+    bench: Bench, db: "psycopg.Connection[object]", works: Sequence[Work], arguments: Namespace, console: Console
+) -> Sequence[constraints.Checked]:
+    """What PostgreSQL's checks cost in these workloads."""
+
+    def limit(work: Work) -> Limit | None:
+        return bench.limit(work, LIMIT_TIMES * _requests(work, bench.data, arguments, console))
+
+    return constraints.measure(db, works, limit, arguments.rounds) if works else []
 
 
 def advised(
@@ -203,7 +218,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME, crowd.NAME]
+    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME, crowd.NAME, constraints.NAME]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found

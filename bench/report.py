@@ -10,6 +10,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from bench.constraints import Checked
 from bench.crowd import Crowd
 from bench.growth import Point
 from bench.idle import Idle
@@ -109,7 +110,13 @@ ADVICE = (("attempts/success", "attempts_per_success"), ("successes/s", "success
 CROWDS = ("work", "connections", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "CPU ms")
 
 
-def show(console: Console, results: Sequence[Result], idle: Idle | None, advice: Sequence[Crowd]) -> None:
+def show(
+    console: Console,
+    results: Sequence[Result],
+    idle: Idle | None,
+    advice: Sequence[Crowd],
+    checked: Sequence[Checked],
+) -> None:
     """Print the tables as Markdown, and what idle connections take."""
     if results:
         _show_works(console, results)
@@ -120,6 +127,8 @@ def show(console: Console, results: Sequence[Result], idle: Idle | None, advice:
         )
     if advice:
         _show_advice(console, advice)
+    if checked:
+        _show_checked(console, checked)
 
 
 def _show_works(console: Console, results: Sequence[Result]) -> None:
@@ -160,6 +169,14 @@ def show_growth(console: Console, points: Sequence[Point], crowds: Sequence[Resu
         figures = [f"{one.median(name):.{digits}f}" for name, digits in names]
         crowded.add_row(one.work.name, str(one.work.clients), *figures, f"{one.total_ms:.2f}")
     console.print("\nOne worker, by connections\n", crowded)
+
+
+def _show_checked(console: Console, checked: Sequence[Checked]) -> None:
+    """Print what the limit costs with less and less of what PostgreSQL checks."""
+    table = _table(["work", *checked[0].rounds])
+    for one in checked:
+        table.add_row(one.work.name, *(f"{figure:.3f}" for figure in one.figures().values()))
+    console.print("\nThe limit: PostgreSQL's CPU ms for each request, with fewer and fewer checks\n", table)
 
 
 def _show_advice(console: Console, crowds: Sequence[Crowd]) -> None:

@@ -65,6 +65,16 @@ WORKS = [
     Work("R0c", "R0 by 64 clients on two workers", reads.nothing, 4_000, clients=CROWD, workers=WORKERS),
     Work("R1c", "R1 by 64 clients on two workers", reads.feed, 600, clients=CROWD, workers=WORKERS),
     Work(
+        "M1c",
+        "M1h by 64 clients on two workers; the limit updates one hot row",
+        writes.view_one,
+        600,
+        takes_people=True,
+        limit="M1hot",
+        clients=CROWD,
+        workers=WORKERS,
+    ),
+    Work(
         "M2c",
         "M2 by 64 clients on two workers",
         writes.follow,

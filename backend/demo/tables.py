@@ -20,7 +20,6 @@ from backend.demo.stories import Tale, favourites, hero, stories
 from backend.demo.views import Visits, visits
 from backend.demo.whispers import WORDS, Murmur, murmur
 from backend.demo.words import Prose
-from backend.engine.tallies import SLOTS
 from backend.market.models import Edition, Order, OrderLine
 from backend.moderation.models import DailyReports, Evidence, Report
 from backend.notifications.models import Notification, NotificationKind
@@ -292,12 +291,11 @@ _TALLY = "subject kind slot count"
 
 
 def _slots(totals: Totals) -> int:
-    return sum(min(count, SLOTS) for _subject, _kind, count in totals)
+    return sum(count > 0 for _subject, _kind, count in totals)
 
 
 def _tallies(totals: Totals) -> Rows:
-    """Each total, spread evenly over its slots."""
+    """Each total in one slot, as if it had been raised one by one."""
     for subject, kind, count in totals:
-        each, over = divmod(count, SLOTS)
-        for slot in range(min(count, SLOTS)):
-            yield subject, kind, slot, each + (slot < over)
+        if count > 0:
+            yield subject, kind, 0, count

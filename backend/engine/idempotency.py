@@ -174,7 +174,8 @@ def _row(label: str, values: dict[str, Any]) -> models.Model:
 
 FORGET = f"""
 DELETE FROM engine_idempotencykey WHERE (person_id, key) IN (
-    SELECT person_id, key FROM engine_idempotencykey WHERE created_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
+    SELECT person_id, key FROM engine_idempotencykey WHERE created_at < %s
+    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
 ) AND {removing("engine_idempotencykey")}
 """
 

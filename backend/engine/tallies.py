@@ -1,7 +1,9 @@
 """Slotted counters: totals that many transactions raise at once without waiting for each other.
 
-A subject has up to `SLOTS` rows for each kind of total. A write raises one of them at random, and the total is their
-sum. It is raised in the same transaction as the counted row is inserted, so sum and rows agree in every snapshot.
+A subject has rows for each kind of total, its slots, and the total is their sum. A write raises one that nobody else holds, and
+makes another one if all are held. So it waits for nobody, and a subject gets as many slots as transactions have ever raised
+it at once: mostly one. It is raised in the same transaction as the counted row is inserted, so sum and rows agree in every
+snapshot.
 """
 
 import random
@@ -15,7 +17,8 @@ from backend.engine.declarations import query
 from backend.engine.removal import RemovalGuard
 from backend.engine.statements import Declared, Result, compiled
 
-SLOTS = 16
+SLOTS = 1024
+"""The numbers that a slot can have. A new one's is by chance; they are far more than connections, so hardly two take the same."""
 
 Raise = tuple[uuid.UUID, str, int]
 """Subject, kind of total, and by how much (negative to lower it)."""
@@ -54,15 +57,26 @@ def _raise(
 
 
 def raising(model: type[Tally], rows: str) -> str:
-    """SQL: raise totals by what these rows say: subject, kind, slot and by how much. Each slot's new value is returned."""
+    """SQL: raise totals by what these rows say: subject, kind, some slot and by how much. Each slot's new value is returned.
+
+    The slot is where the search for a free one begins, and the new one's number if there is none.
+    """
+    table = model._meta.db_table
+    free, before = (
+        f"(SELECT free.slot FROM {table} AS free WHERE free.subject_id = wanted.subject_id AND free.kind = wanted.kind "
+        f"AND free.slot {which} wanted.slot LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
+        for which in (">=", "<")
+    )
     return (
-        f"INSERT INTO {model._meta.db_table} AS tally (subject_id, kind, slot, count) {rows} "
+        f"INSERT INTO {table} AS tally (subject_id, kind, slot, count) "
+        f"SELECT wanted.subject_id, wanted.kind, coalesce({free}, {before}, wanted.slot), wanted.by "
+        f"FROM ({rows}) AS wanted (subject_id, kind, slot, by) "
         "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count RETURNING tally.count"
     )
 
 
 def some_slot() -> int:
-    """The slot that one write raises, by chance."""
+    """Where one write looks first for a free slot, by chance: so writers at the same time do not meet at one after the other."""
     return random.randrange(SLOTS)
 
 

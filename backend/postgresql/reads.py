@@ -34,8 +34,8 @@ log = logging.getLogger("katha")
 MAX_SEEN = 1_000
 """Statements of which the process remembers that it has seen them. A crowd of others in between, and one is new again."""
 
-OPTIONS = "-c plan_cache_mode=force_generic_plan -c default_transaction_read_only=on -c TimeZone=UTC"
-"""Beyond those of the settings. A plan is made once, not for each set of parameters, and nothing can be written."""
+OPTIONS = "-c default_transaction_read_only=on -c TimeZone=UTC"
+"""Beyond those of the settings: nothing can be written."""
 
 ONLY_PSYCOPGS = {"context", "cursor_factory", "prepare_threshold", "autocommit", "row_factory"}
 """Parameters that are for psycopg's cursors, of which none is used here."""

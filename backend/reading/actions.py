@@ -97,18 +97,22 @@ def _check_seen(story: Story, seen: int | None) -> None:
 
 
 COUNT = f"""
-WITH counted AS (
+WITH before AS (
+    SELECT coalesce(sum(count), 0)::bigint AS views FROM stories_storytally WHERE subject_id = %(story)s AND kind = 'views'
+), counted AS (
     INSERT INTO reading_view (story_id, reader_id, day)
     SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
     WHERE story_id = %(story)s AND reader_id = %(reader)s ON CONFLICT DO NOTHING RETURNING story_id
-)
-{tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted")}
+), raised AS (
+    {tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted")}
+), ranked AS ({rank.COUNTED})
+SELECT raised.count, before.views FROM raised, before
 """
 
 
-def _count_view(story: Story, reader_id: uuid.UUID) -> Result[tuple[int]] | None:
+def _count_view(story: Story, reader_id: uuid.UUID) -> Result[tuple[int, int]] | None:
     """Count today's view unless it was counted already, or the reader has no position. The day is UTC, by the database's
-    clock. The row is what its slot counts now; None for a story or reader that does not count.
+    clock. The row is what its slot counts now, and all views before; None for a story or reader that does not count.
     """
     if story.author_id == reader_id or story.published_at is None:
         return None
@@ -116,14 +120,13 @@ def _count_view(story: Story, reader_id: uuid.UUID) -> Result[tuple[int]] | None
 
 
 @compiled
-def _count(*, story: uuid.UUID, reader: uuid.UUID, slot: int) -> Declared[tuple[int]]:
+def _count(*, story: uuid.UUID, reader: uuid.UUID, slot: int) -> Declared[tuple[int, int]]:
     return query(COUNT, story=story, reader=reader, slot=slot)
 
 
-def _raise_rank(story_id: uuid.UUID, view: Result[tuple[int]] | None) -> bool:
+def _raise_rank(story_id: uuid.UUID, view: Result[tuple[int, int]] | None) -> bool:
     """Update the rank after a view, if it was counted; returns whether it was."""
     if view is None or view.row is None:
         return False
-    (in_slot,) = view.row
-    rank.raised(story_id, in_slot)
+    rank.raised(story_id, *view.row)
     return True

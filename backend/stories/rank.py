@@ -3,7 +3,7 @@
 Views are counted in slots, so that readers of one story do not wait for each other. A story's rank is one row with the sum of
 its slots, written last in the unit of work:
 
-- While every slot is small, each view is also counted in the row. So the order of stories with few views is exact.
+- The first views of a story are each counted in the row too. So the order of stories with few views is exact.
 - Later only every sixteenth view of a slot updates the sum. So the order is approximate: at most fifteen views of each slot
   and those in progress are missing; and a popular story has no row that all readers wait for.
 
@@ -15,10 +15,18 @@ import uuid
 from backend.engine.declarations import query
 from backend.engine.statements import Declared, compiled
 
-SMALL = 8
-"""Up to so many views in a slot, each view updates the row: about a hundred views of a story."""
+SMALL = 128
+"""The first so many views of a story each update the row."""
 
 EVERY = 16
+
+COUNTED = f"""
+UPDATE stories_storyrank AS rank SET views = rank.views + 1 FROM raised, before
+WHERE rank.story_id = %(story)s AND before.views < {SMALL}
+"""
+"""SQL: count a view in the row while views are few. `raised` is the slot that was raised, `before` the views so far. Must be the
+last write of its unit of work.
+"""
 
 
 def publish(story_id: uuid.UUID) -> None:
@@ -34,11 +42,11 @@ def _make(*, story: uuid.UUID) -> Declared[tuple[()]]:
     )
 
 
-def raised(story_id: uuid.UUID, count: int) -> None:
-    """Update the rank after a view was counted in a slot, which is now `count`. Must be the last write of its unit of work."""
-    if count <= SMALL:
-        _count(story=story_id)
-    elif count % EVERY == 0:
+def raised(story_id: uuid.UUID, in_slot: int, before: int) -> None:
+    """Update the rank after a view was counted in a slot, which is now `in_slot`; the story had `before` views. Must be the last
+    write of its unit of work.
+    """
+    if before >= SMALL and in_slot % EVERY == 0:
         _hold(story=story_id)
         _sum_up("GREATEST", story=story_id)
 
@@ -47,11 +55,6 @@ def lowered(story_id: uuid.UUID) -> None:
     """Update the rank after views were subtracted from a story's total."""
     _hold(story=story_id)
     _sum_up("LEAST", story=story_id)
-
-
-@compiled
-def _count(*, story: uuid.UUID) -> Declared[tuple[()]]:
-    return query("UPDATE stories_storyrank SET views = views + 1 WHERE story_id = %(story)s", story=story)
 
 
 @compiled

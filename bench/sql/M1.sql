@@ -32,10 +32,13 @@ WITH me AS (
     SELECT story_id, 'views', floor(random() * 16)::int, 1 FROM viewed
     ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + 1 RETURNING count
 )
-SELECT COALESCE((SELECT count FROM raised), 0) AS slot \gset
-\if :slot >= 1 and :slot <= 8
+SELECT COALESCE((SELECT count FROM raised), 0) AS slot, (
+    SELECT COALESCE(sum(count), 0) FROM stories_storytally
+    WHERE kind = 'views' AND subject_id = (SELECT id FROM bench_story WHERE n = :m)
+) AS before \gset
+\if :slot >= 1 and :before < 128
 UPDATE stories_storyrank SET views = views + 1 WHERE story_id = (SELECT id FROM bench_story WHERE n = :m);
-\elif :slot > 8 and :slot % 16 = 0
+\elif :slot >= 1 and :slot % 16 = 0
 UPDATE stories_storyrank AS rank SET views = GREATEST(rank.views, tally.total)
 FROM (
     SELECT subject_id, sum(count) AS total FROM stories_storytally

@@ -162,7 +162,7 @@ WAYS = [
         )
         for pick, table, row, shown in (
             (PERSON, "people_persontally", "'likes', 0, 1", "kind=likes"),
-            (PERSON, "people_persontally", "'followers', 16, 0", "slot=16"),
+            (PERSON, "people_persontally", "'followers', 1024, 0", "slot=1024"),
             (PUBLISHED, "stories_storytally", "'likes', 0, 1", "kind=likes"),
             (PUBLISHED, "stories_storytally", "'views', -1, 0", "slot=-1"),
         )
