@@ -173,9 +173,9 @@ def everything_that_signs_in(person: ApiClient) -> list[Callable[[], Any]]:
     return [
         lambda: person.revoke_token(token, key=new_key()),
         lambda: person.revoke_token(token, key=new_key()),
-        lambda: person.change_password(PASSWORD, "another good password", new_key()),
+        lambda: person.change_password(PASSWORD, "another good password"),
         used_long_ago,
         lambda: other.ask("mutation { signOut }"),
         lambda: documents.register("{ __typename }"),
-        lambda: leaver.delete_account(PASSWORD, new_key()),
+        lambda: leaver.delete_account(PASSWORD),
     ]

@@ -213,6 +213,15 @@ def test_both_may_block_each_other(scene: BlockFixture) -> None:
 SIDE = "query ($p: [ID!]!) { relationships(people: $p) { version updatedAt following followedBy blocking } }"
 
 
+def test_a_follow_collides_with_a_block_of_ones_own_that_was_lifted(asha: ApiClient, bilal: ApiClient) -> None:
+    """A block that is lifted again leaves nothing in the way: only the version tells of it."""
+    asha.block(bilal)
+    asha.unblock(bilal, "1")
+    stale = asha.follow(bilal, "0")
+    assert (stale["__typename"], stale["current"]["following"]) == ("ConflictError", False)
+    assert asha.follow(bilal, "2")["applied"] == "WRITTEN"
+
+
 def test_a_block_among_strangers_moves_nothing_of_the_blocked(asha: ApiClient, bilal: ApiClient) -> None:
     """Neither version nor date tells afterwards that there was a block; my own side has moved twice."""
     before = bilal.ask(SIDE, p=[asha.id])
