@@ -166,7 +166,6 @@ class Ended:
 
 
 @cache
-@cache
 def ended(name: str) -> Ended:
     """The metrics of the operation with this name. Created at startup, so that they are exported as 0 from the beginning."""
     return Ended(name)
