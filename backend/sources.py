@@ -47,7 +47,7 @@ class Value:
 
     sql: str
     is_wide: bool = False
-    """Whether it is a number that may not fit into GraphQL's Int."""
+    """Whether it is a number, never NULL, that may not fit into GraphQL's Int: there the greatest Int stands for it."""
     convert: Callable[[Any], Any] | None = None
     """Makes the value that is shown from the one that was read, where SQL cannot."""
     is_local: bool = True

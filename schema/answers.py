@@ -14,11 +14,12 @@ from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import refusal_for
+from backend.engine.values import moment
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import conflicts
 from schema.nodes import Versioned, at_most, computed, to_id, type_name_of
-from schema.scalars import Version
+from schema.scalars import MAX_INT, Version
 
 MAX_OVERLAPS = MAX_CHAPTERS + 10
 """At most so many fields can overlap: those of a story, and each of its chapters."""
@@ -155,7 +156,8 @@ class ConflictError(Failure):
         description="How many versions `current` has that you have not seen: those after `expected`, but for those that your own "
         "writes made where you named the last of them by `expect: {after: …}`. 0 only if the version that you sent is above "
         "that of `current`, so that it is none of this thing's: then nothing is known of what has changed, and "
-        "`changedFields` is empty too. An upper bound for a chapter that was deleted and brought back."
+        "`changedFields` is empty too. An upper bound for a chapter that was deleted and brought back. "
+        f"{MAX_INT} stands for so many or more."
     )
     changed_fields: list[str] = strawberry.field(
         description="The fields of `current` that were written in those versions, also those that this write leaves alone. "
@@ -256,7 +258,7 @@ def _conflict(refusal: errors.Conflict) -> ConflictError:
         current=refusal.current,
         expected=Version(str(refusal.expected)),
         overlaps=overlaps,
-        versions_behind=refusal.unseen.versions,
+        versions_behind=min(refusal.unseen.versions, MAX_INT),
         changed_fields=list(refusal.unseen.fields),
         suggestion=refusal.suggestion,
         refusal=refusal,
@@ -264,11 +266,13 @@ def _conflict(refusal: errors.Conflict) -> ConflictError:
 
 
 def _as_sent(value: Any) -> Any:
-    """A value as clients send it: UUIDs (always of chapters) become global ids."""
+    """A value as clients know it: UUIDs (always of chapters) become global ids, times have the shape of a DateTime."""
     if isinstance(value, list):
         return [_as_sent(one) for one in value]
     if isinstance(value, dict):
         return {name: _as_sent(one) for name, one in value.items()}
+    if isinstance(value, datetime):
+        return moment(value)
     return to_id("Chapter", value) if isinstance(value, uuid.UUID) else value
 
 

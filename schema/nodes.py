@@ -14,7 +14,7 @@ from strawberry_django.utils.typing import get_django_definition
 from backend.engine.errors import Invalid
 from backend.pages import Window
 from backend.sources import Page, Row, Source
-from schema.scalars import Version
+from schema.scalars import MAX_INT, Version
 
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
@@ -24,6 +24,8 @@ TEXTS = "texts"
 """The key under which it says that its arguments hold texts, which are normalised and checked."""
 MAX_ITEMS = "max_items"
 """The key of a list's metadata: see `at_most`."""
+SATURATED = f"{MAX_INT} stands for so many or more, which `{{}}` tells."
+"""What is said of an Int whose number may be greater than any Int: which field has all of it, as a BigInt."""
 
 
 @strawberry.interface(description="Anything that can be found again by its id.")

@@ -29,7 +29,8 @@ from schema.arguments import ExpectArgument, Key, OnConflict, OnConflictArgument
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
 from schema.mutations import mutation
-from schema.nodes import PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
+from schema.nodes import SATURATED, PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
+from schema.scalars import BigInt
 
 if TYPE_CHECKING:
     from schema.market import EditionConnection
@@ -89,6 +90,11 @@ class Story(Versioned):
     chapter_count: int = sourced(queries.CHAPTER_COUNT, "How many chapters it has.")
     chapters: list[Chapter] = sourced(queries.OF_STORY, "Its chapters, in order.", most=models.MAX_CHAPTERS)
     view_count: int = sourced(
+        queries.VIEW_COUNT,
+        "How many views it has had: one for each reader and day (UTC), not the author's own. Exact; "
+        + SATURATED.format("viewTotal"),
+    )
+    view_total: BigInt = sourced(
         queries.VIEW_COUNT,
         "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
     )

@@ -1,7 +1,5 @@
 """SQL expressions that print a value as JSON: each is text, and never NULL unless the value is."""
 
-MAX_INT = 2_147_483_647
-
 
 def literal(text: str) -> str:
     """A text as an SQL literal."""
@@ -13,7 +11,7 @@ def printed(type_name: str, sql: str, owner: str) -> str:
     match type_name:
         case "String":
             return f"to_json({sql})::text"
-        case "Int" | "Boolean" | "JSON":
+        case "Int" | "BigInt" | "Boolean" | "JSON":
             return f"({sql})::text"
         case "ID":
             return f"""'"' || {global_id(owner, sql)} || '"'"""
@@ -35,8 +33,8 @@ def global_id(type_name: str, keys: str) -> str:
 
 
 def moment(sql: str) -> str:
-    """The expression for a time in UTC as Python's `isoformat` writes it."""
-    return f"""replace(to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), '.000000', '')"""
+    """The expression for a time as `backend.engine.values.moment` writes it."""
+    return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
 
 def cursor(kind: str, at: str, id_: str) -> str:

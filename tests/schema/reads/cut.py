@@ -42,6 +42,7 @@ from schema.execution.operations import Roots
 from schema.execution.plans import VIEWER
 from schema.execution.steps import IN_THREAD, Steps
 from schema.nodes import to_id
+from schema.scalars import MAX_INT
 
 USED: Counter[int] = Counter()
 """How often each source was asked, by its identity."""
@@ -192,7 +193,8 @@ class Paged:
             return edges[::-1] if self.window.backward else edges
         if is_leaf_type(get_named_type(definition.type)):
             assert self.source.total is not None
-            return self.cut.statement(self.row, self.given).value(self.source.total.sql)
+            total = self.cut.statement(self.row, self.given).value(self.source.total.sql)
+            return min(total, MAX_INT) if get_named_type(definition.type).name == "Int" else total
         return _PageInfo(self)
 
 
@@ -307,6 +309,8 @@ class Cut(Executor[None]):
                     return None
                 if inner.name == "ID":
                     return to_id(owner, *str(value).split(":"))  # type: ignore[arg-type]
+                if source.is_wide and inner.name == "Int":
+                    return min(value, MAX_INT)
                 return value if source.convert is None else source.convert(value)
             case Row():
                 found = self._row(source, inner.name, given, row)
