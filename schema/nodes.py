@@ -156,11 +156,15 @@ First = Annotated[
     int | None,
     strawberry.argument(description="The first so many, from 0 to 100; 20 if neither first nor last is given."),
 ]
-After = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
+After = Annotated[
+    str | None, strawberry.argument(description="Only what comes after this cursor, which must be of this list.")
+]
 Last = Annotated[
     int | None, strawberry.argument(description="The last so many, from 0 to 100. Not together with first.")
 ]
-Before = Annotated[str | None, strawberry.argument(description="Only what comes before this cursor.")]
+Before = Annotated[
+    str | None, strawberry.argument(description="Only what comes before this cursor, which must be of this list.")
+]
 
 
 @strawberry.type(description="Where a page stands in its list.")

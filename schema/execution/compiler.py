@@ -22,6 +22,7 @@ from graphql import (
 
 from backend.engine.errors import Forbidden, Unauthenticated
 from backend.moderation.queries import NOT_A_MODERATOR
+from backend.pages import tag_of
 from backend.sources import Bound, ByIds, Needs, OneOf, Page, Row, Rows, Same, Value
 from schema.execution import markers
 from schema.execution.graphql_schema import GRAPHQL
@@ -143,7 +144,8 @@ class Compiler:
             case Same():
                 return f"CASE WHEN {names.of(source.when)} THEN {self.selected(inner, details, scope, shapes)} ELSE 'null' END"
             case Page():
-                return PagePrinter(self, source, names).printed(inner, details, shapes)
+                tag = tag_of(f"{owner}.{details[0].node.name.value}", source.at)
+                return PagePrinter(self, source, names, tag).printed(inner, details, shapes)
             case OneOf():
                 found = [self._row(one, inner, details, names, scope, shapes) for one in source.rows]
                 return f"coalesce({', '.join([*found, literal('null')])})"

@@ -1,5 +1,7 @@
 """SQL expressions that print a value as JSON: each is text, and never NULL unless the value is."""
 
+from backend.pages import NUMBER, By
+
 
 def literal(text: str) -> str:
     """A text as an SQL literal."""
@@ -37,8 +39,8 @@ def moment(sql: str) -> str:
     return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
 
-def cursor(kind: str, at: str, id_: str) -> str:
+def cursor(by: By, tag: bytes, at: str, id_: str) -> str:
     """The expression for a cursor: see `backend.pages.to_cursor`."""
-    number = at if kind == "n" else f"(extract(epoch FROM {at}) * 1000000)::bigint"
-    place = f"'{kind}'::bytea || int8send(({number})::bigint) || uuid_send({id_})"
+    number = at if by is NUMBER else f"(extract(epoch FROM {at}) * 1000000)::bigint"
+    place = f"'\\x{(by.value + tag).hex()}'::bytea || int8send(({number})::bigint) || uuid_send({id_})"
     return f"translate(encode({place}, 'base64'), '+/', '-_')"
