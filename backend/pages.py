@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.engine.errors import Invalid, InvalidField
+from backend.engine.errors import Invalid, InvalidField, Wrong
 
 DEFAULT_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -60,9 +60,9 @@ def from_cursor(cursor: str, path: str, by: By = TIME) -> tuple[bytes, CursorKey
         if to_cursor(raw[1:3], key) != cursor:  # base64 may be padded without need: only one text per key is valid
             raise ValueError(cursor)
     except (ValueError, binascii.Error, OverflowError):
-        raise Invalid.one(path, "is not a cursor that this server handed out.") from None
+        raise Invalid.one(path, "is not a cursor that this server handed out.", Wrong.NOT_HANDED_OUT) from None
     if kind is not by:
-        raise Invalid.one(path, ANOTHER_LIST)
+        raise Invalid.one(path, ANOTHER_LIST, Wrong.WRONG_KIND)
     return raw[1:3], key
 
 
@@ -108,7 +108,7 @@ class Window:
 
     def require_list(self, tag: bytes) -> None:
         """Raise `Invalid` if a cursor is of another list."""
-        strayed = [InvalidField(name, ANOTHER_LIST) for name, of in self.tags.items() if of != tag]
+        strayed = [InvalidField(name, ANOTHER_LIST, Wrong.WRONG_KIND) for name, of in self.tags.items() if of != tag]
         if strayed:
             raise Invalid(*strayed)
 

@@ -34,10 +34,9 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Needs(enum.Enum):
-    """Who may ask for a field at all."""
+    """Who may ask for a field at all. What is one's own is empty when signed out: a refusal would take all other fields away."""
 
     NOBODY = enum.auto()
-    VIEWER = enum.auto()
     MODERATOR = enum.auto()
 
 
@@ -128,7 +127,6 @@ class ByIds:
     """
 
     rows: tuple[Row, ...]
-    needs: Needs = Needs.NOBODY
 
 
 Source = Value | Row | Rows | Same | Page | OneOf | ByIds

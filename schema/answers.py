@@ -18,6 +18,7 @@ from backend.engine.values import moment
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import conflicts
+from schema.invalid import InvalidField, shown
 from schema.nodes import Versioned, at_most, computed, to_id, type_name_of
 from schema.scalars import MAX_INT, Version
 
@@ -199,14 +200,6 @@ class ForbiddenError(Failure):
     """Not signed in, or not allowed."""
 
 
-@strawberry.type(description="One argument that does not make sense.")
-class InvalidField:
-    """An invalid argument."""
-
-    path: str = strawberry.field(description="Which: names and list indexes, joined by dots.")
-    message: str = strawberry.field(description="What is wrong with it.")
-
-
 @strawberry.type(
     description="The arguments do not make sense. Ids, versions and characters that cannot be stored are looked at "
     "first; then all that is wrong with the rest is listed together."
@@ -277,7 +270,7 @@ def _as_sent(value: Any) -> Any:
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:
-    fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields[:MAX_INVALID_FIELDS]]
+    fields = [shown(one) for one in refusal.fields[:MAX_INVALID_FIELDS]]
     return InvalidError(**common(refusal), fields=fields)
 
 

@@ -33,15 +33,18 @@ MAX_CHARACTERS = 100
 WROTE = {Applied.WRITTEN, Applied.MERGED}
 
 
-def mutation(*, description: str, anybody: bool = False) -> Callable[[Resolve], Any]:
-    """Declare a root field of mutations by a method with its arguments. With `anybody`, nobody needs to be signed in."""
+def mutation(*, description: str, anybody: bool = False, deprecated: str | None = None) -> Callable[[Resolve], Any]:
+    """Declare a root field of mutations by a method with its arguments. With `anybody`, nobody needs to be signed in.
+
+    `deprecated` says what to use instead, and on which day it goes.
+    """
 
     def declare(work: Resolve) -> Any:
         @wraps(work)
         def resolve(*root: Any, info: Info, **arguments: Any) -> Any:
             return _run(work, root, info, arguments, anybody=anybody)
 
-        return strawberry.mutation(resolve, description=description)
+        return strawberry.mutation(resolve, description=description, deprecation_reason=deprecated)
 
     return declare
 

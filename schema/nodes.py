@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 import strawberry
 from strawberry_django.utils.typing import get_django_definition
 
-from backend.engine.errors import Invalid
+from backend.engine.errors import Invalid, Wrong
 from backend.pages import Window
 from backend.sources import Page, Row, Source
 from schema.scalars import MAX_INT, Version
@@ -94,9 +94,9 @@ def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:
     """The key in a global id of this type. Raises `Invalid` for any other id."""
     found = from_id(global_id)
     if found is None:
-        raise Invalid.one(path, "is not an id that this server handed out.")
+        raise Invalid.one(path, "is not an id that this server handed out.", Wrong.NOT_HANDED_OUT)
     if found[0] != type_name or len(found[1]) != 1:
-        raise Invalid.one(path, f"must be the id of a {type_name}.")
+        raise Invalid.one(path, f"must be the id of a {type_name}.", Wrong.WRONG_KIND)
     return found[1][0]
 
 
@@ -109,7 +109,7 @@ def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
 def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
     """`ids` itself. Raises `Invalid` if there are too many."""
     if len(ids) > MAX_IDS:
-        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.")
+        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.", Wrong.TOO_MANY, MAX_IDS)
     return ids
 
 

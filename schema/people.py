@@ -180,6 +180,17 @@ class ProfileSuccess:
     applied: Applied = applied_field()
 
 
+@strawberry.type(description="Nobody is signed in by this request's token or browser session any more.")
+class SessionEnded:
+    """Signed out."""
+
+    applied: Applied = applied_field()
+
+
+EndSessionResult = Annotated[
+    SessionEnded | ForbiddenError | InvalidError | BusyError,
+    strawberry.union("EndSessionResult", description="What endSession can answer."),
+]
 SignResult = Annotated[
     SignSuccess | InvalidError | ForbiddenError | RateLimitedError | BusyError,
     strawberry.union("SignResult", description="What signing up or in can answer."),
@@ -264,7 +275,19 @@ class PeopleMutation:
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
     @mutation(
-        anybody=True, description="Revoke the token of this request and end its session; whether anybody was signed in."
+        anybody=True,
+        description="Sign out: revoke the token of this request, and end its browser session. NOOP if nobody was signed in.",
+    )
+    def end_session(self, info: Info) -> EndSessionResult:
+        """Sign out."""
+        was_signed_in = access.sign_out(info.context.request)
+        info.context.forget_viewer()
+        return SessionEnded(applied=Applied.WRITTEN if was_signed_in else Applied.NOOP)
+
+    @mutation(
+        anybody=True,
+        description="Revoke the token of this request and end its session; whether anybody was signed in.",
+        deprecated="Use endSession, which answers as every mutation does. It goes on 2027-12-01 at the earliest.",
     )
     def sign_out(self, info: Info) -> bool:
         """Sign out."""

@@ -23,7 +23,7 @@ from schema.answers import (
     applied_field,
     applied_of,
 )
-from schema.arguments import ExpectArgument, Key, parse_expect, parse_version
+from schema.arguments import ANYTHING, Expect, Key, parse_expect, parse_version
 from schema.chapters import Chapter
 from schema.context import Info
 from schema.mutations import mutation
@@ -129,7 +129,7 @@ class ReadingMutation:
 
     @mutation(
         description="Counts one view for each reader, story and day (UTC), and remembers the place; expect names the "
-        "reading's version. With policy FURTHEST expect is not checked, and may be {current: true}. Which version of the "
+        "reading's version. With policy FURTHEST expect is not checked, and may be left out. Which version of the "
         "story the reader has seen is remembered too, and only ever rises; that alone is a write. The author's own views "
         "and those of a draft are not counted. A ConflictError or an InvalidError refuses the place, of which nothing is "
         "written; the view of the day counts all the same for a reader who has been here before."
@@ -138,7 +138,13 @@ class ReadingMutation:
         self,
         info: Info,
         story: Annotated[strawberry.ID, strawberry.argument(description="The id of the story that is read.")],
-        expect: ExpectArgument,
+        expect: Annotated[
+            Expect,
+            strawberry.argument(
+                description="The version that you last saw of the reading; needed with policy EXACT, and not looked at with "
+                "FURTHEST."
+            ),
+        ] = ANYTHING,
         place: Annotated[
             PlaceInput | None,
             strawberry.argument(description="Where the reader is; left out, the place stays."),

@@ -76,7 +76,12 @@ class Story(Versioned):
 
     id: strawberry.ID = sourced(Value("$row.id"), "Names this story. Opaque.")
     created_at: auto = strawberry_django.field(description="When it was created.")
-    published_at: auto = strawberry_django.field(description="When it was published; null for a draft.")
+    published_at: auto = strawberry_django.field(
+        description="When it was first published, which is its place in lists and feeds; null for a draft."
+    )
+    republished_at: auto = strawberry_django.field(
+        description="When it was published last, if it had been a draft again before; null for a draft."
+    )
     author: Annotated["Person", strawberry.lazy("schema.people")] = sourced(queries.AUTHOR, "Who writes it.")
     title: auto = strawberry_django.field(description="Its title: one line.")
     summary: auto = strawberry_django.field(description="What it is about; may be empty.")
@@ -294,7 +299,8 @@ class StoriesMutation:
 
     @mutation(
         description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
-        "`expect`: what is published is what the publisher saw. The conflict's `overlaps` name all that has changed."
+        "`expect`: what is published is what the publisher saw. A story that was published before keeps its place: publishedAt "
+        "stays, and republishedAt is now. The conflict's `overlaps` name all that has changed."
     )
     def publish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> PublishStoryResult:
         """Publish a story."""

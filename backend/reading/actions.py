@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from backend.engine import tallies
 from backend.engine.declarations import query
-from backend.engine.errors import Invalid, NotFound
+from backend.engine.errors import NotFound, Wrong
 from backend.engine.idempotency import Applied
 from backend.engine.statements import Declared, Result, compiled
+from backend.engine.text import Checker
 from backend.engine.versions import Expected
 from backend.reading import places
 from backend.reading.models import Reading
@@ -36,8 +37,8 @@ def record_view(
     the version of the story that the reader has open; None for the present one. Returns the reading, whether a view was
     counted, and what was done. Raises `Conflict` (with the position that another device stored), `NotFound`, `Invalid`.
     """
-    story, place, length = _opened(reader_id, story_id, place)
-    visit = Visit(story_id, reader_id, _checked_seen(story, seen), place)
+    story, place, length, seen = _opened(reader_id, story_id, place, seen)
+    visit = Visit(story_id, reader_id, seen, place)
     tries = places.advance(visit) if furthest else places.move(visit, expected)
     view = _count_view(story, reader_id)
     written = places.written_by(tries)
@@ -59,25 +60,30 @@ def count_view(reader_id: uuid.UUID, story_id: uuid.UUID) -> None:
 
 
 def _opened(
-    reader_id: uuid.UUID, story_id: uuid.UUID, place: ReadingPlace | None
-) -> tuple[Story, ReadingPlace | None, int | None]:
-    """The story, the position, at most the end of its chapter, and the chapter's length. Locks the story, then the chapter.
+    reader_id: uuid.UUID, story_id: uuid.UUID, place: ReadingPlace | None, seen: int | None
+) -> tuple[Story, ReadingPlace | None, int | None, int]:
+    """The story, the position, at most the end of its chapter, the chapter's length, and the version that the reader has open.
 
-    Raises `NotFound`, `Invalid`.
+    Locks the story, then the chapter. Raises `NotFound`, `Invalid`.
     """
     opened = locked_story(story_id, viewer=reader_id)
     chapter = None if place is None else _lock_chapter(chapter=place.chapter_id, story=story_id)
     story = opened.row
     if story is None:
         raise NotFound(UNKNOWN_STORY)
-    if place is None or chapter is None:
-        return story, None, None
-    if place.offset < 0:
-        raise Invalid.one("place.offset", "must not be negative.")
-    if chapter.row is None:
-        raise Invalid.one("place.chapter", "is not a chapter of this story.")
-    (length,) = chapter.row
-    return story, replace(place, offset=min(place.offset, length)), length
+    check, length = Checker(), None
+    if place is not None and chapter is not None:
+        if place.offset < 0:
+            check.wrong("place.offset", "must not be negative.", Wrong.TOO_SMALL, 0)
+        if chapter.row is None:
+            check.wrong("place.chapter", "is not a chapter of this story.")
+        else:
+            (length,) = chapter.row
+            place = replace(place, offset=min(place.offset, length))
+    if seen is not None and not 1 <= seen <= story.version:
+        check.wrong("seen", "is not a version that this story has had.", Wrong.NOT_HANDED_OUT)
+    check.done()
+    return story, place, length, story.version if seen is None else seen
 
 
 LOCKED_CHAPTER = (
@@ -88,14 +94,6 @@ LOCKED_CHAPTER = (
 @compiled
 def _lock_chapter(*, chapter: uuid.UUID, story: uuid.UUID) -> Declared[tuple[int]]:
     return query(LOCKED_CHAPTER, chapter=chapter, story=story)
-
-
-def _checked_seen(story: Story, seen: int | None) -> int:
-    if seen is None:
-        return story.version
-    if not 1 <= seen <= story.version:
-        raise Invalid.one("seen", "is not a version that this story has had.")
-    return seen
 
 
 COUNT = f"""

@@ -96,6 +96,7 @@ HERS: dict[str, Act] = {
     "changePassword": lambda life: life.asha.change_password(PASSWORD, "another good password", new_key()),
     "revokeToken": lambda life: life.asha.revoke_token(life.ids["token"], new_key()),
     "signIn": lambda _life: ApiClient().ask(SIGN_IN, p=PASSWORD)["signIn"],
+    "endSession": lambda life: ApiClient(life.ids["device"]).ask("mutation { endSession { __typename } }"),
     "signOut": lambda life: ApiClient(life.ids["device"]).ask("mutation { signOut }"),
     "signUp": lambda _life: ApiClient().ask(SIGN_UP, p=PASSWORD)["signUp"],
     "deleteAccount": lambda life: life.asha.delete_account(PASSWORD, new_key()),

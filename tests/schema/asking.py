@@ -16,6 +16,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "createWhisper": {"text": "Psst."},
     "createStory": {"input": {"title": "A story", "chapters": [CHAPTER]}},
     "updateProfile": {"patch": {"name": "New"}},
+    "endSession": {},
     "signOut": {},
     "changePassword": {"current": PASSWORD, "new": "another good password"},
     "deleteAccount": {"password": "another good password"},  # it comes after the change
