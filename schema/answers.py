@@ -1,7 +1,6 @@
 """Answers that mutations share: `applied`, and a type for every refusal."""
 
 import enum
-import uuid
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +13,12 @@ from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import refusal_for
-from backend.engine.values import moment
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import conflicts
 from schema.invalid import InvalidField, shown
-from schema.nodes import Versioned, at_most, computed, to_id, type_name_of
+from schema.nodes import Versioned, at_most, computed, type_name_of
+from schema.overlaps import MAX_PARTS, BodyPart, FieldConflict, body_parts, overlap_shown
 from schema.scalars import MAX_INT, Version
 
 MAX_OVERLAPS = MAX_CHAPTERS + 10
@@ -121,18 +120,6 @@ class Failure:
     retry: Retry = strawberry.field(description="How to try again.")
 
 
-@strawberry.type(description="A field that this write sets and somebody else changed as well.")
-class FieldConflict:
-    """A field that two writers set."""
-
-    path: str = strawberry.field(description="The field's name.")
-    base: JSON | None = strawberry.field(
-        description="Its value at the expected version; null where that is not known any more."
-    )
-    mine: JSON | None = strawberry.field(description="The value that this write wanted.")
-    theirs: JSON | None = strawberry.field(description="The value that it has now.")
-
-
 Writer = Annotated["Person", strawberry.lazy("schema.people")]
 
 
@@ -179,6 +166,12 @@ class ConflictError(Failure):
         default=None,
         description="Where both changed a chapter's text: `body` is a list of parts in order, each either CLEAN with its "
         "`text`, or a COLLISION with `base`, `mine` and `theirs`. Null otherwise. Nothing of it has been applied.",
+    )
+    suggested_body: list[BodyPart] | None = strawberry.field(
+        default=None,
+        description="The `body` of `suggestion` with types. Null where that is null, and where there are more than "
+        f"{MAX_PARTS} parts.",
+        metadata=at_most(MAX_PARTS),
     )
 
 
@@ -242,31 +235,17 @@ def common(refusal: errors.Refusal) -> dict[str, Any]:
 
 
 def _conflict(refusal: errors.Conflict) -> ConflictError:
-    overlaps = [
-        FieldConflict(path=o.path, base=_as_sent(o.base), mine=_as_sent(o.mine), theirs=_as_sent(o.theirs))
-        for o in refusal.overlaps
-    ]
     return ConflictError(
         **common(refusal),
         current=refusal.current,
         expected=Version(str(refusal.expected)),
-        overlaps=overlaps,
+        overlaps=[overlap_shown(one) for one in refusal.overlaps],
         versions_behind=min(refusal.unseen.versions, MAX_INT),
         changed_fields=list(refusal.unseen.fields),
         suggestion=refusal.suggestion,
+        suggested_body=body_parts(refusal.suggestion),
         refusal=refusal,
     )
-
-
-def _as_sent(value: Any) -> Any:
-    """A value as clients know it: UUIDs (always of chapters) become global ids, times have the shape of a DateTime."""
-    if isinstance(value, list):
-        return [_as_sent(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _as_sent(one) for name, one in value.items()}
-    if isinstance(value, datetime):
-        return moment(value)
-    return to_id("Chapter", value) if isinstance(value, uuid.UUID) else value
 
 
 def _invalid(refusal: errors.Invalid) -> InvalidError:

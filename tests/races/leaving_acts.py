@@ -81,6 +81,7 @@ HERS: dict[str, Act] = {
     "deleteChapter": lambda life: life.asha.delete_chapter(life.ids["chapter of read"], "1"),
     "restoreRevision": lambda life: life.asha.restore(life.ids["revision"], "3"),
     "recordView": lambda life: life.asha.record_view(life.ids["theirs"], None, policy="FURTHEST"),
+    "recordViews": lambda life: life.asha.record_views([{"story": life.ids["theirs"]}], new_key()),
     "report": lambda life: life.asha.report(life.bilal.id),
     "placeOrder": lambda life: life.asha.place_order((life.ids["edition of bilal"], 1)),
     "updateOrder": lambda life: life.asha.update_order(life.ids["placed"], "CONFIRMED", "1"),

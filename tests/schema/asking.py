@@ -16,6 +16,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "createWhisper": {"text": "Psst."},
     "createStory": {"input": {"title": "A story", "chapters": [CHAPTER]}},
     "updateProfile": {"patch": {"name": "New"}},
+    "recordViews": {"views": []},
     "endSession": {},
     "signOut": {},
     "changePassword": {"current": PASSWORD, "new": "another good password"},

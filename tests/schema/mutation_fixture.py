@@ -103,6 +103,8 @@ MUTATIONS = {
     "recordView": "mutation ($story: ID!, $place: PlaceInput, $expect: Expect!, $policy: PlacePolicy! = EXACT, "
     "$seen: Version, $key: UUID) { recordView(story: $story, place: $place, expect: $expect, policy: $policy, seen: $seen, "
     f"key: $key) {{ {ANSWER} }} }}",
+    "recordViews": "mutation ($views: [ViewInput!]!, $key: UUID) "
+    f"{{ recordViews(views: $views, key: $key) {{ {ANSWER} }} }}",
     "createWhisper": "mutation ($text: String!, $nsfw: Boolean! = false, $key: UUID) "
     f"{{ createWhisper(text: $text, nsfw: $nsfw, key: $key) {{ {ANSWER} }} }}",
     "report": "mutation ($subject: ID!, $reason: String!, $key: UUID) "
@@ -187,6 +189,7 @@ def good(world: MutationFixture, mutation: str) -> dict[str, Any]:
         "deleteChapter": {"id": order[0], "expect": {"version": "1"}},
         "restoreRevision": {"id": world.revision, "expect": {"version": "2"}},
         "recordView": {"story": world.story["id"], "expect": {"version": "0"}},
+        "recordViews": {"views": [{"story": world.story["id"]}, {"story": draft}]},
         "createWhisper": {"text": "Psst."},
         "deleteWhisper": {"id": world.whisper, "expect": {"version": "1"}},
         "report": {"subject": world.story["id"], "reason": "Look at this."},

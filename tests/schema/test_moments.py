@@ -82,6 +82,7 @@ def test_no_type_tells_a_time_that_these_tests_do_not_look_at() -> None:
     }
     assert others == {
         ("ConflictError", "at"),
+        ("MomentValue", "moment"),
         ("NotFoundError", "deletedAt"),
         ("Health", "startedAt"),
         ("HotThing", "lastAt"),
@@ -125,11 +126,12 @@ def test_a_time_in_json_has_it_too(asha: ApiClient, bilal: ApiClient) -> None:
     round_all()
     query = (
         f'mutation ($id: ID!) {{ markNotificationRead(id: $id, expect: {{version: "1"}}) {{ __typename {FAILURE} '
-        "... on ConflictError { current { ... on Notification { readAt } } } } }"
+        "... on ConflictError { current { ... on Notification { readAt } } "
+        "overlaps { theirsValue { ... on MomentValue { moment } } } } } }"
     )
     late = bilal.ask(query, id=id_)["markNotificationRead"]
     (overlap,) = late["overlaps"]
-    assert overlap["theirs"] == late["current"]["readAt"]
+    assert overlap["theirs"] == overlap["theirsValue"]["moment"] == late["current"]["readAt"]
     assert SHAPE.fullmatch(overlap["theirs"])
 
 
