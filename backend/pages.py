@@ -1,14 +1,20 @@
-"""Keyset pagination: a cursor holds a row's sort key, so new rows do not shift pages, and every page costs the same."""
+"""Keyset pagination: a cursor holds a row's sort key, so new rows do not shift pages, and every page costs the same.
+
+It also says of which list it is. The same moment stands for other rows in another list, so that a cursor which has strayed there
+would skip some in silence.
+"""
 
 import base64
 import binascii
 import enum
+import hashlib
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from backend.engine.errors import Invalid
+from backend.engine.errors import Invalid, InvalidField, Wrong
 
 DEFAULT_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -30,30 +36,34 @@ class By(enum.Enum):
 TIME, NUMBER = By
 
 
-def to_cursor(key: CursorKey) -> str:
-    """The cursor for a sort key, in base64: 1 byte for the kind, 8 for the microseconds or the number, 16 for the id."""
+ANOTHER_LIST = "is not a cursor of this list."
+
+
+def tag_of(field: str, at: str) -> bytes:
+    """What stands for a list in its cursors: 2 bytes. A list is a field of a type (`Person.stories`) and what sorts it."""
+    return hashlib.sha256(f"{field} by {at}".encode()).digest()[:2]
+
+
+def to_cursor(tag: bytes, key: CursorKey) -> str:
+    """The cursor for a sort key, in base64: 1 byte for the kind, 2 for the list, 8 for the time or number, 16 for the id."""
     at, id_ = key
     kind, number = (NUMBER, at) if isinstance(at, int) else (TIME, (at - EPOCH) // MICROSECOND)
-    return base64.urlsafe_b64encode(kind.value + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
+    return base64.urlsafe_b64encode(kind.value + tag + number.to_bytes(8, "big", signed=True) + id_.bytes).decode()
 
 
-def from_cursor(cursor: str, path: str, by: By = TIME) -> CursorKey:
-    """The sort key in a cursor. Raises `Invalid` for text that `to_cursor` did not make, or made for another kind of list."""
+def from_cursor(cursor: str, path: str, by: By = TIME) -> tuple[bytes, CursorKey]:
+    """The list and the sort key in a cursor. Raises `Invalid` for what `to_cursor` did not make, or for another kind of list."""
     try:
-        key = _key(cursor)
-        if to_cursor(key) != cursor:  # base64 has spare bits at its end: only one text per key is valid
+        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        kind, number, id_ = By(raw[:1]), int.from_bytes(raw[3:11], "big", signed=True), uuid.UUID(bytes=raw[11:])
+        key: CursorKey = (number, id_) if kind is NUMBER else (EPOCH + MICROSECOND * number, id_)
+        if to_cursor(raw[1:3], key) != cursor:  # base64 may be padded without need: only one text per key is valid
             raise ValueError(cursor)
     except (ValueError, binascii.Error, OverflowError):
-        raise Invalid.one(path, "is not a cursor that this server handed out.") from None
-    if isinstance(key[0], int) != (by is NUMBER):
-        raise Invalid.one(path, "is not a cursor of this list.")
-    return key
-
-
-def _key(cursor: str) -> CursorKey:
-    raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-    kind, number, id_ = By(raw[:1]), int.from_bytes(raw[1:9], "big", signed=True), uuid.UUID(bytes=raw[9:])
-    return (number, id_) if kind is NUMBER else (EPOCH + MICROSECOND * number, id_)
+        raise Invalid.one(path, "is not a cursor that this server handed out.", Wrong.NOT_HANDED_OUT) from None
+    if kind is not by:
+        raise Invalid.one(path, ANOTHER_LIST, Wrong.WRONG_KIND)
+    return raw[1:3], key
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class Window:
     after: CursorKey | None = None
     before: CursorKey | None = None
     oldest_first: bool = False
+    tags: Mapping[str, bytes] = field(default_factory=dict)
+    """Of which lists the two cursors are."""
 
     @classmethod
     def of(
@@ -88,13 +100,17 @@ class Window:
             size = DEFAULT_SIZE
         if not 0 <= size <= MAX_PAGE_SIZE:
             raise Invalid.one(name, f"must be from 0 to {MAX_PAGE_SIZE}.")
-        return cls(
-            size=size,
-            backward=last is not None,
-            after=None if after is None else from_cursor(after, "after", by),
-            before=None if before is None else from_cursor(before, "before", by),
-            oldest_first=oldest_first,
-        )
+        ends = {"after": after, "before": before}
+        found = {name: from_cursor(cursor, name, by) for name, cursor in ends.items() if cursor is not None}
+        places = {name: key for name, (_, key) in found.items()}
+        tags = {name: tag for name, (tag, _) in found.items()}
+        return cls(size=size, backward=last is not None, oldest_first=oldest_first, tags=tags, **places)
+
+    def require_list(self, tag: bytes) -> None:
+        """Raise `Invalid` if a cursor is of another list."""
+        strayed = [InvalidField(name, ANOTHER_LIST, Wrong.WRONG_KIND) for name, of in self.tags.items() if of != tag]
+        if strayed:
+            raise Invalid(*strayed)
 
     def condition(self, at: str, id_: str) -> tuple[str, list[Any]]:
         """SQL and its parameters: the rows between the two cursors, compared as row values so that an index can be used."""

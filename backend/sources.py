@@ -34,10 +34,9 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Needs(enum.Enum):
-    """Who may ask for a field at all."""
+    """Who may ask for a field at all. What is one's own is empty when signed out: a refusal would take all other fields away."""
 
     NOBODY = enum.auto()
-    VIEWER = enum.auto()
     MODERATOR = enum.auto()
 
 
@@ -47,7 +46,7 @@ class Value:
 
     sql: str
     is_wide: bool = False
-    """Whether it is a number that may not fit into GraphQL's Int."""
+    """Whether it is a number, never NULL, that may not fit into GraphQL's Int: there the greatest Int stands for it."""
     convert: Callable[[Any], Any] | None = None
     """Makes the value that is shown from the one that was read, where SQL cannot."""
     is_local: bool = True
@@ -128,7 +127,6 @@ class ByIds:
     """
 
     rows: tuple[Row, ...]
-    needs: Needs = Needs.NOBODY
 
 
 Source = Value | Row | Rows | Same | Page | OneOf | ByIds

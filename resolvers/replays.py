@@ -10,6 +10,7 @@ from backend.engine.errors import NotFound
 from backend.engine.idempotency import Outcome
 from backend.engine.statements import Declared, compiled
 from backend.engine.transactions import begin_answer_snapshot
+from backend.engine.values import moment
 from backend.nouns import collect
 from backend.people.models import Person
 from backend.stories.tombstones import deleted_at
@@ -23,7 +24,7 @@ def prepare(outcome: Outcome, me: Person) -> None:
     for row in outcome.rows.values():
         if not _is_there(row, me):
             at = deleted_at([row.pk, getattr(row, "story_id", None)], me.pk)
-            raise NotFound(GONE if at is None else f"{GONE} It was deleted at {at.isoformat()}.", deleted_at=at)
+            raise NotFound(GONE if at is None else f"{GONE} It was deleted at {moment(at)}.", deleted_at=at)
 
 
 def _is_there(row: Any, me: Person) -> bool:

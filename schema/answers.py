@@ -1,7 +1,6 @@
 """Answers that mutations share: `applied`, and a type for every refusal."""
 
 import enum
-import uuid
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +16,10 @@ from backend.engine.transactions import refusal_for
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import conflicts
-from schema.nodes import Versioned, at_most, computed, to_id, type_name_of
-from schema.scalars import Version
+from schema.invalid import InvalidField, shown
+from schema.nodes import Versioned, at_most, computed, type_name_of
+from schema.overlaps import MAX_PARTS, BodyPart, FieldConflict, body_parts, overlap_shown
+from schema.scalars import MAX_INT, Version
 
 MAX_OVERLAPS = MAX_CHAPTERS + 10
 """At most so many fields can overlap: those of a story, and each of its chapters."""
@@ -119,18 +120,6 @@ class Failure:
     retry: Retry = strawberry.field(description="How to try again.")
 
 
-@strawberry.type(description="A field that this write sets and somebody else changed as well.")
-class FieldConflict:
-    """A field that two writers set."""
-
-    path: str = strawberry.field(description="The field's name.")
-    base: JSON | None = strawberry.field(
-        description="Its value at the expected version; null where that is not known any more."
-    )
-    mine: JSON | None = strawberry.field(description="The value that this write wanted.")
-    theirs: JSON | None = strawberry.field(description="The value that it has now.")
-
-
 Writer = Annotated["Person", strawberry.lazy("schema.people")]
 
 
@@ -155,7 +144,8 @@ class ConflictError(Failure):
         description="How many versions `current` has that you have not seen: those after `expected`, but for those that your own "
         "writes made where you named the last of them by `expect: {after: …}`. 0 only if the version that you sent is above "
         "that of `current`, so that it is none of this thing's: then nothing is known of what has changed, and "
-        "`changedFields` is empty too. An upper bound for a chapter that was deleted and brought back."
+        "`changedFields` is empty too. An upper bound for a chapter that was deleted and brought back. "
+        f"{MAX_INT} stands for so many or more."
     )
     changed_fields: list[str] = strawberry.field(
         description="The fields of `current` that were written in those versions, also those that this write leaves alone. "
@@ -177,6 +167,12 @@ class ConflictError(Failure):
         description="Where both changed a chapter's text: `body` is a list of parts in order, each either CLEAN with its "
         "`text`, or a COLLISION with `base`, `mine` and `theirs`. Null otherwise. Nothing of it has been applied.",
     )
+    suggested_body: list[BodyPart] | None = strawberry.field(
+        default=None,
+        description="The `body` of `suggestion` with types. Null where that is null, and where there are more than "
+        f"{MAX_PARTS} parts.",
+        metadata=at_most(MAX_PARTS),
+    )
 
 
 @strawberry.type(
@@ -195,14 +191,6 @@ class NotFoundError(Failure):
 @strawberry.type(description="UNAUTHENTICATED or FORBIDDEN.")
 class ForbiddenError(Failure):
     """Not signed in, or not allowed."""
-
-
-@strawberry.type(description="One argument that does not make sense.")
-class InvalidField:
-    """An invalid argument."""
-
-    path: str = strawberry.field(description="Which: names and list indexes, joined by dots.")
-    message: str = strawberry.field(description="What is wrong with it.")
 
 
 @strawberry.type(
@@ -247,33 +235,21 @@ def common(refusal: errors.Refusal) -> dict[str, Any]:
 
 
 def _conflict(refusal: errors.Conflict) -> ConflictError:
-    overlaps = [
-        FieldConflict(path=o.path, base=_as_sent(o.base), mine=_as_sent(o.mine), theirs=_as_sent(o.theirs))
-        for o in refusal.overlaps
-    ]
     return ConflictError(
         **common(refusal),
         current=refusal.current,
         expected=Version(str(refusal.expected)),
-        overlaps=overlaps,
-        versions_behind=refusal.unseen.versions,
+        overlaps=[overlap_shown(one) for one in refusal.overlaps],
+        versions_behind=min(refusal.unseen.versions, MAX_INT),
         changed_fields=list(refusal.unseen.fields),
         suggestion=refusal.suggestion,
+        suggested_body=body_parts(refusal.suggestion),
         refusal=refusal,
     )
 
 
-def _as_sent(value: Any) -> Any:
-    """A value as clients send it: UUIDs (always of chapters) become global ids."""
-    if isinstance(value, list):
-        return [_as_sent(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _as_sent(one) for name, one in value.items()}
-    return to_id("Chapter", value) if isinstance(value, uuid.UUID) else value
-
-
 def _invalid(refusal: errors.Invalid) -> InvalidError:
-    fields = [InvalidField(path=field.path, message=field.message) for field in refusal.fields[:MAX_INVALID_FIELDS]]
+    fields = [shown(one) for one in refusal.fields[:MAX_INVALID_FIELDS]]
     return InvalidError(**common(refusal), fields=fields)
 
 

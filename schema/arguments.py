@@ -46,6 +46,9 @@ class OnConflict(enum.Enum):
     )
 
 
+ANYTHING = Expect(current=True)
+"""What is expected where nothing need be. A default, so that the argument may be left out and keeps its type."""
+
 KEY_DESCRIPTION = (
     "An idempotency key: one UUID for each thing the person meant to do, kept across retries. Sending a request again with "
     "its key gives the first reply again (applied: REPLAYED), or a NotFoundError if what it showed is gone."
@@ -69,14 +72,16 @@ def parse_expect(expect: Expect, *, current_allowed: bool = False) -> Expected:
     if expect.current is not True:
         raise errors.Invalid.one("expect.current", "must be true where it is given.")
     if not current_allowed:
-        raise errors.Invalid.one("expect.current", "is not allowed here: name the version that you last saw.")
+        raise errors.Invalid.one(
+            "expect.current", "is not allowed here: name the version that you last saw.", errors.Wrong.REQUIRED
+        )
     return Expected(None)
 
 
 def parse_version(version: str, path: str) -> int:
     """Parse a version. Raises `Invalid` for an impossible one."""
     if not (version.isascii() and version.isdigit() and len(version) <= 18):
-        raise errors.Invalid.one(path, "is not a version that this server handed out.")
+        raise errors.Invalid.one(path, "is not a version that this server handed out.", errors.Wrong.NOT_HANDED_OUT)
     return int(version)
 
 

@@ -157,7 +157,8 @@ class ChaptersMutation:
 
     @mutation(
         description="Delete a chapter; `expect` names the chapter's version. Refused if its title or text has changed since; "
-        "that it was moved does not matter. Its text stays in the story's `revisions`. Readers who were in it stand at the "
+        "that it was moved does not matter. The last one of a published story is INVALID to delete: add another first, or "
+        "unpublish. Its text stays in the story's `revisions`. Readers who were in it stand at the "
         "beginning of the next chapter then, or at the end of the last."
     )
     def delete_chapter(self, info: Info, id: ChapterId, expect: ExpectArgument, key: Key = None) -> DeleteChapterResult:

@@ -30,6 +30,8 @@ class Context:
         """Whether the token is yet to be asked for, of a viewer who is only known to have had it."""
         self.viewer_id: str | None = None
         """The id of the viewer that a plan has found out."""
+        self.token_is_dead = False
+        """Whether the request has a token, and it was found to sign nobody in."""
 
     @property
     def has_token(self) -> bool:
@@ -59,8 +61,7 @@ class Context:
         viewer = viewer_of(self.request)
         if viewer is not None:
             logs.bind(viewer=str(viewer.pk))
-        if self._token is not None:
-            spending.learn(self._token, None if viewer is None else str(viewer.pk))
+        self._learn(None if viewer is None else str(viewer.pk))
         return viewer
 
     @property
@@ -87,8 +88,7 @@ class Context:
 
     def _verify(self, viewer: Person | None) -> None:
         if viewer is None:
-            assert self._token is not None
-            spending.learn(self._token, None)
+            self._learn(None)
             self.__dict__["viewer"] = None
             self._unverified = False
             raise Unauthenticated(DEAD_TOKEN)
@@ -110,8 +110,13 @@ class Context:
             _, viewer, unnoted = row
             assert viewer is not None
             self.viewer_id, self._use_is_unnoted = viewer.decode(), unnoted == b"t"
+        self._learn(self.viewer_id)
+
+    def _learn(self, viewer_id: str | None) -> None:
+        """Remember whom the token signs in, if the request has one."""
         if self._token is not None:
-            spending.learn(self._token, self.viewer_id)
+            self.token_is_dead = viewer_id is None
+            spending.learn(self._token, viewer_id)
 
     def bind(self) -> None:
         """Let the lines that this thread logs from now on say who the viewer is, if a plan has found it out."""

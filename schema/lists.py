@@ -90,7 +90,7 @@ class ListsQuery:
 
     @query(
         description="Published stories of the people that the viewer follows, newest first. Stories for adults are left out, "
-        "unless the viewer has set showMature in their profile."
+        "unless the viewer has set showMature in their profile. Empty when signed out."
     )
     def feed(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None

@@ -146,7 +146,8 @@ class MarketQuery:
         "unless you have set showMature in your profile.",
     )
     orders: OrderConnection = paged(
-        queries.ORDERS, "The viewer's own orders, newest first; orders of the viewer's editions are in `viewer.sales`."
+        queries.ORDERS,
+        "The viewer's own orders, newest first, empty when signed out; orders of the viewer's editions are in `viewer.sales`.",
     )
 
 

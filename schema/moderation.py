@@ -7,7 +7,7 @@ import strawberry
 import strawberry_django
 from strawberry import auto
 
-from backend.engine.errors import Invalid
+from backend.engine.errors import Invalid, Wrong
 from backend.engine.idempotency import Outcome
 from backend.moderation import models, queries, subjects
 from backend.sources import Bound, Value
@@ -242,10 +242,10 @@ def _subject(global_id: str) -> tuple[str, Any]:
     """The kind and key of a report's subject. Raises `Invalid` for other ids."""
     found = from_id(global_id)
     if found is None:
-        raise Invalid.one("subject", "is not an id that this server handed out.")
+        raise Invalid.one("subject", "is not an id that this server handed out.", Wrong.NOT_HANDED_OUT)
     kind = found[0].lower()
     if kind not in models.SUBJECTS or found[0] != kind.title() or len(found[1]) != 1:
-        raise Invalid.one("subject", "must be the id of a Whisper, Story, Chapter or Person.")
+        raise Invalid.one("subject", "must be the id of a Whisper, Story, Chapter or Person.", Wrong.WRONG_KIND)
     return kind, found[1][0]
 
 

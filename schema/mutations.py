@@ -33,9 +33,17 @@ ANYBODY = "anybody"
 """The key under which a mutation's metadata says whether nobody needs to be signed in."""
 
 
-def mutation(*, description: str, anybody: bool = False) -> Any:
-    """Declare a root field of mutations by a method with its arguments. With `anybody`, nobody needs to be signed in."""
-    return partial(strawberry.mutation, description=description, metadata={ANYBODY: anybody})
+def mutation(*, description: str, anybody: bool = False, deprecated: str | None = None) -> Any:
+    """Declare a root field of mutations by a method with its arguments. With `anybody`, nobody needs to be signed in.
+
+    `deprecated` says what to use instead, and on which day it goes.
+    """
+    return partial(
+        strawberry.mutation,
+        description=description,
+        deprecation_reason=deprecated,
+        metadata={ANYBODY: anybody},
+    )
 
 
 class Call(NamedTuple):

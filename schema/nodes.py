@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar
 import strawberry
 from strawberry_django.utils.typing import get_django_definition
 
-from backend.engine.errors import Invalid
+from backend.engine.errors import Invalid, Wrong
 from backend.pages import Window
 from backend.sources import Page, Row, Source
-from schema.scalars import Version
+from schema.scalars import MAX_INT, Version
 
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
@@ -24,6 +24,8 @@ TEXTS = "texts"
 """The key under which it says that its arguments hold texts, which are normalised and checked."""
 MAX_ITEMS = "max_items"
 """The key of a list's metadata: see `at_most`."""
+SATURATED = f"{MAX_INT} stands for so many or more, which `{{}}` tells."
+"""What is said of an Int whose number may be greater than any Int: which field has all of it, as a BigInt."""
 
 
 @strawberry.interface(description="Anything that can be found again by its id.")
@@ -98,9 +100,9 @@ def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:
     """The key in a global id of this type. Raises `Invalid` for any other id."""
     found = from_id(global_id)
     if found is None:
-        raise Invalid.one(path, "is not an id that this server handed out.")
+        raise Invalid.one(path, "is not an id that this server handed out.", Wrong.NOT_HANDED_OUT)
     if found[0] != type_name or len(found[1]) != 1:
-        raise Invalid.one(path, f"must be the id of a {type_name}.")
+        raise Invalid.one(path, f"must be the id of a {type_name}.", Wrong.WRONG_KIND)
     return found[1][0]
 
 
@@ -113,7 +115,7 @@ def keys_of(ids: Sequence[str], type_name: str) -> list[uuid.UUID | None]:
 def check_id_count(ids: Sequence[str], path: str) -> Sequence[str]:
     """`ids` itself. Raises `Invalid` if there are too many."""
     if len(ids) > MAX_IDS:
-        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.")
+        raise Invalid.one(path, f"are too many: {len(ids)}, at most {MAX_IDS}.", Wrong.TOO_MANY, MAX_IDS)
     return ids
 
 
@@ -160,11 +162,15 @@ First = Annotated[
     int | None,
     strawberry.argument(description="The first so many, from 0 to 100; 20 if neither first nor last is given."),
 ]
-After = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
+After = Annotated[
+    str | None, strawberry.argument(description="Only what comes after this cursor, which must be of this list.")
+]
 Last = Annotated[
     int | None, strawberry.argument(description="The last so many, from 0 to 100. Not together with first.")
 ]
-Before = Annotated[str | None, strawberry.argument(description="Only what comes before this cursor.")]
+Before = Annotated[
+    str | None, strawberry.argument(description="Only what comes before this cursor, which must be of this list.")
+]
 
 
 @strawberry.type(description="Where a page stands in its list.")

@@ -30,7 +30,8 @@ from schema.answers import (
 from schema.arguments import ExpectArgument, Key, OnConflict, parse_expect
 from schema.context import Info
 from schema.mutations import mutation
-from schema.nodes import After, Before, First, Last, PageInfo, Versioned, paged, query, sourced, window
+from schema.nodes import SATURATED, After, Before, First, Last, PageInfo, Versioned, paged, query, sourced, window
+from schema.scalars import BigInt
 
 if TYPE_CHECKING:
     from schema.market import OrderConnection
@@ -53,9 +54,18 @@ class Person(Versioned):
     name: auto = strawberry_django.field(description="The name that they show.")
     bio: auto = strawberry_django.field(description="What they say about themselves; may be empty.")
     joined_at: auto = strawberry_django.field(description="When they signed up.")
-    follower_count: int = sourced(queries.FOLLOWER_COUNT, "How many people follow them. Exact.")
-    following_count: int = sourced(queries.FOLLOWING_COUNT, "How many people they follow. Exact.")
-    story_count: int = sourced(queries.STORY_COUNT, "How many stories they have published. Exact.")
+    follower_count: int = sourced(
+        queries.FOLLOWER_COUNT, f"How many people follow them. Exact; {SATURATED.format('followerTotal')}"
+    )
+    follower_total: BigInt = sourced(queries.FOLLOWER_COUNT, "How many people follow them. Exact.")
+    following_count: int = sourced(
+        queries.FOLLOWING_COUNT, f"How many people they follow. Exact; {SATURATED.format('followingTotal')}"
+    )
+    following_total: BigInt = sourced(queries.FOLLOWING_COUNT, "How many people they follow. Exact.")
+    story_count: int = sourced(
+        queries.STORY_COUNT, f"How many stories they have published. Exact; {SATURATED.format('storyTotal')}"
+    )
+    story_total: BigInt = sourced(queries.STORY_COUNT, "How many stories they have published. Exact.")
     relationship: Annotated["Relationship", strawberry.lazy("schema.social")] | None = sourced(
         social.OF_PERSON, "Between the viewer and this person; null when signed out or for oneself."
     )
@@ -142,7 +152,10 @@ class PersonConnection:
 
     edges: list[PersonEdge] = strawberry.field(description="The people of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
-    total_count: int = strawberry.field(description="How many people the whole list holds for you. Exact.")
+    total_count: int = strawberry.field(
+        description=f"How many people the whole list holds for you. Exact; {SATURATED.format('total')}"
+    )
+    total: BigInt = strawberry.field(description="How many people the whole list holds for you. Exact.")
 
 
 # --- Writes -----------------------------------------------------------------------------------------------------
@@ -167,6 +180,17 @@ class ProfileSuccess:
     applied: Applied = applied_field()
 
 
+@strawberry.type(description="Nobody is signed in by this request's token or browser session any more.")
+class SessionEnded:
+    """Signed out."""
+
+    applied: Applied = applied_field()
+
+
+EndSessionResult = Annotated[
+    SessionEnded | ForbiddenError | InvalidError | BusyError,
+    strawberry.union("EndSessionResult", description="What endSession can answer."),
+]
 SignResult = Annotated[
     SignSuccess | InvalidError | ForbiddenError | RateLimitedError | BusyError,
     strawberry.union("SignResult", description="What signing up or in can answer."),
@@ -251,7 +275,19 @@ class PeopleMutation:
         return SignSuccess(person=person, token=token)  # type: ignore[arg-type]
 
     @mutation(
-        anybody=True, description="Revoke the token of this request and end its session; whether anybody was signed in."
+        anybody=True,
+        description="Sign out: revoke the token of this request, and end its browser session. NOOP if nobody was signed in.",
+    )
+    def end_session(self, info: Info) -> EndSessionResult:
+        """Sign out."""
+        was_signed_in = access.sign_out(info.context.request)
+        info.context.forget_viewer()
+        return SessionEnded(applied=Applied.WRITTEN if was_signed_in else Applied.NOOP)
+
+    @mutation(
+        anybody=True,
+        description="Revoke the token of this request and end its session; whether anybody was signed in.",
+        deprecated="Use endSession, which answers as every mutation does. It goes on 2027-12-01 at the earliest.",
     )
     def sign_out(self, info: Info) -> bool:
         """Sign out."""

@@ -1,6 +1,7 @@
 """The schema object: every root field, every type, every refusal."""
 
 import uuid
+from datetime import datetime
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -23,7 +24,7 @@ from schema import (
     whispers,
 )
 from schema.nodes import node_types
-from schema.scalars import UUID, VERSION, Version
+from schema.scalars import BIG_INT, DATE_TIME, UUID, VERSION, BigInt, Version
 
 NOUNS = (
     people,
@@ -70,5 +71,5 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     types=sorted(node_types().values(), key=lambda one: POSITION.get(one.__module__, len(POSITION))),
-    config=StrawberryConfig(scalar_map={Version: VERSION, uuid.UUID: UUID}),
+    config=StrawberryConfig(scalar_map={BigInt: BIG_INT, Version: VERSION, datetime: DATE_TIME, uuid.UUID: UUID}),
 )

@@ -1,12 +1,36 @@
 """Custom scalars."""
 
 import uuid
+from datetime import datetime
 from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
 
+from backend.engine.values import moment
+
 Version = NewType("Version", str)
+
+MAX_INT = 2_147_483_647
+"""The greatest Int. Where a number may be greater, this stands for it: an error would take the list around it away too."""
+
+
+BigInt = NewType("BigInt", int)
+
+
+def _parse_big_int(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise GraphQLError("A BigInt is a whole number.")
+
+
+BIG_INT = strawberry.scalar(
+    name="BigInt",
+    description="A whole number that may be greater than any Int; in JSON a number. JavaScript reads it exactly up to "
+    "9007199254740991.",
+    serialize=int,
+    parse_value=_parse_big_int,
+)
 
 
 def _parse(value: Any) -> str:
@@ -30,6 +54,26 @@ VERSION = strawberry.scalar(
     serialize=str,
     parse_value=_parse,
     parse_literal=_parse_literal,
+)
+
+
+def _parse_moment(value: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        at = None
+    if at is None or at.tzinfo is None:
+        raise GraphQLError("A DateTime is a string such as 2026-11-21T14:58:07.214802+00:00, with its offset from UTC.")
+    return at
+
+
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="A moment (RFC 3339), always in the same shape: in UTC, with six digits of a second, such as "
+    "2026-11-21T14:58:07.214802+00:00.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    serialize=moment,
+    parse_value=_parse_moment,
 )
 
 

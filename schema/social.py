@@ -20,7 +20,7 @@ from schema.answers import (
     applied_field,
     applied_of,
 )
-from schema.arguments import Expect, ExpectArgument, Key, parse_expect
+from schema.arguments import ANYTHING, ExpectArgument, Key, parse_expect
 from schema.context import Info
 from schema.mutations import mutation
 from schema.nodes import Versioned, asked, check_id_count, key_of, keys_of, look_up, sourced
@@ -73,7 +73,6 @@ RemoveFollowerResult = Annotated[
 BlockResult = Annotated[_Answer, strawberry.union("BlockResult", description="What block can answer.")]
 UnblockResult = Annotated[_Answer, strawberry.union("UnblockResult", description="What unblock can answer.")]
 
-ANYTHING = Expect(current=True)
 Whom = Annotated[strawberry.ID, strawberry.argument(description="The id of the other person.")]
 
 
@@ -83,7 +82,7 @@ class SocialQuery:
 
     @look_up(
         description="The viewer's side towards each of these people, in one go. Null for an id that is not of a person "
-        "whom the viewer can find, and for oneself."
+        "whom the viewer can find, for oneself, and for all when signed out."
     )
     def relationships(
         self,

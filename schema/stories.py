@@ -29,7 +29,8 @@ from schema.arguments import ExpectArgument, Key, OnConflict, OnConflictArgument
 from schema.chapters import Chapter, ChapterInput
 from schema.context import Info
 from schema.mutations import mutation
-from schema.nodes import PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
+from schema.nodes import SATURATED, PageInfo, Versioned, check_id_count, from_id, key_of, paged, query, sourced, to_id
+from schema.scalars import BigInt
 
 if TYPE_CHECKING:
     from schema.market import EditionConnection
@@ -75,7 +76,12 @@ class Story(Versioned):
 
     id: strawberry.ID = sourced(Value("$row.id"), "Names this story. Opaque.")
     created_at: auto = strawberry_django.field(description="When it was created.")
-    published_at: auto = strawberry_django.field(description="When it was published; null for a draft.")
+    published_at: auto = strawberry_django.field(
+        description="When it was first published, which is its place in lists and feeds; null for a draft."
+    )
+    republished_at: auto = strawberry_django.field(
+        description="When it was published last, if it had been a draft again before; null for a draft."
+    )
     author: Annotated["Person", strawberry.lazy("schema.people")] = sourced(queries.AUTHOR, "Who writes it.")
     title: auto = strawberry_django.field(description="Its title: one line.")
     summary: auto = strawberry_django.field(description="What it is about; may be empty.")
@@ -89,6 +95,11 @@ class Story(Versioned):
     chapter_count: int = sourced(queries.CHAPTER_COUNT, "How many chapters it has.")
     chapters: list[Chapter] = sourced(queries.OF_STORY, "Its chapters, in order.", most=models.MAX_CHAPTERS)
     view_count: int = sourced(
+        queries.VIEW_COUNT,
+        "How many views it has had: one for each reader and day (UTC), not the author's own. Exact; "
+        + SATURATED.format("viewTotal"),
+    )
+    view_total: BigInt = sourced(
         queries.VIEW_COUNT,
         "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
     )
@@ -288,7 +299,8 @@ class StoriesMutation:
 
     @mutation(
         description="Let everybody see a draft. Refused if anything in the story, any chapter included, changed since "
-        "`expect`: what is published is what the publisher saw. The conflict's `overlaps` name all that has changed."
+        "`expect`: what is published is what the publisher saw. A story that was published before keeps its place: publishedAt "
+        "stays, and republishedAt is now. The conflict's `overlaps` name all that has changed."
     )
     def publish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> PublishStoryResult:
         """Publish a story."""

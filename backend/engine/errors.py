@@ -48,12 +48,37 @@ class FieldConflict:
     theirs: Any
 
 
+class Wrong(enum.Enum):
+    """What is wrong with an argument, for programs; whoever needs words has the message."""
+
+    REQUIRED = "REQUIRED"
+    BLANK = "BLANK"
+    TOO_SHORT = "TOO_SHORT"
+    TOO_LONG = "TOO_LONG"
+    TOO_SMALL = "TOO_SMALL"
+    TOO_GREAT = "TOO_GREAT"
+    TOO_FEW = "TOO_FEW"
+    TOO_MANY = "TOO_MANY"
+    BAD_CHARACTERS = "BAD_CHARACTERS"
+    NOT_HANDED_OUT = "NOT_HANDED_OUT"
+    WRONG_KIND = "WRONG_KIND"
+    TAKEN = "TAKEN"
+    TOO_COMMON = "TOO_COMMON"
+    TOO_SIMILAR = "TOO_SIMILAR"
+    ONLY_DIGITS = "ONLY_DIGITS"
+    ONESELF = "ONESELF"
+    LAST_CHAPTER = "LAST_CHAPTER"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
 @dataclass(frozen=True)
 class InvalidField:
-    """An invalid argument: its path (`input.chapters.0.title`) and why."""
+    """An invalid argument: its path (`input.chapters.0.title`) and why. `limit` is what a length or number has to keep to."""
 
     path: str
     message: str
+    code: Wrong = Wrong.NOT_APPLICABLE
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -170,9 +195,9 @@ class Invalid(Refusal):
         self.fields = fields
 
     @classmethod
-    def one(cls, path: str, message: str) -> "Invalid":
+    def one(cls, path: str, message: str, code: Wrong = Wrong.NOT_APPLICABLE, limit: int | None = None) -> "Invalid":
         """The refusal for a single argument."""
-        return cls(InvalidField(path, message))
+        return cls(InvalidField(path, message, code, limit))
 
 
 class Oneself(Invalid):

@@ -1,10 +1,11 @@
 """Normalises all text that clients send, and refuses text that PostgreSQL cannot store."""
 
 import unicodedata
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.engine.errors import Invalid, InvalidField
+from backend.engine.errors import Invalid, InvalidField, Wrong
 
 MAX_CHARACTERS = 500_000
 """An upper bound for any text field; each field has its own, lower limit."""
@@ -17,31 +18,43 @@ UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Unicode categories of invisible characters, such as spaces and joiners."""
 
 
-def normalize(value: Any, path: str = "") -> Any:
+def normalize(value: Any) -> Any:
     """Normalise each string in `value` to NFC, also within lists, dicts and input objects.
 
-    Raises `Invalid`, with the path, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that is
-    too long for any field.
+    Raises `Invalid`, with the path of each, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that
+    is too long for any field.
     """
+    check = Checker()
+    normal = _normal(value, "", check)
+    check.done()
+    return normal
+
+
+def _normal(value: Any, path: str, check: "Checker") -> Any:
     if isinstance(value, str):
-        return _normalize_text(value, path)
+        return _normal_text(value, path, check)
     if isinstance(value, list):
-        return [normalize(item, _join(path, index)) for index, item in enumerate(value)]
+        return [_normal(item, _join(path, index), check) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {name: normalize(item, _join(path, name)) for name, item in value.items()}
+        return {name: _normal(item, _join(path, name), check) for name, item in value.items()}
     if hasattr(value, "__dataclass_fields__"):
-        return type(value)(**{name: normalize(item, _join(path, name)) for name, item in vars(value).items()})
+        own = vars(value).items()
+        return type(value)(**{name: _normal(item, _join(path, name), check) for name, item in own})
     return value
 
 
-def _normalize_text(text: str, path: str) -> str:
+def _normal_text(text: str, path: str, check: "Checker") -> str:
     if len(text) > MAX_CHARACTERS:
-        raise Invalid.one(path, f"is too long: {len(text)} characters, at most {MAX_CHARACTERS}.")
-    if "\0" in text:
-        raise Invalid.one(path, "holds a NUL character, which cannot be stored.")
-    if any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False:
-        raise Invalid.one(path, "holds half of a surrogate pair, which is not a character.")
-    return unicodedata.normalize("NFC", text)
+        check.wrong(
+            path, f"is too long: {len(text)} characters, at most {MAX_CHARACTERS}.", Wrong.TOO_LONG, MAX_CHARACTERS
+        )
+    elif "\0" in text:
+        check.wrong(path, "holds a NUL character, which cannot be stored.", Wrong.BAD_CHARACTERS)
+    elif not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        check.wrong(path, "holds half of a surrogate pair, which is not a character.", Wrong.BAD_CHARACTERS)
+    else:
+        return unicodedata.normalize("NFC", text)
+    return text
 
 
 def _join(path: str, name: str | int) -> str:
@@ -58,23 +71,39 @@ class Checker:
         """A single-line text such as a title or a name: trimmed, without control characters."""
         text = self.text(path, text.strip() if text else text, most=most, blank=blank)
         if any(unicodedata.category(character) in CONTROLS or character in DIRECTIONS for character in text):
-            self.wrong(path, "must be one line, without control characters.")
+            self.wrong(path, "must be one line, without control characters.", Wrong.BAD_CHARACTERS)
         return text
 
     def text(self, path: str, text: str | None, *, most: int, blank: bool = False) -> str:
         """Text of any number of lines, at most `most` characters."""
         if text is None:
-            self.wrong(path, "must not be null.")
+            self.not_null(path, text)
             return ""
         if not blank and all(unicodedata.category(character) in UNSEEN for character in text):
-            self.wrong(path, "must not be empty or blank.")
+            self.wrong(path, "must not be empty or blank.", Wrong.BLANK)
         if len(text) > most:
-            self.wrong(path, f"is too long: {len(text)} characters, at most {most}.")
+            self.wrong(path, f"is too long: {len(text)} characters, at most {most}.", Wrong.TOO_LONG, most)
         return text
 
-    def wrong(self, path: str, message: str) -> None:
+    def wrong(self, path: str, message: str, code: Wrong = Wrong.NOT_APPLICABLE, limit: int | None = None) -> None:
         """Add an invalid argument."""
-        self.problems.append(InvalidField(path, message))
+        self.problems.append(InvalidField(path, message, code, limit))
+
+    def number(self, path: str, number: int, minimum: int, maximum: int) -> None:
+        """A whole number in a range."""
+        if not minimum <= number <= maximum:
+            code, limit = (Wrong.TOO_SMALL, minimum) if number < minimum else (Wrong.TOO_GREAT, maximum)
+            self.wrong(path, f"must be from {minimum} to {maximum}.", code, limit)
+
+    def not_null(self, path: str, value: object) -> None:
+        """A value that a patch may leave out, but not set to null."""
+        if value is None:
+            self.wrong(path, "must not be null.", Wrong.REQUIRED)
+
+    def some(self, path: str, patch: Sized) -> None:
+        """A patch, which has to set something."""
+        if not patch:
+            self.wrong(path, "must name at least one field.", Wrong.REQUIRED)
 
     def done(self) -> None:
         """Raise `Invalid` if any argument was invalid."""

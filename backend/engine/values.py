@@ -1,11 +1,16 @@
-"""Values that are bound to a statement, as text: PostgreSQL knows from the statement what each of them is."""
+"""Values as text: those that are bound to a statement, which says what each of them is, and times as clients are told them."""
 
 import uuid
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import DataError
+
+
+def moment(at: datetime) -> str:
+    """A time as clients are told it: in UTC, always with six digits of a second."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def as_text(value: Any) -> bytes | None:

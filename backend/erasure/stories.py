@@ -12,7 +12,8 @@ from backend.engine.versions import Expected, every_group, stamped, unchanged
 from backend.nouns import collect
 from backend.people.models import PersonTally
 from backend.stories import explain
-from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, StoryStatus, StoryTally
+from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, StoryTally
+from backend.stories.publication import draft_again
 from backend.stories.tombstones import bury
 
 
@@ -152,8 +153,7 @@ def _next(author_id: uuid.UUID, after: uuid.UUID | None) -> uuid.UUID | None:
 
 def _withdraw(story: Story) -> None:
     """Make the story a draft, which is in no total and no rank."""
-    draft = {"status": StoryStatus.DRAFT, "published_at": None}
-    update_all(Story.objects.filter(pk=story.pk), **draft, **stamped(Story, ["status"])).run()
+    update_all(Story.objects.filter(pk=story.pk), **draft_again(), **stamped(Story, ["status"])).run()
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])
     _delete_rank(story=story.pk)
 

@@ -9,7 +9,7 @@ import uuid
 from django.db.models import F, Q
 
 from backend.engine.declarations import insert, update
-from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound
+from backend.engine.errors import FieldConflict, Forbidden, Invalid, NotFound, Wrong
 from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
@@ -34,8 +34,8 @@ def create_edition(story_id: uuid.UUID, author_id: uuid.UUID, *, title: str, pri
     """
     check = Checker()
     title = check.line("title", title, most=TITLE_CHARACTERS)
-    _check_between(check, "priceCents", price_cents, 0, MAX_CENTS)
-    _check_between(check, "stock", stock, 0, MAX_COPIES)
+    check.number("priceCents", price_cents, 0, MAX_CENTS)
+    check.number("stock", stock, 0, MAX_COPIES)
     check.done()
     story = locked_story(story_id, viewer=author_id).row
     if story is None:
@@ -63,7 +63,7 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
     Raises `OutOfStock`, `NotFound`, `Forbidden`, `Invalid`.
     """
     check = Checker()
-    _check_between(check, "delta", delta, -MAX_COPIES, MAX_COPIES)
+    check.number("delta", delta, -MAX_COPIES, MAX_COPIES)
     check.done()
     if delta == 0:
         return _own(edition_id, author_id), Applied.NOOP
@@ -73,7 +73,7 @@ def adjust_stock(edition_id: uuid.UUID, author_id: uuid.UUID, delta: int) -> tup
         if edition.stock < -delta:
             raise OutOfStock(edition, available=edition.stock)
         if edition.initial + edition.adjusted + delta > MAX_COPIES:
-            raise Invalid.one("delta", TOO_MANY)
+            raise Invalid.one("delta", TOO_MANY, Wrong.TOO_GREAT)
         # Possible since a concurrent write; the row is locked.
         row = _adjust(edition=edition_id, author=author_id, delta=delta).rows[0]
     return row, Applied.WRITTEN
@@ -97,7 +97,7 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     check = Checker()
-    _check_between(check, "to", to, 0, MAX_COPIES)
+    check.number("to", to, 0, MAX_COPIES)
     check.done()
     row = _set_stock(edition=edition_id, author=author_id, to=to, seen=seen).row
     if row is not None:
@@ -108,7 +108,7 @@ def set_stock(edition_id: uuid.UUID, author_id: uuid.UUID, to: int, seen: Expect
         raise conflict(edition, seen=seen, thing=("edition", edition_id), overlaps=[overlap])
     if edition.stock == to:
         return edition, Applied.NOOP
-    raise Invalid.one("to", TOO_MANY)
+    raise Invalid.one("to", TOO_MANY, Wrong.TOO_GREAT)
 
 
 @compiled
@@ -139,8 +139,3 @@ def _own(edition_id: uuid.UUID, author_id: uuid.UUID, *, held: bool = False) -> 
     if edition.author_id != author_id:
         raise Forbidden(NOT_THE_AUTHOR)
     return edition
-
-
-def _check_between(check: Checker, path: str, number: int, minimum: int, maximum: int) -> None:
-    if not minimum <= number <= maximum:
-        check.wrong(path, f"must be from {minimum} to {maximum}.")

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 
 from backend.engine.declarations import AtKey, IsAny, insert, insert_all, select, update, update_all
-from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound
+from backend.engine.errors import Conflict, FieldConflict, Forbidden, Invalid, NotFound, Wrong
 from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Json, compiled
@@ -76,7 +76,9 @@ def place_order(buyer_id: uuid.UUID, lines: Sequence[NewLine]) -> Order:
         raise Invalid.one("lines", "are editions of several authors: send one order for each author.")
     total = sum(editions[one].price_cents * quantity for one, quantity in wanted.items())
     if total > MAX_TOTAL_CENTS:
-        raise Invalid.one("lines", f"cost {total} cents together, at most {MAX_TOTAL_CENTS}.")
+        raise Invalid.one(
+            "lines", f"cost {total} cents together, at most {MAX_TOTAL_CENTS}.", Wrong.TOO_GREAT, MAX_TOTAL_CENTS
+        )
     _sell(wanted, editions)
     order, author = uuid7(), authors.pop()
     placed = _insert_order(id=order, buyer=buyer_id, author=author, total=total)
@@ -101,13 +103,17 @@ def _insert_lines(*, lines: Json) -> Declared[Any]:
 
 def _checked(lines: Sequence[NewLine]) -> Quantities:
     check = Checker()
-    if not 1 <= len(lines) <= MAX_LINES:
-        check.wrong("lines", f"must be 1 to {MAX_LINES}.")
+    if not lines:
+        check.wrong("lines", f"must be 1 to {MAX_LINES}.", Wrong.TOO_FEW, 1)
+    if len(lines) > MAX_LINES:
+        check.wrong("lines", f"must be 1 to {MAX_LINES}.", Wrong.TOO_MANY, MAX_LINES)
     wanted: dict[uuid.UUID, int] = {}
     for number, line in enumerate(lines[:MAX_LINES]):
         wanted[line.edition_id] = wanted.get(line.edition_id, 0) + line.quantity
         if line.quantity < 1 or wanted[line.edition_id] > MAX_QUANTITY:
-            check.wrong(f"lines.{number}.quantity", f"must be from 1 to {MAX_QUANTITY}, for one edition in all.")
+            code, limit = (Wrong.TOO_SMALL, 1) if line.quantity < 1 else (Wrong.TOO_GREAT, MAX_QUANTITY)
+            message = f"must be from 1 to {MAX_QUANTITY}, for one edition in all."
+            check.wrong(f"lines.{number}.quantity", message, code, limit)
     check.done()
     return wanted
 

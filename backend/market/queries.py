@@ -11,8 +11,8 @@ from backend.engine.declarations import query
 from backend.engine.statements import Declared, compiled
 from backend.market.models import Edition
 from backend.people.queries import FINDABLE, IS_VIEWER, named
-from backend.sources import Needs, Row, Rows
 from backend.sources import Page as Sourced
+from backend.sources import Row, Rows
 from backend.stories.lists import LISTED
 from backend.stories.queries import visible
 from backend.visibility import met
@@ -70,8 +70,8 @@ $between $order""",
 
 _PLACED = "SELECT placed.*, placed.created_at AS place_at FROM market_order AS placed WHERE placed.{} = $viewer$between $order"
 
-ORDERS = Sourced(_PLACED.format("buyer_id"), "placed.created_at", "placed.id", needs=Needs.VIEWER)
-"""The orders that the viewer has placed, newest first."""
+ORDERS = Sourced(_PLACED.format("buyer_id"), "placed.created_at", "placed.id")
+"""The orders that the viewer has placed, newest first; none when signed out."""
 
 SALES = Sourced(_PLACED.format("author_id"), "placed.created_at", "placed.id", when=IS_VIEWER)
 """The orders of a person's editions, newest first; private."""
@@ -91,6 +91,7 @@ _HIDDEN = {
     "warnings": "'{}'::varchar[]",
     "status": "'DRAFT'",
     "published_at": "NULL",
+    "republished_at": "NULL",
     "created_at": "$row.created_at",
     "updated_at": "$row.created_at",
     "version": "0",

@@ -42,7 +42,8 @@ SELECT whisper.*, FALSE AS is_changed FROM (
 def _story(join: str, where: str, columns: str = "") -> str:
     """SQL: a story, with the texts that were kept of it."""
     return f"""
-SELECT story.id, story.author_id, story.mature, story.status, story.published_at, story.created_at{columns},
+SELECT story.id, story.author_id, story.mature, story.status, story.published_at, story.republished_at,
+    story.created_at{columns},
     coalesce(kept.texts ->> 'title', story.title) AS title, coalesce(kept.texts ->> 'summary', story.summary) AS summary,
     CASE WHEN kept.id IS NULL THEN story.warnings ELSE ARRAY(SELECT jsonb_array_elements_text(kept.texts -> 'warnings')) END
         AS warnings,
@@ -125,8 +126,11 @@ WHERE person.is_found OR {UNSETTLED.format("person.left_at IS NOT NULL")}""",
     type="Person",
     instead={
         "followerCount": _if_found(FOLLOWER_COUNT),
+        "followerTotal": _if_found(FOLLOWER_COUNT),
         "followingCount": _if_found(FOLLOWING_COUNT),
+        "followingTotal": _if_found(FOLLOWING_COUNT),
         "storyCount": _if_found(STORY_COUNT),
+        "storyTotal": _if_found(STORY_COUNT),
         "relationship": Row(sides("$row.id", "$row.is_found"), inverse="person"),
     },
     logged_when=SEEN,

@@ -26,7 +26,7 @@ def mark_read(notification_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) 
         raise NotFound(UNKNOWN_NOTIFICATION)
     if present.read_at is not None and is_unchanged(present, seen, ["read"]):
         return present, Applied.NOOP
-    overlaps = [] if present.read_at is None else [FieldConflict("readAt", None, None, present.read_at.isoformat())]
+    overlaps = [] if present.read_at is None else [FieldConflict("readAt", None, None, present.read_at)]
     raise conflict(present, seen=seen, thing=("notification", notification_id), overlaps=overlaps, by=person_id)
 
 

@@ -35,13 +35,14 @@ INVARIANTS = (
         "once the followers of a story's author were told of it, there is none who had followed and was not",
         "(SELECT FROM notifications_announcement WHERE done)",
         f"""
-        SELECT story.id AS story_id, follower_id, published_at FROM notifications_announcement AS announcement
+        SELECT story.id AS story_id, follower_id, published_at, republished_at FROM notifications_announcement AS announcement
         JOIN stories_story AS story ON story.id = story_id AND published_at IS NOT NULL AND status_changed = publication
         JOIN (
             SELECT high_id AS author_id, low_id AS follower_id, low_follows_at AS since FROM social_relationship
             UNION ALL
             SELECT low_id, high_id, high_follows_at FROM social_relationship
-        ) AS following ON following.author_id = story.author_id AND since < published_at - {OPEN_AT_ONCE}
+        ) AS following ON following.author_id = story.author_id
+            AND since < coalesce(republished_at, published_at) - {OPEN_AT_ONCE}
         JOIN people_person AS follower ON follower.id = follower_id AND left_at IS NULL
         WHERE done AND NOT EXISTS (
             SELECT FROM notifications_notification AS told

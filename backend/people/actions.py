@@ -14,8 +14,8 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from backend.engine.declarations import delete_all, insert, update
-from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated
+from backend.engine.declarations import delete_all, insert, query, update
+from backend.engine.errors import FieldConflict, Invalid, SignInFailed, Unauthenticated, Wrong
 from backend.engine.guard import shown_as
 from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.ids import uuid7
@@ -45,6 +45,7 @@ from backend.people.models import (
 )
 from backend.people.tokens import label_of
 
+TAKEN = "is taken."
 HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
 
 
@@ -60,7 +61,7 @@ def sign_up(*, handle: str, name: str, password: str) -> Account:
     except IntegrityError as error:
         if violated_constraint(error) != "person_handle_unique":
             raise
-        raise Invalid.one("handle", "is taken.") from None
+        raise Invalid.one("handle", TAKEN, Wrong.TAKEN) from None
     account.person = added.rows[0]
     return account
 
@@ -78,16 +79,26 @@ def _add_account(*, person: uuid.UUID, login: str, password: str) -> Declared[Ac
 def _checked_account(handle: str, name: str, password: str) -> Account:
     check = Checker()
     if not HANDLE.fullmatch(handle):
+        is_long = len(handle) > HANDLE_CHARACTERS
         check.wrong(
             "handle",
             f"must be 1 to {HANDLE_CHARACTERS} letters A–Z, digits, dots, hyphens or underscores, and begin with a "
             "letter or a digit.",
+            Wrong.TOO_LONG if is_long else Wrong.BAD_CHARACTERS if handle else Wrong.BLANK,
+            HANDLE_CHARACTERS if is_long else None,
         )
     person = Person(handle=handle, name=check.line("name", name, most=NAME_CHARACTERS))
     account = Account(person=person, login=handle.lower())
     passwords.check(check, "password", password, account)
+    if check.problems and _taken(handle=handle).row is not None:  # otherwise its constraint tells
+        check.wrong("handle", TAKEN, Wrong.TAKEN)
     check.done()
     return account
+
+
+@compiled
+def _taken(*, handle: str) -> Declared[tuple[uuid.UUID]]:
+    return query("SELECT id FROM people_person WHERE lower(handle) = lower(%(handle)s)", handle=handle)
 
 
 def sign_in(*, handle: str, password: str) -> Account:
@@ -175,10 +186,8 @@ def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
         values["bio"] = check.text("patch.bio", patch["bio"], most=BIO_CHARACTERS, blank=True)
     if "show_mature" in patch:
         values["show_mature"] = patch["show_mature"]
-        if patch["show_mature"] is None:
-            check.wrong("patch.showMature", "must not be null.")
-    if not values:
-        check.wrong("patch", "must name at least one field.")
+        check.not_null("patch.showMature", patch["show_mature"])
+    check.some("patch", values)
     check.done()
     return values
 

@@ -11,7 +11,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from backend.engine.declarations import query, update_all
-from backend.engine.errors import SignInFailed, WrongPassword
+from backend.engine.errors import SignInFailed, Wrong, WrongPassword
 from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
 from backend.people import attempts, tokens
@@ -21,14 +21,26 @@ PASSWORD_CHARACTERS = 1_000
 WRONG = "This is not your present password."
 
 
+CODES = {
+    "password_too_short": Wrong.TOO_SHORT,
+    "password_too_common": Wrong.TOO_COMMON,
+    "password_too_similar": Wrong.TOO_SIMILAR,
+    "password_entirely_numeric": Wrong.ONLY_DIGITS,
+}
+"""What Django's validators find, by their codes."""
+
+
 def check(checker: Checker, path: str, password: str, account: Account) -> None:
     """Report to the checker what is wrong with a new password."""
     try:
         validate_password(password[:PASSWORD_CHARACTERS], account)
     except ValidationError as error:
-        checker.wrong(path, " ".join(error.messages))
+        for one in error.error_list:
+            checker.wrong(path, " ".join(one.messages), CODES[one.code], (one.params or {}).get("min_length"))
     if len(password) > PASSWORD_CHARACTERS:
-        checker.wrong(path, f"is too long: at most {PASSWORD_CHARACTERS} characters.")
+        checker.wrong(
+            path, f"is too long: at most {PASSWORD_CHARACTERS} characters.", Wrong.TOO_LONG, PASSWORD_CHARACTERS
+        )
 
 
 @dataclass(frozen=True)

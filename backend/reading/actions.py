@@ -1,13 +1,15 @@
 """Records a view: the reader's position, the view of the day and the story's total, in one transaction."""
 
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backend.engine import tallies
 from backend.engine.declarations import query
-from backend.engine.errors import Invalid, NotFound
+from backend.engine.errors import Invalid, NotFound, Wrong
 from backend.engine.idempotency import Applied
 from backend.engine.statements import Declared, Result, compiled
+from backend.engine.text import Checker
 from backend.engine.versions import Expected
 from backend.reading import places
 from backend.reading.models import Reading
@@ -36,16 +38,16 @@ def record_view(
     the version of the story that the reader has open; None for the present one. Returns the reading, whether a view was
     counted, and what was done. Raises `Conflict` (with the position that another device stored), `NotFound`, `Invalid`.
     """
-    story, place, length = _opened(reader_id, story_id, place)
-    _check_seen(story, seen)
+    opened = locked_story(story_id, viewer=reader_id)
+    story, place, length = _checked(opened, _held(story_id, place), place, seen)
     visit = Visit(story_id, reader_id, seen, place)
     tries = places.advance(visit) if furthest else places.move(visit, expected)
-    view = _count_view(story, reader_id)
+    views = _count_views([story], reader_id)
     written = places.written_by(tries)
     reading = written or places.present(visit, ANYTHING if furthest else expected)
     if place is not None and reading.chapter_id == place.chapter_id:
         reading.chapter_length = length
-    counted = _raise_rank(story_id, view)
+    counted = bool(_raise_ranks(views))
     return reading, counted, Applied.WRITTEN if written or counted else Applied.NOOP
 
 
@@ -56,29 +58,78 @@ def count_view(reader_id: uuid.UUID, story_id: uuid.UUID) -> None:
     """
     story = locked_story(story_id, viewer=reader_id).row
     if story is not None:
-        _raise_rank(story_id, _count_view(story, reader_id))
+        _raise_ranks(_count_views([story], reader_id))
 
 
-def _opened(
-    reader_id: uuid.UUID, story_id: uuid.UUID, place: ReadingPlace | None
+@dataclass(frozen=True)
+class Card:
+    """A story that a reader has before their eyes: where they are in it, and its version there, None for the present one."""
+
+    story_id: uuid.UUID
+    place: ReadingPlace | None = None
+    seen: int | None = None
+
+
+Viewed = tuple[Reading, bool, Applied]
+
+
+def record_views(reader_id: uuid.UUID, cards: Mapping[int, Card]) -> dict[int, Viewed | NotFound | Invalid]:
+    """As `record_view` with `furthest`, for several stories by number, each once: what was done, or why nothing was.
+
+    A card that is refused writes nothing and holds up no other; but the view of a reader who has been here counts, as it does of
+    `record_view`. All statements of one kind go together, in the order of the stories, whose rows are locked first.
+    """
+    order = sorted(cards, key=lambda number: cards[number].story_id)
+    opened = {number: locked_story(cards[number].story_id, viewer=reader_id) for number in order}
+    held = {number: _held(cards[number].story_id, cards[number].place) for number in order}
+    found: dict[int, Viewed | NotFound | Invalid] = {}
+    visits: dict[int, Visit] = {}
+    for number in order:
+        card = cards[number]
+        try:
+            _, place, _ = _checked(opened[number], held[number], card.place, card.seen)
+            visits[number] = Visit(card.story_id, reader_id, card.seen, place)
+        except (NotFound, Invalid) as refusal:
+            found[number] = refusal
+    tries = {number: places.advance(visit) for number, visit in visits.items()}
+    present = {number: places.asked(visit) for number, visit in visits.items()}
+    views = _count_views([story for one in opened.values() if (story := one.row) is not None], reader_id)
+    counted = _raise_ranks(views)
+    for number, visit in visits.items():
+        written, is_counted = places.written_by(tries[number]), visit.story_id in counted
+        applied = Applied.WRITTEN if written or is_counted else Applied.NOOP
+        found[number] = (written or present[number].rows[0], is_counted, applied)
+    return found
+
+
+def _held(story_id: uuid.UUID, place: ReadingPlace | None) -> "Result[tuple[int]] | None":
+    """The chapter of a position, locked: its length."""
+    return None if place is None else _lock_chapter(chapter=place.chapter_id, story=story_id)
+
+
+def _checked(
+    opened: Result[Story], chapter: "Result[tuple[int]] | None", place: ReadingPlace | None, seen: int | None
 ) -> tuple[Story, ReadingPlace | None, int | None]:
-    """The story, the position, at most the end of its chapter, and the chapter's length. Locks the story, then the chapter.
+    """The story, the position, at most the end of its chapter, and the chapter's length.
 
     Raises `NotFound`, `Invalid`.
     """
-    opened = locked_story(story_id, viewer=reader_id)
-    chapter = None if place is None else _lock_chapter(chapter=place.chapter_id, story=story_id)
     story = opened.row
     if story is None:
         raise NotFound(UNKNOWN_STORY)
-    if place is None or chapter is None:
-        return story, None, None
-    if place.offset < 0:
-        raise Invalid.one("place.offset", "must not be negative.")
-    if chapter.row is None:
-        raise Invalid.one("place.chapter", "is not a chapter of this story.")
-    (length,) = chapter.row
-    return story, replace(place, offset=min(place.offset, length)), length
+    check, length = Checker(), None
+    if place is not None and chapter is not None:
+        if place.offset < 0:
+            check.wrong("place.offset", "must not be negative.", Wrong.TOO_SMALL, 0)
+        if chapter.row is None:
+            check.wrong("place.chapter", "is not a chapter of this story.")
+        else:
+            (length,) = chapter.row
+            place = replace(place, offset=min(place.offset, length))
+    if seen is not None and not 1 <= seen <= story.version:
+        check.wrong("seen", "is not a version that this story has had.", Wrong.NOT_HANDED_OUT)
+    check.done()
+    return story, place, length
 
 
 LOCKED_CHAPTER = (
@@ -91,42 +142,39 @@ def _lock_chapter(*, chapter: uuid.UUID, story: uuid.UUID) -> Declared[tuple[int
     return query(LOCKED_CHAPTER, chapter=chapter, story=story)
 
 
-def _check_seen(story: Story, seen: int | None) -> None:
-    if seen is not None and not 1 <= seen <= story.version:
-        raise Invalid.one("seen", "is not a version that this story has had.")
-
-
 COUNT = f"""
 WITH before AS (
-    SELECT coalesce(sum(count), 0)::bigint AS views FROM stories_storytally WHERE subject_id = %(story)s AND kind = 'views'
+    SELECT story.id AS story_id, {tallies.total(StoryTally, "views", "story.id")}::bigint AS views
+    FROM unnest(%(stories)s) AS story (id)
 ), counted AS (
     INSERT INTO reading_view (story_id, reader_id, day)
     SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
-    WHERE story_id = %(story)s AND reader_id = %(reader)s ON CONFLICT DO NOTHING RETURNING story_id
+    WHERE story_id = ANY(%(stories)s) AND reader_id = %(reader)s ORDER BY story_id ON CONFLICT DO NOTHING RETURNING story_id
 ), raised AS (
-    {tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted")}
+    {tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted ORDER BY story_id")}, tally.subject_id
 ), ranked AS ({rank.COUNTED})
-SELECT raised.count, before.views FROM raised, before
+SELECT before.story_id, raised.count, before.views FROM raised JOIN before ON before.story_id = raised.subject_id
 """
 
+Counted = Result[tuple[uuid.UUID, int, int]]
 
-def _count_view(story: Story, reader_id: uuid.UUID) -> Result[tuple[int, int]] | None:
-    """Count today's view unless it was counted already, or the reader has no position. The day is UTC, by the database's
-    clock. The row is what its slot counts now, and all views before; None for a story or reader that does not count.
+
+def _count_views(stories: Sequence[Story], reader_id: uuid.UUID) -> Counted | None:
+    """Count today's view of each unless it was counted already, or the reader has no position. The day is UTC, by the database's
+    clock. A row is a story, what a slot of it counts now, and all its views before; None if no story counts for this reader.
     """
-    if story.author_id == reader_id or story.published_at is None:
-        return None
-    return _count(story=story.pk, reader=reader_id, slot=tallies.some_slot())
+    counts = [story.pk for story in stories if story.author_id != reader_id and story.published_at is not None]
+    return _count(stories=counts, reader=reader_id, slot=tallies.some_slot()) if counts else None
 
 
 @compiled
-def _count(*, story: uuid.UUID, reader: uuid.UUID, slot: int) -> Declared[tuple[int, int]]:
-    return query(COUNT, story=story, reader=reader, slot=slot)
+def _count(*, stories: list[uuid.UUID], reader: uuid.UUID, slot: int) -> Declared[tuple[uuid.UUID, int, int]]:
+    return query(COUNT, stories=stories, reader=reader, slot=slot)
 
 
-def _raise_rank(story_id: uuid.UUID, view: Result[tuple[int, int]] | None) -> bool:
-    """Update the rank after a view, if it was counted; returns whether it was."""
-    if view is None or view.row is None:
-        return False
-    rank.raised(story_id, *view.row)
-    return True
+def _raise_ranks(views: Counted | None) -> set[uuid.UUID]:
+    """Update the ranks after views, where they were counted; returns of which stories they were."""
+    counted = [] if views is None else sorted(views.rows)
+    for story_id, in_slot, before in counted:
+        rank.raised(story_id, in_slot, before)
+    return {story_id for story_id, *_ in counted}

@@ -135,13 +135,18 @@ def _seen(story: Any, opened: Any) -> Mapping[str, Any]:
 
 def present(visit: Visit, seen: Expected) -> Reading:
     """The present row after a write that changed nothing. Raises `Conflict` if it changed since `seen`."""
-    found: Any = _present(story=visit.story_id, reader=visit.reader_id).row
+    found: Any = asked(visit).row
     if found is not None:
         found.chapter_length = found.length
     reading: Reading = found or never(visit.story_id, visit.reader_id)
     if not is_unchanged(reading, seen, ["place"]):
         raise _conflict(reading, visit, seen)
     return reading
+
+
+def asked(visit: Visit) -> Result[Reading]:
+    """The present row, if it is looked at after the writes that were sent before."""
+    return _present(story=visit.story_id, reader=visit.reader_id)
 
 
 @compiled

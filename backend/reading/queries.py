@@ -2,7 +2,9 @@
 
 import uuid
 
+from backend.engine.declarations import query
 from backend.engine.errors import NotFound
+from backend.engine.statements import Declared, compiled
 from backend.people.queries import IS_VIEWER
 from backend.reading.models import Reading
 from backend.sources import Page as Sourced
@@ -20,6 +22,13 @@ def never(story: uuid.UUID, reader: uuid.UUID) -> Reading:
 
 def _is_there(reading: Reading, reader: uuid.UUID) -> bool:
     return read(Story, STORY_BY_ID, key=reading.story_id, viewer=reader).row is not None
+
+
+@compiled
+def found_stories(*, stories: list[uuid.UUID], reader: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    """Those of these stories that the reader can find."""
+    sql = f"SELECT story.id FROM stories_story AS story WHERE story.id = ANY(%(stories)s) AND {visible('%(reader)s')}"
+    return query(sql, stories=stories, reader=reader)
 
 
 STILL_THERE = {Reading: _is_there}

@@ -10,7 +10,7 @@ from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
 from backend.engine.declarations import insert, select
-from backend.engine.errors import Conflict, FieldConflict, NotFound, Oneself
+from backend.engine.errors import Conflict, FieldConflict, NotFound, Oneself, Wrong
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Parameter, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged
@@ -38,7 +38,7 @@ class Pair:
     def of(cls, me: uuid.UUID, them: uuid.UUID) -> "Pair":
         """The pair of two people. Raises `Invalid` if they are the same."""
         if me == them:
-            raise Oneself.one("person", "is yourself; this needs another person.")
+            raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
         return cls(me, them, LOW, HIGH) if me < them else cls(me, them, HIGH, LOW)
 
     @property

@@ -10,7 +10,7 @@ from backend.pages import Window
 from backend.people.models import PersonTally
 from backend.people.queries import FINDABLE, named
 from backend.social.models import Relationship
-from backend.sources import ByIds, Needs, Page, Row, Value
+from backend.sources import ByIds, Page, Row, Value
 from backend.visibility import gone, met
 
 FOLLOWERS, FOLLOWING = "followers", "following"
@@ -86,7 +86,7 @@ WHERE {other} <> $viewer"""
 OF_PERSON = Row(sides("$row.id", "$row.version > 0"), inverse="person")
 _FOUND = f"SELECT FROM people_person AS person WHERE person.id = $key::uuid AND {FINDABLE}"
 BY_PERSON = Row(f"{sides('$key::uuid', 'TRUE')} AND EXISTS ({_FOUND})", type="Relationship")
-BY_PEOPLE = ByIds((BY_PERSON,), needs=Needs.VIEWER)
+BY_PEOPLE = ByIds((BY_PERSON,))
 BY_ID = Row(f"{BY_PERSON.sql} AND $owner::uuid = $viewer", type="Relationship")
 
 OTHER = named("$row.person_id", inverse="relationship")

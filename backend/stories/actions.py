@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from backend.engine import tallies
 from backend.engine.declarations import insert, insert_all, replace, update
+from backend.engine.errors import Wrong
 from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Json, Values, compiled
@@ -40,6 +40,7 @@ from backend.stories.models import (
     StoryStatus,
 )
 from backend.stories.point_in_time import UNWANTED, Moments
+from backend.stories.publication import draft_again, published
 from backend.stories.revisions import Bases
 
 
@@ -132,7 +133,12 @@ def _checked(new: NewStory) -> NewStory:
     title = check.line("input.title", new.title, most=TITLE_CHARACTERS)
     summary = check.text("input.summary", new.summary, most=SUMMARY_CHARACTERS, blank=True)
     if len(new.chapters) > MAX_CHAPTERS:
-        check.wrong("input.chapters", f"are too many: {len(new.chapters)}, at most {MAX_CHAPTERS}.")
+        check.wrong(
+            "input.chapters",
+            f"are too many: {len(new.chapters)}, at most {MAX_CHAPTERS}.",
+            Wrong.TOO_MANY,
+            MAX_CHAPTERS,
+        )
     chapters = [
         NewChapter(
             title=check.line(f"input.chapters.{index}.title", chapter.title, most=TITLE_CHARACTERS),
@@ -214,10 +220,9 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
     if "summary" in patch:
         values["summary"] = check.text("patch.summary", patch["summary"], most=SUMMARY_CHARACTERS, blank=True)
     for field in ("mature", "warnings"):
-        if field in patch and patch[field] is None:
-            check.wrong(f"patch.{field}", "must not be null.")
-    if not values:
-        check.wrong("patch", "must name at least one field.")
+        if field in patch:
+            check.not_null(f"patch.{field}", patch[field])
+    check.some("patch", values)
     check.done()
     if "warnings" in values:
         values["warnings"] = sorted(set(values["warnings"]))
@@ -227,7 +232,7 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 def publish_story(
     story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
 ) -> tuple[Story, Applied]:
-    """Publish the story, if neither it nor any chapter has changed since `seen`.
+    """Publish the story, if neither it nor any chapter has changed since `seen`. One that was published before keeps its place.
 
     So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
@@ -254,8 +259,7 @@ def _publish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared
         Story.objects.filter(
             unchanged(Story, seen, every_group(Story)), pk=story, author_id=author, status=StoryStatus.DRAFT
         ),
-        status=StoryStatus.PUBLISHED,
-        published_at=Now(),
+        **published(),
         **stamped(Story, ["status"]),
     )
 
@@ -288,7 +292,6 @@ def _unpublish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declar
         Story.objects.filter(
             unchanged(Story, seen, ["status"]), pk=story, author_id=author, status=StoryStatus.PUBLISHED
         ),
-        status=StoryStatus.DRAFT,
-        published_at=None,
+        **draft_again(),
         **stamped(Story, ["status"]),
     )

@@ -8,7 +8,7 @@ from django.db.models import BigIntegerField, Exists, F, Func, IntegerField, Out
 from django.db.models.expressions import RawSQL
 
 from backend.engine.declarations import delete, insert, replace, select, update, update_all
-from backend.engine.errors import Conflict, FieldConflict, Invalid
+from backend.engine.errors import Conflict, FieldConflict, Invalid, Wrong
 from backend.engine.idempotency import Applied, Outcome, already_so
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Result, Values, compiled
@@ -27,11 +27,14 @@ from backend.engine.versions import (
 )
 from backend.stories import explain, merge, queries, revisions
 from backend.stories.actions import NewChapter, Patch
-from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story
+from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story, StoryStatus
 from backend.stories.point_in_time import UNWANTED, Moments
 from backend.stories.revisions import CHAPTERS, Bases
 from backend.stories.tombstones import bury
 
+LAST_CHAPTER = (
+    "is the last chapter of a published story: add another one first, or make the story a draft again (unpublishStory)."
+)
 TEXTS = ("title", "body")
 """The fields that updateChapter can set; each is a field group of the same name."""
 
@@ -58,7 +61,9 @@ def append_chapter(
     if story is None:
         raise explain.not_own_story(story_id, author_id)
     if len(order.ids) >= MAX_CHAPTERS:
-        raise Invalid.one("story", f"has {MAX_CHAPTERS} chapters already, and may not have more.")
+        raise Invalid.one(
+            "story", f"has {MAX_CHAPTERS} chapters already, and may not have more.", Wrong.TOO_MANY, MAX_CHAPTERS
+        )
     _keep_order(story, author_id, order.ids)
     chapter = appended.rows[0]
     chapter.story = story
@@ -91,8 +96,9 @@ def delete_chapter(
 ) -> tuple[Story, Chapter, list[uuid.UUID]]:
     """Delete the chapter, if its title and text are unchanged since `seen`; later chapters move up.
 
+    The last chapter of a published story stays: readers would find an empty story, without that its author has decided so.
     Returns the story, the deleted chapter, and the ids of the others in order. The caller deletes other nouns' rows about it:
-    see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`.
+    see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     written = _change_list_with(chapter=chapter_id, author=author_id)
     order = queries.order_beside(chapter_id)
@@ -103,6 +109,8 @@ def delete_chapter(
     chapter = gone.row
     if chapter is None:
         present, bases = _explained(story, chapter_id, seen, TEXTS)
+        if is_unchanged(present, seen, TEXTS):
+            raise Invalid.one("id", LAST_CHAPTER, Wrong.LAST_CHAPTER)
         raise _conflict(present, dict.fromkeys(TEXTS), seen, bases)
     _move_up(story=story.pk, gap=chapter.position)
     _keep_order(story, author_id, order.ids, removed=chapter)
@@ -117,7 +125,10 @@ def _change_list_with(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Stor
 
 @compiled
 def _delete(*, chapter: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Chapter]:
-    return delete(Chapter.objects.filter(_is_own(author), unchanged(Chapter, seen, TEXTS), pk=chapter))
+    is_of_draft = Exists(Story.objects.filter(pk=OuterRef("story_id"), status=StoryStatus.DRAFT))
+    has_others = Exists(Chapter.objects.filter(~Q(pk=chapter), story_id=OuterRef("story_id")))
+    clean = unchanged(Chapter, seen, TEXTS)
+    return delete(Chapter.objects.filter(Q(is_of_draft) | Q(has_others), _is_own(author), clean, pk=chapter))
 
 
 @compiled
@@ -341,8 +352,7 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
         values["title"] = check.line("patch.title", patch["title"], most=TITLE_CHARACTERS)
     if "body" in patch:
         values["body"] = check.text("patch.body", patch["body"], most=BODY_CHARACTERS)
-    if not values:
-        check.wrong("patch", "must name at least one field.")
+    check.some("patch", values)
     check.done()
     return values
 

@@ -8,6 +8,7 @@ from django.db.models import Q
 from backend.engine.declarations import IsAny, select
 from backend.engine.errors import Busy, Conflict, FieldConflict, Forbidden, NotFound, Refusal, after_busy_ms
 from backend.engine.statements import Declared, Result, compiled
+from backend.engine.values import moment
 from backend.engine.versions import Expected, changed_since, conflict
 from backend.sources import read
 from backend.stories import queries, revisions
@@ -57,7 +58,7 @@ def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
     stone = stone_of(id_, author_id)
     if stone is None:
         return NotFound(otherwise)
-    return NotFound(f"This was deleted at {stone.deleted_at.isoformat()}.", deleted_at=stone.deleted_at)
+    return NotFound(f"This was deleted at {moment(stone.deleted_at)}.", deleted_at=stone.deleted_at)
 
 
 def story_conflict(story: Story, mine: dict[str, Any], seen: Expected, bases: Bases) -> Conflict:

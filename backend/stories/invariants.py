@@ -63,6 +63,16 @@ INVARIANTS = (
         """,
     ),
     Check(
+        "republished_after_it_was_published",
+        "a story that was published again keeps the date of its first publication, also while it is a draft",
+        "stories_story",
+        """
+        SELECT id, status, published_at, republished_at, was_published_at FROM stories_story
+        WHERE (republished_at IS NOT NULL AND (published_at IS NULL OR republished_at < published_at))
+           OR (was_published_at IS NOT NULL AND status = 'PUBLISHED')
+        """,
+    ),
+    Check(
         "publishing_was_written",
         "each story was created before it was published, which is a write of its own",
         "stories_story",

@@ -13,7 +13,7 @@ from functools import cache
 
 from backend.engine.text import Checker
 from backend.pages import NUMBER, TIME, By, Window
-from backend.sources import Bound, Needs
+from backend.sources import Bound
 from backend.sources import Page as Sourced
 from backend.visibility import gone, met
 
@@ -101,9 +101,9 @@ FROM follow CROSS JOIN LATERAL (
 WHERE follow.follower_id = $viewer AND NOT {gone("follow.followee_id")} $order""",
     "story.published_at",
     "story.id",
-    needs=Needs.VIEWER,
 )
-"""Published stories of the people whom the viewer follows, newest first. Blocks need no check, because they end follows.
+"""Published stories of the people whom the viewer follows, newest first; none when signed out. Blocks end follows,
+so they need no check.
 
 Reads at most a page for each followed author from the index, and keeps the newest of those.
 """

@@ -84,6 +84,11 @@ class Story(models.Model):
     """Content warnings, each once, in alphabetical order."""
     status = models.CharField(max_length=9, choices=StoryStatus.choices, default=StoryStatus.DRAFT)
     published_at = models.DateTimeField(null=True)
+    """When it was first published, which is its place in every list; None for a draft."""
+    republished_at = models.DateTimeField(null=True)
+    """When it was published last, if it had been a draft again before."""
+    was_published_at = models.DateTimeField(null=True)
+    """Keeps `published_at` of a draft that was published before."""
     created_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
@@ -114,7 +119,7 @@ class Story(models.Model):
                         "summary": ["summary"],
                         "mature": ["mature"],
                         "warnings": ["warnings"],
-                        "status": ["status", "published_at"],
+                        "status": ["status", "published_at", "republished_at", "was_published_at"],
                         "chapters": [],
                         "texts": [],
                     }

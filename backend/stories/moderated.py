@@ -9,6 +9,7 @@ from backend.engine.versions import stamped
 from backend.people.models import PersonTally
 from backend.stories import revisions
 from backend.stories.models import Story, StoryStatus
+from backend.stories.publication import draft_again
 
 
 def mark_mature(story_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
@@ -35,8 +36,7 @@ def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
 def _take_down(*, story: uuid.UUID) -> Declared[Story]:
     return replace(
         Story.objects.filter(pk=story, status=StoryStatus.PUBLISHED),
-        status=StoryStatus.DRAFT,
-        published_at=None,
+        **draft_again(),
         **stamped(Story, ["status"]),
     )
 

@@ -21,11 +21,15 @@ SMALL = 128
 EVERY = 16
 
 COUNTED = f"""
-UPDATE stories_storyrank AS rank SET views = rank.views + 1 FROM raised, before
-WHERE rank.story_id = %(story)s AND before.views < {SMALL}
+UPDATE stories_storyrank AS rank SET views = rank.views + 1
+FROM (
+    SELECT few.story_id FROM raised JOIN before ON before.story_id = raised.subject_id AND before.views < {SMALL}
+    JOIN stories_storyrank AS few ON few.story_id = before.story_id ORDER BY few.story_id FOR NO KEY UPDATE OF few
+) AS held
+WHERE rank.story_id = held.story_id
 """
-"""SQL: count a view in the row while views are few. `raised` is the slot that was raised, `before` the views so far. Must be the
-last write of its unit of work.
+"""SQL: count a view of each story in its row while views are few. `raised` are the slots that were raised, `before` the views so
+far. Must be the last write of its unit of work.
 """
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.engine.declarations import insert
-from backend.engine.errors import Invalid, NotFound
+from backend.engine.errors import Invalid, NotFound, Wrong
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import Expected
@@ -57,7 +57,7 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected, mome
         moments.of(story.pk)
         return Outcome(Applied.NOOP, {"story": story})
     if len(wanted) > MAX_CHAPTERS:
-        raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.")
+        raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.", Wrong.TOO_MANY, MAX_CHAPTERS)
     back = None if removed is None else _bring_back(story, removed, wanted)
     story = put_in_order(story, author_id, present, wanted, moments)
     if back is None:

@@ -22,6 +22,7 @@ from graphql import (
 
 from backend.engine.errors import Forbidden, Unauthenticated
 from backend.moderation.queries import NOT_A_MODERATOR
+from backend.pages import tag_of
 from backend.sources import Bound, ByIds, Needs, OneOf, Page, Row, Rows, Same, Value
 from schema.execution import markers
 from schema.execution.graphql_schema import GRAPHQL
@@ -29,8 +30,9 @@ from schema.execution.measuring import length_of
 from schema.execution.operations import Details, Selection
 from schema.execution.pages import PagePrinter
 from schema.execution.parts import GIVEN, Names, Parameter, Scope, Shape, object_of
-from schema.execution.printing import MAX_INT, literal, printed, printed_list
+from schema.execution.printing import literal, printed, printed_list
 from schema.execution.texts import longest
+from schema.scalars import MAX_INT
 
 SIGNED_OUT = {"viewer": "NULL::uuid", "mature": "FALSE", "moderator": "FALSE"}
 SIGNED_IN = {"viewer": "viewer.id", "mature": "viewer.show_mature", "moderator": "viewer.is_moderator"}
@@ -142,7 +144,8 @@ class Compiler:
             case Same():
                 return f"CASE WHEN {names.of(source.when)} THEN {self.selected(inner, details, scope, shapes)} ELSE 'null' END"
             case Page():
-                return PagePrinter(self, source, names).printed(inner, details, shapes)
+                tag = tag_of(f"{owner}.{details[0].node.name.value}", source.at)
+                return PagePrinter(self, source, names, tag).printed(inner, details, shapes)
             case OneOf():
                 found = [self._row(one, inner, details, names, scope, shapes) for one in source.rows]
                 return f"coalesce({', '.join([*found, literal('null')])})"
@@ -155,9 +158,8 @@ class Compiler:
         type_: Any = get_nullable_type(definition.type)
         if is_list_type(type_):
             sql = printed_list(sql)
-        elif source.is_wide:
-            shown = f"CASE WHEN number > {MAX_INT} THEN {self._mark(markers.TooWide, details)} ELSE number::text END"
-            sql = f"(SELECT {shown} FROM (SELECT {sql} AS number OFFSET 0) AS wide)"
+        elif source.is_wide and type_.name == "Int":
+            sql = printed(type_.name, f"least({sql}, {MAX_INT})", owner)
         elif source.convert is not None:
             sql = f"{literal(markers.opening(self._number(source.convert)))} || ({sql})::text || '}}'"
         else:

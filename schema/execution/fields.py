@@ -10,6 +10,7 @@ from strawberry_django.utils.typing import get_django_definition
 
 from backend.engine.errors import Refusal
 from backend.engine.text import normalize
+from backend.pages import tag_of
 from backend.sources import Bound, Page, Source, Value
 from schema.nodes import SOURCE, TEXTS, window
 from schema.root import schema
@@ -31,7 +32,10 @@ def is_planned(definition: GraphQLField | None) -> bool:
 def bound(owner: str, definition: GraphQLField, node: FieldNode, variables: VariableValues) -> "Bound | Exception":
     """The field's source, with the values of its arguments; what refuses them instead."""
     try:
-        return _bound(owner, definition, node, variables)
+        found = _bound(owner, definition, node, variables)
+        if found.window is not None and isinstance(found.source, Page):
+            found.window.require_list(tag_of(f"{owner}.{node.name.value}", found.source.at))
+        return found
     except (Refusal, GraphQLError) as refused:
         return refused
 

@@ -19,7 +19,7 @@ from schema.execution.texts import SHORT
 
 MEMBER = 8
 """What a member of a JSON value counts besides its texts: a number, or quotation marks and commas."""
-NUMBERS = ("Int", "Float", "Boolean")
+NUMBERS = ("Int", "BigInt", "Float", "Boolean")
 
 
 class Length:

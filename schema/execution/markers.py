@@ -24,13 +24,6 @@ class IsNull(GraphQLError):
         super().__init__("Cannot return null for a field that cannot be null.")
 
 
-class TooWide(GraphQLError):
-    """A number that does not fit into GraphQL's Int."""
-
-    def __init__(self) -> None:
-        super().__init__("Int cannot represent a number of more than 32 bits.")
-
-
 class Marked(NamedTuple):
     """What a mark stands for."""
 

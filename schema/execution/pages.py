@@ -15,9 +15,9 @@ from schema.execution.printing import cursor, literal
 class PagePrinter:
     """One page in a statement."""
 
-    def __init__(self, compiler: Any, source: Page, names: Names) -> None:
+    def __init__(self, compiler: Any, source: Page, names: Names, tag: bytes) -> None:
         assert names.bound.window is not None
-        self._compiler, self._source, self._names = compiler, source, names
+        self._compiler, self._source, self._names, self._tag = compiler, source, names, tag
         self._window = names.bound.window
         self._row, page = compiler.alias(), compiler.alias()
         self._within = _Columns(page)
@@ -84,7 +84,7 @@ class PagePrinter:
         return f"""coalesce('"' || {self._cursor(at, id_)} || '"', 'null')"""
 
     def _cursor(self, at: str, id_: str) -> str:
-        return cursor(self._source.by.value.decode(), at, id_)
+        return cursor(self._source.by, self._tag, at, id_)
 
 
 class _Columns:

@@ -1,6 +1,6 @@
 """SQL expressions that print a value as JSON: each is text, and never NULL unless the value is."""
 
-MAX_INT = 2_147_483_647
+from backend.pages import NUMBER, By
 
 
 def literal(text: str) -> str:
@@ -13,7 +13,7 @@ def printed(type_name: str, sql: str, owner: str) -> str:
     match type_name:
         case "String":
             return f"to_json({sql})::text"
-        case "Int" | "Boolean" | "JSON":
+        case "Int" | "BigInt" | "Boolean" | "JSON":
             return f"({sql})::text"
         case "ID":
             return f"""'"' || {global_id(owner, sql)} || '"'"""
@@ -35,12 +35,12 @@ def global_id(type_name: str, keys: str) -> str:
 
 
 def moment(sql: str) -> str:
-    """The expression for a time in UTC as Python's `isoformat` writes it."""
-    return f"""replace(to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), '.000000', '')"""
+    """The expression for a time as `backend.engine.values.moment` writes it."""
+    return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
 
-def cursor(kind: str, at: str, id_: str) -> str:
+def cursor(by: By, tag: bytes, at: str, id_: str) -> str:
     """The expression for a cursor: see `backend.pages.to_cursor`."""
-    number = at if kind == "n" else f"(extract(epoch FROM {at}) * 1000000)::bigint"
-    place = f"'{kind}'::bytea || int8send(({number})::bigint) || uuid_send({id_})"
+    number = at if by is NUMBER else f"(extract(epoch FROM {at}) * 1000000)::bigint"
+    place = f"'\\x{(by.value + tag).hex()}'::bytea || int8send(({number})::bigint) || uuid_send({id_})"
     return f"translate(encode({place}, 'base64'), '+/', '-_')"

@@ -15,6 +15,7 @@ from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.transactions import answer_snapshots
 from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
 from backend.postgresql.reads import Row
+from resolvers.access import DEAD_TOKEN
 from schema.context import Context
 from schema.execution.counting import FieldCount
 from schema.execution.document_limits import exceeded, too_many_values
@@ -82,7 +83,7 @@ class Execution:
         else:
             yield from self._in_thread()
             answer = self._written()
-        return answer
+        return _with_rejection(answer) if self._context.token_is_dead else answer
 
     def _in_thread(self) -> Steps[None]:
         yield IN_THREAD
@@ -183,6 +184,14 @@ class Execution:
         if plan.is_large and self.lane != EXPENSIVE:
             yield Slot(EXPENSIVE)
         return plan, (yield Read(plan.statement, query.values(plan, values)))
+
+
+def _with_rejection(answer: Answered) -> Answered:
+    """The answer, which says that it is one for nobody although a token was sent: a query refuses nothing for that."""
+    said = {"authentication": {"code": "TOKEN_REJECTED", "message": DEAD_TOKEN}}
+    if isinstance(answer, dict):
+        return {**answer, "extensions": said}
+    return answer[:-1] + b',"extensions":' + orjson.dumps(said) + b"}"
 
 
 def _counted(answer: Answered) -> Counter:

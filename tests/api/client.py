@@ -213,6 +213,15 @@ class ApiClient(ModerationCalls, NotificationCalls, AccountCalls, MarketCalls):
         expect = {"current": True} if version is None else {"version": version}
         return self.ask(query, s=story, p=place, e=expect, k=key, o=policy, v=seen)["recordView"]
 
+    def record_views(self, views: list[dict[str, Any]], key: str | None = None) -> Any:
+        """Several at once, each with its answer."""
+        query = (
+            "mutation ($v: [ViewInput!]!, $k: UUID) { recordViews(views: $v, key: $k) { __typename "
+            "... on ViewsSuccess { applied views { __typename ... on ReadingSuccess { applied counted "
+            f"reading {{ id version offset chapter {{ id }} }} }} {UNCONDITIONED} }} }} {UNCONDITIONED} }} }}"
+        )
+        return self.ask(query, v=views, k=key)["recordViews"]
+
     def update_profile(self, patch: dict[str, Any], version: str, merge: bool = False, key: str | None = None) -> Any:
         query = (
             "mutation($p: ProfilePatch!, $e: Expect!, $c: OnConflict!, $k: UUID) { updateProfile(patch: $p, expect: $e, "

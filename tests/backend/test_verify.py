@@ -207,6 +207,15 @@ WAYS = [
         CONSTRAINTS,
     ),
     Broken(
+        "republished_after_it_was_published",
+        PUBLISHED,
+        unguarded(
+            "stories_story",
+            "UPDATE stories_story SET republished_at = published_at - interval '1 day' WHERE id = '{it}'",
+        ),
+        "id={it}",
+    ),
+    Broken(
         "publishing_was_written",
         PUBLISHED,
         unguarded("stories_story", "UPDATE stories_story SET status_changed = 1 WHERE id = '{it}'"),

@@ -9,14 +9,14 @@ from functools import partial
 
 import pytest
 
-from backend.engine.errors import NotFound
+from backend.engine.errors import Invalid, NotFound, Wrong
 from backend.engine.transactions import snapshot
 from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.stories.models import Chapter, Revision, Tombstone
 from tests import depth
 from tests.api import ApiClient
-from tests.races.authored_story import AuthoredStory, told, word
+from tests.races.authored_story import AuthoredStory, authored_stories, told, word
 from tests.races.rivals import Rival, elsewhere, race
 from tests.races.rows import assert_verified, crowd, query, scalar
 from tests.races.statements import before
@@ -195,14 +195,57 @@ def test_two_who_bring_one_chapter_back_make_one(asha: ApiClient) -> None:
 
 
 def test_a_reader_in_the_last_chapter_is_moved_by_each_deletion(asha: ApiClient, bilal: ApiClient) -> None:
-    """All chapters are deleted at once: the reader is never in one that is gone, and in none when none is left."""
+    """All chapters of a draft are deleted at once: the reader is never in one that is gone, and in none when none is left."""
     authored = AuthoredStory.of(asha.person, *"123456")
     authored.publish(1)
     authored.view(bilal.person, authored.order()[-1])
+    authored.unpublish(2)
     answers = race([partial(told, partial(authored.drop, chapter, 1)) for chapter in authored.order()])
     assert {word(answer) for answer in answers} == {"WRITTEN"}
     assert authored.order() == []
     assert Reading.objects.get().chapter_id is None
+    assert_verified()
+
+
+def test_of_all_chapters_of_a_published_story_one_stays(asha: ApiClient) -> None:
+    """All are deleted at once: exactly one is refused, whichever comes last."""
+    authored = AuthoredStory.of(asha.person, *"123456")
+    authored.publish(1)
+    chapters = authored.order()
+    answers = race([partial(told, partial(authored.drop, chapter, 1)) for chapter in chapters])
+    assert Counter(map(word, answers)) == {"WRITTEN": 5, "INVALID": 1}
+    assert authored.order() == [chapters[[word(answer) for answer in answers].index("INVALID")]]
+    assert_verified()
+
+
+def test_who_waits_with_the_last_but_one_is_the_last(asha: ApiClient) -> None:
+    """Two devices delete one each of the two that are left: whoever waited is refused, and the list is not touched again."""
+    authored, rivals = AuthoredStory.of(asha.person, "One.", "Two."), list[Rival]()
+    authored.publish(1)
+    one, two = authored.order()
+    late = partial(told, partial(authored.drop, two, 1))
+    with before('INSERT INTO "stories_tombstone"', lambda: rivals.append(Rival(late).until_it_waits())):
+        authored.drop(one, 1)
+    answer = rivals[0].result()
+    assert isinstance(answer, Invalid)
+    assert [field.code for field in answer.fields] == [Wrong.LAST_CHAPTER]
+    assert (authored.order(), authored.row().version) == ([two], 3)
+    assert_verified()
+
+
+def test_a_draft_is_published_with_its_last_chapter_or_not_at_all(asha: ApiClient) -> None:
+    """Of a device that deletes it and one that publishes what it saw with it, the first one wins, in either order."""
+    first, second = authored_stories(asha.person, 2, "One.")
+    rivals = list[Rival]()
+    publish = partial(told, partial(first.publish, 1))
+    with before('INSERT INTO "stories_tombstone"', lambda: rivals.append(Rival(publish).until_it_waits())):
+        assert word(told(partial(first.drop, first.order()[0], 1))) == "WRITTEN"
+    assert word(rivals[0].result()) == "CONFLICT"
+    drop = partial(told, partial(second.drop, second.order()[0], 1))
+    with before('INSERT INTO "stories_revision"', lambda: rivals.append(Rival(drop).until_it_waits())):
+        assert word(told(partial(second.publish, 1))) == "WRITTEN"
+    assert word(rivals[1].result()) == "INVALID"
+    assert [(one.row().status, len(one.order())) for one in (first, second)] == [("DRAFT", 0), ("PUBLISHED", 1)]
     assert_verified()
 
 

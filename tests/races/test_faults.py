@@ -98,6 +98,7 @@ def prepared(mutation: str, tag: str) -> Send:
         "publishStory": lambda key: asha.publish(draft, key=key),
         "recordView": lambda key: asha.record_view(story["id"], "0", chapter, 3, key=key),
         "recordView-further": lambda key: asha.record_view(story["id"], None, chapter, 3, key, policy="FURTHEST"),
+        "recordViews": lambda key: asha.record_views([{"story": story["id"]}, {"story": draft}], key),
         "markNotificationRead": lambda key: asha.mark_read(told, key=key),
         "revokeToken": lambda key: asha.revoke_token(token, key),
         "changePassword": lambda key: asha.change_password(PASSWORD, "another good password", key),
@@ -186,7 +187,7 @@ EDITS += ["deleteStory", "restoreRevision", "appendChapter"]
 OF_NOUNS = merged("REQUESTS")
 WITHOUT_KEY = ["signUp", "signIn"]
 WITH_KEY = ["updateProfile", "follow", "unfollow", "removeFollower", "block", "unblock"]
-WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "markNotificationRead"]
+WITH_KEY += ["createStory", "publishStory", "recordView", "recordView-further", "recordViews", "markNotificationRead"]
 WITH_KEY += ["revokeToken", "changePassword", "deleteAccount"]
 WITHOUT = depth.some(WITH_KEY, 4)
 """Those that are sent without a key too: the key is all that differs, so a few show it."""

@@ -44,6 +44,7 @@ def requests(mutation: str, asha: ApiClient, bilal: ApiClient) -> dict[str, Requ
         "publishStory": lambda key: asha.publish(draft, "1", key=key),
         "unpublishStory": lambda key: bilal.unpublish(story["id"], "2", key),
         "recordView": lambda key: asha.record_view(story["id"], "0", story["chapters"][0]["id"], 7, key=key),
+        "recordViews": lambda key: asha.record_views([{"story": story["id"]}, {"story": draft}], key),
         "updateProfile": lambda key: asha.update_profile({"name": "Asha again"}, "1", key=key),
         "markNotificationRead": lambda key: asha.mark_read(told, key=key),
         "revokeToken": lambda key: asha.revoke_token(token, key),
@@ -132,7 +133,17 @@ MODERATION = [
     "reopenReport",
 ]
 TRADES = ["createEdition", "adjustStock", "setStock", "placeOrder", "updateOrder"]
-MUTATIONS = ["follow", "unfollow", "removeFollower", "block", "unblock", "createStory", "publishStory", "recordView"]
+MUTATIONS = [
+    "follow",
+    "unfollow",
+    "removeFollower",
+    "block",
+    "unblock",
+    "createStory",
+    "publishStory",
+    "recordView",
+    "recordViews",
+]
 MUTATIONS += ["updateProfile", "unpublishStory", "markNotificationRead", "revokeToken", "changePassword"]
 MUTATIONS += EDITS + MODERATION + TRADES
 OF_NOUNS = merged("REQUESTS")

@@ -157,3 +157,23 @@ def test_a_view_that_waits_for_a_deletion_has_seen_what_that_left(asha: ApiClien
         assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
     assert view[0].result()["applied"] == "WRITTEN"
     assert scalar("SELECT story_version FROM reading_reading") == scalar("SELECT version FROM stories_story")
+
+
+def test_pages_of_cards_in_any_order_count_each_view_once(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Eight devices of two readers at once: no two wait for each other in a circle, and the furthest place stays."""
+    stories = [asha.published_story(str(number), chapters=8) for number in range(6)]
+
+    def page(reader: ApiClient, device: int) -> Any:
+        asked = [{"story": one["id"], "place": {"chapter": one["chapters"][device]["id"]}} for one in stories]
+        return reader.record_views(asked[::-1] if device % 2 else asked)
+
+    works = [lambda who=who, n=n: page(who, n) for n in range(4) for who in (bilal, chitra)]
+    answers = race(works)
+    assert [one["__typename"] for one in answers] == ["ViewsSuccess"] * 8
+    counted = [view["counted"] for one in answers for view in one["views"]]
+    assert counted.count(True) == scalar(VIEWS) == scalar("SELECT count(*) FROM reading_view") == 12
+    positions = (
+        "SELECT DISTINCT position FROM reading_reading JOIN stories_chapter AS chapter ON chapter.id = chapter_id"
+    )
+    assert query(positions) == [(4,)]
+    assert_sound()

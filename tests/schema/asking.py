@@ -16,6 +16,8 @@ PLAIN: dict[str, dict[str, Any]] = {
     "createWhisper": {"text": "Psst."},
     "createStory": {"input": {"title": "A story", "chapters": [CHAPTER]}},
     "updateProfile": {"patch": {"name": "New"}},
+    "recordViews": {"views": []},
+    "endSession": {},
     "signOut": {},
     "changePassword": {"current": PASSWORD, "new": "another good password"},
     "deleteAccount": {"password": "another good password"},  # it comes after the change

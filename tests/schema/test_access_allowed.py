@@ -14,6 +14,7 @@ LAST = (
     "signIn",
     "changePassword",
     "deleteAccount",
+    "endSession",
     "signOut",
 )
 """Mutations after which others of the table could not be done any more, in the order in which they can."""

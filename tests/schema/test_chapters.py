@@ -285,8 +285,31 @@ def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: ApiClient, bilal: 
     asha.delete_chapter(three, "1")
     moved = bilal.ask(place, id=story["id"])["story"]["reading"]
     assert (moved["chapter"], moved["offset"]) == ({"id": two}, len("Text 2."))
-    asha.delete_chapter(two, "2")
+    version = asha.ask("query ($id: ID!) { story(id: $id) { version } }", id=story["id"])["story"]["version"]
+    draft = asha.unpublish(story["id"], version)["story"]["version"]
+    emptied = asha.delete_chapter(two, "2")["story"]
+    assert int(emptied["version"]) == int(draft) + 1
+    asha.publish(story["id"], emptied["version"])
     assert bilal.ask(place, id=story["id"])["story"]["reading"]["chapter"] is None
+
+
+def test_the_last_chapter_of_a_published_story_stays(asha: ApiClient) -> None:
+    """Until there is another one, or the story is a draft again; whoever saw an older text hears that first."""
+    story = asha.published_story()
+    (only,) = (chapter["id"] for chapter in story["chapters"])
+    asha.update_chapter(only, {"title": "New"}, "1")
+    with nothing_written():
+        assert asha.delete_chapter(only, "1")["code"] == "CONFLICT"
+        refused = asha.delete_chapter(only, "2")
+    assert (refused["code"], refused["retry"]["kind"]) == ("INVALID", "NEVER")
+    assert refused["fields"][0]["path"] == "id"
+    assert "unpublishStory" in refused["fields"][0]["message"]
+    other = asha.append(story["id"])["chapter"]["id"]
+    assert asha.delete_chapter(only, "2")["applied"] == "WRITTEN"
+    assert asha.delete_chapter(other, "2")["code"] == "INVALID"
+    version = asha.ask("query ($id: ID!) { story(id: $id) { version } }", id=story["id"])["story"]["version"]
+    asha.unpublish(story["id"], version)
+    assert asha.delete_chapter(other, "2")["applied"] == "WRITTEN"
 
 
 # --- Whose ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """The printed contract: what the code serves, what clients of the last release rely on, and that it explains itself."""
 
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,27 @@ def test_tools_can_fetch_it() -> None:
     """The server hands out the file, for those who generate code from it."""
     response = Client().get("/schema.graphql")
     assert (response.status_code, response.content) == (200, PRINTED.read_bytes())
+
+
+DATED = re.compile(r"^Use (\w+), .+\. It goes on (\d{4}-\d\d-\d\d) at the earliest\.$")
+
+
+def test_what_is_deprecated_says_what_to_use_until_when() -> None:
+    """The reason names a field that there is, and clients.md has the same day."""
+    listed = (HERE.parents[1] / "docs" / "clients.md").read_text()
+    deprecated = {
+        name: (type_.fields, field.deprecation_reason)
+        for type_ in OURS.values()
+        for name, field in fields(type_).items()
+        if field.deprecation_reason is not None
+    }
+    assert set(deprecated) == {"signOut"}
+    for name, (beside, reason) in deprecated.items():
+        said = DATED.match(reason)
+        assert said, reason
+        assert said[1] in beside
+        assert f"| `{name}` | `{said[1]}`, " in listed
+        assert f"| {date.fromisoformat(said[2])} at the earliest |" in listed
 
 
 def test_nothing_that_was_released_is_broken() -> None:

@@ -3,9 +3,15 @@
 from typing import Any
 
 import pytest
+from graphql import GraphQLObjectType
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from backend.pages import tag_of
+from backend.sources import Page
+from backend.stories.lists import FEED_PAGE
+from schema.execution.graphql_schema import GRAPHQL
+from schema.nodes import SOURCE
 from tests.schema.page_lists import COUNT, DECLARED, LISTS, Lists, ids, make_lists
 from tests.worlds import MadeOnce
 
@@ -128,7 +134,50 @@ def test_a_window_that_makes_no_sense_is_invalid(lists: Lists, kind: str) -> Non
         assert answer["errors"][0]["message"].startswith(f"{name}: "), window
 
 
-def test_a_cursor_of_another_list_is_a_place_like_any_other(lists: Lists) -> None:
-    """Cursors say where, not in what: nothing breaks."""
+ALIKE = ({"stories", "found by text"}, {"reports", "open reports"})
+"""The same list, of which a filter leaves more or less."""
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_cursor_of_another_list_is_refused(lists: Lists, kind: str) -> None:
+    """The same moment is a place in both, from which rows would be left out in silence."""
+    who = lists.them if kind == "shelf" else lists.me
+    for other in LISTS:
+        cursor = lists.page(other, first=1)["pageInfo"]["endCursor"]
+        for end in ("after", "before"):
+            answer = who.post(DECLARED + LISTS[kind], **{end: cursor})
+            if kind == other or {kind, other} in ALIKE:
+                assert "errors" not in answer, other
+                continue
+            (error,) = answer["errors"]
+            assert error["extensions"]["code"] == "INVALID"
+            assert error["message"] == f"{end}: is not a cursor of this list.", other
+
+
+def test_both_ends_may_be_of_another_list(lists: Lists) -> None:
+    """Then both are named."""
     cursor = lists.page("followers", first=1)["pageInfo"]["endCursor"]
-    assert len(lists.page("stories", first=100, after=cursor)["edges"]) <= COUNT
+    (error,) = lists.me.post(DECLARED + LISTS["feed"], after=cursor, before=cursor)["errors"]
+    assert error["message"] == "after: is not a cursor of this list. before: is not a cursor of this list."
+
+
+def test_no_two_lists_have_the_same_tag() -> None:
+    """Two bytes are few: a new list whose name happens to collide has to be called otherwise."""
+    pages = {
+        f"{name}.{field}": source
+        for name, type_ in GRAPHQL.type_map.items()
+        if isinstance(type_, GraphQLObjectType)
+        for field, definition in type_.fields.items()
+        if isinstance(
+            source := getattr(definition.extensions.get("strawberry-definition"), "metadata", {}).get(SOURCE), Page
+        )
+    }
+    sorts = {*((field, source.at) for field, source in pages.items())}
+    sorts |= {("Query.stories", at) for at in ("story.published_at", "story.created_at", "rank.views")}
+    sorts |= {
+        ("Query.feed", FEED_PAGE.at),
+        ("Query.reports", "report.created_at"),
+        ("Person.notifications", "notification.created_at"),
+    }
+    assert len(sorts) > 10
+    assert len({tag_of(*one) for one in sorts}) == len(sorts)

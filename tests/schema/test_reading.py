@@ -312,6 +312,19 @@ def test_the_furthest_place_asks_for_no_version(bilal: ApiClient, story: Any, ve
     assert bilal.record_view(story["id"], version, one, policy="FURTHEST")["applied"] == "NOOP"
 
 
+def test_expect_may_be_left_out_where_it_is_not_looked_at(bilal: ApiClient, story: Any) -> None:
+    """With FURTHEST; with EXACT it says what is missing, and nothing is written."""
+    query = (
+        "mutation ($s: ID!, $p: PlacePolicy!) { recordView(story: $s, policy: $p) { ... on ReadingSuccess { applied counted } "
+        "... on InvalidError { code fields { path } } } }"
+    )
+    exact = bilal.ask(query, s=story["id"], p="EXACT")["recordView"]
+    assert exact == {"code": "INVALID", "fields": [{"path": "expect.current"}]}
+    assert not Reading.objects.exists()
+    furthest = bilal.ask(query, s=story["id"], p="FURTHEST")["recordView"]
+    assert furthest == {"applied": "WRITTEN", "counted": True}
+
+
 def test_a_place_can_follow_the_one_before(bilal: ApiClient, story: Any) -> None:
     """A device that sent one move and has no answer yet names its key instead of a version."""
     one, two, three = (chapter["id"] for chapter in story["chapters"])

@@ -232,13 +232,16 @@ def test_a_session_is_looked_up_in_a_thread(asha: ApiClient, client: Any) -> Non
 
 
 def test_a_dead_token_signs_nobody_in(asha: ApiClient) -> None:
-    """In the loop as well: the answer is the one of who is signed out."""
+    """In the loop as well: the answer is the one of who is signed out, and says so."""
 
     async def work(server: Server) -> None:
-        assert await server.data(ME, token="no token") == {"viewer": None}
+        await server.ask(ME, token="no token")
         await server.data(ME, token=asha.token)
         with server.counted():
-            assert await server.data(ME, token="no token") == {"viewer": None}
+            answer = await server.ask(ME, token="no token")
+        assert answer is not None
+        assert answer.json["data"] == {"viewer": None}
+        assert answer.json["extensions"]["authentication"]["code"] == "TOKEN_REJECTED"
         assert (server.fetched, server.threads) == (2, [])
 
     within(work)

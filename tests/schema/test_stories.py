@@ -148,10 +148,16 @@ def test_others_do_not_publish(asha: ApiClient, bilal: ApiClient) -> None:
             assert bilal.publish(draft["id"], version)["code"] == "FORBIDDEN"
 
 
-def test_a_feed_is_of_the_signed_in(nobody: ApiClient) -> None:
-    """UNAUTHENTICATED otherwise."""
-    answer = nobody.post(FEED)
-    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "UNAUTHENTICATED")
+def test_a_feed_is_of_the_signed_in(asha: ApiClient, bilal: ApiClient, nobody: ApiClient) -> None:
+    """Empty otherwise, so that what is asked for beside it is answered."""
+    asha.published_story()
+    bilal.follow(asha)
+    beside = "{ viewer { handle } feed(first: 1) { edges { node { title } } pageInfo { hasNextPage endCursor } } }"
+    assert nobody.ask(beside) == {
+        "viewer": None,
+        "feed": {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}},
+    }
+    assert bilal.ask(beside)["feed"]["edges"] == [{"node": {"title": "A story"}}]
 
 
 def test_what_is_no_story_is_null(asha: ApiClient) -> None:

@@ -33,7 +33,7 @@ from graphql import (
 
 from backend.engine.errors import Forbidden, Unauthenticated
 from backend.moderation.queries import NOT_A_MODERATOR
-from backend.pages import NUMBER, Window, to_cursor
+from backend.pages import NUMBER, Window, tag_of, to_cursor
 from backend.sources import Bound, ByIds, Needs, OneOf, Page, Row, Rows, Same, Source, Value
 from schema.execution import executor, run
 from schema.execution.fields import bound
@@ -42,6 +42,7 @@ from schema.execution.operations import Roots
 from schema.execution.plans import VIEWER
 from schema.execution.steps import IN_THREAD, Steps
 from schema.nodes import to_id
+from schema.scalars import MAX_INT
 
 USED: Counter[int] = Counter()
 """How often each source was asked, by its identity."""
@@ -166,8 +167,9 @@ def _loaded(value: Any, kind: str) -> Any:
 class Paged:
     """A page, whose fields are found when they are asked for."""
 
-    def __init__(self, cut: "Cut", source: Page, given: Bound, row: Carried | None, type_: str) -> None:
+    def __init__(self, cut: "Cut", source: Page, given: Bound, row: Carried | None, type_: str, field: str) -> None:
         self.cut, self.source, self.given, self.row, self.type = cut, source, given, row, type_
+        self.tag = tag_of(field, source.at)
         assert given.window is not None
         self.window: Window = given.window
 
@@ -183,7 +185,7 @@ class Paged:
         ascending = self.window.backward is not self.source.oldest_first
         keyed = sorted(((one.values["place_at"], one.values["id"].bytes, one) for one in rows), key=lambda one: one[:2])
         keyed = keyed if ascending else keyed[::-1]
-        return [(to_cursor((at, one.values["id"])), one) for at, _, one in keyed]
+        return [(to_cursor(self.tag, (at, one.values["id"])), one) for at, _, one in keyed]
 
     def get(self, definition: GraphQLField) -> Any:
         """A field of the connection."""
@@ -192,7 +194,8 @@ class Paged:
             return edges[::-1] if self.window.backward else edges
         if is_leaf_type(get_named_type(definition.type)):
             assert self.source.total is not None
-            return self.cut.statement(self.row, self.given).value(self.source.total.sql)
+            total = self.cut.statement(self.row, self.given).value(self.source.total.sql)
+            return min(total, MAX_INT) if get_named_type(definition.type).name == "Int" else total
         return _PageInfo(self)
 
 
@@ -294,9 +297,9 @@ class Cut(Executor[None]):
         if needs is Needs.MODERATOR and not self.viewer["moderator"]:
             raise Forbidden(NOT_A_MODERATOR)
         USED[id(given.source)] += 1
-        return self._sourced(owner, definition, given, row)
+        return self._sourced(owner, name, definition, given, row)
 
-    def _sourced(self, owner: str, definition: GraphQLField, given: Bound, row: Carried | None) -> Any:
+    def _sourced(self, owner: str, name: str, definition: GraphQLField, given: Bound, row: Carried | None) -> Any:
         source, inner = given.source, get_named_type(definition.type)
         match source:
             case None:
@@ -307,6 +310,8 @@ class Cut(Executor[None]):
                     return None
                 if inner.name == "ID":
                     return to_id(owner, *str(value).split(":"))  # type: ignore[arg-type]
+                if source.is_wide and inner.name == "Int":
+                    return min(value, MAX_INT)
                 return value if source.convert is None else source.convert(value)
             case Row():
                 found = self._row(source, inner.name, given, row)
@@ -324,7 +329,7 @@ class Cut(Executor[None]):
             case Page():
                 if source.when is not None and not self.statement(row, given).value(source.when):
                     return None
-                return Paged(self, source, given, row, self._node_of(inner))
+                return Paged(self, source, given, row, self._node_of(inner), f"{owner}.{name}")
             case OneOf():
                 rows = (self._row(one, inner.name, given, row) for one in source.rows)
                 return next((one for one in rows if one is not None), None)

@@ -123,9 +123,10 @@ class Life:
             ("of farid", self.farid, {"title": "Behind a block"}),
         ):
             self.write(name, who, **fields)
-        chapterless = self.write("chapterless", bilal, chapters=1, title="Without chapters")
+        chapterless = self.write("chapterless", bilal, published=False, chapters=1, title="Without chapters")
         (only,) = self.chapters(chapterless, bilal)
-        bilal.delete_chapter(only, "1")
+        done(bilal.delete_chapter(only, "1"))
+        done(bilal.publish(chapterless, "2"))
         for number, text in enumerate(TEXTS):
             self.write(f"odd {number}", self.jon, chapters=1, title=f"Odd cat {number}", summary=text)
             self.edit(self.chapters(self.story[f"odd {number}"], self.jon)[0], self.jon, body=text)

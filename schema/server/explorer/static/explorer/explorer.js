@@ -98,11 +98,11 @@ function show() {
 async function sign(handle, password) {
   const query = handle
     ? "mutation ($handle: String!, $password: String!) { signIn(handle: $handle, password: $password) { ... on Failure { message } } }"
-    : "mutation { signOut }";
+    : "mutation { endSession { ... on Failure { message } } }";
   try {
     const answer = await post({ query, variables: handle ? { handle, password } : {} });
     await look();
-    const refusal = answer.data?.signIn?.message ?? answer.errors?.[0].message;
+    const refusal = answer.data?.signIn?.message ?? answer.data?.endSession?.message ?? answer.errors?.[0].message;
     if (refusal) element("status").textContent = refusal;
   } catch {
     element("status").textContent = UNREACHABLE;
