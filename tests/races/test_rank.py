@@ -42,8 +42,9 @@ def view(reader: Person, story: Story) -> str:
 
 
 COUNT = f"""
-WITH before AS (SELECT ({TOTAL}) AS views), raised AS ({tallies.raising(StoryTally, "SELECT %s::uuid, 'views', 0, 1")}),
-ranked AS ({rank.COUNTED.replace("%(story)s", "%s")}) SELECT raised.count, before.views FROM raised, before
+WITH before AS (SELECT %s::uuid AS story_id, ({TOTAL}) AS views),
+raised AS ({tallies.raising(StoryTally, "SELECT %s::uuid, 'views', 0, 1")}, tally.subject_id),
+ranked AS ({rank.COUNTED}) SELECT raised.count, before.views FROM raised, before
 """
 
 
