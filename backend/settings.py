@@ -13,6 +13,7 @@ TRUSTED_DOCUMENTS  the path of a manifest with the frontends' documents; clients
 TRUSTED_DOCUMENTS_ONLY  "1" refuses all other documents
 DRAFT_STATUSES  "1" answers with the statuses that the draft of GraphQL over HTTP recommends: 422 and 294
 METRICS_TOKEN  the bearer token that /metrics requires; without it everybody may read it, in production nobody
+OTEL_…         where spans are sent (OTEL_EXPORTER_OTLP_ENDPOINT), and all else that OpenTelemetry reads
 
 `docs/security.md` has a table of all limits, with the names by which the environment sets some of them.
 """

@@ -19,7 +19,10 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 ROUTES = frozenset({"/", "/graphql", "/schema.graphql", "/healthz", "/readyz", "/metrics"})
 """Paths that are names of what is asked for. Others hold the name of a file or the key of a row, and are not told."""
 COMMAND = re.compile(rb"\s*([A-Za-z]+)")
-TARGET = re.compile(rb'\s*(?:UPDATE|INSERT INTO|DELETE FROM|SELECT .*? FROM) "(\w+)"', re.DOTALL)
+TARGET = re.compile(
+    rb'\s*(?:(?:UPDATE|INSERT INTO|DELETE FROM) "?(\w+)|SELECT\s(?:(?!\sFROM\s).)*\sFROM\s"(\w+)")', re.DOTALL
+)
+"""The table that is written, or the first one that Django's ORM reads. Our own, of many tables, quote none."""
 MAX_SUMMARIES = 2_000
 
 _HEADERS = TraceContextTextMapPropagator()
@@ -117,7 +120,7 @@ def summary(sql: bytes, name: bytes) -> Summary:
     facts = {"db.system.name": "postgresql", "db.operation.name": operation}
     said = operation
     if target:
-        facts["db.collection.name"] = target[1].decode()
+        facts["db.collection.name"] = (target[1] or target[2]).decode()
         said = f"{operation} {facts['db.collection.name']}"
     facts["db.query.summary"] = said
     if name:

@@ -1,6 +1,7 @@
 """Serving: it stops when it is told to, leaves nobody behind when it is killed, and says why it cannot start."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from psycopg import connect
 from uvicorn.server import ServerState
 
 from backend.processes import process_count
+from schema.management.commands import serve as command
 from schema.management.commands.serve import port
 from schema.server import workers
 from schema.server.protocol import STOP_SECONDS, STOPS, Protocol
@@ -242,6 +244,29 @@ def test_what_has_not_changed_has_no_length(served_database: str) -> None:
             urllib.request.urlopen(urllib.request.Request(path, headers=headers), timeout=PATIENCE_SECONDS)
         with caught.value as answer:
             assert (answer.code, answer.headers["Content-Length"]) == (304, None)
+
+
+def test_servers_over_one_folder_collect_their_files_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each names and compresses all of them anew, and would take away what another one is reading."""
+    collected, asked, lock = list[str](), threading.Event(), fcntl.flock
+
+    def flock(file: Any, how: int) -> None:
+        asked.set()
+        lock(file, how)
+
+    with (tmp_path / "static.lock").open("w") as other:
+        lock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(fcntl, "flock", flock)
+        monkeypatch.setattr(settings, "STATIC_ROOT", tmp_path / "static")
+        monkeypatch.setattr(command, "call_command", lambda name, **_: collected.append(name))
+        second = threading.Thread(target=command.collect_static_files, daemon=True)
+        second.start()
+        assert asked.wait(PATIENCE_SECONDS)
+        assert collected == []
+    second.join(PATIENCE_SECONDS)
+    assert collected == ["collectstatic"]
 
 
 async def nothing(_scope: Any, receive: Any, send: Any) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -229,6 +230,28 @@ def test_it_is_asked_for_by_opentelemetrys_own_variables(monkeypatch: pytest.Mon
     assert tracing.tracer is None
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     assert not tracing.is_wanted()
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        (b'UPDATE "people_person" SET "bio" = $1::text', "UPDATE people_person"),
+        (b"INSERT INTO limits_bucket (key) VALUES ($1)", "INSERT limits_bucket"),
+        (b'\n  DELETE FROM "a_b" WHERE 1=1', "DELETE a_b"),
+        (b'SELECT "x"."id"\nFROM t, lateral (SELECT 1 FROM "inner")', "SELECT"),
+        (b'SELECT "people_account"."login" FROM "people_account" WHERE', "SELECT people_account"),
+        (b"SELECT json_build_object('a', story.title) FROM stories_story AS story", "SELECT"),
+        (b"BEGIN", "BEGIN"),
+        (b"begin isolation level serializable", "BEGIN"),
+        (b"", "UNKNOWN"),
+    ],
+)
+def test_a_statement_is_named_by_what_it_does_to_which_table(sql: bytes, name: str) -> None:
+    """Of few names, so that those who look can add them up."""
+    spans = import_module("backend.tracing.spans")
+    said = spans.summary(sql, b"r_1")
+    assert (said.name, said.facts["db.query.summary"], said.facts["katha.statement.name"]) == (name, name, "r_1")
+    assert said.facts.get("db.collection.name", "") == name.partition(" ")[2]
 
 
 def _no_such_module(name: str) -> None:
