@@ -36,7 +36,7 @@ def check(checker: Checker, path: str, password: str, account: Account) -> None:
         validate_password(password[:PASSWORD_CHARACTERS], account)
     except ValidationError as error:
         for one in error.error_list:
-            checker.wrong(path, " ".join(one.messages), CODES[one.code], (one.params or {}).get("min_length"))
+            checker.wrong(path, " ".join(one.messages), CODES[one.code or ""], (one.params or {}).get("min_length"))
     if len(password) > PASSWORD_CHARACTERS:
         checker.wrong(
             path, f"is too long: at most {PASSWORD_CHARACTERS} characters.", Wrong.TOO_LONG, PASSWORD_CHARACTERS

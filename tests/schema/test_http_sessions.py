@@ -226,15 +226,18 @@ def test_a_token_is_stored_as_a_digest_and_expires(asha: ApiClient) -> None:
     "header", ["", "Bearer", "Bearer ", "bearer {}", "BEARER  {} ", "Basic {}", "{}", "Bearer {}x"]
 )
 def test_only_a_bearer_token_that_is_known_signs_in(asha: ApiClient, header: str) -> None:
-    """The scheme in any case; anything else is as good as no header."""
+    """The scheme in any case; another scheme is as good as no header, and an unknown token is told."""
     response = Client().post(
         "/graphql",
         json.dumps({"query": WHO}),
         content_type=JSON,
         headers={"authorization": header.format(asha.token)},
     )
-    known = header.lower().startswith("bearer") and header.endswith(("{}", "{} "))
-    assert response.json() == {"data": {"viewer": {"handle": "asha"} if known else None}}
+    is_bearer = header.lower().startswith("bearer")
+    known = is_bearer and header.endswith(("{}", "{} "))
+    answer = response.json()
+    assert answer["data"] == {"viewer": {"handle": "asha"} if known else None}
+    assert ("extensions" in answer) == (is_bearer and not known)
 
 
 @pytest.mark.parametrize("value", ['"\\000aaaaaaaaaaaa"', '"\\377aaaaaaaaaaaa"', "ü" * 20, "x" * 4_000, "'; --aaaaaaa"])
