@@ -9,6 +9,7 @@ from strawberry import auto
 from backend.market import queries as market
 from backend.notifications import queries as notifications
 from backend.people import actions, models, queries, tokens
+from backend.people import lists as lists_of_people
 from backend.reading import queries as reading
 from backend.social import queries as social
 from backend.sources import Bound, Value
@@ -208,6 +209,27 @@ class PeopleQuery:
         """A person by handle."""
         source = queries.BY_HANDLE if actions.HANDLE.fullmatch(handle) else None
         return Bound(source, {"handle": handle})  # type: ignore[return-value]
+
+    @query(
+        description="People with these words in handle or name: first whoever has exactly this handle, then those who joined "
+        "last. Nobody across a block from the viewer."
+    )
+    def people(
+        self,
+        text: Annotated[
+            str,
+            strawberry.argument(
+                description="Beginnings of words, in any case, order and script, with or without accents: at most 200 "
+                "characters and 40 words, not blank. A handle may begin with @."
+            ),
+        ],
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> PersonConnection:
+        """People by handle and name."""
+        return lists_of_people.searched(text, window(first, after, last, before))  # type: ignore[return-value]
 
 
 @strawberry.type
