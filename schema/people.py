@@ -8,8 +8,8 @@ from strawberry import auto
 
 from backend.market import queries as market
 from backend.notifications import queries as notifications
-from backend.people import actions, models, queries, tokens
 from backend.people import lists as lists_of_people
+from backend.people import models, naming, queries, tokens
 from backend.reading import queries as reading
 from backend.social import queries as social
 from backend.sources import Bound, Value
@@ -207,7 +207,8 @@ class PeopleQuery:
         self, handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")]
     ) -> Person | None:
         """A person by handle."""
-        source = queries.BY_HANDLE if actions.HANDLE.fullmatch(handle) else None
+        handle = naming.as_typed(handle)
+        source = queries.BY_HANDLE if naming.HANDLE.fullmatch(handle) else None
         return Bound(source, {"handle": handle})  # type: ignore[return-value]
 
     @query(
@@ -243,10 +244,17 @@ class PeopleMutation:
         handle: Annotated[
             str,
             strawberry.argument(
-                description="1 to 50 letters A–Z, digits, dots, hyphens, underscores, the first a letter or digit; unique."
+                description="1 to 50 letters A–Z, digits, dots, hyphens, underscores, the first a letter or digit; unique, and "
+                "not one that could be taken for the platform's own."
             ),
         ],
-        name: Annotated[str, strawberry.argument(description="The name to show: one line, 1 to 100 characters.")],
+        name: Annotated[
+            str,
+            strawberry.argument(
+                description="The name to show: one line, 1 to 100 characters that can be seen, no word of letters from several "
+                "scripts, and not one that speaks for the platform."
+            ),
+        ],
         password: Annotated[
             str, strawberry.argument(description="8 to 1000 characters; not a common one, not only digits.")
         ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from backend.engine.errors import Invalid, InvalidField
+from backend.engine.lookalikes import is_unseen
 
 MAX_CHARACTERS = 500_000
 """An upper bound for any text field; each field has its own, lower limit."""
@@ -13,8 +14,6 @@ DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Explicit directional formatting characters (UAX #9). They would reorder the page around a name, so one-line texts
 refuse them.
 """
-UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-"""Unicode categories of invisible characters, such as spaces and joiners."""
 
 
 def normalize(value: Any, path: str = "") -> Any:
@@ -67,7 +66,7 @@ class Checker:
         if text is None:
             self.wrong(path, "must not be null.")
             return ""
-        if not blank and all(unicodedata.category(character) in UNSEEN for character in text):
+        if not blank and all(map(is_unseen, text)):
             self.wrong(path, "must not be empty or blank.")
         if len(text) > most:
             self.wrong(path, f"is too long: {len(text)} characters, at most {most}.")

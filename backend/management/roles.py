@@ -7,6 +7,7 @@ from django.core.management import CommandError
 
 from backend.management.database import DatabaseCommand
 from backend.people.models import Account
+from backend.people.naming import as_typed
 
 
 class RoleCommand(DatabaseCommand):
@@ -24,7 +25,7 @@ class RoleCommand(DatabaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Set it, and print the result."""
-        has_it, handle = not options["revoke"], options["handle"]
+        has_it, handle = not options["revoke"], as_typed(options["handle"])
         account = Account.objects.filter(login=handle.lower(), is_active=True)
         if not account.update(**{self.column: has_it}):
             raise CommandError(f"There is nobody with the handle {handle}.")
