@@ -29,6 +29,7 @@ class InvalidFieldCode(enum.Enum):
     )
     WRONG_KIND = strawberry.enum_value("WRONG_KIND", description="An id of another type, or a cursor of another list.")
     TAKEN = strawberry.enum_value("TAKEN", description="Somebody else has it, or had it.")
+    RESERVED = strawberry.enum_value("RESERVED", description="Nobody can have it: it would speak for the platform.")
     TOO_COMMON = strawberry.enum_value("TOO_COMMON", description="A password that many people have.")
     TOO_SIMILAR = strawberry.enum_value("TOO_SIMILAR", description="A password that is nearly the handle.")
     ONLY_DIGITS = strawberry.enum_value("ONLY_DIGITS", description="A password of nothing but digits.")

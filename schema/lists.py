@@ -35,8 +35,9 @@ class StoryFilter:
     )
     text: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Only stories with these words in title or summary, in any case and order: at most 200 characters, not "
-        'blank. "Quotation marks" keep words together, OR between words allows either, a - before a word forbids it.',
+        description="Only stories with these words in title, summary or titles of chapters: beginnings of words, in any case, "
+        'order and script, with or without accents; at most 200 characters and 40 words, not blank. "Quotation marks" keep '
+        "whole words together, OR between words allows either, a - before a word forbids it.",
     )
 
 

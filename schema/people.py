@@ -8,7 +8,8 @@ from strawberry import auto
 
 from backend.market import queries as market
 from backend.notifications import queries as notifications
-from backend.people import actions, models, queries, tokens
+from backend.people import lists as lists_of_people
+from backend.people import models, naming, queries, tokens
 from backend.reading import queries as reading
 from backend.social import queries as social
 from backend.sources import Bound, Value
@@ -230,8 +231,30 @@ class PeopleQuery:
         self, handle: Annotated[str, strawberry.argument(description="Their handle, in any case.")]
     ) -> Person | None:
         """A person by handle."""
-        source = queries.BY_HANDLE if actions.HANDLE.fullmatch(handle) else None
+        handle = naming.as_typed(handle)
+        source = queries.BY_HANDLE if naming.HANDLE.fullmatch(handle) else None
         return Bound(source, {"handle": handle})  # type: ignore[return-value]
+
+    @query(
+        description="People with these words in handle or name: first whoever has exactly this handle, then those who joined "
+        "last. Nobody across a block from the viewer."
+    )
+    def people(
+        self,
+        text: Annotated[
+            str,
+            strawberry.argument(
+                description="Beginnings of words, in any case, order and script, with or without accents: at most 200 "
+                "characters and 40 words, not blank. A handle may begin with @."
+            ),
+        ],
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> PersonConnection:
+        """People by handle and name."""
+        return lists_of_people.searched(text, window(first, after, last, before))  # type: ignore[return-value]
 
 
 @strawberry.type
@@ -245,10 +268,17 @@ class PeopleMutation:
         handle: Annotated[
             str,
             strawberry.argument(
-                description="1 to 50 letters A–Z, digits, dots, hyphens, underscores, the first a letter or digit; unique."
+                description="1 to 50 letters A–Z, digits, dots, hyphens, underscores, the first a letter or digit; unique, and "
+                "not one that could be taken for the platform's own."
             ),
         ],
-        name: Annotated[str, strawberry.argument(description="The name to show: one line, 1 to 100 characters.")],
+        name: Annotated[
+            str,
+            strawberry.argument(
+                description="The name to show: one line, 1 to 100 characters that can be seen, no word of letters from several "
+                "scripts, and not one that speaks for the platform."
+            ),
+        ],
         password: Annotated[
             str, strawberry.argument(description="8 to 1000 characters; not a common one, not only digits.")
         ],

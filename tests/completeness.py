@@ -35,11 +35,18 @@ FREELY_REMOVED = {
     "jobs_failure",
     "whispers_policy",
     "whispers_policyword",
+    "people_personwords",
+    "stories_storywords",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
 NEVER_UPDATED = {"stories_revision", "moderation_evidence"}
 """They have the version of what they were made of, and none of their own."""
-AS_THE_WHOLE = {"whispers_flag.author_id", "moderation_report.person_id", "market_orderline.author_id"}
+AS_THE_WHOLE = {
+    "whispers_flag.author_id",
+    "moderation_report.person_id",
+    "market_orderline.author_id",
+    "people_personwords.person_id",
+}
 """Columns that follow from those of the row that these belong to, which is guarded and swept."""
 OF_HISTORY = {"stories_revision.by_id", "stories_tombstone.author_id"}
 """Columns that say what was; of a revision the id stays, and a tombstone is swept."""

@@ -22,7 +22,7 @@ class Explained:
                 # Whatever the server says, as if its disk had no moving parts.
                 cursor.execute("SET random_page_cost = 1.1")
                 if self._analyse:
-                    cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {sql}", params)
+                    cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS) {sql}", params)
                 elif "$1" in sql:
                     cursor.execute(f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {sql}", prepare=False)
                 else:

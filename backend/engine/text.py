@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backend.engine.errors import Invalid, InvalidField, Wrong
+from backend.engine.lookalikes import is_unseen
 
 MAX_CHARACTERS = 500_000
 """An upper bound for any text field; each field has its own, lower limit."""
@@ -14,8 +15,6 @@ DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Explicit directional formatting characters (UAX #9). They would reorder the page around a name, so one-line texts
 refuse them.
 """
-UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-"""Unicode categories of invisible characters, such as spaces and joiners."""
 
 
 def normalize(value: Any) -> Any:
@@ -79,7 +78,7 @@ class Checker:
         if text is None:
             self.not_null(path, text)
             return ""
-        if not blank and all(unicodedata.category(character) in UNSEEN for character in text):
+        if not blank and all(map(is_unseen, text)):
             self.wrong(path, "must not be empty or blank.", Wrong.BLANK)
         if len(text) > most:
             self.wrong(path, f"is too long: {len(text)} characters, at most {most}.", Wrong.TOO_LONG, most)

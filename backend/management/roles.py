@@ -7,6 +7,7 @@ from django.core.management import CommandError
 
 from backend.management.database import DatabaseCommand
 from backend.people.models import Account
+from backend.people.naming import as_typed
 
 
 class RoleCommand(DatabaseCommand):
@@ -24,7 +25,7 @@ class RoleCommand(DatabaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Give the role or take it back, and say whether anything has changed."""
-        gives, handle = not options["remove"], options["handle"]
+        gives, handle = not options["remove"], as_typed(options["handle"])
         account = Account.objects.filter(login=handle.lower(), is_active=True)
         if account.filter(**{self.column: not gives}).update(**{self.column: gives}):
             self.stdout.write(f"{handle} is {self.role} {'now' if gives else 'no longer'}.")

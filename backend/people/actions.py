@@ -1,7 +1,6 @@
 """Writes to people: signing up, signing in and out, and the profile."""
 
 import hashlib
-import re
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -31,14 +30,12 @@ from backend.engine.versions import (
     is_unchanged,
     mergeable,
     others_wrote,
-    stamped,
+    stamped_if_new,
     unchanged,
 )
-from backend.people import passwords, queries
+from backend.people import naming, passwords, queries
 from backend.people.models import (
     BIO_CHARACTERS,
-    HANDLE_CHARACTERS,
-    NAME_CHARACTERS,
     AccessToken,
     Account,
     Person,
@@ -46,7 +43,6 @@ from backend.people.models import (
 from backend.people.tokens import label_of
 
 TAKEN = "is taken."
-HANDLE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{HANDLE_CHARACTERS - 1}}}")
 
 
 def sign_up(*, handle: str, name: str, password: str) -> Account:
@@ -78,16 +74,9 @@ def _add_account(*, person: uuid.UUID, login: str, password: str) -> Declared[Ac
 
 def _checked_account(handle: str, name: str, password: str) -> Account:
     check = Checker()
-    if not HANDLE.fullmatch(handle):
-        is_long = len(handle) > HANDLE_CHARACTERS
-        check.wrong(
-            "handle",
-            f"must be 1 to {HANDLE_CHARACTERS} letters A–Z, digits, dots, hyphens or underscores, and begin with a "
-            "letter or a digit.",
-            Wrong.TOO_LONG if is_long else Wrong.BAD_CHARACTERS if handle else Wrong.BLANK,
-            HANDLE_CHARACTERS if is_long else None,
-        )
-    person = Person(handle=handle, name=check.line("name", name, most=NAME_CHARACTERS))
+    handle = naming.as_typed(handle)
+    naming.check_handle(check, "handle", handle)
+    person = Person(handle=handle, name=naming.checked_name(check, "name", name))
     account = Account(person=person, login=handle.lower())
     passwords.check(check, "password", password, account)
     if check.problems and _taken(handle=handle).row is not None:  # otherwise its constraint tells
@@ -106,7 +95,7 @@ def sign_in(*, handle: str, password: str) -> Account:
 
     Django's backend hashes the password for an unknown account too, so that timing reveals nothing.
     """
-    account = authenticate(username=handle.lower(), password=password[: passwords.PASSWORD_CHARACTERS])
+    account = authenticate(username=naming.as_typed(handle).lower(), password=password[: passwords.PASSWORD_CHARACTERS])
     if not isinstance(account, Account):
         raise SignInFailed
     return account
@@ -173,7 +162,7 @@ def _set_profile(merge: bool, *, person: uuid.UUID, values: Values, seen: Expect
     return update(
         Person.objects.filter(~Q(**values), clean, pk=person, left_at__isnull=True),
         **values,
-        **stamped(Person, values),
+        **stamped_if_new(Person, values),
     )
 
 
@@ -181,7 +170,7 @@ def _checked_patch(patch: Mapping[str, Any]) -> dict[str, Any]:
     check = Checker()
     values: dict[str, Any] = {}
     if "name" in patch:
-        values["name"] = check.line("patch.name", patch["name"], most=NAME_CHARACTERS)
+        values["name"] = naming.checked_name(check, "patch.name", patch["name"])
     if "bio" in patch:
         values["bio"] = check.text("patch.bio", patch["bio"], most=BIO_CHARACTERS, blank=True)
     if "show_mature" in patch:

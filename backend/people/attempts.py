@@ -9,6 +9,7 @@ from django.conf import settings
 
 from backend.limits import buckets
 from backend.limits.buckets import Limit
+from backend.people.naming import as_typed
 
 
 def count_sign_in(handle: str, address: str) -> None:
@@ -27,7 +28,7 @@ def count_sign_up(address: str) -> None:
 
 
 def _of_sign_in(handle: str, address: str) -> tuple[Limit, Limit, Limit]:
-    login = handle.lower()
+    login = as_typed(handle).lower()
     return (
         Limit("sign_in", f"{login}\0{address}", settings.SIGN_INS),
         Limit("sign_in_handle", login, settings.FAILED_SIGN_INS_BY_HANDLE),

@@ -10,6 +10,17 @@ INVARIANTS = (
         "SELECT lower(handle) AS handle, count(*) AS people FROM people_person GROUP BY lower(handle) HAVING count(*) > 1",
     ),
     Check(
+        "words_of_people",
+        "everybody who has not left is found by the words of their handle and name, and nobody else",
+        "people_person",
+        """
+        SELECT coalesce(id, person_id) AS id, handle, name
+        FROM people_person FULL JOIN people_personwords AS found ON person_id = id
+        WHERE (person_id IS NULL) <> (left_at IS NOT NULL) OR found.words <> katha_words(handle, name)
+           OR found.joined_at <> people_person.joined_at
+        """,
+    ),
+    Check(
         "logins_are_handles",
         "people sign in with their own handle",
         "people_account",

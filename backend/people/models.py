@@ -4,8 +4,10 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
 from backend.engine.declarations import select
@@ -56,6 +58,30 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return f"@{self.handle}"
+
+
+class PersonWords(models.Model):
+    """The words of a person's handle and name, by which they are found; see `engine.words`.
+
+    Triggers keep them, with the sort key of the list, until the person leaves; no unit of work writes them.
+    """
+
+    LOCK_RANK = 205
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    words = SearchVectorField()
+    joined_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "words of people"
+        indexes = (
+            # Without a list of pending entries, which each search would have to read.
+            GinIndex(fields=["words"], name="person_words", fastupdate=False),
+            models.Index(F("joined_at").desc(), F("person").desc(), name="person_words_joined"),
+        )
+
+    def __str__(self) -> str:
+        return f"words of {self.person_id}"
 
 
 class Departure(models.Model):

@@ -79,6 +79,15 @@ INVARIANTS = (
         "SELECT id, version, status_changed FROM stories_story WHERE published_at IS NOT NULL AND status_changed < 2",
     ),
     Check(
+        "words_of_stories",
+        "each story is found by the words of its title, its summary and the titles of its chapters, and at its place",
+        "stories_story",
+        """
+        SELECT id, title FROM stories_story AS story LEFT JOIN stories_storywords AS found ON story_id = id
+        WHERE ROW(found.words, found.published_at) IS DISTINCT FROM ROW(stories_words_of(story), story.published_at)
+        """,
+    ),
+    Check(
         "warnings_in_order",
         "the content warnings of each story are known, each once, in alphabetical order",
         "stories_story",

@@ -5,22 +5,16 @@ asks for them (`mature`) or wrote them.
 """
 
 import enum
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from backend.engine.text import Checker
+from backend.engine.searches import QUERY, asked_for, pages
 from backend.pages import NUMBER, TIME, By, Window
 from backend.sources import Bound
 from backend.sources import Page as Sourced
 from backend.visibility import gone, met
-
-SEARCH_CHARACTERS = 200
-
-STRAY_HYPHENS = re.compile(r'-{2,}|-(?![\w"])')
-"""Hyphens other than a single one before a word. PostgreSQL parses each as "not", and fails at about thirty."""
 
 
 class StoryOrder(enum.Enum):
@@ -68,24 +62,6 @@ DRAFTS = {
     StoryOrder.MOST_READ: _Source(MAYBE_RANKED, "COALESCE(rank.views, 0)"),
 }
 
-FOUND = """
-to_tsvector('simple'::regconfig, COALESCE(story.title, '') || ' ' || COALESCE(story.summary, ''))
-@@ websearch_to_tsquery('simple', %s)
-"""
-"""SQL: full-text match. The left side must be exactly the expression of the index `story_search`, or the index is not used."""
-
-NEAR = 1_000
-"""How many stories at the start of a list are scanned for the words before the full-text index is used."""
-
-
-def _checked_text(text: str) -> str:
-    check, text = Checker(), text.strip()
-    # Invisible characters are allowed in a search.
-    check.text("filter.text", text, most=SEARCH_CHARACTERS, blank=bool(text))
-    check.done()
-    return STRAY_HYPHENS.sub(" ", text)
-
-
 # --- Sources ----------------------------------------------------------------------------------------------------
 
 LISTED = "(NOT story.mature OR $mature OR story.author_id = $viewer)"
@@ -125,12 +101,10 @@ WHERE story.author_id = $row.author_id$between $order""",
 )
 """All stories of an author, drafts included, newest first: for the author alone."""
 
-SEARCHED = FOUND.replace("%s", "$text")
-
 
 def listed(wanted: Wanted, order: StoryOrder, window: Window) -> Bound:
     """The stories that match the filter. Raises `Invalid` for an unusable search text."""
-    text = None if wanted.text is None else _checked_text(wanted.text)
+    text = None if wanted.text is None else asked_for("filter.text", wanted.text)
     given = {
         "author": wanted.author,
         "with_warnings": list(wanted.with_warnings) or None,
@@ -157,23 +131,35 @@ def _listed_by(order: StoryOrder, drafts: bool, given: frozenset[str]) -> Source
         conditions = [f"story.published_at IS NOT NULL AND {met('story.author_id', '$viewer')}", LISTED]
     conditions += [sql for name, sql in ASKED.items() if name in given]
     rows = f"SELECT story.*, {source.at} AS place_at FROM {source.tables} WHERE {' AND '.join(conditions)}"
-    if "text" not in given:
-        return Sourced(f"{rows}$between $order", source.at, source.id, by=order.by)
-    return _with_words(rows, source, order)
+    if "text" in given:
+        is_of_one = drafts or "author" in given
+        sql = f"{rows} AND {HAS_WORDS}$between $order" if is_of_one else _with_words(source, conditions, order)
+        return Sourced(sql, source.at, source.id, by=order.by)
+    return Sourced(f"{rows}$between $order", source.at, source.id, by=order.by)
 
 
-def _with_words(rows: str, source: _Source, order: StoryOrder) -> Sourced:
-    """The stories of a list that contain words: frequent ones are found near its start, rare ones by the index.
+HAS_WORDS = f"(SELECT words.words @@ {QUERY} FROM stories_storywords AS words WHERE words.story_id = story.id)"
+"""SQL: whether the story has the words. A value and no join, so that the list is read in its own order."""
 
-    PostgreSQL's planner has to estimate how frequent a word is. For a rare word it may be wrong and scan the whole list;
-    OFFSET 0 prevents that plan.
-    """
-    order_of_list = f"ORDER BY {source.at} $way, {source.id} $way LIMIT {NEAR}"
-    sorted_again = "ORDER BY story.place_at $way, story.id $way LIMIT $limit"
-    near = f"SELECT story.* FROM ({rows}$between {order_of_list}) AS story WHERE {SEARCHED} {sorted_again}"
-    anywhere = f"{rows} AND {SEARCHED}$between OFFSET 0"
-    sql = (
-        f"WITH near AS MATERIALIZED ({near}) SELECT * FROM near WHERE (SELECT count(*) FROM near) > $size "
-        f"UNION ALL (SELECT story.* FROM ({anywhere}) AS story WHERE (SELECT count(*) FROM near) <= $size {sorted_again})"
-    )
-    return Sourced(sql, source.at, source.id, by=order.by)
+FOUND = (
+    "SELECT words.story_id, words.published_at FROM stories_storywords AS words WHERE words.published_at IS NOT NULL"
+)
+
+FEW_PLACES = {
+    StoryOrder.NEWEST: "(SELECT found.story_id AS id, found.published_at FROM found) AS story WHERE TRUE",
+    StoryOrder.MOST_READ: "found JOIN stories_storyrank AS rank ON rank.story_id = found.story_id WHERE TRUE",
+}
+MANY_PLACES = {
+    # `coalesce` keeps PostgreSQL from using the index of words.
+    StoryOrder.NEWEST: "(SELECT story_id AS id, published_at, words FROM stories_storywords) AS story "
+    f"WHERE story.published_at IS NOT NULL AND coalesce(story.words @@ {QUERY}, FALSE)",
+    StoryOrder.MOST_READ: "stories_storyrank AS rank WHERE coalesce("
+    f"(SELECT words.words @@ {QUERY} FROM stories_storywords AS words WHERE words.story_id = rank.story_id), FALSE)",
+}
+"""SQL: the places of stories that have the words."""
+
+
+def _with_words(source: _Source, conditions: Sequence[str], order: StoryOrder) -> str:
+    """The published stories of everybody that have the words."""
+    row = f"SELECT story.* FROM stories_story AS story WHERE story.id = place.id AND {' AND '.join(conditions)}"
+    return pages(FOUND, FEW_PLACES[order], MANY_PLACES[order], row, at=source.at, id_=source.id)

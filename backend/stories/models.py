@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -144,7 +144,6 @@ class Story(models.Model):
                 condition=Q(published_at__isnull=False),
                 name="story_published",
             ),
-            GinIndex(SearchVector("title", "summary", config="simple"), name="story_search"),
         )
 
     def __str__(self) -> str:
@@ -264,6 +263,35 @@ class StoryRank(models.Model):
 
     def __str__(self) -> str:
         return f"{self.views} views of {self.story_id}"
+
+
+class StoryWords(models.Model):
+    """The words of a story's title, summary and titles of chapters, by which it is found; see `engine.words`.
+
+    Triggers keep them, with the sort key of the list of newest stories; no unit of work writes them.
+    """
+
+    LOCK_RANK = 440
+
+    story = models.OneToOneField(Story, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    words = SearchVectorField()
+    published_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "words of stories"
+        indexes = (
+            # Without a list of pending entries, which each search would have to read. Drafts are looked through one by one.
+            GinIndex(fields=["words"], condition=Q(published_at__isnull=False), name="story_words", fastupdate=False),
+            models.Index(
+                F("published_at").desc(),
+                F("story").desc(),
+                condition=Q(published_at__isnull=False),
+                name="story_words_published",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"words of {self.story_id}"
 
 
 class StoryTally(Tally):

@@ -1,5 +1,6 @@
 """Reads what a GraphQL request asks for: from the query string of a GET, or from the JSON in the body of a POST."""
 
+import codecs
 import json
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -95,9 +96,11 @@ def _is_json(content_type: str) -> bool:
 
 
 def _json(raw: bytes, what: str) -> Any:
-    """Parse JSON. orjson refuses lone surrogates without saying where, so the json module parses again; `engine.text` then
-    reports the path.
+    """Parse JSON, without the byte order mark that some programs put before it (RFC 8259, section 8.1).
+
+    orjson refuses lone surrogates without saying where, so the json module parses again; `engine.text` then reports the path.
     """
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

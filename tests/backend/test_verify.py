@@ -232,6 +232,24 @@ WAYS = [
         Broken("warnings_in_order", PUBLISHED, warned(f"ARRAY[{wrong}]"), "id={it}")
         for wrong in ("'GORE', 'GORE'", "'GORE', 'ABUSE'", "'SEXUAL_CONTENT', 'SELF_HARM'")
     ),
+    *(
+        Broken("words_of_stories", PUBLISHED, how, "id={it}")
+        for how in (
+            "DELETE FROM stories_storywords WHERE story_id = '{it}'",
+            "UPDATE stories_storywords SET words = katha_words('Other') WHERE story_id = '{it}'",
+            "UPDATE stories_storywords SET published_at = NULL WHERE story_id = '{it}'",
+            "ALTER TABLE stories_chapter DISABLE TRIGGER USER; UPDATE stories_chapter SET title = 'Unheard' "
+            "WHERE story_id = '{it}'; ALTER TABLE stories_chapter ENABLE TRIGGER USER",
+        )
+    ),
+    *(
+        Broken("words_of_people", PERSON, how, "id={it}")
+        for how in (
+            "DELETE FROM people_personwords WHERE person_id = '{it}'",
+            "UPDATE people_personwords SET words = katha_words('Other') WHERE person_id = '{it}'",
+            "UPDATE people_personwords SET joined_at = now() WHERE person_id = '{it}'",
+        )
+    ),
     Broken(
         "published_has_a_rank",
         PUBLISHED,

@@ -109,6 +109,7 @@ ASKED = {
     "nodes": "query ($id: ID!) { nodes(ids: [$id]) { id } }",
     "relationships": "query ($id: ID!) { relationships(people: [$id]) { person { id } } }",
     "story": "query ($id: ID!) { story(id: $id) { id } }",
+    "people": f'{{ people(text: "the-author") {{ {EDGES} }} }}',
     "stories": f"{{ stories {{ {EDGES} }} }}",
     "drafts": f"{{ stories(filter: {{status: DRAFT}}) {{ {EDGES} }} }}",
     "feed": f"{{ feed {{ {EDGES} }} }}",

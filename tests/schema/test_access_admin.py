@@ -55,7 +55,7 @@ def browsers(scene: AccessFixture) -> dict[str, Client]:
     people = {
         "person": scene.callers["stranger"],
         "moderator": scene.callers["moderator"],
-        "staff": made_staff(join("staff")),
+        "staff": made_staff(join("from-the-staff")),
     }
     return {role: browser_of(people.get(role)) for role in ROLES}
 
@@ -119,7 +119,7 @@ def test_each_look_is_in_the_log(
 ) -> None:
     """Who, and at what; not where a page was refused."""
     story = scene.ids["Story (draft)"](scene.author)
-    key = str(Account.objects.get(login="staff").pk)
+    key = str(Account.objects.get(login="from-the-staff").pk)
     caplog.set_level("INFO", "katha")
     draft = scene.author.ask("query ($id: ID!) { story(id: $id) { title } }", id=story)["story"]["title"]
     row = MODELS["Story"].objects.get(title=draft)

@@ -13,6 +13,12 @@ DEEP = 20_000
 MANY_DIGITS = "9" * 5_000
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Some programs put one before the JSON, and all that they send is well."""
+    response = post(b'\xef\xbb\xbf{"query": "{ __typename }"}')
+    assert (response.status_code, json.loads(response.content)) == (200, {"data": {"__typename": "Query"}})
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -26,7 +32,8 @@ MANY_DIGITS = "9" * 5_000
         b"[]",
         b'[{"query": "{ __typename }"}]',
         b'{"query": "{ __typename }"',
-        b'\xef\xbb\xbf{"query": "{ __typename }"}',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"query": "{ __typename }"}',
+        b"\xef\xbb\xbf",
         '{"query": "{ __typename }"}'.encode("utf-16"),
         b"[" * DEEP + b"]" * DEEP,
         b'{"a":' * DEEP + b"1" + b"}" * DEEP,

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from backend.engine import searches
 from backend.engine.transactions import unit_of_work
 from backend.people.actions import new_token
 from backend.people.models import Account, Person
@@ -37,7 +38,7 @@ def make_many() -> ApiClient:
 @pytest.fixture(autouse=True)
 def few_are_near(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A search begins with as small a part of this table as it does of a large one."""
-    monkeypatch.setattr(lists, "NEAR", 100)
+    monkeypatch.setattr(searches, "FEW", 100)
     lists._listed_by.cache_clear()
     yield
     lists._listed_by.cache_clear()
@@ -76,6 +77,8 @@ ROOTS = {
         f"of a person: {name}": f"node(id: $author) {{ ... on Person {{ {field} }} }}"
         for name, field in OF_PERSON.items()
     },
+    "people": f'people(text: "a", PART) {PAGE}',
+    "total of people": 'people(text: "asha") { totalCount }',
     **{f"private: {name}": f"viewer {{ {field} }}" for name, field in PRIVATE.items()},
     **{
         f"stories {order} {given}": f"stories(orderBy: {order}{given and f', {given}'}, PART) {PAGE}"

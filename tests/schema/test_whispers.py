@@ -121,6 +121,45 @@ def test_a_change_of_the_policy_holds_at_once(asha: ApiClient) -> None:
     assert asha.create_whisper("www.a.example")["whisper"]["nsfw"] is False
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "sc\u0430m",
+            "\u0455\u0441am",
+            "SC\u0391M",
+            "s\u0336c\u0336a\u0336m\u0336",
+            "sc\u3164am",
+            "sc\u200bam",
+            "sc\u034fam",
+            "\uff53cam",
+        ),
+        *(
+            "\U0001d42c\U0001d41c\U0001d41a\U0001d426",
+            "\ua731\u1d04\u1d00\u1d0d",
+            "g0re",
+            "g\u03bfre",
+            "a G0RE b",
+            "sca\ufe0fm",
+        ),
+    ],
+    ids=ascii,
+)
+def test_a_word_is_found_in_disguise(asha: ApiClient, text: str) -> None:
+    """With letters that look like those of the word, or with what cannot be seen between them."""
+    screen_for("FLAG", "scam", "gore")
+    assert asha.create_whisper(text)["whisper"]["nsfw"] is True
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u00f1o", "\u0441\u043e\u0440\u0435", "10 11", "scams", "g\u00f8re", "go re"], ids=ascii
+)
+def test_other_words_are_no_disguise(asha: ApiClient, text: str) -> None:
+    """Words of one script are what they are, and so are numbers."""
+    screen_for("FLAG", "scam", "gore", "ano", "cope", "lo")
+    assert asha.create_whisper(text)["whisper"]["nsfw"] is False
+
+
 def test_a_text_says_something_and_is_not_too_long(asha: ApiClient) -> None:
     """1 to 500 characters, of which one is not blank."""
     with nothing_written():
