@@ -149,6 +149,18 @@ def stamped_when(model: type[models.Model], groups: Mapping[str, Q], *, side: st
     return {version: if_so(some, raised, version), moment: if_so(some, Now(), moment), **stamps}
 
 
+def stamped_if_new(model: type[models.Model], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`stamped` for a write that sets these fields to other values than they have; what is sent as it is gets no stamp.
+
+    At least one must be another, which the filter of the write has to say. For models as those of `mergeable`.
+    """
+    stamps = {}
+    for name in _known(model, values, ""):
+        stamp, is_new = f"{name}_changed", When(~Q(**{name: values[name]}), then=F("version") + 1)
+        stamps[stamp] = Case(is_new, default=F(stamp), output_field=model._meta.get_field(stamp))  # type: ignore[arg-type]
+    return {**stamped(model, ()), **stamps}
+
+
 def every_group(model: type[models.Model], *, side: str = "") -> Sequence[str]:
     """All field groups of a side of `model`, for a write that depends on everything."""
     return tuple(guard_of(model).sides[side])

@@ -24,6 +24,7 @@ from backend.engine.versions import (
     mergeable,
     others_wrote,
     stamped,
+    stamped_if_new,
     unchanged,
 )
 from backend.jobs.queue import defer
@@ -197,6 +198,10 @@ def set_fields(
     story = explain.own_story(story_id, author_id, asked)
     if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
         return already_so({"story": story}, unseen=changed_since(story, seen, beside))
+    if reads is None and (own := revisions.own_of(story, values, seen, bases)) != values:
+        if own:
+            return set_fields(story_id, author_id, own, seen, reads=None, moments=moments)
+        return already_so({"story": story}, unseen=changed_since(story, seen, values))
     raise explain.story_conflict(story, dict(values), seen, bases)
 
 
@@ -208,7 +213,7 @@ def _set_fields(
     return replace(
         Story.objects.filter(~Q(**values), clean, pk=story, author_id=author),
         **values,
-        **stamped(Story, values),
+        **stamped_if_new(Story, values),
     )
 
 

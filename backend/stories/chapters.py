@@ -23,6 +23,7 @@ from backend.engine.versions import (
     mergeable,
     others_wrote,
     stamped,
+    stamped_if_new,
     unchanged,
 )
 from backend.stories import explain, merge, queries, revisions
@@ -267,6 +268,10 @@ def set_texts(
         rows = {"chapter": present, "story": story}
         if is_so_already(present, values) and is_unchanged(present, seen, reads or ()):
             return already_so(rows, unseen=changed_since(present, seen, beside), sent=sent)
+        if reads is None and (own := revisions.own_of(present, values, seen, bases)) != values:
+            if own:
+                return set_texts(chapter_id, author_id, own, seen, reads=None, moments=moments)
+            return already_so(rows, unseen=changed_since(present, seen, values), sent=sent)
         values = _with_text_merged(present, values, seen, bases, may_merge=reads is None)
         if is_so_already(present, values):  # others have written what was sent, and more
             return Outcome(Applied.MERGED, rows, sent=sent, is_own=False)
@@ -314,7 +319,7 @@ def _write_texts(
         Chapter.objects.filter(~Q(**values), clean, _is_own(author), pk=chapter),
         **values,
         story_version=Subquery(Story.objects.filter(pk=OuterRef("story_id")).values("version")) + 1,
-        **stamped(Chapter, values),
+        **stamped_if_new(Chapter, values),
     )
 
 

@@ -27,9 +27,12 @@ REMOVED = "removed"
 
 
 def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str]) -> None:
-    """Store what a write replaced, in its transaction. `row` comes from a `replace`; `fields` are those that it set."""
+    """Store what a write replaced, in its transaction.
+
+    `row` comes from a `replace`; `fields` are those that it set, of which some may be as they were.
+    """
     before: Mapping[str, Any] = row.before  # type: ignore[union-attr]
-    values = {field: before[field] for field in fields}
+    values = {field: before[field] for field in fields if before[field] != getattr(row, field)}
     _keep_values(row, row.version, by, values, {field: before[f"{field}_changed"] for field in values})
 
 
@@ -140,6 +143,15 @@ def overlaps(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected, base
     base = bases.values
     changed = changed_since(row, seen, mine)
     return [FieldConflict(field, base.get(field), mine[field], getattr(row, field)) for field in changed]
+
+
+def own_of(row: Story | Chapter, mine: Mapping[str, Any], seen: Expected, bases: Bases) -> dict[str, Any]:
+    """What the caller of a merge has changed: not a field that others have changed, and that was sent as the caller saw it.
+
+    A text stays, because texts are merged by paragraphs.
+    """
+    base, changed = bases.values, set(changed_since(row, seen, mine)) - {"body"}
+    return {field: value for field, value in mine.items() if field not in changed or base.get(field, ...) != value}
 
 
 def of_write(row: Story | Chapter, version: int) -> Revision | None:

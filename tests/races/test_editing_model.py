@@ -71,8 +71,12 @@ class Thing:
 
     def put(self, values: Values, groups: Sequence[str] | None = None) -> None:
         self.version += 1
+        self.stamps |= dict.fromkeys(self.new(values) if groups is None else groups, self.version)
         self.values |= values
-        self.stamps |= dict.fromkeys(values if groups is None else groups, self.version)
+
+    def new(self, values: Mapping[str, Any]) -> list[str]:
+        """Those that it does not have already: only these are stamped and kept."""
+        return [name for name, value in values.items() if self.values[name] != value]
 
 
 @dataclass
@@ -108,7 +112,10 @@ class Model:
         story = self.story
         clean = story.may_merge(seen, patch) if merging else story.is_unchanged(seen, reads)
         if not clean:
-            return "CONFLICT"
+            own = self._own(None, story, seen, patch) if merging else patch
+            if own == patch:
+                return "CONFLICT"
+            return self.edit(seen, own, merging=True) if own else "MERGED"
         news = story.is_news(seen, patch, story.stamps if merging else EDITABLE)
         if story.is_so(patch):
             return "MERGED" if news else "NOOP"
@@ -122,6 +129,8 @@ class Model:
         if chapter is None:
             return "NOT_FOUND"
         clean = chapter.may_merge(seen, patch) if merging else chapter.is_unchanged(seen, reads)
+        if not clean and merging and (own := self._own(id_, chapter, seen, patch)) != patch:
+            return self.write(id_, seen, own, merging=True) if own else "MERGED"
         if not clean:
             merged = self._merged(id_, chapter, seen, patch) if merging else None
             if merged is None:
@@ -139,14 +148,19 @@ class Model:
 
     def _merged(self, id_: uuid.UUID, chapter: Thing, seen: int, patch: Values) -> str | None:
         collide = [name for name in patch if chapter.stamps[name] > seen and chapter.values[name] != patch[name]]
-        known = [
-            kept.values["body"]
-            for kept in self.kept
-            if kept.chapter == id_ and "body" in kept.values and kept.since["body"] <= seen < kept.version
-        ]
+        known = self._bases(id_, "body", seen)
         if collide != ["body"] or not known:
             return None
         return merge.merged(merge.three_way(known[0], patch["body"], chapter.values["body"])) or None
+
+    def _own(self, id_: uuid.UUID | None, row: Thing, seen: int, patch: Values) -> Values:
+        """Without what others have changed, and was sent as it was seen."""
+        theirs = [name for name in patch if row.stamps[name] > seen and name != "body"]
+        return {name: of for name, of in patch.items() if name not in theirs or of not in self._bases(id_, name, seen)}
+
+    def _bases(self, id_: uuid.UUID | None, name: str, seen: int) -> list[Any]:
+        of = [kept for kept in self.kept if kept.chapter == id_ and name in kept.values]
+        return [kept.values[name] for kept in of if kept.since[name] <= seen < kept.version]
 
     def append(self, id_: uuid.UUID, title: str, body: str) -> str:
         self._keep_order()
@@ -228,7 +242,7 @@ class Model:
         self.written_at |= dict.fromkeys(new or {}, self.story.version)
 
     def _keep(self, chapter: uuid.UUID | None, row: Thing, names: Mapping[str, Any]) -> None:
-        values, since = ({name: of[name] for name in names} for of in (row.values, row.stamps))
+        values, since = ({name: of[name] for name in row.new(names)} for of in (row.values, row.stamps))
         self.kept.append(Kept(chapter, row.version + 1, values, since))
 
     def _keep_order(self, removed: Values | None = None) -> None:
