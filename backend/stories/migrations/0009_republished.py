@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('people', '0007_roles'),
-        ('stories', '0006_removal_guards'),
+        ('stories', '0008_words_of_all'),
     ]
 
     operations = [
