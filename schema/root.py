@@ -8,6 +8,7 @@ from strawberry.tools import merge_types
 
 from schema import (
     chapters,
+    decisions,
     lists,
     lookup,
     market,
@@ -37,6 +38,7 @@ NOUNS = (
     reading,
     whispers,
     moderation,
+    decisions,
     market,
     notifications,
     monitoring,

@@ -41,8 +41,13 @@ NEVER_UPDATED = {"stories_revision", "moderation_evidence"}
 """They have the version of what they were made of, and none of their own."""
 AS_THE_WHOLE = {"whispers_flag.author_id", "moderation_report.person_id", "market_orderline.author_id"}
 """Columns that follow from those of the row that these belong to, which is guarded and swept."""
-OF_HISTORY = {"stories_revision.by_id", "stories_tombstone.author_id"}
-"""Columns that say what was; of a revision the id stays, and a tombstone is swept."""
+OF_HISTORY = {
+    "stories_revision.by_id",
+    "stories_tombstone.author_id",
+    "moderation_decision.moderator_id",
+    "moderation_moderationaction.moderator_id",
+}
+"""Columns that say what was; of a revision and of what a moderator did the id stays, and a tombstone is swept."""
 
 PLACEHOLDERS = ("Person", "Story")
 """Types of which a row is shown to who may not see it, as it were empty."""
