@@ -23,7 +23,7 @@ KEPT = {
     "moderation.Decision",
     "moderation.ModerationAction",
 }
-"""Tables whose rows refer to somebody who has left: that there was somebody, what orders need, and what they did as a moderator."""
+"""Tables whose rows refer to somebody who has left: that there was somebody, what orders need, and what a moderator did."""
 
 
 @dataclass

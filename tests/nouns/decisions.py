@@ -102,7 +102,8 @@ def guarded(one: Any, other: Any, story: Any) -> list[Decision]:
 
 
 def set_scene(scene: Any) -> None:
-    """A decision against the author and one against the moderator, each with the lines of its report in the log."""
+    """A decision against the author and one against the moderator, each with its line in the log; and a report by the author."""
+    scene.author.report(scene.buyer.id)
     moderator = scene.callers["moderator"]
     other = make_moderator(scene.reporter)
     for who, tag in ((scene.author, ""), (moderator, " (about the moderator)")):
@@ -117,9 +118,9 @@ def live(life: Any) -> None:
     """Asha was warned, and has decided against somebody."""
     report = life.chitra.report(life.asha.id)["report"]["id"]
     life.ids["against asha"] = life.dev.decided(report, "WARNED")["id"]
-    other = life.chitra.report(life.bilal.id)["report"]["id"]
-    life.ids["by asha, against bilal"] = life.asha.decided(other, "WARNED")["id"]
-    life.bilal.appeal(life.ids["by asha, against bilal"])
+    other = life.ids["settled by asha"] = life.chitra.report(life.esra.id)["report"]["id"]
+    life.ids["by asha, against esra"] = life.asha.decided(other, "WARNED")["id"]
+    life.esra.appeal(life.ids["by asha, against esra"])
 
 
 RACES = {
@@ -181,6 +182,6 @@ def _lift(one: ApiClient, other: ApiClient) -> Callable[[str | None], Any]:
 REQUESTS = {"appealDecision": _appeal, "resolveAppeal": _judge, "liftDecision": _lift}
 HERS = {
     "appealDecision": lambda life: life.asha.appeal(life.ids["against asha"], key=new_key()),
-    "resolveAppeal": lambda life: life.asha.judge(life.ids["by asha, against bilal"], "UPHELD", key=new_key()),
-    "liftDecision": lambda life: life.asha.lift(life.ids["by asha, against bilal"], "2", key=new_key()),
+    "resolveAppeal": lambda life: life.asha.judge(life.ids["by asha, against esra"], "UPHELD", key=new_key()),
+    "liftDecision": lambda life: life.asha.lift(life.ids["by asha, against esra"], "2", key=new_key()),
 }
