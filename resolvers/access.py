@@ -83,13 +83,13 @@ def is_moderator(viewer: Person | None) -> bool:
     return viewer.moderates  # type: ignore[attr-defined]
 
 
-def hold_moderator(me: Person) -> None:
+def hold_moderator(me: Person, against: moderation.Against | None = None) -> None:
     """As `must_moderate`, and nobody takes the role from them until the unit of work ends. See `moderation.hold_moderator`."""
 
     def note() -> None:
         me.moderates = True  # type: ignore[attr-defined]
 
-    moderation.hold_moderator(me.pk, note)
+    moderation.hold_moderator(me.pk, note, against)
 
 
 def must_moderate(me: Person) -> None:

@@ -19,4 +19,6 @@ def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expec
 
     target = Target("notification", {"pk": notification})
     arguments = {"id": str(notification)}
-    return performed(Mutation("markNotificationRead", me.pk, key, arguments, write, target, expect), me)
+    return performed(
+        Mutation("markNotificationRead", me.pk, key, arguments, write, target, expect), me, while_suspended=True
+    )

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from backend.engine.idempotency import Outcome
@@ -9,6 +10,7 @@ from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
 from backend.people import actions, demo, queries
 from backend.people.models import Person
+from backend.people.suspension import hold_profile
 from resolvers.work import performed
 
 DEMO_PASSWORD = demo.PASSWORD
@@ -29,7 +31,8 @@ def update_profile(
 
     arguments = {"patch": dict(patch), "merge": merge}
     target = Target("person", {"pk": me.pk})
-    return performed(Mutation("updateProfile", me.pk, key, arguments, write, target, expect), me)
+    may = partial(hold_profile, me.pk)
+    return performed(Mutation("updateProfile", me.pk, key, arguments, write, target, expect, may=may), me)
 
 
 # --- Demo people, for the explorer ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import uuid
 from backend.engine.idempotency import Outcome
 from backend.engine.mutations import Mutation, Target, saw, seen_by
 from backend.engine.versions import Expected
+from backend.erasure.chapters import restore_revision as restored
 from backend.people.models import Person
 from backend.stories import restore
 from backend.stories.point_in_time import Moments
@@ -20,7 +21,7 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
         name, pk = ("chapter", of.chapter_id) if of.chapter_id else ("story", of.story_id)
         target = Target(name, {"pk": pk})
         seen = seen_by(me.pk, expect, target)
-        outcome = with_shelf(lambda: restore.restore_revision(of, me.pk, seen, moments), me)
+        outcome = with_shelf(lambda: restored(of, me.pk, seen, moments), me)
         return saw(outcome, seen, target)
 
     arguments = {"id": str(revision)}

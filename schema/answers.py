@@ -13,6 +13,7 @@ from backend.engine import committed, errors
 from backend.engine.idempotency import Outcome
 from backend.engine.refusal_log import log_refusal
 from backend.engine.transactions import refusal_for
+from backend.moderation.models import Decision
 from backend.people.models import Person
 from backend.stories.models import MAX_CHAPTERS
 from resolvers import conflicts
@@ -77,6 +78,8 @@ class FailureCode(enum.Enum):
         "UNAUTHENTICATED", description="Nobody is signed in, or the credentials are wrong."
     )
     FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="You are signed in, and may not do this.")
+    HELD = strawberry.enum_value("HELD", description="It would undo what the moderators have decided.")
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="The moderators have suspended you.")
     INVALID = strawberry.enum_value("INVALID", description="The arguments do not make sense.")
     OUT_OF_STOCK = strawberry.enum_value("OUT_OF_STOCK", description="Less is left than was asked for.")
     KEY_REUSED = strawberry.enum_value("KEY_REUSED", description="The idempotency key belongs to another request.")
@@ -121,6 +124,7 @@ class Failure:
 
 
 Writer = Annotated["Person", strawberry.lazy("schema.people")]
+Against = Annotated["Decision", strawberry.lazy("schema.decisions")]
 
 
 @strawberry.type(
@@ -188,9 +192,20 @@ class NotFoundError(Failure):
     )
 
 
-@strawberry.type(description="UNAUTHENTICATED or FORBIDDEN.")
+@strawberry.type(
+    description="UNAUTHENTICATED or FORBIDDEN. HELD: it would undo a decision of the moderators that is in force. SUSPENDED: "
+    "nothing of yours is written until `until`, but for what is about your own account. Of the last two `decision` says why; "
+    "appealDecision is how to disagree."
+)
 class ForbiddenError(Failure):
     """Not signed in, or not allowed."""
+
+    decision: Against | None = strawberry.field(
+        default=None, description="The moderators' decision that stands against it; null of other codes."
+    )
+    until: datetime | None = strawberry.field(
+        default=None, description="When your suspension ends; null of other codes than SUSPENDED."
+    )
 
 
 @strawberry.type(
@@ -257,6 +272,11 @@ def _not_found(refusal: errors.NotFound) -> NotFoundError:
     return NotFoundError(**common(refusal), deleted_at=refusal.deleted_at)
 
 
+def _forbidden(refusal: errors.Refusal) -> ForbiddenError:
+    decision, until = (getattr(refusal, name, None) for name in ("decision", "until"))
+    return ForbiddenError(**common(refusal), decision=decision, until=until)
+
+
 def _plain(answer: type) -> Callable[[errors.Refusal], Any]:
     return lambda refusal: answer(**common(refusal))
 
@@ -288,7 +308,7 @@ REFUSED: dict[str, Refused] = {
         Refused((errors.Conflict,), ConflictError, _conflict),
         Refused((errors.Invalid,), InvalidError, _invalid),
         Refused((errors.NotFound,), NotFoundError, _not_found),
-        Refused((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _plain(ForbiddenError)),
+        Refused((errors.Unauthenticated, errors.Forbidden), ForbiddenError, _forbidden),
         Refused((errors.KeyReused,), KeyReusedError, _plain(KeyReusedError)),
         Refused((errors.RateLimited,), RateLimitedError, _plain(RateLimitedError)),
         Refused((errors.Busy, errors.OutcomeUnknown), BusyError, _plain(BusyError)),

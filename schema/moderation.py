@@ -10,6 +10,7 @@ from strawberry import auto
 from backend.engine.errors import Invalid, Wrong
 from backend.engine.idempotency import Outcome
 from backend.moderation import models, queries, subjects
+from backend.moderation.outcomes import Ruling
 from backend.sources import Bound, Value
 from resolvers import moderation
 from schema.answers import (
@@ -29,6 +30,7 @@ from schema.mutations import mutation
 from schema.nodes import After, Before, First, Last, Node, PageInfo, Versioned, from_id, key_of, query, sourced, window
 
 if TYPE_CHECKING:
+    from schema.decisions import Decision
     from schema.people import Person
 
 
@@ -48,20 +50,28 @@ class ReportOutcome(enum.Enum):
     DISMISSED = strawberry.enum_value("DISMISSED", description="Nothing is done to the subject.")
     MARKED_NSFW = strawberry.enum_value(
         "MARKED_NSFW",
-        description="A whisper is marked NSFW; a story, or the story of a chapter, is marked mature. Not for people.",
+        description="A whisper is marked NSFW; a story, or the story of a chapter, is marked mature, which its author cannot "
+        "undo. Not for people.",
     )
     REMOVED = strawberry.enum_value(
         "REMOVED",
-        description="A whisper is deleted; a story, or the story of a chapter, is made a draft again. Not for people. Also "
-        "the outcome where the author has deleted the subject before anybody settled the report.",
+        description="A whisper is deleted; a story, or the story of a chapter, is made a draft, which its author cannot publish "
+        "until that is lifted. Not for people. Also the outcome where the author has deleted the subject before anybody settled "
+        "the report.",
+    )
+    WARNED = strawberry.enum_value("WARNED", description="A person is warned. For people alone.")
+    SUSPENDED = strawberry.enum_value(
+        "SUSPENDED",
+        description="A person writes nothing for some days, but for what is about their own account; they go on reading, and can "
+        "appeal. For people alone.",
     )
 
 
 @strawberry_django.type(
     models.Report,
-    description="That somebody, or the screening of a whisper, asks the moderators to look at something. Who made it sees it in "
-    "the answer to what made it; afterwards only moderators do, and none of them one about themselves or something of theirs: "
-    "they do not find it, and each step with it is FORBIDDEN.",
+    description="That somebody, or the screening of a whisper, asks the moderators to look at something. Whoever "
+    "made it and moderators find it, but no moderator one about themselves or something of theirs: each step with that is "
+    "FORBIDDEN.",
 )
 class Report(Versioned):
     """A report."""
@@ -74,7 +84,8 @@ class Report(Versioned):
         subjects.SUBJECT,
         "What is reported: a Whisper, Story, Chapter or Person. Null if it has been deleted, or you may not see it. "
         "Moderators see its texts as they were reported, whatever its author has written since, and its state (status, mature, "
-        "nsfw) as it is; while the report is not resolved also if it is a draft or across a block from them, which is logged.",
+        "nsfw) as it is; while the report is not resolved, or an appeal is to be judged, also if it is a draft or across a "
+        "block from them, which is logged. A chapter that is deleted and restored comes back with its reports.",
     )
     reason: auto = strawberry_django.field(
         description="Why it is reported: in the reporter's words, or what the screening found."
@@ -90,6 +101,10 @@ class Report(Versioned):
         queries.REPORTER,
         "Who made it; null if the screening of a whisper did. Null for anybody but moderators, and for those who cannot find the "
         "person.",
+    )
+    decision: Annotated["Decision", strawberry.lazy("schema.decisions")] | None = sourced(
+        queries.DECISION_OF_REPORT,
+        "What was decided when it was resolved last, other than DISMISSED. Null for anybody but moderators.",
     )
 
 
@@ -207,8 +222,8 @@ class ModerationMutation:
 
     @mutation(
         description="Settle a report that you have claimed, or that is open, and do to its subject what the outcome says; both "
-        "happen, or neither. Moderators only. INVALID if you saw that somebody else has claimed it, or that it was settled "
-        "in another way."
+        "happen, or neither. Whoever made it is told, and so is the author of the subject, unless it is DISMISSED. Moderators "
+        "only. INVALID if you saw that somebody else has claimed it, or that it was settled in another way."
     )
     def resolve_report(
         self,
@@ -216,13 +231,24 @@ class ModerationMutation:
         id: ReportId,
         outcome: Annotated[ReportOutcome, strawberry.argument(description="What shall become of it.")],
         expect: ExpectArgument,
+        reason: Annotated[
+            str,
+            strawberry.argument(
+                description="Why, for the author of the subject, who is not told who reported it: at most 1000 characters, may "
+                "be empty."
+            ),
+        ] = "",
+        days: Annotated[
+            int | None,
+            strawberry.argument(description="Of SUSPENDED, and of nothing else: for how many days, 1 to 365."),
+        ] = None,
         key: Key = None,
     ) -> ResolveReportResult:
         """Resolve a report."""
         done = moderation.resolve_report(
             info.context.me,
             report=key_of(id, "Report", "id"),
-            outcome=models.ReportOutcome[outcome.name],
+            ruling=Ruling(models.ReportOutcome[outcome.name], reason, days),
             expect=parse_expect(expect),
             key=key,
         )

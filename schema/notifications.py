@@ -8,6 +8,7 @@ import strawberry
 import strawberry_django
 from strawberry import auto
 
+from backend.moderation import queries as moderation
 from backend.notifications import models, queries
 from backend.sources import Value
 from resolvers import notifications
@@ -28,6 +29,8 @@ from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, sourced
 
 if TYPE_CHECKING:
+    from schema.decisions import Decision
+    from schema.moderation import Report
     from schema.stories import Story
 
 
@@ -41,6 +44,18 @@ class NotificationKind(enum.Enum):
     )
     MODERATION_DIGEST = strawberry.enum_value(
         "MODERATION_DIGEST", description="A day of moderation is over: its figures are in `digest`. For moderators."
+    )
+    DECISION_MADE = strawberry.enum_value(
+        "DECISION_MADE", description="The moderators have decided against you or something of yours: see `decision`."
+    )
+    DECISION_LIFTED = strawberry.enum_value(
+        "DECISION_LIFTED", description="The moderators have lifted a decision against you: see `decision`."
+    )
+    APPEAL_JUDGED = strawberry.enum_value(
+        "APPEAL_JUDGED", description="The moderators have judged your appeal: see `decision.appeal`."
+    )
+    REPORT_RESOLVED = strawberry.enum_value(
+        "REPORT_RESOLVED", description="The moderators have resolved a report of yours: see `report.outcome`."
     )
 
 
@@ -69,10 +84,17 @@ class Notification(Versioned):
     read_at: auto = strawberry_django.field(description="When you have marked it read; null until then.")
     story: Annotated["Story", strawberry.lazy("schema.stories")] | None = sourced(
         queries.STORY,
-        "The story that was published. Null of a digest, and if you cannot find the story now; lists leave such a "
+        "The story that was published. Null of anything else, and if you cannot find the story now; lists leave such a "
         "notification out. It goes when the story is deleted.",
     )
     digest: ModerationDigest | None = sourced(queries.DIGEST, "The figures of a digest; null otherwise.")
+    decision: Annotated["Decision", strawberry.lazy("schema.decisions")] | None = sourced(
+        moderation.DECISION_OF_NOTIFICATION, "The decision that was made, lifted or appealed; null otherwise."
+    )
+    report: Annotated["Report", strawberry.lazy("schema.moderation")] | None = sourced(
+        moderation.REPORT_OF_NOTIFICATION,
+        "Your report that was resolved; null otherwise, and once whom it was about has left.",
+    )
 
 
 @strawberry.type(description="A notification in a list, with the place where the list can go on.")

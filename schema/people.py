@@ -1,5 +1,6 @@
 """People in GraphQL: the type Person, lists of people, signing up, in and out, and the profile."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -7,6 +8,7 @@ import strawberry_django
 from strawberry import auto
 
 from backend.market import queries as market
+from backend.moderation import queries as moderation
 from backend.notifications import queries as notifications
 from backend.people import lists as lists_of_people
 from backend.people import models, naming, queries, tokens
@@ -35,7 +37,9 @@ from schema.nodes import SATURATED, After, Before, First, Last, PageInfo, Versio
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
+    from schema.decisions import DecisionConnection
     from schema.market import OrderConnection
+    from schema.moderation import ReportConnection
     from schema.notifications import NotificationConnection
     from schema.reading import ReadingConnection
     from schema.social import Relationship
@@ -82,6 +86,11 @@ class Person(Versioned):
         "How many of their notifications they have not read; 100 stands for 100 or more. Only for oneself.",
     )
 
+    suspended_until: datetime | None = sourced(
+        moderation.SUSPENDED_UNTIL,
+        "Until when the moderators have suspended them; null if they are not suspended. Only for oneself.",
+    )
+
     followers: "PersonConnection" = paged(
         social.FOLLOWERS_PAGE,
         "Who follows them, newest first. Nobody across a block from the viewer.",
@@ -113,6 +122,16 @@ class Person(Versioned):
     sales: Annotated["OrderConnection", strawberry.lazy("schema.market")] | None = paged(
         market.SALES,
         "Orders of editions of their stories, newest first. Only for oneself.",
+    )
+
+    reports: Annotated["ReportConnection", strawberry.lazy("schema.moderation")] | None = paged(
+        moderation.REPORTS_OF_PERSON,
+        "What they have reported, newest first, with what became of it. Only for oneself.",
+    )
+
+    decisions: Annotated["DecisionConnection", strawberry.lazy("schema.decisions")] | None = paged(
+        moderation.DECISIONS_OF_PERSON,
+        "What the moderators have decided against them or something of theirs, newest first. Only for oneself.",
     )
 
     tokens: Annotated["AccessTokenConnection", strawberry.lazy("schema.tokens")] | None = paged(

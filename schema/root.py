@@ -9,6 +9,7 @@ from strawberry.tools import merge_types
 
 from schema import (
     chapters,
+    decisions,
     lists,
     lookup,
     market,
@@ -38,6 +39,7 @@ NOUNS = (
     reading,
     whispers,
     moderation,
+    decisions,
     market,
     notifications,
     monitoring,

@@ -9,6 +9,7 @@ from strawberry import auto
 
 from backend.engine.idempotency import Outcome
 from backend.market import queries as market
+from backend.moderation import queries as moderation
 from backend.reading import queries as reading
 from backend.sources import Bound, Value
 from backend.stories import lists, models, queries, revisions
@@ -33,6 +34,7 @@ from schema.nodes import SATURATED, PageInfo, Versioned, check_id_count, from_id
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
+    from schema.decisions import Decision
     from schema.market import EditionConnection
     from schema.people import Person
     from schema.reading import Reading
@@ -105,6 +107,13 @@ class Story(Versioned):
     )
     reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = sourced(
         reading.OF_STORY, "The viewer's own place in this story; null when signed out."
+    )
+
+    decisions: list[Annotated["Decision", strawberry.lazy("schema.decisions")]] = sourced(
+        moderation.DECISIONS_OF_STORY,
+        "The moderators' decisions about it that are in force, oldest first: REMOVED keeps it a draft, MARKED_NSFW keeps it "
+        "mature. Only for the author, empty for anybody else.",
+        most=moderation.MOST_IN_FORCE,
     )
 
     revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(

@@ -48,8 +48,13 @@ AS_THE_WHOLE = {
     "people_personwords.person_id",
 }
 """Columns that follow from those of the row that these belong to, which is guarded and swept."""
-OF_HISTORY = {"stories_revision.by_id", "stories_tombstone.author_id"}
-"""Columns that say what was; of a revision the id stays, and a tombstone is swept."""
+OF_HISTORY = {
+    "stories_revision.by_id",
+    "stories_tombstone.author_id",
+    "moderation_decision.moderator_id",
+    "moderation_moderationaction.moderator_id",
+}
+"""Columns that say what was; of a revision and of what a moderator did the id stays, and a tombstone is swept."""
 
 PLACEHOLDERS = ("Person", "Story")
 """Types of which a row is shown to who may not see it, as it were empty."""

@@ -20,8 +20,10 @@ KEPT = {
     "market.Edition",
     "market.Order",
     "market.OrderLine",
+    "moderation.Decision",
+    "moderation.ModerationAction",
 }
-"""Tables whose rows refer to somebody who has left: that there was somebody, and what orders need."""
+"""Tables whose rows refer to somebody who has left: that there was somebody, what orders need, and what a moderator did."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from psycopg.types.json import Jsonb
 
+from backend.demo import decisions
 from backend.demo.chance import Chance
 from backend.demo.editions import Bought, Printed, bought, editions, left
 from backend.demo.follows import Met, Side, Ties, met, sides, ties
@@ -18,7 +19,7 @@ from backend.demo.people import ASHA, Someone, people
 from backend.demo.sizes import Sizes
 from backend.demo.stories import Tale, favourites, hero, stories
 from backend.demo.views import Visits, visits
-from backend.demo.whispers import WORDS, Murmur, murmur
+from backend.demo.whispers import WORDS, Murmur, Reported, murmur
 from backend.demo.words import Prose
 from backend.market.models import Edition, Order, OrderLine
 from backend.moderation.models import DailyReports, Evidence, Report
@@ -60,7 +61,7 @@ def world(seed: int, sizes: Sizes) -> World:
     printed = editions(seed, sizes, tales)
     orders = bought(seed, sizes, tales, printed, made)
     everybody = people(seed, sizes.people)
-    whispers = murmur(seed, sizes, tales)
+    whispers = murmur(seed, sizes, tales, everybody)
     seen, notified = visits(seed, sizes, tales, made), told(seed, tales, made)
     return World(seed, everybody, tales, made, seen, whispers, printed, orders, notified)
 
@@ -72,7 +73,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     published = sum(tale.published_at is not None for tale in of.stories)
     chapters = sum(len(tale.chapters) for tale in of.stories)
     yield Table("people", Person, "id handle name bio joined_at updated_at", len(of.people), _people(of))
-    yield Table("accounts", Account, "person password login is_moderator", len(of.people), _accounts(of, open_to_all))
+    yield Table("accounts", Account, _ACCOUNT, len(of.people), _accounts(of, open_to_all))
     yield Table("shelves", Shelf, "author story_count version stories_changed updated_at", len(of.people), _shelves(of))
     yield Table("stories", Story, _STORY, len(of.stories), _stories(of))
     yield Table("chapters", Chapter, "id story position title body updated_at", chapters, _chapters(of))
@@ -84,6 +85,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("editions", Edition, _EDITION, len(of.editions), _editions(of))
     yield Table("orders", Order, _ORDER, len(of.orders), _orders(of))
     yield Table("lines of orders", OrderLine, _LINE, sum(len(one.lines) for one in of.orders), _lines(of))
+    yield from decisions.tables(of.murmur.reports, of.people, {tale.id: tale.title for tale in of.stories})
     for demo_tables in collect("demo", "demo_tables"):
         yield from demo_tables(of)
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
@@ -95,11 +97,15 @@ def _people(of: World) -> Rows:
     return ((p.id, p.handle, p.name, p.bio, p.joined_at, p.joined_at) for p in of.people)
 
 
+_ACCOUNT = "person password login is_moderator suspended_until"
+
+
 def _accounts(of: World, open_to_all: bool) -> Rows:
     # A single hash for all, because hashing is slow and the password is public anyway.
     password = make_password(PASSWORD, salt="everybodyknows") if open_to_all else f"{UNUSABLE_PASSWORD_PREFIX}demo"
+    suspended = {one.about: decisions.until(one) for one in of.murmur.reports if decisions.until(one)}
     for number, person in enumerate(of.people):
-        yield person.id, password, person.handle.lower(), open_to_all and number == ASHA
+        yield person.id, password, person.handle.lower(), open_to_all and number == ASHA, suspended.get(number)
 
 
 def _shelves(of: World) -> Rows:
@@ -110,15 +116,17 @@ def _shelves(of: World) -> Rows:
         yield person.id, count[number], version, version, changed_at.get(number, person.joined_at)
 
 
-_STORY = "id author title summary mature warnings status published_at created_at version status_changed updated_at"
+_STORY = "id author title summary mature mature_held warnings status published_at created_at version status_changed updated_at"
 
 
 def _stories(of: World) -> Rows:
+    marked = {one.subject["story"] for one in decisions.decided(of.murmur.reports) if "story" in one.subject}
     for tale in of.stories:
         status = StoryStatus.PUBLISHED if tale.published_at else StoryStatus.DRAFT
         version = _version(tale)
         yield (
-            *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, list(tale.warnings)),
+            *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, tale.id in marked),
+            list(tale.warnings),
             *(status.value, tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
         )
 
@@ -238,7 +246,10 @@ def _ranks(of: World, about_stories: Totals) -> Rows:
 
 
 _WHISPER = "id author text nsfw created_at updated_at"
-_REPORT = "id about reporter whisper story evidence reason created_at status outcome claimed_by version state_changed updated_at"
+_REPORT = (
+    "id about reporter whisper story person evidence reason created_at "
+    "status outcome claimed_by version state_changed updated_at"
+)
 
 
 def _whispering(of: World) -> Iterator[Table]:
@@ -250,8 +261,9 @@ def _whispering(of: World) -> Iterator[Table]:
     yield Table("whispers", Whisper, _WHISPER, len(said), whispers)
     yield Table("flags", Flag, "whisper author effect rules policy", len(found), flags)
     reported = {one.subject["story"]: one.id for one in of.murmur.reports if "story" in one.subject}
-    kept = "id subject version about texts chapters"
-    yield Table("what was reported", Evidence, kept, len(reported), _evidence(of, reported))
+    of_people = [one for one in of.murmur.reports if "person" in one.subject]
+    kept, rows = "id subject version about texts chapters", (*_evidence(of, reported), *_profiles(of, of_people))
+    yield Table("what was reported", Evidence, kept, len(reported) + len(of_people), rows)
     yield Table("reports", Report, _REPORT, len(of.murmur.reports), _reports(of))
     made = _made_reports(of)
     days = ((reporter, day, count) for (reporter, day), count in made.items())
@@ -273,11 +285,19 @@ def _evidence(of: World, reported: dict[uuid.UUID, uuid.UUID]) -> Rows:
             yield reported[tale.id], tale.id, _version(tale), of.people[tale.author].id, *kept
 
 
+def _profiles(of: World, reports: Iterable[Reported]) -> Rows:
+    """The reported people as they still are."""
+    for one in reports:
+        person = of.people[one.about]
+        texts = {"name": person.name, "bio": person.bio, "updated_at": person.joined_at.isoformat()}
+        yield one.id, person.id, 1, person.id, Jsonb(texts), None
+
+
 def _reports(of: World) -> Rows:
     for one in of.murmur.reports:
         reporter = None if one.reporter is None else of.people[one.reporter].id
-        story = one.subject.get("story")
-        subject = (one.subject.get("whisper"), story, None if story is None else one.id)
+        whisper, story, person = (one.subject.get(kind) for kind in ("whisper", "story", "person"))
+        subject = (whisper, story, person, None if whisper is not None else one.id)
         yield one.id, of.people[one.about].id, reporter, *subject, one.reason, one.at, *one.state(of.people)
 
 

@@ -23,6 +23,8 @@ WHISPERS_EACH = 2
 SKEW = 0.5
 FOUND, MARKED, REPORTED, SETTLED = 0.04, 0.03, 0.02, 0.5
 ADDED = {"gore": " With all the gore.", "scam": " It was a scam."}
+RUDE = (1, 2)
+"""Who was reported, counted from the end: nobody with a name that visitors know."""
 REASONS = ("This is rude.", "It is not true.", "Somebody ought to look at this.", "Not for children.")
 
 
@@ -49,12 +51,14 @@ class Reported:
     reason: str
     at: datetime
     steps: int
-    """0: open, 1: claimed, 2: dismissed as well."""
+    """0: open, 1: claimed, 2: resolved as well."""
+    outcome: ReportOutcome = ReportOutcome.DISMISSED
+    """What it is resolved with."""
 
     def state(self, people: list[Someone]) -> tuple[Any, ...]:
         """Status, outcome, claimer, version, the stamp of its state, and when that was."""
         status = tuple(ReportStatus)[self.steps]
-        outcome = ReportOutcome.DISMISSED if status is ReportStatus.RESOLVED else None
+        outcome = self.outcome if status is ReportStatus.RESOLVED else None
         claimer = people[ASHA].id if self.steps else None
         version = 1 + self.steps
         return status, outcome, claimer, version, version, self.at + timedelta(hours=self.steps)
@@ -69,7 +73,7 @@ class Murmur:
     reports: list[Reported] = field(default_factory=list)
 
 
-def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
+def murmur(seed: int, sizes: Sizes, tales: list[Tale], people: list[Someone]) -> Murmur:
     """Generate whispers and reports, deterministic by seed and sizes."""
     chance = Chance(seed, "whispers")
     words = [(chance.id(LIVING), word, effect) for word, effect in WORDS.items()]
@@ -78,7 +82,8 @@ def murmur(seed: int, sizes: Sizes, tales: list[Tale]) -> Murmur:
     whispers = [_whispered(chance, author, number) for number, author in enumerate(some)]
     whispers += [_said(chance, author, whisper(chance)) for author in NAMED]
     whispers = sorted(whispers, key=lambda one: one.id)
-    return Murmur(words, whispers, sorted(_reports(chance, sizes, whispers, tales), key=lambda one: one.id))
+    reports = [*_reports(chance, sizes, whispers, tales), *_of_people(chance, sizes, people)]
+    return Murmur(words, whispers, sorted(reports, key=lambda one: one.id))
 
 
 def _whispered(chance: Chance, author: int, number: int) -> Whispered:
@@ -109,7 +114,17 @@ def _reports(chance: Chance, sizes: Sizes, whispers: list[Whispered], tales: lis
     for tale in tales:
         if tale.published_at is not None and chance.random() < REPORTED:
             at = tale.published_at + timedelta(hours=1)
-            yield _reported(chance, tale.author, _other(chance, sizes, tale.author), {"story": tale.id}, "", at)
+            made = _reported(chance, tale.author, _other(chance, sizes, tale.author), {"story": tale.id}, "", at)
+            yield replace(made, outcome=ReportOutcome.MARKED_NSFW) if tale.mature else made
+
+
+def _of_people(chance: Chance, sizes: Sizes, people: list[Someone]) -> Iterator[Reported]:
+    """One report that led to a warning, and one to a suspension which is over."""
+    at = chance.moment(LIVING, END - timedelta(days=30))
+    for number, outcome in zip(RUDE, (ReportOutcome.WARNED, ReportOutcome.SUSPENDED), strict=True):
+        about = sizes.people - number
+        made = _reported(chance, about, ASHA, {"person": people[about].id}, "This is rude.", at)
+        yield replace(made, steps=2, outcome=outcome)
 
 
 def _other(chance: Chance, sizes: Sizes, author: int) -> int:

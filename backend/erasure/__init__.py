@@ -10,6 +10,7 @@ are collected and called inside the unit of work:
 `story_deleted(story_id, chapter_ids)`    the story and its chapters are deleted or emptied: delete what is about them
 `sweep_story(story_id, limit)`            delete up to `limit` rows of a story whose author has left; True if more are left
 `chapter_deleted(chapter, remaining)`     the chapter is deleted; `remaining` are the ids of the others, in order
+`chapter_restored(chapter)`               the chapter, which had been deleted, is there again
 `whispers_deleted(whisper_ids)`           these whispers are deleted
 `sweep_person(person_id, limit)`          delete up to `limit` rows of a person who has left; True if more are left.
                                           With `SWEEP_STAGE`, a number: lower stages run first

@@ -80,7 +80,8 @@ def _mark(*, person: uuid.UUID) -> Declared[Person]:
 @compiled
 def _close(*, person: uuid.UUID, checked: str | None, unusable: str) -> Declared[Account]:
     closed = {"password": unusable, "is_active": False, "is_staff": False, "is_moderator": False}
-    return update_all(Account.objects.filter(pk=person, password=checked, is_active=True), **closed)
+    account = Account.objects.filter(pk=person, password=checked, is_active=True)
+    return update_all(account, **closed, suspended_until=None)
 
 
 @compiled

@@ -110,7 +110,7 @@ def _delete_rank(*, story: uuid.UUID) -> Declared[StoryRank]:
 
 # --- Of an author who has left ------------------------------------------------------------------------------------
 
-NO_TEXTS = {"title": "", "summary": "", "warnings": [], "mature": False}
+NO_TEXTS = {"title": "", "summary": "", "warnings": [], "mature": False, "held": False, "mature_held": False}
 
 NEXT = """
 SELECT id FROM stories_story WHERE author_id = %(author)s

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 
 from backend.engine.declarations import ANY_KEY, insert, query, select, update
 from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
@@ -22,9 +22,14 @@ from backend.engine.statements import Declared, compiled
 from backend.engine.text import Checker
 from backend.engine.transactions import violated_constraint
 from backend.engine.versions import Expected, Seen, conflict, is_unchanged, stamped, unchanged
-from backend.moderation import evidence, outcomes
-from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, Report, ReportOutcome, ReportStatus
+from backend.erasure.whispers import tell_nouns
+from backend.moderation import action_log, decisions, evidence, outcomes
+from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, ActionKind, Report, ReportOutcome, ReportStatus
+from backend.moderation.outcomes import Ruling
 from backend.moderation.row_locks import Held
+from backend.notifications.actions import tell
+from backend.notifications.models import NotificationKind
+from backend.stories import moderated
 
 Written = tuple[Report, Applied]
 
@@ -141,6 +146,7 @@ def claim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Writ
     step = Step(report_id, moderator_id, seen)
     row = _claim(**step.bound).row
     if row is not None:
+        action_log.of_report(ActionKind.CLAIMED, row, moderator_id)
         return row, Applied.WRITTEN
     present = _present(step, ReportStatus.CLAIMED)
     if present.status == ReportStatus.CLAIMED and present.claimed_by_id == moderator_id:
@@ -163,6 +169,7 @@ def unclaim(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Wr
     step = Step(report_id, moderator_id, seen)
     row = _unclaim(**step.bound).row
     if row is not None:
+        action_log.of_report(ActionKind.UNCLAIMED, row, moderator_id)
         return row, Applied.WRITTEN
     present = _present(step, ReportStatus.OPEN)
     if present.status == ReportStatus.OPEN:
@@ -194,6 +201,7 @@ def reopen(report_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Wri
             raise
         raise Invalid.one("id", "is of something of which there is another open report by the same person.") from None
     if row is not None:
+        action_log.of_report(ActionKind.REOPENED, row, moderator_id)
         return row, Applied.WRITTEN
     present = _present(step, ReportStatus.OPEN)
     if present.status == ReportStatus.OPEN:
@@ -214,30 +222,56 @@ def _reopen(*, report: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Decla
     )
 
 
-def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, outcome: ReportOutcome, seen: Expected) -> Written:
+def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, seen: Expected) -> Written:
     """Resolve a report that is open, or claimed by this moderator, and apply the outcome to its subject.
 
-    The subject is written before the report, in the same lock order as deletions, which avoids deadlocks. If the report has
-    changed, everything is rolled back. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    Whoever made it is told, and the author of the subject too, unless it is DISMISSED. The subject is written before the report,
+    in the same lock order as deletions, which avoids deadlocks. If the report has changed, everything is rolled back. Raises
+    `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    step, done = Step(report_id, moderator_id, seen), outcomes.Done()
-    if outcome is not ReportOutcome.DISMISSED:
+    ruling = ruling.checked()
+    step, found, done = Step(report_id, moderator_id, seen), None, None
+    if ruling.outcome is not ReportOutcome.DISMISSED:
         found = _with_story(report=report_id).row
         if found is None or not _may_resolve(found, moderator_id):
-            return _resolved_so(step, outcome)
-        done = outcomes.carry_out(found, outcome, moderator_id)
-    row = _resolve(done.whisper_is_gone, outcome=outcome.value, **step.bound).row
-    if row is None and outcome is ReportOutcome.DISMISSED:
-        return _resolved_so(step, outcome)
+            return _resolved_so(step, ruling.outcome)
+        done = outcomes.carry_out(found, ruling, moderator_id)
+    is_gone = done is not None and done.whisper is not None
+    row = _resolve(is_gone, outcome=ruling.outcome.value, **step.bound).row
+    if row is None and done is None:
+        return _resolved_so(step, ruling.outcome)
     if row is None:
         raise _not_from(_present(step, ReportStatus.RESOLVED))
-    done.afterwards()
+    _record(row, step, ruling, found, done)
     return row, Applied.WRITTEN
+
+
+def _record(report: Report, step: Step, ruling: Ruling, found: Any, done: outcomes.Done | None) -> None:
+    """What follows from a resolved report: the decision, its line in the log, and who is told."""
+    decision = None
+    if done is not None:
+        if done.whisper is not None:
+            tell_nouns([done.subject])
+        decision = decisions.make(report.pk, report.about_id, step.moderator_id, ruling, done, found.excerpt)
+    action_log.of_report(ActionKind.RESOLVED, report, step.moderator_id, decision)
+    if done is not None:
+        tell(report.about_id, NotificationKind.DECISION_MADE, decision=decision)
+    if report.reporter_id not in (None, step.moderator_id):
+        tell(report.reporter_id, NotificationKind.REPORT_RESOLVED, report=report.pk)
+    if done is not None and done.withdrawn is not None:
+        moderated.count_down(done.withdrawn)
 
 
 @compiled
 def _with_story(*, report: uuid.UUID) -> Declared[Report]:
-    return select(Report.objects.filter(pk=report).annotate(story_of_it=Coalesce("story_id", "chapter__story_id")))
+    excerpt = Coalesce("story__title", "chapter__story__title", "whisper__text", Value(""))
+    return select(
+        Report.objects.filter(pk=report).annotate(
+            story_of_it=Coalesce("story_id", "chapter__story_id"),
+            excerpt=Cast(excerpt, TextField()),
+            was_nsfw=F("whisper__nsfw"),
+        )
+    )
 
 
 @compiled

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from backend.engine.declarations import IsAny, delete_all, query
+from backend.engine.declarations import delete_all, query
 from backend.engine.ids import uuid7
+from backend.engine.removal import removing
 from backend.engine.statements import Declared, Result, compiled
 from backend.moderation.models import Evidence, Report
 
@@ -80,17 +82,26 @@ def _keep(kind: str, *, id: uuid.UUID, subject: uuid.UUID, reporter: uuid.UUID) 
 
 
 def forget(gone: Mapping[str, Sequence[uuid.UUID]]) -> None:
-    """Delete what was kept of things that are being deleted, by kind. The caller resolves their reports in the same transaction,
-    and the foreign key is checked at its end.
+    """Delete what was kept of things that are being deleted, by kind; of a story also of chapters that it has had.
+
+    The caller resolves their reports in the same transaction, and the foreign key is checked at its end.
     """
     subjects = [id_ for kind, ids in gone.items() if kind in PRESENT for id_ in ids]
     if subjects:
         _forget(subjects=subjects)
 
 
+FORGET = f"""
+DELETE FROM moderation_evidence WHERE id IN (
+    SELECT id FROM moderation_evidence WHERE subject = ANY(%(subjects)s)
+    UNION ALL SELECT evidence_id FROM moderation_report WHERE buried_in = ANY(%(subjects)s)
+) AND {removing("moderation_evidence")}
+"""
+
+
 @compiled
-def _forget(*, subjects: list[uuid.UUID]) -> Declared[Evidence]:
-    return delete_all(Evidence.objects.filter(IsAny("subject", subjects)))
+def _forget(*, subjects: list[uuid.UUID]) -> Declared[Any]:
+    return query(FORGET, subjects=subjects)
 
 
 def forget_with(reports: Sequence[uuid.UUID]) -> None:

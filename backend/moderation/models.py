@@ -1,4 +1,4 @@
-"""Models: reports, and what was reported as it was then."""
+"""Models: reports, what was reported as it was then, what moderators have decided, and the log of what they did."""
 
 import uuid
 
@@ -32,6 +32,8 @@ class ReportOutcome(models.TextChoices):
     DISMISSED = "DISMISSED", "dismissed"
     MARKED_NSFW = "MARKED_NSFW", "marked NSFW"
     REMOVED = "REMOVED", "removed"
+    WARNED = "WARNED", "warned"
+    SUSPENDED = "SUSPENDED", "suspended"
 
 
 def _has_one_subject() -> Q:
@@ -103,7 +105,13 @@ class Report(models.Model):
     chapter = models.ForeignKey("stories.Chapter", on_delete=models.PROTECT, related_name="+", null=True)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
     evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="+", null=True)
-    """What the subject was when it was reported; None for a whisper, and once the subject is deleted."""
+    """What the subject was when it was reported; None for a whisper, and once the subject is gone for good."""
+    buried = models.UUIDField(null=True)
+    """The chapter that it was of, which was deleted and can be restored: the report comes back with it."""
+    buried_in = models.UUIDField(null=True)
+    """The story which that chapter was deleted from."""
+    buried_open = models.BooleanField(null=True)
+    """Whether it was not resolved then."""
     reason = models.CharField(max_length=REASON_CHARACTERS)
     status = models.CharField(max_length=8, choices=ReportStatus.choices, default=ReportStatus.OPEN)
     outcome = models.CharField(max_length=11, choices=ReportOutcome.choices, null=True)  # noqa: DJ001
@@ -126,13 +134,31 @@ class Report(models.Model):
             models.CheckConstraint(
                 condition=Q(person__isnull=True) | Q(person=F("about")), name="report_is_about_them"
             ),
+            models.CheckConstraint(
+                condition=Q(buried__isnull=True, buried_in__isnull=True, buried_open__isnull=True)
+                | Q(
+                    chapter__isnull=True,
+                    status=ReportStatus.RESOLVED,
+                    buried__isnull=False,
+                    buried_in__isnull=False,
+                    buried_open__isnull=False,
+                ),
+                name="report_buried_is_resolved",
+            ),
             _one_open("whisper", or_nobody=True),
             _one_open("story"),
             _one_open("chapter"),
             _one_open("person"),
             VersionGuard(
                 name="report_version_guard",
-                sides={"": {"state": ["status", "outcome", "claimed_by", "whisper", "story", "chapter", "evidence"]}},
+                sides={
+                    "": {
+                        "state": [
+                            *("status", "outcome", "claimed_by", "whisper", "story", "chapter", "evidence"),
+                            *("buried", "buried_in", "buried_open"),
+                        ]
+                    }
+                },
                 fixed=["id", "about", "reporter", "person", "reason", "created_at"],
             ),
             PresenceGuard(name="report_of_somebody", people=["about", "reporter"]),
@@ -142,7 +168,9 @@ class Report(models.Model):
         indexes = (
             models.Index(fields=["created_at", "id"], name="report_oldest"),
             models.Index(fields=["status", "created_at", "id"], name="report_oldest_by_status"),
-            models.Index(fields=["reporter", "created_at"], name="report_by_reporter"),
+            models.Index(fields=["reporter", "created_at", "id"], name="report_by_reporter"),
+            models.Index(fields=["buried"], name="report_buried"),
+            models.Index(fields=["buried_in"], name="report_buried_in"),
             models.Index(fields=["about", "id"], name="report_about"),
             models.Index(
                 fields=["claimed_by", "id"], condition=Q(claimed_by__isnull=False), name="report_by_moderator"
@@ -157,6 +185,150 @@ class Report(models.Model):
         """The kind and the id of the subject; None if it was deleted."""
         found = ((kind, getattr(self, f"{kind}_id")) for kind in SUBJECTS)
         return next((one for one in found if one[1] is not None), None)
+
+
+class AppealOutcome(models.TextChoices):
+    """What became of an appeal."""
+
+    UPHELD = "UPHELD", "upheld"
+    OVERTURNED = "OVERTURNED", "overturned"
+
+
+class Decision(models.Model):
+    """What a moderator has decided against somebody or something of theirs, and the one appeal against it.
+
+    It is in force until it is lifted. What it does to a story (`held`, `mature_held`) or an account (`suspended_until`) follows
+    from all decisions that are in force.
+    """
+
+    LOCK_RANK = 720
+    SHOWN_AS = {"state": ["liftedAt"]}
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    about = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    """Whom it is against: the author of what it is about."""
+    moderator = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    """Who decided; the id stays when they leave."""
+    report_id = models.UUIDField()
+    """The report that it settled. No foreign key, because that goes with its reporter."""
+    kind = models.CharField(max_length=7)
+    """Whether it is about a whisper, a story or a person."""
+    subject = models.UUIDField()
+    """The key of that. No foreign key, because the decision stays when it is deleted."""
+    outcome = models.CharField(max_length=11, choices=ReportOutcome.choices)
+    reason = models.CharField(max_length=REASON_CHARACTERS, blank=True)
+    """What the moderator told whom it is against; may be empty."""
+    excerpt = models.TextField(blank=True)
+    """The title of the story or the text of the whisper, as it was; empty of a person."""
+    before = models.JSONField(null=True)
+    """Of a whisper what it takes to undo the decision, by column."""
+    decided_at = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField(null=True)
+    """When a suspension ends; None of anything else."""
+    lifted_at = models.DateTimeField(null=True)
+    appeal = models.CharField(max_length=REASON_CHARACTERS, default="", blank=True)
+    appealed_at = models.DateTimeField(null=True)
+    appeal_outcome = models.CharField(max_length=10, choices=AppealOutcome.choices, null=True)  # noqa: DJ001
+    """None until the appeal is judged."""
+    answer = models.CharField(max_length=REASON_CHARACTERS, default="", blank=True)
+    """What the moderator who judged it told the author; may be empty."""
+    version = models.BigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+    state_changed = models.BigIntegerField(default=1)
+    appeal_changed = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome=ReportOutcome.SUSPENDED, until__isnull=False)
+                | (~Q(outcome=ReportOutcome.SUSPENDED) & Q(until__isnull=True)),
+                name="decision_suspends_until",
+            ),
+            models.CheckConstraint(
+                condition=Q(appeal_outcome__isnull=True) | Q(appealed_at__isnull=False),
+                name="decision_judged_if_appealed",
+            ),
+            models.CheckConstraint(
+                condition=Q(appeal_outcome__isnull=True)
+                | Q(appeal_outcome=AppealOutcome.UPHELD)
+                | Q(lifted_at__isnull=False),
+                name="decision_overturned_is_lifted",
+            ),
+            VersionGuard(
+                name="decision_version_guard",
+                sides={
+                    "": {
+                        "state": ["lifted_at"],
+                        "appeal": ["appeal", "appealed_at", "appeal_outcome", "answer"],
+                    }
+                },
+                fixed=[
+                    *("id", "about", "moderator", "report_id", "kind", "subject", "outcome", "reason", "excerpt"),
+                    *("before", "decided_at", "until"),
+                ],
+            ),
+            PresenceGuard(name="decision_about_somebody", people=["about"]),
+            RemovalGuard(name="decision_removal_guard"),
+        )
+        indexes = (
+            models.Index(fields=["about", "decided_at", "id"], name="decision_about"),
+            models.Index(fields=["subject", "outcome"], name="decision_of_subject"),
+            models.Index(fields=["report_id", "decided_at"], name="decision_of_report"),
+            models.Index(fields=["decided_at", "id"], name="decision_oldest"),
+            models.Index(
+                fields=["decided_at", "id"],
+                condition=Q(appealed_at__isnull=False, appeal_outcome__isnull=True),
+                name="decision_appealed",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.outcome.lower()}: {self.excerpt or self.about_id}"
+
+
+class ActionKind(models.TextChoices):
+    """What a moderator can do."""
+
+    CLAIMED = "CLAIMED", "claimed a report"
+    UNCLAIMED = "UNCLAIMED", "unclaimed a report"
+    RESOLVED = "RESOLVED", "resolved a report"
+    REOPENED = "REOPENED", "reopened a report"
+    LIFTED = "LIFTED", "lifted a decision"
+    UPHELD = "UPHELD", "upheld a decision on appeal"
+    OVERTURNED = "OVERTURNED", "overturned a decision on appeal"
+
+
+class ModerationAction(models.Model):
+    """One step of a moderator, written with it. The log of these never changes, and nobody's leaving takes anything out of it.
+
+    No foreign key but to the moderator: what a step was about may be gone.
+    """
+
+    LOCK_RANK = 730
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(db_default=Now())
+    moderator = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=10, choices=ActionKind.choices)
+    outcome = models.CharField(max_length=11, choices=ReportOutcome.choices, null=True)  # noqa: DJ001
+    """How a report was resolved."""
+    about_id = models.UUIDField()
+    """Whom what it was about is of: they do not see it, if they moderate."""
+    report_id = models.UUIDField()
+    decision_id = models.UUIDField(null=True)
+    """What was decided, lifted or judged; None of other steps with a report."""
+
+    class Meta:
+        constraints = (
+            RemovalGuard(
+                name="moderationaction_removal_guard",
+                fixed=["id", "at", "moderator", "kind", "outcome", "about_id", "report_id", "decision_id"],
+            ),
+        )
+        indexes = (models.Index(fields=["at", "id"], name="moderationaction_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.moderator_id} {self.get_kind_display()}"
 
 
 class DailyReports(models.Model):

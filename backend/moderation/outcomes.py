@@ -1,54 +1,104 @@
-"""Applies the outcome of a report to its subject, in the transaction that resolves the report."""
+"""Applies the outcome of a report to its subject, in the transaction that resolves the report.
+
+The subject is locked first, whether or not it changes: so of two decisions about it, and of one that is lifted, each sees what
+the other has left.
+"""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from backend.engine.errors import Invalid
-from backend.erasure.whispers import tell_nouns
-from backend.moderation.models import ReportOutcome
+from backend.engine.statements import Result
+from backend.engine.text import Checker
+from backend.moderation.models import REASON_CHARACTERS, ReportOutcome
+from backend.people.suspension import suspend
 from backend.stories import moderated
+from backend.stories.models import Story
 from backend.whispers import actions as whispers
+from backend.whispers.models import Whisper
+
+OF_PEOPLE = (ReportOutcome.WARNED, ReportOutcome.SUSPENDED)
+LONGEST_DAYS = 365
+"""The longest suspension."""
 
 
-def _nothing() -> None:
-    """Do nothing."""
+class Ruling(NamedTuple):
+    """What a moderator says shall become of a report: the outcome, the reason that the author is told, and for how many days."""
+
+    outcome: ReportOutcome
+    reason: str = ""
+    days: int | None = None
+
+    @property
+    def length(self) -> timedelta | None:
+        """How long a suspension lasts."""
+        return None if self.days is None else timedelta(days=self.days)
+
+    def checked(self) -> "Ruling":
+        """The ruling, if its parts fit together. Raises `Invalid`."""
+        check = Checker()
+        reason = check.text("reason", self.reason, most=REASON_CHARACTERS, blank=True)
+        if self.outcome is not ReportOutcome.SUSPENDED and self.days is not None:
+            check.wrong("days", "is for SUSPENDED alone.")
+        if self.outcome is ReportOutcome.SUSPENDED and not 1 <= (self.days or 0) <= LONGEST_DAYS:
+            check.wrong("days", f"must say for how many days: 1 to {LONGEST_DAYS}.")
+        check.done()
+        return Ruling(self.outcome, reason, self.days)
 
 
 @dataclass(frozen=True)
 class Done:
-    """What remains to be done after the subject was written."""
+    """What was done to the subject, and what remains to be done after the report was written."""
 
-    whisper_is_gone: bool = False
-    """Whether the report is of a whisper that was deleted."""
-    afterwards: Callable[[], None] = _nothing
-    """A further write that must come after the report in the lock order."""
+    kind: str
+    subject: uuid.UUID
+    whisper: Result[Whisper] | None = None
+    """The whisper that was deleted."""
+    withdrawn: Story | None = None
+    """The story that was published until now."""
+    before: dict[str, Any] | None = None
+    """What the whisper was."""
+
+    @property
+    def undone_by(self) -> dict[str, Any] | None:
+        """Of a whisper what it takes to undo this, by column."""
+        row = None if self.whisper is None else self.whisper.row
+        if row is None:
+            return self.before
+        return {"nsfw": row.nsfw, "version": row.version, "created_at": row.created_at.isoformat()}
 
 
-def carry_out(report: Any, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:
+def carry_out(report: Any, ruling: Ruling, moderator_id: uuid.UUID) -> Done:
     """Apply the outcome to the subject's present state. `report` has, as `story_of_it`, the reported story or that of the
     reported chapter. The caller refuses if the report has no such subject any more. Raises `Invalid` if the outcome does not
     apply to this kind of subject.
     """
+    outcome = ruling.outcome
+    if (report.person_id is not None) != (outcome in OF_PEOPLE):
+        of = "people: a report of a person can be DISMISSED, or they are WARNED or SUSPENDED."
+        raise Invalid.one("outcome", f"is not for {of}" if report.person_id else f"is for {of}")
     if report.person_id is not None:
-        raise Invalid.one("outcome", "is not for people: a report of a person can only be DISMISSED.")
+        if ruling.length is not None:
+            suspend(report.person_id, ruling.length)
+        return Done("person", report.person_id)
     if report.whisper_id is not None:
-        return _of_whisper(report.whisper_id, report.about_id, outcome)
+        return _of_whisper(report, outcome)
     return _of_story(report.story_of_it, outcome, moderator_id)
 
 
-def _of_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, outcome: ReportOutcome) -> Done:
+def _of_whisper(report: Any, outcome: ReportOutcome) -> Done:
+    whispers.lock(report.whisper_id)
     if outcome is ReportOutcome.MARKED_NSFW:
-        whispers.mark_nsfw(whispers=[whisper_id])
-        return Done()
-    whispers.take_away(whisper_id, author_id)
-    return Done(whisper_is_gone=True, afterwards=lambda: tell_nouns([whisper_id]))
+        whispers.mark_nsfw(whispers=[report.whisper_id])
+        return Done("whisper", report.whisper_id, before={"nsfw": report.was_nsfw})
+    return Done("whisper", report.whisper_id, whisper=whispers.take_away(report.whisper_id, report.about_id))
 
 
 def _of_story(story_id: uuid.UUID, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:
+    moderated.lock(story_id)
     if outcome is ReportOutcome.MARKED_NSFW:
         moderated.mark_mature(story_id, moderator_id)
-        return Done()
-    story = moderated.take_down(story_id, moderator_id)
-    return Done() if story is None else Done(afterwards=lambda: moderated.count_down(story))
+        return Done("story", story_id)
+    return Done("story", story_id, withdrawn=moderated.take_down(story_id, moderator_id))

@@ -2,7 +2,7 @@
 
 Moderators see its texts as they were reported, whatever its author has written since. While the report is not resolved they
 see it also as a draft or across a block, because they have to judge it; that is logged. Afterwards only if they find it as
-anybody would. Nothing shows what is of somebody who has left.
+anybody would, but while an appeal is to be judged. Nothing shows what is of somebody who has left.
 """
 
 from backend.people.queries import FINDABLE, FOLLOWER_COUNT, FOLLOWING_COUNT, STORY_COUNT
@@ -17,7 +17,13 @@ def _if_found(total: Value) -> Value:
     return Value(f"CASE WHEN $row.is_found THEN {total.sql} ELSE 0 END", is_wide=True)
 
 
-UNSETTLED = "($moderator AND $row.status <> 'RESOLVED' AND NOT {})"
+APPEALED = (
+    "EXISTS (SELECT FROM moderation_decision AS decision WHERE decision.report_id = $row.id "
+    "AND decision.appealed_at IS NOT NULL AND decision.appeal_outcome IS NULL)"
+)
+"""SQL: whether an appeal is to be judged against what was decided on the report."""
+
+UNSETTLED = f"($moderator AND ($row.status <> 'RESOLVED' OR {APPEALED}) AND NOT {{}})"
 """SQL: whether a moderator sees it although they do not find it."""
 
 KEPT = "LEFT JOIN moderation_evidence AS kept ON kept.id = $row.evidence_id AND $moderator"

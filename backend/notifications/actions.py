@@ -1,16 +1,19 @@
-"""Writes to notifications by their recipients."""
+"""Writes to notifications: telling somebody, and what recipients do."""
 
 import uuid
 
+from django.db.models import Exists
 from django.db.models.functions import Now
 
-from backend.engine.declarations import update
+from backend.engine.declarations import insert, update
 from backend.engine.errors import FieldConflict, NotFound
 from backend.engine.idempotency import Applied
+from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.notifications import queries
-from backend.notifications.models import Notification
+from backend.notifications.models import Notification, NotificationKind
+from backend.people.models import Person
 from backend.sources import read
 
 UNKNOWN_NOTIFICATION = "There is no such notification."
@@ -36,3 +39,22 @@ def _mark_read(*, notification: uuid.UUID, person: uuid.UUID, seen: Expected) ->
     return update(
         unread.filter(unchanged(Notification, seen, ["read"])), read_at=Now(), **stamped(Notification, ["read"])
     )
+
+
+def tell(
+    person_id: uuid.UUID,
+    kind: NotificationKind,
+    *,
+    decision: uuid.UUID | None = None,
+    report: uuid.UUID | None = None,
+) -> None:
+    """Notify somebody of a decision or a report, unless they have left. It is a part of the unit of work that makes it so."""
+    _tell(id=uuid7(), person=person_id, kind=kind.value, decision=decision, report=report)
+
+
+@compiled
+def _tell(
+    *, id: uuid.UUID, person: uuid.UUID, kind: str, decision: uuid.UUID | None, report: uuid.UUID | None
+) -> Declared[Notification]:
+    there = Exists(Person.objects.filter(pk=person, left_at__isnull=True))
+    return insert(Notification, when=there, id=id, person_id=person, kind=kind, decision_id=decision, report_id=report)

@@ -62,23 +62,28 @@ INVARIANTS = (
     ),
     Check(
         "notifications_fit_their_kind",
-        "a notification is of a published story or of a day of moderation, with the figures of that day",
+        "a notification is of a published story, of a day of moderation with its figures, of a decision, or of a report",
         "notifications_notification",
         """
-        SELECT id, kind, story_id, day FROM notifications_notification
-        WHERE kind NOT IN ('STORY_PUBLISHED', 'MODERATION_DIGEST')
+        SELECT id, kind, story_id, day, decision_id, report_id FROM notifications_notification
+        WHERE kind NOT IN (
+               'STORY_PUBLISHED', 'MODERATION_DIGEST', 'DECISION_MADE', 'DECISION_LIFTED', 'APPEAL_JUDGED', 'REPORT_RESOLVED'
+           )
            OR (kind = 'STORY_PUBLISHED') <> (story_id IS NOT NULL)
+           OR (kind IN ('DECISION_MADE', 'DECISION_LIFTED', 'APPEAL_JUDGED')) <> (decision_id IS NOT NULL)
+           OR (kind = 'REPORT_RESOLVED') <> (report_id IS NOT NULL)
            OR num_nonnulls(day, open_reports, claimed_reports, resolved_reports)
               <> CASE kind WHEN 'MODERATION_DIGEST' THEN 4 ELSE 0 END
         """,
     ),
     Check(
         "told_once",
-        "nobody is told twice of the same story, or of the same day",
+        "nobody is told twice of the same story, of the same day, or of the same step with a decision",
         "notifications_notification",
         """
-        SELECT person_id, story_id, day, count(*) AS times FROM notifications_notification
-        GROUP BY person_id, story_id, day HAVING count(*) > 1
+        SELECT person_id, story_id, day, decision_id, kind, count(*) AS times FROM notifications_notification
+        WHERE report_id IS NULL
+        GROUP BY person_id, story_id, day, decision_id, kind HAVING count(*) > 1
         """,
     ),
     Check(

@@ -1,7 +1,10 @@
 """Models: notifications, and the progress of notifying followers of a story."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from django.db import models
 from django.db.models import F, Q
@@ -22,10 +25,28 @@ class NotificationKind(models.TextChoices):
 
     STORY_PUBLISHED = "STORY_PUBLISHED", "a story was published"
     MODERATION_DIGEST = "MODERATION_DIGEST", "a day of moderation is over"
+    DECISION_MADE = "DECISION_MADE", "the moderators decided against them"
+    DECISION_LIFTED = "DECISION_LIFTED", "the moderators lifted a decision"
+    APPEAL_JUDGED = "APPEAL_JUDGED", "the moderators judged their appeal"
+    REPORT_RESOLVED = "REPORT_RESOLVED", "the moderators resolved their report"
 
 
-def _given(*names: str, null: bool) -> Q:
-    return Q(**{f"{name}__isnull": null for name in names})
+OF_DECISIONS = (NotificationKind.DECISION_MADE, NotificationKind.DECISION_LIFTED, NotificationKind.APPEAL_JUDGED)
+
+
+GIVEN: Sequence[tuple[NotificationKind, *tuple[str, ...]]] = (
+    (NotificationKind.STORY_PUBLISHED, "story"),
+    (NotificationKind.MODERATION_DIGEST, "day", *FIGURES),
+    *((kind, "decision_id") for kind in OF_DECISIONS),
+    (NotificationKind.REPORT_RESOLVED, "report_id"),
+)
+"""The columns that a notification of each kind has."""
+
+
+def _fits(kind: Q, *given: str) -> Q:
+    """A notification of this kind has these columns, and none of the others."""
+    every = {name: name not in given for _, *names in GIVEN for name in names}
+    return kind & Q(**{f"{name}__isnull": null for name, null in every.items()})
 
 
 class Notification(models.Model):
@@ -46,6 +67,10 @@ class Notification(models.Model):
     """Reports that were claimed then."""
     resolved_reports = models.PositiveIntegerField(null=True)
     """Reports that were resolved on that day and not reopened."""
+    decision_id = models.UUIDField(null=True)
+    """The moderators' decision against the person. No foreign key: both are swept with the person, each in its own time."""
+    report_id = models.UUIDField(null=True)
+    """The person's report that was resolved. No foreign key: it goes with whom it was about."""
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)
     version = models.BigIntegerField(default=1)
@@ -55,16 +80,7 @@ class Notification(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=(
-                    Q(kind=NotificationKind.STORY_PUBLISHED)
-                    & _given("story", null=False)
-                    & _given("day", *FIGURES, null=True)
-                )
-                | (
-                    Q(kind=NotificationKind.MODERATION_DIGEST)
-                    & _given("story", null=True)
-                    & _given("day", *FIGURES, null=False)
-                ),
+                condition=reduce(or_, (_fits(Q(kind=kind), *given) for kind, *given in GIVEN)),
                 name="notification_fits_its_kind",
             ),
             models.UniqueConstraint(fields=["story", "person"], name="notification_once_of_a_story"),
@@ -72,7 +88,7 @@ class Notification(models.Model):
             VersionGuard(
                 name="notification_version_guard",
                 sides={"": {"read": ["read_at"]}},
-                fixed=["id", "person", "kind", "story", "day", *FIGURES, "created_at"],
+                fixed=["id", "person", "kind", "story", "day", *FIGURES, "decision_id", "report_id", "created_at"],
             ),
             PresenceGuard(name="notification_for_somebody", people=["person"]),
             RemovalGuard(name="notification_removal_guard"),

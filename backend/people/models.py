@@ -141,6 +141,8 @@ class Account(AbstractBaseUser):
     """Whether they run the server: they look at every table in the admin, which logs it. See `manage.py staff`."""
     is_moderator = models.BooleanField("moderator", default=False, db_default=False)
     """Whether they settle reports and edit the screening policy. See `manage.py moderator`."""
+    suspended_until = models.DateTimeField(null=True, editable=False)
+    """Until when the moderators refuse their writes: the latest end of their suspensions, which may be over; None without one."""
 
     USERNAME_FIELD = "login"
     objects = AccountManager()

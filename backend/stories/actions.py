@@ -30,6 +30,7 @@ from backend.engine.versions import (
 from backend.jobs.queue import defer
 from backend.people.models import PersonTally
 from backend.stories import explain, queries, rank, revisions
+from backend.stories.errors import marked_mature, taken_down
 from backend.stories.models import (
     BODY_CHARACTERS,
     MAX_CHAPTERS,
@@ -169,7 +170,8 @@ def update_story(
 ) -> Outcome:
     """Set the fields in `patch`, if they (with `merge`) or all editable fields (without) are unchanged since `seen`.
 
-    The row is `story`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    The row is `story`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, and `Held` if it would unmark what the moderators
+    have marked mature.
     """
     reads = None if merge else EDITABLE
     return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=reads, moments=moments)
@@ -202,6 +204,8 @@ def set_fields(
         if own:
             return set_fields(story_id, author_id, own, seen, reads=None, moments=moments)
         return already_so({"story": story}, unseen=changed_since(story, seen, values))
+    if story.mature_held and values.get("mature") is False:
+        raise marked_mature(story_id)
     raise explain.story_conflict(story, dict(values), seen, bases)
 
 
@@ -210,8 +214,9 @@ def _set_fields(
     reads: tuple[str, ...] | None, *, story: uuid.UUID, author: uuid.UUID, values: Values, seen: Expected
 ) -> Declared[Story]:
     clean = mergeable(Story, values, seen) if reads is None else unchanged(Story, seen, reads)
+    kept = Q(mature_held=False) | Q(mature=values["mature"]) if "mature" in values else Q()  # what is held is true
     return replace(
-        Story.objects.filter(~Q(**values), clean, pk=story, author_id=author),
+        Story.objects.filter(~Q(**values), clean, kept, pk=story, author_id=author),
         **values,
         **stamped_if_new(Story, values),
     )
@@ -239,7 +244,8 @@ def publish_story(
 ) -> tuple[Story, Applied]:
     """Publish the story, if neither it nor any chapter has changed since `seen`. One that was published before keeps its place.
 
-    So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`.
+    So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`, and
+    `Held` if the moderators have taken it down.
     """
     written = _publish(story=story_id, author=author_id, seen=seen)
     moments.of(story_id)
@@ -253,6 +259,8 @@ def publish_story(
     asked, everything = explain.present(story=story_id, viewer=author_id), explain.Everything(story_id, seen)
     moments.of(story_id)
     story = explain.own_story(story_id, author_id, asked)
+    if story.held:
+        raise taken_down(story_id)
     if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):
         raise explain.changed(story, seen, everything, status=StoryStatus.PUBLISHED)
     return story, Applied.NOOP
@@ -260,10 +268,9 @@ def publish_story(
 
 @compiled
 def _publish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+    draft = Q(status=StoryStatus.DRAFT, held=False)
     return replace(
-        Story.objects.filter(
-            unchanged(Story, seen, every_group(Story)), pk=story, author_id=author, status=StoryStatus.DRAFT
-        ),
+        Story.objects.filter(unchanged(Story, seen, every_group(Story)), draft, pk=story, author_id=author),
         **published(),
         **stamped(Story, ["status"]),
     )

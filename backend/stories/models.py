@@ -67,11 +67,12 @@ class ContentWarning(models.TextChoices):
 class Story(models.Model):
     """A story. Its version covers its chapters too: every write to one of them is a write to the story.
 
-    Two field groups have no column: `chapters` is the list of its chapters and their order, `texts` their titles and bodies.
+    The moderators hold what a decision of theirs has set, as long as it is in force: see `moderated`. Two field groups have no
+    column: `chapters` is the list of its chapters and their order, `texts` their titles and bodies.
     """
 
     LOCK_RANK = 400
-    SHOWN_AS = {"texts": ["chapters"]}
+    SHOWN_AS = {"texts": ["chapters"], "holds": ["decisions"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="stories", db_index=False)
@@ -89,6 +90,10 @@ class Story(models.Model):
     """When it was published last, if it had been a draft again before."""
     was_published_at = models.DateTimeField(null=True)
     """Keeps `published_at` of a draft that was published before."""
+    held = models.BooleanField(default=False, db_default=False)
+    """Whether the moderators have taken it down: it stays a draft until they lift that."""
+    mature_held = models.BooleanField(default=False, db_default=False)
+    """Whether they have marked it mature: it stays so until they lift that."""
     created_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)
     updated_at = models.DateTimeField(db_default=Now())
@@ -97,6 +102,7 @@ class Story(models.Model):
     mature_changed = models.BigIntegerField(default=1)
     warnings_changed = models.BigIntegerField(default=1, db_default=1)
     status_changed = models.BigIntegerField(default=1)
+    holds_changed = models.BigIntegerField(default=1, db_default=1)
     chapters_changed = models.BigIntegerField(default=1)
     texts_changed = models.BigIntegerField(default=1, db_default=1)
 
@@ -108,6 +114,8 @@ class Story(models.Model):
                 | Q(status=StoryStatus.DRAFT, published_at__isnull=True),
                 name="story_published_has_a_date",
             ),
+            models.CheckConstraint(condition=Q(held=False) | Q(status=StoryStatus.DRAFT), name="story_held_is_a_draft"),
+            models.CheckConstraint(condition=Q(mature_held=False) | Q(mature=True), name="story_held_is_mature"),
             models.CheckConstraint(
                 condition=Q(warnings__contained_by=ContentWarning.values), name="story_warnings_are_known"
             ),
@@ -120,6 +128,7 @@ class Story(models.Model):
                         "mature": ["mature"],
                         "warnings": ["warnings"],
                         "status": ["status", "published_at", "republished_at", "was_published_at"],
+                        "holds": ["held", "mature_held"],
                         "chapters": [],
                         "texts": [],
                     }

@@ -1,9 +1,15 @@
-"""Moderators' writes to stories: like other writes, with a revision that names the moderator."""
+"""Moderators' writes to stories: like other writes, with a revision that names the moderator.
+
+What a moderator sets is held: the author cannot undo it until the hold is lifted, which leaves the rest to the author. A hold is
+a part of the author's own condition (`actions`), and constraints of the table keep it below that.
+"""
 
 import uuid
 
+from django.db.models import Q
+
 from backend.engine import tallies
-from backend.engine.declarations import replace
+from backend.engine.declarations import replace, select, update_all
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.people.models import PersonTally
@@ -13,34 +19,74 @@ from backend.stories.publication import draft_again
 
 
 def mark_mature(story_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
-    """Mark the story as for adults, without a condition."""
+    """Mark the story as for adults and hold that, without a condition."""
     story = _mark_mature(story=story_id).row
-    if story is not None:
+    if story is not None and not _before(story, "mature"):
         revisions.keep(story, moderator_id, ["mature"])
 
 
 @compiled
 def _mark_mature(*, story: uuid.UUID) -> Declared[Story]:
-    return replace(Story.objects.filter(pk=story, mature=False), mature=True, **stamped(Story, ["mature"]))
+    free = Q(mature=False) | Q(mature_held=False)
+    values = {"mature": True, "mature_held": True}
+    return replace(Story.objects.filter(free, pk=story), **values, **stamped(Story, ["mature", "holds"]))
 
 
 def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
-    """Make the story a draft again, without a condition; None if it is one. The caller must then call `count_down`."""
+    """Make the story a draft and hold that, without a condition.
+
+    Returns the story if it was published: the caller must then call `count_down`.
+    """
     story = _take_down(story=story_id).row
-    if story is not None:
-        revisions.keep(story, moderator_id, ["status"])
+    if story is None or _before(story, "status") != StoryStatus.PUBLISHED:
+        return None
+    revisions.keep(story, moderator_id, ["status"])
     return story
 
 
 @compiled
 def _take_down(*, story: uuid.UUID) -> Declared[Story]:
+    free = Q(status=StoryStatus.PUBLISHED) | Q(held=False)
     return replace(
-        Story.objects.filter(pk=story, status=StoryStatus.PUBLISHED),
-        **draft_again(),
-        **stamped(Story, ["status"]),
+        Story.objects.filter(free, pk=story), **draft_again(), held=True, **stamped(Story, ["status", "holds"])
     )
+
+
+def _before(story: Story, field: str) -> object:
+    before: dict[str, object] = story.before  # type: ignore[attr-defined]
+    return before[field]
 
 
 def count_down(story: Story) -> None:
     """Lower the author's total of published stories by one."""
     tallies.add(PersonTally, [(story.author_id, "stories", -1)])
+
+
+def lock(story_id: uuid.UUID) -> None:
+    """Lock the story, so that nobody else sets or lifts a hold of it until the unit of work ends."""
+    _lock(story=story_id)
+
+
+@compiled
+def _lock(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Story.objects.filter(pk=story).select_for_update(no_key=True).values_list("pk"))
+
+
+def let_publish(story_id: uuid.UUID) -> None:
+    """Lift the hold of a story that was taken down; it stays a draft."""
+    _let_publish(story=story_id)
+
+
+@compiled
+def _let_publish(*, story: uuid.UUID) -> Declared[Story]:
+    return update_all(Story.objects.filter(pk=story, held=True), held=False, **stamped(Story, ["holds"]))
+
+
+def let_unmark(story_id: uuid.UUID) -> None:
+    """Lift the hold of a story that was marked mature; it stays so."""
+    _let_unmark(story=story_id)
+
+
+@compiled
+def _let_unmark(*, story: uuid.UUID) -> Declared[Story]:
+    return update_all(Story.objects.filter(pk=story, mature_held=True), mature_held=False, **stamped(Story, ["holds"]))

@@ -20,10 +20,10 @@ def published() -> dict[str, Any]:
 
 
 def draft_again() -> dict[str, Any]:
-    """The values of a published story that becomes a draft."""
+    """The values of a story that becomes a draft, or stays one: its place is kept."""
     return {
         "status": StoryStatus.DRAFT,
         "published_at": None,
         "republished_at": None,
-        "was_published_at": F("published_at"),
+        "was_published_at": Coalesce(F("published_at"), F("was_published_at")),
     }

@@ -1,18 +1,22 @@
-"""Writes to whispers: creating, marking and deleting them."""
+"""Writes to whispers: creating, marking and deleting them, and what undoes that."""
 
 import uuid
+from datetime import datetime
 
+from django.db.models import Exists
 from django.db.models.expressions import RawSQL
 
-from backend.engine.declarations import IsAny, delete, delete_all, insert, update_all
+from backend.engine.declarations import IsAny, delete, delete_all, insert, select, update_all
 from backend.engine.errors import FieldConflict, Forbidden
 from backend.engine.ids import uuid7
-from backend.engine.statements import Declared, compiled
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, conflict, every_group, stamped, unchanged
+from backend.people.models import Person
 from backend.sources import read
 from backend.stories.explain import gone
 from backend.stories.models import Tombstone
+from backend.stories.tombstones import unbury
 from backend.whispers import policy, queries
 from backend.whispers.models import TEXT_CHARACTERS, Flag, Whisper
 from backend.whispers.policy import NUMBER, Finding
@@ -58,14 +62,15 @@ def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
     _bury(whisper_id, author_id)
 
 
-def take_away(whisper_id: uuid.UUID, author_id: uuid.UUID) -> None:
-    """Delete the whisper, if it is still there, with its flag. The caller deletes other nouns' rows about it.
+def take_away(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Result[Whisper]:
+    """Delete the whisper, if it is still there, with its flag; it is the result's row.
 
-    If it was deleted meanwhile, a tombstone is inserted all the same unless it has one; the caller refuses then, which rolls that
-    back.
+    The caller deletes other nouns' rows about it. If it was deleted meanwhile, a tombstone is inserted all the same unless it has
+    one; the caller refuses then, which rolls that back.
     """
-    _delete(whisper=whisper_id, author=author_id, seen=Expected(None))
+    deleted = _delete(whisper=whisper_id, author=author_id, seen=Expected(None))
     _bury(whisper_id, author_id)
+    return deleted
 
 
 @compiled
@@ -117,3 +122,40 @@ def _own_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Whisper:
     if whisper.author_id != author_id:
         raise Forbidden("Only its author can delete a whisper.")
     return whisper
+
+
+def lock(whisper_id: uuid.UUID) -> None:
+    """Lock the whisper, so that nobody else marks it or flags it until the unit of work ends."""
+    _lock(whisper=whisper_id)
+
+
+@compiled
+def _lock(*, whisper: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Whisper.objects.filter(pk=whisper).select_for_update(no_key=True).values_list("pk"))
+
+
+def bring_back(
+    whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, *, nsfw: bool, created_at: datetime, version: int
+) -> None:
+    """Insert a whisper that was taken away with its own id, and with a version that it never had."""
+    _bring_back(id=whisper_id, author=author_id, text=text, nsfw=nsfw, created_at=created_at, version=version)
+    unbury(whisper_id)
+
+
+@compiled
+def _bring_back(
+    *, id: uuid.UUID, author: uuid.UUID, text: str, nsfw: bool, created_at: datetime, version: int
+) -> Declared[Whisper]:
+    there = Exists(Person.objects.filter(pk=author, left_at__isnull=True))
+    return insert(
+        Whisper,
+        ["id"],
+        when=there,
+        id=id,
+        author_id=author,
+        text=text,
+        nsfw=nsfw,
+        created_at=created_at,
+        version=version,
+        nsfw_changed=version,
+    )

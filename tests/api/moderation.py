@@ -12,12 +12,17 @@ REPORT = (
     "... on Whisper { text nsfw } ... on Story { title mature status } ... on Chapter { title story { title } } "
     "... on Person { handle } }"
 )
+DECISION = (
+    "id version outcome reason excerpt until liftedAt story { id } person { handle } moderator { handle } "
+    "appeal { text outcome answer }"
+)
+REPORT += f" decision {{ {DECISION} }}"
 WHISPER = "id version text nsfw author { handle }"
 FAILURE = "... on Failure { code message retry { kind afterMs } } ... on InvalidError { fields { path message } }"
 GONE = "... on NotFoundError { deletedAt }"
 CONFLICT = (
     "... on ConflictError { expected overlaps { path base mine theirs } current { __typename id version updatedAt "
-    f"... on Whisper {{ text nsfw }} ... on Report {{ {REPORT} }} }} }}"
+    f"... on Whisper {{ text nsfw }} ... on Report {{ {REPORT} }} ... on Decision {{ liftedAt appeal {{ text outcome }} }} }} }}"
 )
 
 
@@ -56,16 +61,55 @@ class ModerationCalls:
     def reopen(self, report: str, version: str, key: str | None = None) -> Any:
         return self._moderated("reopenReport", report, version, key)
 
-    def resolve(self, report: str, outcome: str = "DISMISSED", version: str = "1", key: str | None = None) -> Any:
-        return self._moderated("resolveReport", report, version, key, outcome)
+    def resolve(
+        self,
+        report: str,
+        outcome: str = "DISMISSED",
+        version: str = "1",
+        key: str | None = None,
+        *,
+        reason: str = "",
+        days: int | None = None,
+    ) -> Any:
+        return self._moderated("resolveReport", report, version, key, outcome, rn=reason, d=days)
 
-    def _moderated(self, field: str, report: str, version: str, key: str | None, outcome: str | None = None) -> Any:
-        declared, passed = (", $o: ReportOutcome!", ", outcome: $o") if outcome else ("", "")
+    def decided(self, report: str, outcome: str, version: str = "1", **more: Any) -> Any:
+        """The decision by which a moderator has just resolved a report."""
+        answer = self.resolve(report, outcome, version, **more)
+        assert answer.get("applied") == "WRITTEN", answer
+        return answer["report"]["decision"]
+
+    def appeal(self, decision: str, version: str = "1", text: str = "It is fine.", key: str | None = None) -> Any:
+        return self._with_decision("appealDecision", decision, version, key, ("text", "String!", text))
+
+    def judge(self, decision: str, outcome: str, version: str = "2", answer: str = "", key: str | None = None) -> Any:
+        given = (("outcome", "AppealOutcome!", outcome), ("answer", "String!", answer))
+        return self._with_decision("resolveAppeal", decision, version, key, *given)
+
+    def lift(self, decision: str, version: str = "1", key: str | None = None) -> Any:
+        return self._with_decision("liftDecision", decision, version, key)
+
+    def _with_decision(self, field: str, id_: str, version: str, key: str | None, *given: tuple[str, str, Any]) -> Any:
+        declared = "".join(f", ${name}: {type_}" for name, type_, _ in given)
+        passed = "".join(f", {name}: ${name}" for name, *_ in given)
+        query = (
+            f"mutation ($id: ID!, $e: Expect!, $k: UUID{declared}) {{ {field}(id: $id, expect: $e, key: $k{passed}) {{ "
+            f"__typename ... on DecisionSuccess {{ applied decision {{ {DECISION} }} }} {FAILURE} {CONFLICT} }} }}"
+        )
+        values = {name: value for name, _, value in given}
+        return self.ask(query, id=id_, e={"version": version}, k=key, **values)[field]
+
+    def _moderated(
+        self, field: str, report: str, version: str, key: str | None, outcome: str | None = None, **more: Any
+    ) -> Any:
+        declared, passed = "", ""
+        if outcome:
+            declared, passed = ", $o: ReportOutcome!, $rn: String!, $d: Int", ", outcome: $o, reason: $rn, days: $d"
         query = (
             f"mutation ($id: ID!, $e: Expect!, $k: UUID{declared}) {{ {field}(id: $id, expect: $e, key: $k{passed}) {{ "
             f"__typename ... on ReportSuccess {{ applied report {{ {REPORT} }} }} {FAILURE} {CONFLICT} }} }}"
         )
-        more = {"o": outcome} if outcome else {}
+        more |= {"o": outcome} if outcome else {}
         return self.ask(query, id=report, e={"version": version}, k=key, **more)[field]
 
 

@@ -45,7 +45,7 @@ def assert_swept(life: DepartureFixture) -> None:
     assert Whisper.objects.count() == 1
     ids = life.ids
     assert rows(Order) == {ids["placed"]: "CANCELLED", ids["shipped"]: "SHIPPED", ids["bought"]: "CANCELLED"}
-    assert rows(Report) == {ids["claimed by asha"]: "OPEN"}
+    assert rows(Report) == {ids["claimed by asha"]: "OPEN", ids["settled by asha"]: "RESOLVED"}
     assert life.bilal.stock_of(ids["edition of bilal"]) == 5
     bilal = life.chitra.ask('{ person(handle: "bilal") { followerCount followingCount storyCount } }')["person"]
     assert bilal == {"followerCount": 0, "followingCount": 0, "storyCount": 1}

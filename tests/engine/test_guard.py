@@ -34,6 +34,7 @@ VALUES = {
     models.IntegerField: "77",
     models.BigIntegerField: "77",
     ArrayField: "'{GORE}'",
+    models.JSONField: "'true'",
 }
 
 

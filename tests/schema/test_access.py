@@ -117,6 +117,8 @@ ASKED = {
     "reports": f"{{ reports {{ {EDGES} }} }}",
     "editions": f"{{ editions {{ {EDGES} }} }}",
     "orders": f"{{ orders {{ {EDGES} }} }}",
+    "decisions": f"{{ decisions {{ {EDGES} }} }}",
+    "moderationLog": f"{{ moderationLog {{ {EDGES} }} }}",
     "health": "{ health { version } }",
 }
 
@@ -160,7 +162,8 @@ def whole_field(name: str, field: GraphQLField, levels: int, kind: str = "") -> 
 
 
 WALKED = (
-    *("viewer", "stories", "feed", "whispers", "reports", "editions", "orders", "stories(filter: {status: DRAFT})"),
+    *("viewer", "stories", "feed", "whispers", "reports", "decisions", "moderationLog", "editions", "orders"),
+    "stories(filter: {status: DRAFT})",
     *(f'person(handle: "the-{name}")' for name in ("author", "follower", "buyer")),
 )
 

@@ -196,11 +196,13 @@ def test_an_expectation_is_exactly_one_thing() -> None:
 
 
 GONE = ("StoryDeleted", "ChapterDeleted", "WhisperDeleted", "TokenRevoked", "AccountDeleted")
-UNVERSIONED = ("Node", "Revision", "AccessToken")
+UNVERSIONED = ("Node", "Revision", "AccessToken", "ModerationAction")
 
 
 def test_whatever_has_an_id_is_a_node_with_a_version() -> None:
-    """So that any client can fetch it again, and knows what to send back. A revision never changes; what is gone is gone."""
+    """So that any client can fetch it again, and knows what to send back. A revision and a step of a moderator
+    never change; what is gone is gone.
+    """
     for name, type_ in OURS.items():
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) and "id" in type_.fields and name not in GONE:
             interfaces = {one.name for one in type_.interfaces} | {name}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from backend.moderation.models import Report
+from backend.moderation.models import Evidence, Report
 from backend.stories.models import Revision, Story
 from backend.whispers.models import Whisper
 from schema.nodes import to_id
@@ -139,10 +139,10 @@ def test_what_cannot_be_reported(asha: ApiClient) -> None:
 
 
 def test_only_moderators_moderate(asha: ApiClient, bilal: ApiClient, nobody: ApiClient, mina: ApiClient) -> None:
-    """Others are forbidden to, and find no report by its id; the signed-out have to sign in."""
+    """Others are forbidden to, and find no report of somebody else by its id; the signed-out have to sign in."""
     _, report = reported(bilal, asha)
     with nothing_written():
-        for caller, code in ((asha, "FORBIDDEN"), (nobody, "UNAUTHENTICATED")):
+        for caller, code in ((bilal, "FORBIDDEN"), (nobody, "UNAUTHENTICATED")):
             for answer in (
                 caller.claim(report),
                 caller.unclaim(report, "1"),
@@ -154,7 +154,8 @@ def test_only_moderators_moderate(asha: ApiClient, bilal: ApiClient, nobody: Api
             errors = caller.post(REPORTS)["errors"]
             assert [error["extensions"]["code"] for error in errors] == [code]
             assert caller.ask(NODE, id=report)["node"] is None
-    assert mina.ask(NODE, id=report)["node"] == {"__typename": "Report", "id": report}
+    for caller in (mina, asha):
+        assert caller.ask(NODE, id=report)["node"] == {"__typename": "Report", "id": report}
     assert mina.claim(to_id("Report", uuid.UUID(int=7)))["message"] == "There is no such report."
 
 
@@ -286,7 +287,7 @@ def test_a_whisper_is_removed(asha: ApiClient, bilal: ApiClient, chitra: ApiClie
 
 @pytest.mark.parametrize("chapter", [False, True])
 def test_a_story_is_marked_or_taken_down(asha: ApiClient, bilal: ApiClient, mina: ApiClient, chapter: bool) -> None:
-    """The story itself, or that of the chapter; its history says who did it, and its author can go on from there."""
+    """The story itself, or that of the chapter; its history says who did it, and its author cannot undo it."""
     story = bilal.published_story()
     subject = story["chapters"][0]["id"] if chapter else story["id"]
     mina.resolve(asha.report(subject)["report"]["id"], "MARKED_NSFW")
@@ -297,21 +298,33 @@ def test_a_story_is_marked_or_taken_down(asha: ApiClient, bilal: ApiClient, mina
     assert list(Revision.objects.order_by("version").values_list("by__handle", flat=True)) == ["bilal", "mina", "mina"]
     count = '{ person(handle: "bilal") { storyCount } }'
     assert asha.ask(count)["person"]["storyCount"] == 0
-    assert bilal.publish(story["id"], "3")["code"] == "CONFLICT"
-    assert bilal.publish(story["id"], "4")["applied"] == "WRITTEN"
-    third = asha.report(subject)["report"]["id"]
-    bilal.unpublish(story["id"], "5")
-    assert mina.resolve(third, "REMOVED")["applied"] == "WRITTEN"
-    assert asha.ask(count)["person"]["storyCount"] == 0
+    assert [bilal.publish(story["id"], version)["code"] for version in ("3", "4")] == ["HELD"] * 2
 
 
-def test_a_person_can_only_be_dismissed(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
-    """There is nothing of a person to mark or to take away."""
-    report = asha.report(bilal.id)["report"]["id"]
+def test_a_story_that_is_a_draft_already_is_held_too(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
+    """Its author has unpublished it in time, and cannot publish it again all the same."""
+    story = bilal.published_story()["id"]
+    report = asha.report(story)["report"]["id"]
+    bilal.unpublish(story, "2")
+    assert mina.resolve(report, "REMOVED")["applied"] == "WRITTEN"
+    assert bilal.publish(story, "4")["code"] == "HELD"
+    assert asha.ask('{ person(handle: "bilal") { storyCount } }')["person"]["storyCount"] == 0
+
+
+def test_what_an_outcome_is_for(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
+    """There is nothing of a person to mark or to take away, and no story is warned; a suspension says for how long."""
+    of_person = asha.report(bilal.id)["report"]["id"]
+    of_story = asha.report(bilal.published_story()["id"])["report"]["id"]
     with nothing_written():
-        for outcome in ("MARKED_NSFW", "REMOVED"):
-            assert mina.resolve(report, outcome)["fields"][0]["path"] == "outcome"
-    assert mina.resolve(report)["applied"] == "WRITTEN"
+        for report, outcomes in ((of_person, ("MARKED_NSFW", "REMOVED")), (of_story, ("WARNED", "SUSPENDED"))):
+            for outcome in outcomes:
+                answer = mina.resolve(report, outcome, days=1 if outcome == "SUSPENDED" else None)
+                assert answer["fields"][0]["path"] == "outcome"
+        for days in (None, 0, 366):
+            assert mina.resolve(of_person, "SUSPENDED", days=days)["fields"][0]["path"] == "days"
+        assert mina.resolve(of_person, "WARNED", days=1)["fields"][0]["path"] == "days"
+        assert mina.resolve(of_person, "WARNED", reason="x" * 1001)["fields"][0]["path"] == "reason"
+    assert mina.resolve(of_person)["applied"] == "WRITTEN"
 
 
 def test_a_conflict_undoes_what_was_done_to_the_subject(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
@@ -327,7 +340,7 @@ def test_a_conflict_undoes_what_was_done_to_the_subject(asha: ApiClient, bilal: 
 
 
 def test_deleting_a_subject_resolves_its_reports(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
-    """A story with those of its chapters, and a chapter; what had come of a report before stays."""
+    """A story with those of its chapters, and a chapter; what had come of a report before stays, and nothing is kept."""
     story = bilal.published_story(chapters=2)
     one, two = (chapter["id"] for chapter in story["chapters"])
     of_one, of_two, of_story = (asha.report(id_)["report"]["id"] for id_ in (one, two, story["id"]))
@@ -345,6 +358,8 @@ def test_deleting_a_subject_resolves_its_reports(asha: ApiClient, bilal: ApiClie
     for late in (mina.claim(of_story), mina.reopen(of_story, "1"), mina.resolve(of_story)):
         assert (late["code"], late["current"]["subject"]) == ("CONFLICT", None)
     assert "has been deleted" in mina.reopen(of_story, "2")["message"]
+    assert not Evidence.objects.exists()
+    assert not Report.objects.filter(buried__isnull=False).exists()
 
 
 def test_moderators_see_what_they_have_to_judge(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
