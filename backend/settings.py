@@ -7,7 +7,8 @@ PRODUCTION     "1" for the internet: HTTPS only; refuses to start with settings 
 DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
 TRUSTED_PROXIES  comma-separated addresses and networks of reverse proxies whose X-Forwarded-… headers are trusted
-CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none
+CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none, but for pages on
+               this very machine (http://localhost and http://127.0.0.1, any port) while this is not production
 EXPLORER       "0" serves no pages for developers: GraphiQL, the start page, `/schema.graphql`
 TRUSTED_DOCUMENTS  the path of a manifest with the frontends' documents; clients then send their ids
 TRUSTED_DOCUMENTS_ONLY  "1" refuses all other documents
@@ -90,7 +91,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "schema.server.threads.watched",
     "schema.server.safety.safe",
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -186,6 +187,8 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
+CORS_ALLOWED_ORIGIN_REGEXES = [] if PRODUCTION else [r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z"]
+"""In development a frontend is served by its own tool, at any port of this machine."""
 CORS_URLS_REGEX = r"^/(graphql/?|schema\.graphql)$"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-csrftoken", "x-request-id")
