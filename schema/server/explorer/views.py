@@ -9,10 +9,13 @@ from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from resolvers.people import DEMO_PASSWORD, demo_people
-from schema.server.explorer.assets import CDN, assets, vendored
+from schema.server.explorer.assets import SCRIPT, STYLE, url, vendored, workers
 from schema.server.explorer.examples import edition, examples
 from schema.server.refusals import for_developers, reading
 from schema.server.safety import PAGES
+
+POLICY = f"{PAGES}; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+"""GraphiQL's editor needs inline styles, and fonts as data URLs; scripts are files only."""
 
 
 @reading
@@ -36,13 +39,11 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "explorer/graphiql.html",
         {
             "people": people,
-            "scripts": assets(".js"),
-            "styles": assets(".css"),
-            "vendored": vendored(),
+            "style": url(STYLE) if vendored() else "",
             "page": _facts(people),
         },
     )
-    page["Content-Security-Policy"] = _explorer_policy()
+    page["Content-Security-Policy"] = POLICY
     return page
 
 
@@ -54,10 +55,6 @@ def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
         "csrfCookie": settings.CSRF_COOKIE_NAME,
         "tabs": [asdict(example) for example in examples()],
         "edition": edition(),
+        "graphiql": url(SCRIPT) if vendored() else "",
+        "workers": workers() if vendored() else {},
     }
-
-
-def _explorer_policy() -> str:
-    """GraphiQL needs inline styles and fonts as data URLs; scripts are files only."""
-    cdn = "" if vendored() else f" {CDN}"
-    return f"{PAGES}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"
