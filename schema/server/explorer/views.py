@@ -1,4 +1,4 @@
-"""The views of the start page and of GraphiQL."""
+"""The views of the start page, of GraphiQL and of the documentation."""
 
 from dataclasses import asdict
 from typing import Any
@@ -9,9 +9,10 @@ from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from resolvers.people import DEMO_PASSWORD, demo_people
+from schema.server.explorer import documentation
 from schema.server.explorer.assets import SCRIPT, STYLE, url, vendored, workers
 from schema.server.explorer.examples import edition, examples
-from schema.server.refusals import for_developers, reading
+from schema.server.refusals import for_developers, not_found, reading
 from schema.server.safety import PAGES
 
 POLICY = f"{PAGES}; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
@@ -45,6 +46,19 @@ def explorer(request: HttpRequest) -> HttpResponse:
     )
     page["Content-Security-Policy"] = POLICY
     return page
+
+
+@reading
+@for_developers
+def docs(request: HttpRequest, name: str = "") -> HttpResponse:
+    """A page of the documentation, a file that belongs to one, or, without a name, the list of pages."""
+    if name in documentation.FILES:
+        text = documentation.FILES[name].read_text(encoding="utf-8")
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    found = documentation.page(name)
+    if name and found is None:
+        return not_found(request)
+    return render(request, "explorer/docs.html", {"page": found, "pages": [] if found else documentation.pages()})
 
 
 def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
