@@ -19,7 +19,6 @@ await build({
   format: "esm",
   target: "es2022",
   define: { "process.env.NODE_ENV": '"production"' },
-  loader: { ".ttf": "file" },
-  assetNames: "[name]",
+  loader: { ".ttf": "dataurl" },
   logLevel: "info",
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { overlapsIn, paragraphs } from "./static/explorer/conflict.js";
+import { missingIn, overlapsIn, paragraphs } from "./static/explorer/conflict.js";
 
 const overlap = {
   path: "body",
@@ -31,5 +31,16 @@ test("a value that is no text is shown as JSON, and one that is missing as null"
 test("the overlaps of all mutations of an answer, each with the name of its own", () => {
   const data = { phone: { applied: "WRITTEN" }, laptop: { overlaps: [{ path: "body" }, { path: "title" }] }, viewer: null };
   assert.deepEqual(overlapsIn(data), [{ name: "laptop", path: "body" }, { name: "laptop", path: "title" }]);
+  assert.deepEqual(overlapsIn({ many: [{ overlaps: [{ path: "place" }] }, { applied: "WRITTEN" }, null] }), [{ name: "many", path: "place" }]);
+});
+
+test("an answer that calls something else `overlaps` has none", () => {
+  for (const other of [null, "text", { a: 1 }, 7]) assert.deepEqual(overlapsIn({ viewer: { overlaps: other }, list: [] }), []);
   assert.deepEqual(overlapsIn(null), []);
+});
+
+test("a side without a value says why", () => {
+  assert.equal(missingIn({ base: null, mine: null, theirs: 1 }, "base"), "Not known any more.");
+  assert.equal(missingIn({ base: null, mine: null, theirs: 1 }, "mine"), "");
+  assert.equal(missingIn({ mine: "a", theirs: "b" }, "base"), "Not asked for: add base to overlaps.");
 });

@@ -13,9 +13,10 @@ export function showConflicts(place, answer) {
   place.replaceChildren(...found.map(comparison));
 }
 
-// Each overlap with the answer's name for the mutation that met it.
+// Each overlap with the answer's name for the mutation that met it. Some mutations answer a list.
 export function overlapsIn(data) {
-  return Object.entries(data ?? {}).flatMap(([name, value]) => (value?.overlaps ?? []).map((one) => ({ name, ...one })));
+  const answers = Object.entries(data ?? {}).flatMap(([name, value]) => [value].flat().map((one) => [name, one?.overlaps]));
+  return answers.flatMap(([name, overlaps]) => (Array.isArray(overlaps) ? overlaps.map((one) => ({ name, ...one })) : []));
 }
 
 // The paragraphs of one side: what is the same on all three is only counted, and `tag` says how the rest differs from the base.
@@ -41,15 +42,23 @@ function comparison(overlap) {
 }
 
 function column(overlap, key, title, meaning) {
-  const side = make("section", { className: "side", tabIndex: 0 }, make("h3", {}, title, make("small", { textContent: ` ${meaning}` })));
+  const heading = make("h3", {}, title, make("small", { textContent: ` ${meaning}` }));
+  const side = make("section", { className: "side", tabIndex: 0 }, heading);
   side.setAttribute("aria-label", `${title}: ${meaning}`);
-  const isKnown = key !== "base" || overlap.base !== null;
-  side.append(...(isKnown ? paragraphs(overlap, key).map(paragraph) : [make("p", { textContent: "Not known any more." })]));
+  const missing = missingIn(overlap, key);
+  side.append(...(missing ? [make("p", { textContent: missing })] : paragraphs(overlap, key).map(paragraph)));
   return side;
 }
 
+// Why a side has no value to show, if it has none.
+export function missingIn(overlap, key) {
+  if (overlap[key] === undefined) return `Not asked for: add ${key} to overlaps.`;
+  return key === "base" && overlap.base === null ? "Not known any more." : "";
+}
+
 function paragraph({ text, tag, same }) {
-  if (same) return make("p", { className: "same", textContent: `${same === 1 ? "1 paragraph" : `${same} paragraphs`}, the same on all sides` });
+  const count = same === 1 ? "1 paragraph" : `${same} paragraphs`;
+  if (same) return make("p", { className: "same", textContent: `${count}, the same on all sides` });
   return make("p", {}, tag === "p" ? text : make(tag, { textContent: text }));
 }
 
