@@ -175,6 +175,9 @@ def test_the_answer_can_be_read(page: Page, width: int) -> None:
     assert answer["height"] >= 300
     assert 0 <= answer["y"] <= 844 - 300
     assert page.session.run("return document.documentElement.scrollWidth <= innerWidth")
+    bottom = "document.querySelector('main').getBoundingClientRect().bottom + scrollY"
+    below = f"return document.documentElement.scrollHeight - ({bottom})"
+    assert page.session.run(below) < 2, "the page ends where GraphiQL ends"
     sides = page.session.run(
         "return [...document.querySelectorAll('.side')].map((side) => side.getBoundingClientRect().toJSON())"
     )
