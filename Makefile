@@ -89,7 +89,7 @@ licences: .venv/ready-dev ## List the licences of what Katha depends on; fails o
 	@$(VENV) -m piplicenses --with-system --order=license
 	@$(VENV) -m piplicenses --with-system --ignore-packages $(BY_NAME) --allow-only "$(FREE)" >/dev/null
 
-explorer: schema/server/explorer/static/explorer/vendor/.ready ## Fetch GraphiQL's files with npm, so that it works with no network.
+explorer: schema/server/explorer/static/explorer/vendor/.ready ## Build GraphiQL's files with npm; they need no network afterwards.
 
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -147,18 +147,18 @@ endef
 NPM := npm --no-fund --no-audit --no-update-notifier --loglevel=error \
     --fetch-timeout=15000 --fetch-retries=0
 
-schema/server/explorer/static/explorer/vendor/.ready: schema/server/explorer/package-lock.json schema/server/explorer/package.json
-	@echo "▸ Fetching the explorer's files with npm"
+schema/server/explorer/static/explorer/vendor/.ready: $(addprefix schema/server/explorer/,package-lock.json package.json build.mjs graphiql.js)
+	@echo "▸ Building the explorer's files with npm"
 	@cd schema/server/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
 	@touch $@
 
-# Not reachable is not fatal: the page then takes the same files from a CDN.
-BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 90)
+# Not reachable is not fatal: everything but GraphiQL is there, and its page says what to do.
+BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 300)
 .PHONY: explorer-if-possible
 explorer-if-possible:
 	@if [ ! -e schema/server/explorer/package.json ] || $(MAKE) -q explorer 2>/dev/null; then :; \
 	elif ! command -v npm >/dev/null 2>&1; then \
-	    echo "▸ Note: npm is not here, so GraphiQL takes its files from a CDN."; \
+	    echo "▸ Note: npm is not here, so there is no GraphiQL. Later: make explorer"; \
 	elif ! $(MAKE) explorer 2>/dev/null; then \
-	    echo "▸ Note: npm could not fetch GraphiQL's files, so the page takes them from a CDN. Later: make explorer"; \
+	    echo "▸ Note: npm could not fetch what GraphiQL is built from, so it is not there. Later: make explorer"; \
 	fi

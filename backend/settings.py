@@ -7,8 +7,9 @@ PRODUCTION     "1" for the internet: HTTPS only; refuses to start with settings 
 DEBUG          "1" shows Django's error pages; never on the internet
 ALLOWED_HOSTS  comma-separated host names that the server answers to
 TRUSTED_PROXIES  comma-separated addresses and networks of reverse proxies whose X-Forwarded-… headers are trusted
-CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none
-EXPLORER       "0" serves no pages for developers: GraphiQL, the start page, `/schema.graphql`
+CORS_ALLOWED_ORIGINS  comma-separated origins of other sites whose scripts may send requests; without it none, but for pages on
+               this very machine (http://localhost and http://127.0.0.1, any port) while this is not production
+EXPLORER       "0" serves no pages for developers: GraphiQL, the start page, `/docs/`, `/schema.graphql`
 TRUSTED_DOCUMENTS  the path of a manifest with the frontends' documents; clients then send their ids
 TRUSTED_DOCUMENTS_ONLY  "1" refuses all other documents
 DRAFT_STATUSES  "1" answers with the statuses that the draft of GraphQL over HTTP recommends: 422 and 294
@@ -92,7 +93,7 @@ MIDDLEWARE = [
     "schema.server.threads.watched",
     "schema.server.safety.safe",
     "schema.server.compression.compressing",
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "schema.server.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -189,6 +190,8 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 
+CORS_ALLOWED_ORIGIN_REGEXES = [] if PRODUCTION else [r"http://(localhost|127\.0\.0\.1)(:\d+)?\Z"]
+"""In development a frontend is served by its own tool, at any port of this machine."""
 CORS_URLS_REGEX = r"^/(graphql/?|schema\.graphql)$"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
 CORS_ALLOW_HEADERS = (
@@ -268,7 +271,7 @@ TRUSTED_DOCUMENTS = os.environ.get("TRUSTED_DOCUMENTS")
 TRUSTED_DOCUMENTS_ONLY = os.environ.get("TRUSTED_DOCUMENTS_ONLY") == "1"
 """Whether all other documents are refused."""
 EXPLORER = (os.environ.get("EXPLORER") or ("0" if TRUSTED_DOCUMENTS_ONLY else "1")) == "1"
-"""Whether the pages for developers are served: GraphiQL, the start page and `/schema.graphql`."""
+"""Whether the pages for developers are served: GraphiQL, the start page, `/docs/` and `/schema.graphql`."""
 MAX_COST = 400_000
 """The maximum cost of an operation: how many fields its answer can have (`schema/execution/cost.py`). A page of 100 stories with
 four fields of each of the 200 chapters that each can have costs less.

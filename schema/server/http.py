@@ -282,6 +282,8 @@ def _preflight(request: Request) -> Answer | None:
 
 
 def _cors_headers(request: Request) -> dict[str, str]:
+    if "HTTP_ORIGIN" not in request.META:  # no browser asks for another site
+        return {"Vary": "origin"}
     response = _CORS.add_response_headers(request, HttpResponse())
     return {name: value for name, value in response.items() if name != "Content-Type"}
 

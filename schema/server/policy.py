@@ -44,7 +44,7 @@ class Policy(NamedTuple):
             any_host=settings.ALLOWED_HOSTS == ["*"],
             https_only=settings.SECURE_SSL_REDIRECT,
             strict_transport=f"max-age={seconds}; includeSubDomains; preload" if seconds else None,
-            cors=bool(settings.CORS_ALLOWED_ORIGINS),
+            cors=bool(settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOWED_ORIGIN_REGEXES),
             draft_statuses=settings.DRAFT_STATUSES,
             trusted_only=settings.TRUSTED_DOCUMENTS_ONLY,
             explorer=settings.EXPLORER,

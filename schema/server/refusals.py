@@ -16,7 +16,8 @@ from schema.execution.problems import Problem, log_problem
 
 READING = "GET, HEAD, OPTIONS"
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
+"""Given the request, and the parts of its path by name."""
 
 
 def refusal(status: int, code: str, message: str) -> HttpResponse:
@@ -70,9 +71,9 @@ def reading(view: View) -> View:
 
     @csrf_exempt  # read-only
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest, **parts: str) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
-            return view(request)
+            return view(request, **parts)
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": READING})
         return not_allowed(READING)
@@ -84,7 +85,7 @@ def for_developers(view: View) -> View:
     """Decorate a view that is for developers: 404 while `EXPLORER` is off."""
 
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
-        return view(request) if settings.EXPLORER else not_found(request)
+    def answer(request: HttpRequest, **parts: str) -> HttpResponse:
+        return view(request, **parts) if settings.EXPLORER else not_found(request)
 
     return answer

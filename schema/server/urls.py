@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from schema.server import health
-from schema.server.explorer.views import explorer, home
+from schema.server.explorer.views import docs, explorer, home
 
 handler400 = "schema.server.refusals.bad_request"
 handler403 = "schema.server.refusals.forbidden"
@@ -15,6 +15,9 @@ urlpatterns = [
     path("", home),
     path("graphql", explorer),
     path("graphql/", explorer),
+    path("docs", docs),
+    path("docs/", docs),
+    path("docs/<path:name>", docs),
     path("schema.graphql", health.contract),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import build_schema, is_scalar_type, is_specified_scalar_type, parse, validate
 
 from tests.api import ApiClient, join
 
@@ -212,6 +212,17 @@ def test_the_links_lead_somewhere() -> None:
             if heading:
                 headings = re.findall(r"^#+ (.*)", found.read_text(encoding="utf-8"), re.M)
                 assert heading in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}, target
+
+
+def test_the_code_generator_is_told_of_every_scalar() -> None:
+    """With `strictScalars` one that is missing fails the build of whoever copies the configuration."""
+    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    (scalars,) = re.findall(r"scalars: \{ (.*?) \}", text)
+    schema = build_schema((ROOT / "schema" / "schema.graphql").read_text(encoding="utf-8"))
+    own = {
+        name for name, type_ in schema.type_map.items() if is_scalar_type(type_) and not is_specified_scalar_type(type_)
+    }
+    assert set(re.findall(r"(\w+):", scalars)) == own
 
 
 BREAKS: list[Callable[[str], str]] = [

@@ -1,7 +1,5 @@
 """The pages for people, as the server sends them, and the prepared documents."""
 
-import base64
-import hashlib
 import json
 import re
 import shutil
@@ -14,7 +12,7 @@ from django.http import HttpResponse
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from resolvers.people import DEMO_PASSWORD
-from schema.server.explorer import assets, views
+from schema.server.explorer import views
 from schema.server.explorer.examples import FOLDER, examples
 from tests.api.http import Client
 
@@ -59,11 +57,10 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return PEOPLE
 
 
-@pytest.fixture(params=[True, False], ids=["own files", "CDN"])
+@pytest.fixture(params=[True, False], ids=["built", "not built"])
 def vendored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Both ways of having GraphiQL, whether or not it was built here."""
-    for module in (assets, views):
-        monkeypatch.setattr(module, "vendored", lambda: request.param)
+    """With GraphiQL's files and without them, whether or not they were built here."""
+    monkeypatch.setattr(views, "vendored", lambda: request.param)
     return bool(request.param)
 
 
@@ -82,7 +79,7 @@ def test_the_prepared_documents_are_the_tabs_in_file_order(client: Client, vendo
 
 
 @pytest.mark.usefixtures("people")
-@pytest.mark.parametrize("path", ["/", "/graphql"])
+@pytest.mark.parametrize("path", ["/", "/graphql", "/docs/", "/docs/conflicts"])
 def test_no_script_or_style_is_written_into_a_page(client: Client, vendored: bool, path: str) -> None:
     """What cannot be told apart from injected code must not be needed."""
     page = Page(client.get(path, headers={"accept": "text/html"}))
@@ -94,26 +91,27 @@ def test_no_script_or_style_is_written_into_a_page(client: Client, vendored: boo
 
 
 @pytest.mark.usefixtures("people")
-def test_what_others_serve_is_pinned_by_hash_and_named_in_the_policy(client: Client, vendored: bool) -> None:
-    """Our own files need nobody else; a CDN may serve these very bytes and nothing more."""
+def test_nobody_else_serves_anything(client: Client, vendored: bool) -> None:
+    """All that the page loads is ours, and its policy lets nothing else in."""
     response = graphiql(client)
     page = Page(response)
     policy = response.headers["Content-Security-Policy"]
     loaded = [tag.get("src") or tag.get("href") or "" for tag in page.all("script") + page.all("link")]
-    foreign = [url for url in loaded if url.startswith(("http", "//"))]
-    assert "script-src 'self'" in policy
+    workers = page.facts["workers"]
+    assert isinstance(workers, dict)
+    loaded += [str(page.facts["graphiql"]), *workers.values()]
+    assert all(url.startswith("/static/explorer/") for url in loaded if url)
+    assert "script-src 'self';" in policy
     assert "unsafe-eval" not in policy
-    if vendored:
-        assert foreign == []
-        assert "http" not in policy
-        return
-    assert len(foreign) == 4
-    assert policy.count(assets.CDN) == 2
-    for tag in page.all("script") + page.all("link"):
-        if (tag.get("src") or tag.get("href") or "").startswith(assets.CDN):
-            assert (tag["integrity"] or "").startswith("sha384-")
-            assert tag["crossorigin"] == "anonymous"
-    assert "make explorer" in page.text
+    assert "http" not in policy
+
+
+@pytest.mark.usefixtures("people")
+def test_a_page_without_its_files_says_how_to_get_them(client: Client, vendored: bool) -> None:
+    """GraphiQL is loaded, or the page says what is missing: one of the two is shown from the beginning."""
+    (missing,) = [tag for tag in Page(graphiql(client)).all("p") if tag.get("id") == "missing"]
+    assert ("hidden" in missing) is vendored
+    assert "make explorer" in graphiql(client).content.decode()
 
 
 @pytest.mark.usefixtures("people")
@@ -143,23 +141,6 @@ def test_without_demo_people_there_is_a_form_and_no_password(client: Client, mon
     assert page.facts["password"] == ""
     assert DEMO_PASSWORD not in page.text
     assert DEMO_PASSWORD not in client.get("/").content.decode()
-
-
-def test_the_pinned_files_are_those_of_the_package_list() -> None:
-    """The CDN page and the built page show the same versions."""
-    wanted = json.loads((EXPLORER / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    pinned = json.loads((EXPLORER / "assets.json").read_text(encoding="utf-8"))["files"]
-    assert {file["package"]: file["version"] for file in pinned} == wanted
-
-
-def test_the_pinned_hashes_are_those_of_the_files() -> None:
-    """A wrong hash would leave the CDN page without GraphiQL."""
-    modules = EXPLORER / "node_modules"
-    if not modules.is_dir():
-        pytest.skip("npm has not brought the files")
-    for file in json.loads((EXPLORER / "assets.json").read_text(encoding="utf-8"))["files"]:
-        digest = hashlib.sha384((modules / file["package"] / file["path"]).read_bytes()).digest()
-        assert file["integrity"] == "sha384-" + base64.b64encode(digest).decode()
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -1,76 +1,20 @@
 """A stranger's first five minutes in a real browser: choose a person, make a conflict, resolve it."""
 
-import json
+import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from schema.server.explorer.assets import vendored
-from tests.schema.webdriver import Browser, browser, missing, until
+from tests.schema.graphiql import VARIABLES, Page, needed, opened
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}"),
-    pytest.mark.skipif(not vendored(), reason="GraphiQL's own files are not built: make explorer (needs npm)"),
-]
-
-# No name but the server's own resolves, so whatever the page needs must come from there.
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+pytestmark = needed
 
 
 @pytest.fixture
-def page(live_url: str) -> Iterator["Page"]:
-    """GraphiQL, opened by somebody who has never been here, on a machine with no network."""
-    with browser(OFFLINE) as session:
-        session.open(f"{live_url}/graphql")
-        yield Page(session)
-
-
-class Page:
-    """What a person does on the page and reads from it."""
-
-    def __init__(self, session: Browser) -> None:
-        """Wait until GraphiQL can be used."""
-        self.session = session
-        editors = "return document.querySelectorAll('.CodeMirror').length"
-        until(lambda: session.run(editors) == 4, "GraphiQL is there")
-        until(lambda: not self.bar.startswith("Looking"), "the bar knows who is signed in")
-
-    @property
-    def bar(self) -> str:
-        """The line of the bar that says who is signed in and what was sent."""
-        return str(self.session.run("return document.getElementById('status').textContent"))
-
-    @property
-    def variables(self) -> str:
-        """The text of the variables editor."""
-        return self._editor(".graphiql-editor-tool .CodeMirror")
-
-    def choose(self, handle: str) -> None:
-        """Sign in as a demo person, by the bar."""
-        self.session.click(f"//select[@id='who']/option[@value='{handle}']")
-        until(lambda: f"@{handle}" in self.bar, f"{handle} is signed in")
-
-    def sign_out(self) -> None:
-        """Leave, by the bar."""
-        self.session.click("//select[@id='who']/option[@value='']")
-        until(lambda: self.bar.startswith("Nobody"), "nobody is signed in")
-
-    def tab(self, name: str) -> None:
-        """Open one of the prepared tabs."""
-        self.session.click(f"//button[contains(@class, 'graphiql-tab-button') and .='{name}']")
-
-    def play(self) -> dict[str, Any]:
-        """Press Play; the answer's data."""
-        self.session.run("document.querySelector('.result-window .CodeMirror').CodeMirror.setValue('')")
-        self.session.click("//button[contains(@class, 'graphiql-execute-button')]")
-        text = until(lambda: self._editor(".result-window .CodeMirror"), "an answer is shown")
-        answer: dict[str, Any] = json.loads(text)
-        assert "errors" not in answer, text
-        return dict(answer["data"])
-
-    def _editor(self, css: str) -> str:
-        return str(self.session.run("return document.querySelector(arguments[0]).CodeMirror.getValue()", css))
+def page(live_url: str) -> Iterator[Page]:
+    """GraphiQL, for somebody who has never been here."""
+    with opened(f"{live_url}/graphql") as page:
+        yield page
 
 
 def test_a_conflict_in_two_clicks_and_its_retry_in_a_third(page: Page) -> None:
@@ -78,21 +22,49 @@ def test_a_conflict_in_two_clicks_and_its_retry_in_a_third(page: Page) -> None:
     page.choose("asha")
     for _round in range(2):
         page.tab("Conflict")
-        first = page.play()["updateProfile"]
-        assert (first["__typename"], first["applied"]) == ("ProfileSuccess", "WRITTEN")
+        first = page.play()["updateChapter"]
+        assert (first["__typename"], first["applied"]) == ("ChapterSuccess", "WRITTEN")
+        assert page.conflicts() == []
 
-        second = page.play()["updateProfile"]
+        second = page.play()["updateChapter"]
         assert second["__typename"] == "ConflictError"
         assert second["retry"]["kind"] == "REBASE"
-        assert second["current"]["version"] == first["person"]["version"] != second["expected"]
+        assert second["current"]["version"] == first["saved"]["version"] != second["expected"]
         (overlap,) = second["overlaps"]
-        assert (overlap["path"], overlap["theirs"]) == ("bio", first["person"]["bio"])
-        assert f"viewer.version = {second['expected']}" in page.bar
+        assert (overlap["path"], overlap["theirs"]) == ("title", first["saved"]["title"])
+        assert overlap["base"] not in (None, overlap["mine"], overlap["theirs"])
+        assert f"chapters.version = {second['expected']}" in page.bar
+        assert "base, mine and theirs stand below" in page.bar
+        (shown,) = page.conflicts()
+        sides = {label.partition(":")[0].lower(): text for label, text in shown.items()}
+        assert sides == {side: overlap[side] for side in ("base", "mine", "theirs")}
 
         page.tab("Retry")
-        third = page.play()["updateProfile"]
-        assert (third["__typename"], third["applied"]) == ("ProfileSuccess", "WRITTEN")
-        assert f"person.version = {second['current']['version']}" in page.bar
+        assert page.conflicts() == []
+        third = page.play()["updateChapter"]
+        assert (third["__typename"], third["applied"]) == ("ChapterSuccess", "WRITTEN")
+        assert f"chapter.version = {second['current']['version']}" in page.bar
+        page.tab("Conflict")
+        assert page.conflicts() == [shown]
+
+
+def test_texts_that_collide_are_compared_paragraph_by_paragraph(page: Page) -> None:
+    """What all sides have is only counted."""
+    page.choose("asha")
+    page.tab("CreateStory")
+    page.play()
+    page.tab("Merge")
+    at_the_end = r'"<chapters.body>\n\nThe laptop, at <fresh.time>."'
+    at_the_beginning = r'"The laptop, at <fresh.time>.\n\n<chapters.body>"'
+    assert at_the_end in page.text(VARIABLES)
+    page.write(VARIABLES, page.text(VARIABLES).replace(at_the_end, at_the_beginning))
+    assert page.play()["laptop"]["__typename"] == "ConflictError"
+    (shown,) = page.conflicts()
+    base, mine, theirs = shown.values()
+    same = "1 paragraph, the same on all sides"
+    assert base == same
+    assert re.fullmatch(rf"The laptop, at [\d:.]+\|{same}", mine)
+    assert re.fullmatch(rf"The phone, at [\d:.]+\|{same}", theirs)
 
 
 def test_every_prepared_tab_can_be_played_as_it_stands(page: Page) -> None:
@@ -130,14 +102,29 @@ def test_every_prepared_tab_can_be_played_as_it_stands(page: Page) -> None:
 def test_whoever_is_signed_out_is_told_what_to_do(page: Page) -> None:
     """A write without a person is not sent with a made-up version; the page says what is missing."""
     assert "Nobody is signed in" in page.bar
-    page.tab("Conflict")
-    with pytest.raises(AssertionError, match="Choose a person in the bar first"):
+    for tab in ("Conflict", "Retry", "Follow", "CreateStory", "Merge", "PublishStory", "SendTwice"):
+        page.tab(tab)
+        with pytest.raises(AssertionError, match="Choose a person in the bar first"):
+            page.play()
+
+
+def test_whoever_is_signed_in_is_told_what_to_play_first(page: Page) -> None:
+    """By the name of the tab whose answer tells what is missing: after that it can be played."""
+    page.choose("asha")
+    for tab, first, times in (("Retry", "Conflict", 2), ("PublishStory", "CreateStory", 1)):
+        page.tab(tab)
+        with pytest.raises(AssertionError, match=f"Play {first} first"):
+            page.play()
+        page.tab(first)
+        for _time in range(times):
+            page.play()
+        page.tab(tab)
         page.play()
 
 
 def test_the_browser_has_nothing_to_complain_about(page: Page) -> None:
     """Nothing is refused by the page's own policy, looked for elsewhere, or missing."""
-    assert page.variables.strip() == '{ "friend": "<friend.handle>" }'
+    assert page.text(VARIABLES).strip() == '{ "friend": "<friend.handle>" }'
     page.choose("bilal")
     page.sign_out()
     assert page.session.complaints() == []

@@ -22,7 +22,7 @@ def off(settings: Any) -> None:
     settings.EXPLORER = False
 
 
-@pytest.mark.parametrize("path", ["/", "/schema.graphql"])
+@pytest.mark.parametrize("path", ["/", "/schema.graphql", "/docs/", "/docs/clients", "/docs/operations/alerts.yml"])
 def test_the_pages_are_there_or_not(client: Client, settings: Any, path: str) -> None:
     """As the setting says: 404 in JSON, as for any path that is none."""
     assert client.get(path, headers={"accept": BROWSER}).status_code == 200

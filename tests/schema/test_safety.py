@@ -1,6 +1,10 @@
 """What browsers are told, who may ask from elsewhere, and which host this server answers to."""
 
+import os
 import re
+import subprocess
+import sys
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -8,9 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from backend.people.models import Account
+from schema.management.commands.serve import Command
 from schema.server.safety import PAGES, safe
 from tests.api import PASSWORD, ApiClient
 from tests.api.http import Client
+from tests.serving import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,8 +96,6 @@ def test_no_other_origin_is_let_in_unless_it_is_named(nobody: ApiClient) -> None
 def opened(settings: Any) -> None:
     """A server that was started with CORS_ALLOWED_ORIGINS."""
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
-    first, second, *rest = settings.MIDDLEWARE
-    settings.MIDDLEWARE = [first, second, "corsheaders.middleware.CorsMiddleware", *rest]
 
 
 def test_an_origin_that_is_named_may_ask_with_a_token(nobody: ApiClient, opened: None) -> None:
@@ -109,6 +113,60 @@ def test_an_origin_that_is_named_may_ask_with_a_token(nobody: ApiClient, opened:
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://app.example.org", f"{ORIGIN}.evil.example"])
 def test_another_origin_stays_outside(nobody: ApiClient, opened: None, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in preflight(origin)
+
+
+LOCAL = ["http://localhost", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:65535"]
+NOT_LOCAL = [
+    "https://localhost:5173",
+    "http://localhost.evil.example",
+    "http://localhost:5173.evil.example",
+    "http://localhost:x",
+    "http://evil.example/http://localhost:5173",
+    "http://127.0.0.1.evil.example",
+    "http://127a0b0c1:80",
+    "http://192.168.1.7:5173",
+    "null",
+]
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/schema.graphql"])
+@pytest.mark.parametrize("origin", LOCAL)
+def test_a_page_on_this_machine_may_ask_in_development(nobody: ApiClient, origin: str, path: str) -> None:
+    """With a token, and never with the cookie."""
+    asked = preflight(origin, path)
+    assert asked["Access-Control-Allow-Origin"] == origin
+    assert "authorization" in asked["Access-Control-Allow-Headers"]
+    sent = Client().get(path, {"query": "{ __typename }"}, headers={"origin": origin})
+    assert sent.status_code == 200
+    assert sent["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Credentials" not in sent
+    assert "origin" in sent["Vary"]
+
+
+@pytest.mark.parametrize("origin", NOT_LOCAL)
+def test_what_only_looks_like_this_machine_stays_outside(nobody: ApiClient, origin: str) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(origin)
+
+
+def test_an_answer_says_that_it_depends_on_who_asks(nobody: ApiClient) -> None:
+    """Also to who names no origin, or a cache would give a page an answer without what it needs."""
+    assert Client().post("/graphql", QUERY, content_type=JSON)["Vary"] == "origin"
+
+
+@pytest.mark.parametrize(("production", "patterns"), [("", 1), ("0", 1), ("1", 0)])
+def test_in_production_no_page_of_a_machine_is_let_in(production: str, patterns: int) -> None:
+    environment = {**os.environ, "PRODUCTION": production}
+    command = [sys.executable, "-c", "from backend import settings; print(len(settings.CORS_ALLOWED_ORIGIN_REGEXES))"]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{patterns}\n"
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_serve_says_who_may_call_it(settings: Any, local: bool) -> None:
+    settings.CORS_ALLOWED_ORIGIN_REGEXES = settings.CORS_ALLOWED_ORIGIN_REGEXES if local else []
+    said = StringIO()
+    Command(stdout=said)._welcome("127.0.0.1", 8000)
+    assert ("Pages on http://localhost and http://127.0.0.1, any port, may call it" in said.getvalue()) is local
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/metrics", "/"])

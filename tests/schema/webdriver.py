@@ -13,6 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+KEYS = {
+    "Enter": "\ue006",
+    "Tab": "\ue004",
+    "Shift": "\ue008",
+    "Ctrl": "\ue009",
+    "Space": " ",
+    "Down": "\ue015",
+    "ArrowRight": "\ue014",
+}
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900"]
 
@@ -72,6 +81,30 @@ class Browser:
         found = self._call("POST", "/element", {"using": "xpath", "value": xpath})
         self._call("POST", f"/element/{found[_ELEMENT]}/click", {})
 
+    def press(self, *keys: str) -> None:
+        """Press these keys one after the other, each by the name of `KEYS` or as itself; `Ctrl+Enter` holds the first."""
+        actions: list[dict[str, str]] = []
+        for key in keys:
+            chord = [KEYS.get(name, name) for name in key.split("+")]
+            actions += [{"type": "keyDown", "value": one} for one in chord]
+            actions += [{"type": "keyUp", "value": one} for one in reversed(chord)]
+        self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def size(self, width: int, height: int = 900) -> None:
+        """Make the page so many CSS pixels wide and high, as on a telephone too, which no window can be."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._devtools("Emulation.setDeviceMetricsOverride", screen)
+
+    def prefer(self, scheme: str) -> None:
+        """Say that the person prefers `dark` or `light`."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._devtools("Emulation.setEmulatedMedia", {"features": features})
+
+    def focused(self) -> dict[str, str]:
+        """The role and the label by which a screen reader says what has the keyboard's focus."""
+        active = self._call("GET", "/element/active")[_ELEMENT]
+        return {what: str(self._call("GET", f"/element/{active}/computed{what}")) for what in ("role", "label")}
+
     def screenshot(self, path: Path) -> None:
         """Keep a picture of the page."""
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
@@ -79,6 +112,9 @@ class Browser:
     def complaints(self) -> list[str]:
         """What the browser's console has said since the last call, policy violations included."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
+
+    def _devtools(self, command: str, parameters: dict[str, Any]) -> Any:
+        return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -90,7 +126,7 @@ class Browser:
             raise AssertionError(f"{method} {path}: {error.read().decode()[:500]}") from error
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """Ask until the answer is yes; a refused connection or a missing element counts as no."""
     end = time.monotonic() + seconds
     while True:

@@ -80,6 +80,8 @@ class Command(BaseCommand):
         base = f"http://{host}:{port}"
         shown = "the explorer: GraphiQL with prepared examples" if settings.EXPLORER else "GraphQL; the explorer is off"
         self.stdout.write(f"\nKatha serves {base}\n  {base}/graphql   {shown}\n")
+        if settings.CORS_ALLOWED_ORIGIN_REGEXES:
+            self.stdout.write("  Pages on http://localhost and http://127.0.0.1, any port, may call it (CORS).\n")
         people = names(demo.HANDLES) if demo.is_open() else []
         if people:
             self.stdout.write(f"  Demo people sign in with the password {demo.PASSWORD}, or with a token:")

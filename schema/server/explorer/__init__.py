@@ -1,1 +1,1 @@
-"""The start page, and GraphiQL with its prepared tabs."""
+"""The start page, the documentation, and GraphiQL with its prepared tabs."""

@@ -8,4 +8,4 @@ class ExplorerConfig(AppConfig):
 
     name = "schema.server.explorer"
     label = "explorer"
-    verbose_name = "GraphiQL and the start page"
+    verbose_name = "GraphiQL, the start page and the documentation"

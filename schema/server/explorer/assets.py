@@ -1,39 +1,26 @@
-"""The URLs of GraphiQL's files: our own static files, or a CDN if those were not built."""
+"""The URLs of GraphiQL's files, which `build.mjs` makes."""
 
-import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from django.templatetags.static import static
 
-_HERE = Path(__file__).parent
-_PINNED = json.loads((_HERE / "assets.json").read_text(encoding="utf-8"))
-
-CDN: str = _PINNED["cdn"]
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A script or style sheet; `integrity` is set only for files from a CDN."""
-
-    url: str
-    integrity: str = ""
+VENDOR = Path(__file__).parent / "static" / "explorer" / "vendor"
+SCRIPT, STYLE = "graphiql.js", "graphiql.css"
+WORKERS = ("editor", "json", "graphql")
 
 
 @cache
 def vendored() -> bool:
     """Whether all files were built. Cached, because static files are indexed once at startup too."""
-    vendor = _HERE / "static" / "explorer" / "vendor"
-    return all((vendor / Path(file["path"]).name).is_file() for file in _PINNED["files"])
+    return all((VENDOR / name).is_file() for name in (SCRIPT, STYLE, *(f"{one}.worker.js" for one in WORKERS)))
 
 
-def assets(suffix: str) -> list[Asset]:
-    """The files that end in `suffix`, in the order in which they must be loaded."""
-    return [_asset(file) for file in _PINNED["files"] if file["path"].endswith(suffix)]
+def url(name: str) -> str:
+    """The URL of one of the files."""
+    return static(f"explorer/vendor/{name}")
 
 
-def _asset(file: dict[str, str]) -> Asset:
-    if vendored():
-        return Asset(static(f"explorer/vendor/{Path(file['path']).name}"))
-    return Asset(f"{CDN}/npm/{file['package']}@{file['version']}/{file['path']}", file["integrity"])
+def workers() -> dict[str, str]:
+    """The URLs of the scripts that check and complete what is typed, by what Monaco calls them."""
+    return {one: url(f"{one}.worker.js") for one in WORKERS}

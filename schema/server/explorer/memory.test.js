@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Memory } from "./static/explorer/memory.js";
+import { Memory, toPlayFirst, Untold } from "./static/explorer/memory.js";
 
 const filled = (memory, value) => memory.fill({ value }).variables.value;
 
@@ -65,4 +65,24 @@ test("what was told to one person is forgotten for the next", () => {
   memory.learn({ viewer: { id: "a" } });
   memory.forget();
   assert.throws(() => filled(memory, "<viewer.id>"), /No answer has told <viewer.id> yet/);
+});
+
+const TABS = [
+  { query: "# chapter { id }\nquery Welcome { viewer { id } firstChapter: chapters { id } }", variables: "" },
+  { query: "mutation Conflict { a { saved: chapter { id } current { id ... on Chapter { title } } } }", variables: '{"id": "<chapters.id>"}' },
+  { query: "mutation Retry { a { chapters: chapter { id version } } }", variables: '{"id": "<chapter.id>"}' },
+  { query: "mutation CreateStory { a { story { id chapters { id version body } } } }", variables: '{"shelf": "<shelf.id>"}' },
+];
+const first = (placeholder, memory) => toPlayFirst(new Untold(placeholder), TABS, memory);
+
+test("what to play first is a document that tells the value, under its own name, and that can be played", () => {
+  const memory = new Memory();
+  assert.equal(first("<chapters.id>", memory), undefined);
+  memory.learn({ shelf: { id: "s" } });
+  assert.equal(first("<chapters.id>", memory), "CreateStory");
+  assert.equal(first("<story.id>", memory), "CreateStory");
+  assert.equal(first("<chapter.id>", memory), undefined);
+  memory.learn({ chapters: { id: "c" } });
+  assert.equal(first("<chapter.id>", memory), "Conflict");
+  assert.equal(first("<nobody.knows>", memory), undefined);
 });

@@ -1,4 +1,4 @@
-"""The views of the start page and of GraphiQL."""
+"""The views of the start page, of GraphiQL and of the documentation."""
 
 from dataclasses import asdict
 from typing import Any
@@ -9,10 +9,14 @@ from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from resolvers.people import DEMO_PASSWORD, demo_people
-from schema.server.explorer.assets import CDN, assets, vendored
+from schema.server.explorer import documentation
+from schema.server.explorer.assets import SCRIPT, STYLE, url, vendored, workers
 from schema.server.explorer.examples import edition, examples
-from schema.server.refusals import for_developers, reading
+from schema.server.refusals import for_developers, not_found, reading
 from schema.server.safety import PAGES
+
+POLICY = f"{PAGES}; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+"""GraphiQL's editor needs inline styles, and fonts as data URLs; scripts are files only."""
 
 
 @reading
@@ -36,14 +40,25 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "explorer/graphiql.html",
         {
             "people": people,
-            "scripts": assets(".js"),
-            "styles": assets(".css"),
-            "vendored": vendored(),
+            "style": url(STYLE) if vendored() else "",
             "page": _facts(people),
         },
     )
-    page["Content-Security-Policy"] = _explorer_policy()
+    page["Content-Security-Policy"] = POLICY
     return page
+
+
+@reading
+@for_developers
+def docs(request: HttpRequest, name: str = "") -> HttpResponse:
+    """A page of the documentation, a file that belongs to one, or, without a name, the list of pages."""
+    if name in documentation.FILES:
+        text = documentation.FILES[name].read_text(encoding="utf-8")
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    found = documentation.page(name)
+    if name and found is None:
+        return not_found(request)
+    return render(request, "explorer/docs.html", {"page": found, "pages": [] if found else documentation.pages()})
 
 
 def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
@@ -54,10 +69,6 @@ def _facts(people: list[tuple[str, str]]) -> dict[str, Any]:
         "csrfCookie": settings.CSRF_COOKIE_NAME,
         "tabs": [asdict(example) for example in examples()],
         "edition": edition(),
+        "graphiql": url(SCRIPT) if vendored() else "",
+        "workers": workers() if vendored() else {},
     }
-
-
-def _explorer_policy() -> str:
-    """GraphiQL needs inline styles and fonts as data URLs; scripts are files only."""
-    cdn = "" if vendored() else f" {CDN}"
-    return f"{PAGES}; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; font-src 'self' data:"

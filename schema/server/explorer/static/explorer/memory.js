@@ -34,7 +34,7 @@ export class Memory {
     const used = {};
     const look = (whole, name) => {
       used[name] ??= FRESH[name]?.() ?? this.#told.get(name);
-      if (used[name] === undefined) throw new Error(`No answer has told ${whole} yet.`);
+      if (used[name] === undefined) throw new Untold(whole);
       return used[name];
     };
     const walk = (value) => {
@@ -44,6 +44,31 @@ export class Memory {
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item)]));
     };
     return { variables: walk(variables ?? {}), used };
+  }
+}
+
+// A placeholder that no answer has told yet.
+export class Untold extends Error {
+  constructor(placeholder) {
+    super(`No answer has told ${placeholder} yet.`);
+    [this.name, this.field] = placeholder.slice(1, -1).split(".");
+  }
+}
+
+// The operation of the first of these documents whose answer tells `name.field`, and that can be played as things are.
+export function toPlayFirst({ name, field }, tabs, memory) {
+  const kind = name[0].toUpperCase() + name.slice(1);
+  const selected = `(?<!:\\s*)(?<!\\$)\\b${name}\\b(\\s*:\\s*\\w+)?(\\s*\\([^)]*\\))?\\s*\\{[^}]*\\b${field}\\b`;
+  const tells = new RegExp(`${selected}|\\bcurrent\\s*\\{[^}]*\\.\\.\\. on ${kind}\\b`);
+  const first = tabs.find(({ query, variables }) => tells.test(query.replace(/#.*/g, "")) && isTold(variables, memory));
+  return first?.query.match(/^(?:query|mutation) (\w+)/m)[1];
+}
+
+function isTold(variables, memory) {
+  try {
+    return memory.fill(JSON.parse(variables || "{}")) !== null;
+  } catch {
+    return false;
   }
 }
 

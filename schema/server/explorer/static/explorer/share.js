@@ -1,0 +1,27 @@
+// A link that opens a document in this page. It stands in the fragment, which a browser never sends to the server.
+
+const SECRET = /^(password|current|new|token)$/;
+const SECRET_ARGUMENT = /\b(password|current|new|token)(\s*:\s*)("""[^]*?"""|"(?:\\.|[^"\\\n])*")/g;
+
+// The fragment for a document and the text of its variables. Headers are never in it; a typed password or token is left out.
+export function fragment(query, variables) {
+  const parts = new URLSearchParams({ query: query.replace(SECRET_ARGUMENT, '$1$2""') });
+  if (variables.trim()) parts.set("variables", open(variables));
+  return `#${parts}`;
+}
+
+// What a fragment says to open; null if it is none of ours.
+export function shared(hash) {
+  const parts = new URLSearchParams(hash.slice(1));
+  return parts.get("query") ? { query: parts.get("query"), variables: parts.get("variables") ?? "" } : null;
+}
+
+// Placeholders stay: what they are filled with is not in the text.
+function open(text) {
+  const blank = (key, value) => (SECRET.test(key) && typeof value === "string" && !/^<\w+\.\w+>$/.test(value) ? "" : value);
+  try {
+    return JSON.stringify(JSON.parse(text, blank), null, 2);
+  } catch {
+    return ""; // whoever cannot read it cannot tell what is secret in it
+  }
+}
