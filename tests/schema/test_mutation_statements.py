@@ -29,7 +29,7 @@ WRITES = {
     "createStory, too late": ("ConflictError", 6),
     "publishStory": ("WRITTEN", 8),
     "publishStory, too late": ("ConflictError", 8),
-    "recordView": ("WRITTEN", 8),
+    "recordView": ("WRITTEN", 7),
     "recordView, next place": ("WRITTEN", 6),
     "recordView, too late": ("ConflictError", 9),
     "recordView, further": ("WRITTEN", 7),
