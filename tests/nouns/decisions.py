@@ -137,26 +137,11 @@ def warned(about: ApiClient, by: ApiClient) -> str:
     return id_
 
 
-def _appealable(world: Any) -> dict[str, Any]:
-    """The other one moderates for a moment, and has warned the first."""
-    decision = warned(world.me, world.other)
-    make_moderator(world.other, moderator=False)
-    return {"id": decision, "text": "It is fine.", "expect": {"version": "1"}}
-
-
-def _judgeable(world: Any) -> dict[str, Any]:
-    """The first one has warned the other, who appealed; nobody else moderates."""
-    decision = warned(world.other, world.me)
-    world.other.appeal(decision)
-    return {"id": decision, "outcome": "UPHELD", "answer": "No.", "expect": {"version": "2"}}
-
-
-def _liftable(world: Any) -> dict[str, Any]:
-    """The first one has warned the other."""
-    return {"id": warned(world.other, world.me), "expect": {"version": "1"}}
-
-
-ARGUMENTS = {"appealDecision": _appealable, "resolveAppeal": _judgeable, "liftDecision": _liftable}
+ARGUMENTS = {
+    "appealDecision": lambda world: {"id": world.against_me, "text": "It is fine.", "expect": {"version": "1"}},
+    "resolveAppeal": lambda world: {"id": world.appealed, "outcome": "UPHELD", "expect": {"version": "2"}},
+    "liftDecision": lambda world: {"id": world.in_force, "expect": {"version": "1"}},
+}
 BY_ID = dict.fromkeys(ARGUMENTS, ("id", "Decision"))
 MORE = {"appealDecision": {"text": "It is fine."}, "resolveAppeal": {"outcome": "UPHELD", "answer": "No."}}
 

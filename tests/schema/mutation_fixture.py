@@ -39,6 +39,12 @@ class MutationFixture:
     notification: str
     token: str
     """Another one of the first one's."""
+    against_me: str
+    """A decision of the other's, who moderates no more."""
+    appealed: str
+    """A decision of the first one's against the other, who has appealed it."""
+    in_force: str
+    """Another one, which is not appealed."""
 
     @classmethod
     def of(cls, me: ApiClient, other: ApiClient) -> "MutationFixture":
@@ -54,7 +60,15 @@ class MutationFixture:
         edition = me.create_edition(printed)["edition"]["id"]
         order = other.place_order((edition, 1))["order"]["id"]
         named = (whisper, report, printed, edition, order, told_of_a_day(me), another_token(me))
-        return cls(me, other, other.published_story(), draft, edge["node"]["id"], *named)
+        decisions = [_warned(*pair) for pair in ((make_moderator(other), me), (me, other), (me, other))]
+        make_moderator(other, moderator=False).appeal(decisions[1])
+        return cls(me, other, other.published_story(), draft, edge["node"]["id"], *named, *decisions)
+
+
+def _warned(by: ApiClient, about: ApiClient) -> str:
+    """A decision of one against the other."""
+    decision: str = by.decided(by.report(about.id)["report"]["id"], "WARNED")["id"]
+    return decision
 
 
 RELATIONSHIPS = ("follow", "unfollow", "removeFollower", "block", "unblock")

@@ -33,6 +33,7 @@ OTHER_TYPE = {
     "Revision": "Chapter",
     "Whisper": "Report",
     "Report": "Whisper",
+    "Decision": "Report",
     "Edition": "Order",
     "Order": "Edition",
     "Notification": "Story",
