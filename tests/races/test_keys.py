@@ -164,6 +164,8 @@ def test_eight_requests_with_one_key_have_one_effect_and_eight_equal_answers(
     before_it = sizes()
     answers = race([lambda: send(key)] * 8)
     assert sorted(answer.pop("applied") for answer in answers) == ["REPLAYED"] * 7 + ["WRITTEN"]
+    for view in (view for answer in answers for view in answer.get("views", ())):
+        view.pop("applied", None)  # each of several says the same of itself
     assert answers == [answers[0]] * 8
     assert effect(before_it)["engine_idempotencykey"] == 1
     once = everything()

@@ -337,8 +337,10 @@ def test_editions_are_listed_newest_first(asha: ApiClient, bilal: ApiClient, sto
     second = ApiClient().ask(LISTS, first=9, after=first["pageInfo"]["endCursor"])["editions"]
     assert [edge["node"]["id"] for edge in second["edges"]] == made[3::-1]
     assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
-    editions = "editions(last: 2, before: $b) { edges { cursor node { id } } }"
-    backwards = f"query ($id: ID!, $b: String) {{ story(id: $id) {{ {editions} }} }}"
+    backwards = (
+        "query ($id: ID!, $b: String) { story(id: $id) { editions(last: 2, before: $b) "
+        "{ edges { cursor node { id } } } } }"
+    )
     (_, oldest) = ApiClient().ask(backwards, id=story)["story"]["editions"]["edges"]
     shown = ApiClient().ask(backwards, id=story, b=oldest["cursor"])["story"]["editions"]["edges"]
     assert [edge["node"]["id"] for edge in shown] == [made[2], made[1]]

@@ -399,4 +399,5 @@ def viewer_of(context: Any) -> dict[str, Any]:
         for _, row in _run(VIEWER[known_by].format(statement.put(given["viewer"])), statement):
             facts = {"viewer": row["id"], "mature": row["show_mature"], "moderator": row["is_moderator"]}
             return {**facts, "token": given["token"]}
+        context.is_known(None)
     return {"viewer": None, "mature": False, "moderator": False, "token": None}
