@@ -3,9 +3,13 @@
 `manage.py collectstatic` gives the names and compresses the files, `{% static %}` finds the names, WhiteNoise serves the files.
 """
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from re import Match
 
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
@@ -16,6 +20,16 @@ IMPORTS = (
 """How our scripts name the modules that they need. Django has such expressions too, which take half a minute for a bundle."""
 BUNDLES = "/vendor/"
 """In the paths of files that were built elsewhere: each is whole in itself, and names no other."""
+
+
+def sources() -> str:
+    """What is to be collected, and how: a digest that changes with any file. Names, sizes and times tell, as to `make`."""
+    found = [f"{settings.STORAGES['staticfiles']}", f"{Path(__file__).stat().st_mtime_ns}"]
+    for finder in get_finders():
+        for path, storage in finder.list([]):
+            stat = Path(storage.path(path)).stat()
+            found.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.blake2b("\n".join(found).encode()).hexdigest()
 
 
 class Storage(CompressedManifestStaticFilesStorage):

@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 import uvicorn
 from django.conf import settings
+from django.contrib.staticfiles.finders import FileSystemFinder
 from psycopg import connect
 from uvicorn.server import ServerState
 
 from backend.processes import process_count
 from schema.management.commands import serve as command
 from schema.management.commands.serve import port
-from schema.server import workers
+from schema.server import static_files, workers
 from schema.server.protocol import STOP_SECONDS, STOPS, Protocol
 from tests.backend.raw import QUERY, Connection, Served, forks, said, served, whole
 from tests.depth import rounds
@@ -267,6 +268,32 @@ def test_servers_over_one_folder_collect_their_files_one_after_another(
         assert collected == []
     second.join(PATIENCE_SECONDS)
     assert collected == ["collectstatic"]
+
+
+def test_files_are_collected_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To name and compress them takes seconds, and a server that starts again would wait for it."""
+    source, collected = tmp_path / "source" / "page.css", list[str]()
+    source.parent.mkdir()
+    source.write_text("a {}")
+
+    def collect(name: str, **_: Any) -> None:
+        collected.append(name)
+        (settings.STATIC_ROOT / "page.css").touch()
+
+    monkeypatch.setattr(settings, "STATIC_ROOT", tmp_path / "static")
+    monkeypatch.setattr(static_files, "get_finders", lambda: [FileSystemFinder()])
+    monkeypatch.setattr(settings, "STATICFILES_DIRS", [source.parent])
+    monkeypatch.setattr(command, "call_command", collect)
+    command.collect_static_files()
+    command.collect_static_files()
+    assert len(collected) == 1
+    source.write_text("a, b {}")
+    command.collect_static_files()
+    command.collect_static_files()
+    assert len(collected) == 2
+    (settings.STATIC_ROOT / "page.css").unlink()
+    command.collect_static_files()
+    assert len(collected) == 3
 
 
 async def nothing(_scope: Any, receive: Any, send: Any) -> None:

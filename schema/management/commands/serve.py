@@ -21,6 +21,7 @@ from backend.people.queries import names
 from backend.processes import process_count, whole_number
 from backend.production import NotForProduction, require_data, require_settings
 from schema.execution.documents import trusted
+from schema.server import static_files
 from schema.server.protocol import max_connections
 from schema.server.workers import BACKLOG, ShortLived, Workers
 
@@ -96,11 +97,16 @@ class Command(BaseCommand):
 
 
 def collect_static_files() -> None:
-    """Copy, name and compress them; one server after another, where several are started over one folder."""
+    """Copy, name and compress them, unless all are as they were when that was done; one server after another over one folder."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    with (settings.STATIC_ROOT.parent / "static.lock").open("w") as one_at_a_time:
-        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        call_command("collectstatic", interactive=False, verbosity=0)
+    with (settings.STATIC_ROOT.parent / "static.lock").open("a+") as done:
+        fcntl.flock(done, fcntl.LOCK_EX)
+        done.seek(0)
+        sources = static_files.sources()
+        if done.read() != sources or not any(settings.STATIC_ROOT.iterdir()):
+            done.truncate(0)
+            call_command("collectstatic", interactive=False, verbosity=0)
+            done.write(sources)
 
 
 def serve(workers: Workers) -> None:
