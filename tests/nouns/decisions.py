@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.moderation.models import Decision, ModerationAction
 from schema.nodes import to_id
-from tests.api import ApiClient
+from tests.api import ApiClient, join
 from tests.api.moderation import make_moderator, new_key
 from tests.backend.moderation_ways import CONSTRAINTS, unguarded
 from tests.schema.access_fixture import key_in
@@ -152,8 +152,10 @@ def _appeal(one: ApiClient, other: ApiClient) -> Callable[[str | None], Any]:
 
 
 def _judge(one: ApiClient, other: ApiClient) -> Callable[[str | None], Any]:
-    story = other.published_story()["id"]
-    decision = make_moderator(one).decided(one.report(story)["report"]["id"], "REMOVED")["id"]
+    """Somebody else has decided, because others may moderate as well."""
+    story, maker = other.published_story()["id"], make_moderator(join(f"by-{one.person.handle}"))
+    decision = maker.decided(maker.report(story)["report"]["id"], "REMOVED")["id"]
+    make_moderator(one)
     other.appeal(decision)
     return lambda key: one.judge(decision, "OVERTURNED", key=key)
 
