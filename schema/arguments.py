@@ -42,7 +42,8 @@ class OnConflict(enum.Enum):
     )
     MERGE = strawberry.enum_value(
         "MERGE",
-        description="Refuse only if a field that this patch does set has changed since; nobody's value is ever dropped.",
+        description="Refuse only if a field that this patch does set has changed since, and is sent with another value than was "
+        "seen; nobody's value is ever dropped.",
     )
 
 
