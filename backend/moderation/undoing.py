@@ -62,22 +62,19 @@ def _undo_of_whisper(decision: Decision, outcome: ReportOutcome) -> None:
     before = decision.before
     assert before is not None
     if outcome is ReportOutcome.REMOVED:
-        whispers.bring_back(
-            decision.subject,
-            decision.about_id,
-            decision.excerpt,
-            nsfw=before["nsfw"],
-            created_at=datetime.fromisoformat(before["created_at"]),
-            version=before["version"] + 1,
-        )
+        former = whispers.Former(**{**before, "created_at": datetime.fromisoformat(before["created_at"])})
+        whispers.bring_back(decision.subject, decision.about_id, decision.excerpt, former)
     else:
         whispers.lock(decision.subject)
-        _unmark(whisper=decision.subject, decision=decision.pk)
+    # Also of one that comes back: what had marked it may have been lifted while it was away.
+    _unmark(whisper=decision.subject, decision=decision.pk)
 
 
 @compiled
 def _unmark(*, whisper: uuid.UUID, decision: uuid.UUID) -> Declared[Whisper]:
-    by_moderators = Decision.objects.filter(subject=whisper, before__nsfw=False)
+    by_moderators = Decision.objects.filter(
+        subject=whisper, outcome=ReportOutcome.MARKED_NSFW.value, before__nsfw=False
+    )
     marked = Whisper.objects.filter(
         Q(Exists(by_moderators)),  # and not by its author
         ~Exists(Flag.objects.filter(pk=OuterRef("pk"))),
