@@ -1,10 +1,12 @@
 """The admin: staff look at everything and change nothing that has a version; moderators edit the policy."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.utils import timezone
 
 from backend.engine.guard import is_versioned
 from backend.people.models import Account, Person
@@ -110,3 +112,20 @@ def test_a_role_that_is_taken_back_ends_at_once(moderator: Client, staff: Client
     Account.objects.update(is_staff=False, is_moderator=False)
     for browser, page in ((moderator, "whispers/policy/"), (staff, "people/person/")):
         assert browser.get(f"/admin/{page}").status_code == 302
+
+
+@pytest.mark.parametrize(("days", "status"), [(1, 403), (-1, 302)])
+def test_who_is_suspended_looks_at_the_policy_and_does_not_edit_it(moderator: Client, days: int, status: int) -> None:
+    """A moderator writes here as little as in the API, until that is over."""
+    PolicyWord.objects.create(word="gore")
+    Account.objects.filter(login="asha").update(suspended_until=timezone.now() + timedelta(days=days))
+    word = f"/admin/whispers/policyword/{PolicyWord.objects.get().pk}"
+    assert moderator.get(f"{word}/change/").status_code == 200
+    for page, given in (
+        (f"{word}/change/", {"word": "Gore", "effect": "REPORT"}),
+        (f"{word}/delete/", {"post": "yes"}),
+        ("/admin/whispers/policyword/add/", {"word": "spam", "effect": "FLAG"}),
+        ("/admin/whispers/policy/add/", {"most_links": 0}),
+    ):
+        assert moderator.post(page, given).status_code == status, page
+    assert list(PolicyWord.objects.values_list("word", flat=True)) == ["gore" if status == 403 else "spam"]
