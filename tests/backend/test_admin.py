@@ -9,10 +9,13 @@ from django.contrib import admin
 from django.utils import timezone
 
 from backend.engine.guard import is_versioned
+from backend.notifications.models import Notification
 from backend.people.models import Account, Person
+from backend.stories.models import Revision
 from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, ApiClient
 from tests.api.http import Client
+from tests.api.moderation import make_moderator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,3 +132,22 @@ def test_who_is_suspended_looks_at_the_policy_and_does_not_edit_it(moderator: Cl
     ):
         assert moderator.post(page, given).status_code == status, page
     assert list(PolicyWord.objects.values_list("word", flat=True)) == ["gore" if status == 403 else "spam"]
+
+
+def test_staff_learn_not_from_the_admin_who_reported_or_moderated_them(
+    staff: Client, asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """Neither by a notification of the reporter's nor by a revision of their own story; of others' stories they see them."""
+    moderator = make_moderator(chitra)
+    for author, reporter in ((asha, bilal), (bilal, asha)):
+        story = author.published_story()["id"]
+        moderator.decided(reporter.report(story)["report"]["id"], "REMOVED")
+    for page, names, own in (
+        ("notifications/notification", Notification.objects.filter(kind="REPORT_RESOLVED"), {"person": asha.person.pk}),
+        ("stories/revision", Revision.objects.filter(by=chitra.person.pk), {"story__author": bilal.person.pk}),
+    ):
+        shown, hidden = names.get(**own), names.exclude(**own).get()
+        listed = staff.get(f"/admin/{page}/").content.decode()
+        assert (str(shown.pk) in listed, str(hidden.pk) in listed) == (True, False), page
+        assert staff.get(f"/admin/{page}/{shown.pk}/change/").status_code == 200
+        assert staff.get(f"/admin/{page}/{hidden.pk}/change/").status_code == 302
