@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.db.models import Exists
 from django.db.models.expressions import RawSQL
 
-from backend.engine.declarations import IsAny, delete, delete_all, insert, select, update_all
+from backend.engine.declarations import IsAny, delete, delete_all, insert, query, select, update_all
 from backend.engine.errors import FieldConflict, Forbidden
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Result, compiled
@@ -149,12 +149,21 @@ class Former(NamedTuple):
     policy: int
 
 
-def bring_back(whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, former: Former) -> None:
+def bring_back(
+    whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, former: Former
+) -> tuple[Result[Whisper], Flag | None, Finding | None]:
     """Insert a whisper that was taken away with its own id and its flag, and with a version that it never had.
 
-    The flag does not ask for a report any more: that was settled when the whisper was taken away.
+    The flag does not ask for a report any more: that was settled when the whisper was taken away. Returns the whisper, of which
+    there is no row if its author has left, its flag, and what the policy finds in it that it had not found before: nothing is
+    marked for that yet.
     """
-    _bring_back(
+    _hold_screening()  # its place is among the old ones: no screening passes by while it is not there
+    found = policy.current().of(text, known=former.rules)
+    flag = Flag(
+        whisper_id=whisper_id, author_id=author_id, effect=Effect.FLAG, rules=former.rules, policy=former.policy
+    )
+    whisper = _bring_back(
         id=whisper_id,
         author=author_id,
         text=text,
@@ -166,6 +175,12 @@ def bring_back(whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, former: F
     if former.rules:
         _flag_again(whisper=whisper_id, author=author_id, rules=former.rules, policy=former.policy)
     unbury(whisper_id)
+    return whisper, flag if former.rules else None, found
+
+
+@compiled
+def _hold_screening() -> Declared[tuple[()]]:
+    return query("SELECT FROM whispers_screening FOR SHARE")
 
 
 @compiled

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from backend.moderation.models import Report
 from backend.moderation.rescreening import rescreen
 from backend.whispers.models import Flag, Whisper
 from tests.api import ApiClient
@@ -54,6 +55,24 @@ def test_what_its_screening_found_comes_back_with_a_whisper(
         ["gory"],
         {"reports": {"edges": []}},
     )
+    assert_verified()
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, "FLAG"), (None, "REPORT"), ("REPORT", "FLAG"), ("FLAG", "REPORT")])
+def test_a_whisper_that_comes_back_is_screened_by_the_present_policy(
+    asha: ApiClient, bilal: ApiClient, mina: ApiClient, first: str | None, then: str
+) -> None:
+    """All others were screened again while it was away. What had been found before is not news."""
+    if first is not None:
+        screen_for(first, "tale")
+    whisper = bilal.create_whisper("A gory tale.")["whisper"]["id"]
+    removal = mina.decided(asha.report(whisper)["report"]["id"], "REMOVED")["id"]
+    screen_for(then, "gory")
+    rescreen()
+    assert mina.lift(removal)["applied"] == "WRITTEN"
+    flag, reasons = Flag.objects.get(), Report.objects.filter(status="OPEN").values_list("reason", flat=True)
+    assert (Whisper.objects.get().nsfw, flag.rules) == (True, ["gory"] if first is None else ["tale", "gory"])
+    assert list(reasons) == (["Found on screening: gory."] if then == "REPORT" else [])
     assert_verified()
 
 
