@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from backend import logs
 
@@ -60,7 +61,7 @@ class ReadOnly(ForStaff):
 
 
 class ForModerators(admin.ModelAdmin):
-    """A page on which moderators write; staff look at it."""
+    """A page on which moderators write, unless they are suspended; staff look at it."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the viewer finds the page."""
@@ -71,21 +72,26 @@ class ForModerators(admin.ModelAdmin):
         return _moderates(request) or super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Moderators alone."""
-        return _moderates(request)
+        """Moderators alone, and not while they are suspended."""
+        return _may_moderate(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Moderators alone."""
-        return _moderates(request)
+        """Moderators alone, and not while they are suspended."""
+        return _may_moderate(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Moderators alone."""
-        return _moderates(request)
+        """Moderators alone, and not while they are suspended."""
+        return _may_moderate(request)
 
 
 def _moderates(request: HttpRequest) -> bool:
     user: Any = request.user
     return bool(user.is_active and user.is_moderator)
+
+
+def _may_moderate(request: HttpRequest) -> bool:
+    user: Any = request.user
+    return _moderates(request) and (user.suspended_until is None or user.suspended_until <= timezone.now())
 
 
 class OneRow(admin.ModelAdmin):

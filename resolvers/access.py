@@ -130,7 +130,7 @@ def sign_in(request: HttpRequest, *, handle: str, password: str) -> tuple[Person
 
 def sign_out(request: HttpRequest) -> bool:
     """Revoke the request's token and end its session; returns whether anybody was signed in."""
-    was_signed_in = viewer_of(request) is not None
+    was_signed_in = viewer_of(request) is not None or request.user.is_authenticated
     token = bearer_token(request)
     if token is not None:
         unit_of_work(lambda: actions.revoke_token(token))

@@ -234,12 +234,12 @@ def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, seen:
     if ruling.outcome is not ReportOutcome.DISMISSED:
         found = _with_story(report=report_id).row
         if found is None or not _may_resolve(found, moderator_id):
-            return _resolved_so(step, ruling.outcome)
+            return _resolved_so(step, ruling)
         done = outcomes.carry_out(found, ruling, moderator_id)
     is_gone = done is not None and done.whisper is not None
     row = _resolve(is_gone, outcome=ruling.outcome.value, **step.bound).row
     if row is None and done is None:
-        return _resolved_so(step, ruling.outcome)
+        return _resolved_so(step, ruling)
     if row is None:
         raise _not_from(_present(step, ReportStatus.RESOLVED))
     _record(row, step, ruling, found, done)
@@ -297,10 +297,13 @@ def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
     return present.status == ReportStatus.OPEN
 
 
-def _resolved_so(step: Step, outcome: ReportOutcome) -> Written:
-    """The report that is not this moderator's to resolve, if it is resolved in this way already."""
+def _resolved_so(step: Step, ruling: Ruling) -> Written:
+    """The report that is not this moderator's to resolve, if it is resolved in this way already: also for as long, and with the
+    same words to the author.
+    """
     present = _present(step, ReportStatus.RESOLVED)
-    if present.status == ReportStatus.RESOLVED and present.outcome == outcome:
+    is_so = present.status == ReportStatus.RESOLVED and present.outcome == ruling.outcome
+    if is_so and (ruling.outcome is ReportOutcome.DISMISSED or decisions.decided_so(present.pk, ruling)):
         return present, Applied.NOOP
     raise _not_from(present)
 

@@ -91,6 +91,20 @@ def _make(
     )
 
 
+def decided_so(report_id: uuid.UUID, ruling: Ruling) -> bool:
+    """Whether this was decided when the report was resolved last; or nothing was, because its author has deleted the subject."""
+    made = _made(report=report_id).row
+    if made is None:
+        return True
+    days = None if made.until is None else round((made.until - made.decided_at) / timedelta(days=1))
+    return (made.outcome, made.reason, days) == (ruling.outcome.value, ruling.reason, ruling.days)
+
+
+@compiled
+def _made(*, report: uuid.UUID) -> Declared[Decision]:
+    return select(Decision.objects.filter(report_id=report).order_by("-decided_at", "-pk")[:1])
+
+
 # --- Its author -------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from backend.people.suspension import suspend
 from backend.stories import moderated
 from backend.stories.models import Story
 from backend.whispers import actions as whispers
-from backend.whispers.models import Whisper
+from backend.whispers.models import Flag, Whisper
 
 OF_PEOPLE = (ReportOutcome.WARNED, ReportOutcome.SUSPENDED)
 LONGEST_DAYS = 365
@@ -56,6 +56,8 @@ class Done:
     subject: uuid.UUID
     whisper: Result[Whisper] | None = None
     """The whisper that was deleted."""
+    flag: Result[Flag] | None = None
+    """Its flag, if it had one."""
     withdrawn: Story | None = None
     """The story that was published until now."""
     before: dict[str, Any] | None = None
@@ -67,7 +69,15 @@ class Done:
         row = None if self.whisper is None else self.whisper.row
         if row is None:
             return self.before
-        return {"nsfw": row.nsfw, "version": row.version, "created_at": row.created_at.isoformat()}
+        flag = None if self.flag is None else self.flag.row
+        return {
+            "nsfw": row.nsfw,
+            "version": row.version,
+            "nsfw_changed": row.nsfw_changed,
+            "created_at": row.created_at.isoformat(),
+            "rules": flag.rules if flag else [],
+            "policy": flag.policy if flag else 0,
+        }
 
 
 def carry_out(report: Any, ruling: Ruling, moderator_id: uuid.UUID) -> Done:
@@ -93,7 +103,8 @@ def _of_whisper(report: Any, outcome: ReportOutcome) -> Done:
     if outcome is ReportOutcome.MARKED_NSFW:
         whispers.mark_nsfw(whispers=[report.whisper_id])
         return Done("whisper", report.whisper_id, before={"nsfw": report.was_nsfw})
-    return Done("whisper", report.whisper_id, whisper=whispers.take_away(report.whisper_id, report.about_id))
+    whisper, flag = whispers.take_away(report.whisper_id, report.about_id)
+    return Done("whisper", report.whisper_id, whisper=whisper, flag=flag)
 
 
 def _of_story(story_id: uuid.UUID, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:

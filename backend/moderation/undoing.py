@@ -14,6 +14,7 @@ from backend.engine.declarations import update_all
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.moderation.models import Decision, ReportOutcome
+from backend.moderation.screening import keep_findings
 from backend.people.models import Account
 from backend.stories import moderated
 from backend.stories.models import Story
@@ -59,25 +60,30 @@ def _let_write(*, person: uuid.UUID, decision: uuid.UUID) -> Declared[Account]:
 
 
 def _undo_of_whisper(decision: Decision, outcome: ReportOutcome) -> None:
-    before = decision.before
-    assert before is not None
     if outcome is ReportOutcome.REMOVED:
-        whispers.bring_back(
-            decision.subject,
-            decision.about_id,
-            decision.excerpt,
-            nsfw=before["nsfw"],
-            created_at=datetime.fromisoformat(before["created_at"]),
-            version=before["version"] + 1,
-        )
+        _bring_back(decision)
     else:
         whispers.lock(decision.subject)
         _unmark(whisper=decision.subject, decision=decision.pk)
 
 
+def _bring_back(decision: Decision) -> None:
+    """What had marked the whisper may have been lifted while it was away, and the policy may have changed."""
+    before = decision.before
+    assert before is not None
+    former = whispers.Former(**{**before, "created_at": datetime.fromisoformat(before["created_at"])})
+    back, flag, found = whispers.bring_back(decision.subject, decision.about_id, decision.excerpt, former)
+    _unmark(whisper=decision.subject, decision=decision.pk)
+    if found is not None and back.row is not None:
+        whispers.mark_nsfw(whispers=[decision.subject])
+        keep_findings([(back.row, flag, found)])
+
+
 @compiled
 def _unmark(*, whisper: uuid.UUID, decision: uuid.UUID) -> Declared[Whisper]:
-    by_moderators = Decision.objects.filter(subject=whisper, before__nsfw=False)
+    by_moderators = Decision.objects.filter(
+        subject=whisper, outcome=ReportOutcome.MARKED_NSFW.value, before__nsfw=False
+    )
     marked = Whisper.objects.filter(
         Q(Exists(by_moderators)),  # and not by its author
         ~Exists(Flag.objects.filter(pk=OuterRef("pk"))),

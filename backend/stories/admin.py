@@ -1,6 +1,10 @@
 """Stories in the admin."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
 from backend.admin import ReadOnly
 from backend.stories.models import Chapter, Revision, Shelf, Story
@@ -34,7 +38,11 @@ class ShelfAdmin(ReadOnly):
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly):
-    """Revisions."""
+    """Revisions, but for those that moderators made of stories of whoever looks, who is not told who moderated."""
 
     list_display = ("at", "story", "chapter_id", "version", "by")
     list_select_related = ("story", "by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without those."""
+        return super().get_queryset(request).exclude(~Q(by=request.user.pk), story__author=request.user.pk)

@@ -9,7 +9,7 @@ import uuid
 from django.db.models import Q
 
 from backend.engine import tallies
-from backend.engine.declarations import replace, select, update_all
+from backend.engine.declarations import replace, select
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.people.models import PersonTally
@@ -70,23 +70,3 @@ def lock(story_id: uuid.UUID) -> None:
 @compiled
 def _lock(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
     return select(Story.objects.filter(pk=story).select_for_update(no_key=True).values_list("pk"))
-
-
-def let_publish(story_id: uuid.UUID) -> None:
-    """Lift the hold of a story that was taken down; it stays a draft."""
-    _let_publish(story=story_id)
-
-
-@compiled
-def _let_publish(*, story: uuid.UUID) -> Declared[Story]:
-    return update_all(Story.objects.filter(pk=story, held=True), held=False, **stamped(Story, ["holds"]))
-
-
-def let_unmark(story_id: uuid.UUID) -> None:
-    """Lift the hold of a story that was marked mature; it stays so."""
-    _let_unmark(story=story_id)
-
-
-@compiled
-def _let_unmark(*, story: uuid.UUID) -> Declared[Story]:
-    return update_all(Story.objects.filter(pk=story, mature_held=True), mature_held=False, **stamped(Story, ["holds"]))

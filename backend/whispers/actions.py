@@ -2,11 +2,12 @@
 
 import uuid
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Exists
 from django.db.models.expressions import RawSQL
 
-from backend.engine.declarations import IsAny, delete, delete_all, insert, select, update_all
+from backend.engine.declarations import IsAny, delete, delete_all, insert, query, select, update_all
 from backend.engine.errors import FieldConflict, Forbidden
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Result, compiled
@@ -18,7 +19,7 @@ from backend.stories.explain import gone
 from backend.stories.models import Tombstone
 from backend.stories.tombstones import unbury
 from backend.whispers import policy, queries
-from backend.whispers.models import TEXT_CHARACTERS, Flag, Whisper
+from backend.whispers.models import TEXT_CHARACTERS, Effect, Flag, Whisper
 from backend.whispers.policy import NUMBER, Finding
 
 UNKNOWN_WHISPER = "There is no such whisper."
@@ -56,21 +57,25 @@ def delete_whisper(whisper_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) 
     """
     if _delete(whisper=whisper_id, author=author_id, seen=seen).row is None:
         whisper = _own_whisper(whisper_id, author_id)
-        # Whispers are only ever marked, never unmarked, so the earlier value is known.
-        marked = [] if seen.has_seen(whisper.nsfw_changed) else [FieldConflict("nsfw", False, False, whisper.nsfw)]
-        raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=marked)
-    _bury(whisper_id, author_id)
+        overlaps = []
+        if not seen.has_seen(whisper.nsfw_changed):
+            # A write turns the mark over: after one the earlier value is known, after several it is not.
+            before = not whisper.nsfw if whisper.version == seen.latest + 1 else None
+            overlaps = [FieldConflict("nsfw", before, before, whisper.nsfw)]
+        raise conflict(whisper, seen=seen, thing=("whisper", whisper_id), overlaps=overlaps)
+    _delete_flags(whispers=[whisper_id])
+    _insert_tombstone(id=whisper_id, author=author_id)
 
 
-def take_away(whisper_id: uuid.UUID, author_id: uuid.UUID) -> Result[Whisper]:
-    """Delete the whisper, if it is still there, with its flag; it is the result's row.
+def take_away(whisper_id: uuid.UUID, author_id: uuid.UUID) -> tuple[Result[Whisper], Result[Flag]]:
+    """Delete the whisper, if it is still there, and its flag, if it has one; they are the results' rows.
 
     The caller deletes other nouns' rows about it. If it was deleted meanwhile, a tombstone is inserted all the same unless it has
     one; the caller refuses then, which rolls that back.
     """
-    deleted = _delete(whisper=whisper_id, author=author_id, seen=Expected(None))
-    _bury(whisper_id, author_id)
-    return deleted
+    deleted, flag = _delete(whisper=whisper_id, author=author_id, seen=Expected(None)), _delete_flag(whisper=whisper_id)
+    _insert_tombstone(id=whisper_id, author=author_id)
+    return deleted, flag
 
 
 @compiled
@@ -78,10 +83,9 @@ def _delete(*, whisper: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declare
     return delete(Whisper.objects.filter(unchanged(Whisper, seen, every_group(Whisper)), pk=whisper, author_id=author))
 
 
-def _bury(whisper_id: uuid.UUID, author_id: uuid.UUID) -> None:
-    """Delete the whisper's flag, and insert a tombstone unless it has one."""
-    _delete_flags(whispers=[whisper_id])
-    _insert_tombstone(id=whisper_id, author=author_id)
+@compiled
+def _delete_flag(*, whisper: uuid.UUID) -> Declared[Flag]:
+    return delete(Flag.objects.filter(pk=whisper))
 
 
 @compiled
@@ -134,17 +138,61 @@ def _lock(*, whisper: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
     return select(Whisper.objects.filter(pk=whisper).select_for_update(no_key=True).values_list("pk"))
 
 
+class Former(NamedTuple):
+    """What a whisper was before it was taken away; `rules` are those of its flag, if it had one, and `policy` the flag's."""
+
+    nsfw: bool
+    created_at: datetime
+    version: int
+    nsfw_changed: int
+    rules: list[str]
+    policy: int
+
+
 def bring_back(
-    whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, *, nsfw: bool, created_at: datetime, version: int
-) -> None:
-    """Insert a whisper that was taken away with its own id, and with a version that it never had."""
-    _bring_back(id=whisper_id, author=author_id, text=text, nsfw=nsfw, created_at=created_at, version=version)
+    whisper_id: uuid.UUID, author_id: uuid.UUID, text: str, former: Former
+) -> tuple[Result[Whisper], Flag | None, Finding | None]:
+    """Insert a whisper that was taken away with its own id and its flag, and with a version that it never had.
+
+    The flag does not ask for a report any more: that was settled when the whisper was taken away. Returns the whisper, of which
+    there is no row if its author has left, its flag, and what the policy finds in it that it had not found before: nothing is
+    marked for that yet.
+    """
+    _hold_screening()  # its place is among the old ones: no screening passes by while it is not there
+    found = policy.current().of(text, known=former.rules)
+    flag = Flag(
+        whisper_id=whisper_id, author_id=author_id, effect=Effect.FLAG, rules=former.rules, policy=former.policy
+    )
+    whisper = _bring_back(
+        id=whisper_id,
+        author=author_id,
+        text=text,
+        nsfw=former.nsfw,
+        created_at=former.created_at,
+        version=former.version + 1,
+        nsfw_changed=former.nsfw_changed,
+    )
+    if former.rules:
+        _flag_again(whisper=whisper_id, author=author_id, rules=former.rules, policy=former.policy)
     unbury(whisper_id)
+    return whisper, flag if former.rules else None, found
+
+
+@compiled
+def _hold_screening() -> Declared[tuple[()]]:
+    return query("SELECT FROM whispers_screening FOR SHARE")
 
 
 @compiled
 def _bring_back(
-    *, id: uuid.UUID, author: uuid.UUID, text: str, nsfw: bool, created_at: datetime, version: int
+    *,
+    id: uuid.UUID,
+    author: uuid.UUID,
+    text: str,
+    nsfw: bool,
+    created_at: datetime,
+    version: int,
+    nsfw_changed: int,
 ) -> Declared[Whisper]:
     there = Exists(Person.objects.filter(pk=author, left_at__isnull=True))
     return insert(
@@ -157,5 +205,20 @@ def _bring_back(
         nsfw=nsfw,
         created_at=created_at,
         version=version,
-        nsfw_changed=version,
+        nsfw_changed=nsfw_changed,
+    )
+
+
+@compiled
+def _flag_again(*, whisper: uuid.UUID, author: uuid.UUID, rules: list[str], policy: int) -> Declared[Flag]:
+    there = Exists(Whisper.objects.filter(pk=whisper))
+    return insert(
+        Flag,
+        ["whisper"],
+        when=there,
+        whisper_id=whisper,
+        author_id=author,
+        effect=Effect.FLAG.value,
+        rules=rules,
+        policy=policy,
     )

@@ -1,16 +1,21 @@
 """The admin: staff look at everything and change nothing that has a version; moderators edit the policy."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.utils import timezone
 
 from backend.engine.guard import is_versioned
+from backend.notifications.models import Notification
 from backend.people.models import Account, Person
+from backend.stories.models import Revision
 from backend.whispers.models import PolicyWord
 from tests.api import PASSWORD, ApiClient
 from tests.api.http import Client
+from tests.api.moderation import make_moderator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,3 +115,39 @@ def test_a_role_that_is_taken_back_ends_at_once(moderator: Client, staff: Client
     Account.objects.update(is_staff=False, is_moderator=False)
     for browser, page in ((moderator, "whispers/policy/"), (staff, "people/person/")):
         assert browser.get(f"/admin/{page}").status_code == 302
+
+
+@pytest.mark.parametrize(("days", "status"), [(1, 403), (-1, 302)])
+def test_who_is_suspended_looks_at_the_policy_and_does_not_edit_it(moderator: Client, days: int, status: int) -> None:
+    """A moderator writes here as little as in the API, until that is over."""
+    PolicyWord.objects.create(word="gore")
+    Account.objects.filter(login="asha").update(suspended_until=timezone.now() + timedelta(days=days))
+    word = f"/admin/whispers/policyword/{PolicyWord.objects.get().pk}"
+    assert moderator.get(f"{word}/change/").status_code == 200
+    for page, given in (
+        (f"{word}/change/", {"word": "Gore", "effect": "REPORT"}),
+        (f"{word}/delete/", {"post": "yes"}),
+        ("/admin/whispers/policyword/add/", {"word": "spam", "effect": "FLAG"}),
+        ("/admin/whispers/policy/add/", {"most_links": 0}),
+    ):
+        assert moderator.post(page, given).status_code == status, page
+    assert list(PolicyWord.objects.values_list("word", flat=True)) == ["gore" if status == 403 else "spam"]
+
+
+def test_staff_learn_not_from_the_admin_who_reported_or_moderated_them(
+    staff: Client, asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """Neither by a notification of the reporter's nor by a revision of their own story; of others' stories they see them."""
+    moderator = make_moderator(chitra)
+    for author, reporter in ((asha, bilal), (bilal, asha)):
+        story = author.published_story()["id"]
+        moderator.decided(reporter.report(story)["report"]["id"], "REMOVED")
+    for page, names, own in (
+        ("notifications/notification", Notification.objects.filter(kind="REPORT_RESOLVED"), {"person": asha.person.pk}),
+        ("stories/revision", Revision.objects.filter(by=chitra.person.pk), {"story__author": bilal.person.pk}),
+    ):
+        shown, hidden = names.get(**own), names.exclude(**own).get()
+        listed = staff.get(f"/admin/{page}/").content.decode()
+        assert (str(shown.pk) in listed, str(hidden.pk) in listed) == (True, False), page
+        assert staff.get(f"/admin/{page}/{shown.pk}/change/").status_code == 200
+        assert staff.get(f"/admin/{page}/{hidden.pk}/change/").status_code == 302

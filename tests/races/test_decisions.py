@@ -35,7 +35,7 @@ def said(answer: Any) -> str:
 @pytest.fixture
 def moderators(person: Callable[[str], ApiClient]) -> list[ApiClient]:
     """Nine of them."""
-    return [make_moderator(person(f"mod{number}")) for number in range(9)]
+    return [make_moderator(person(f"mina{number}")) for number in range(9)]
 
 
 @pytest.fixture

@@ -296,3 +296,12 @@ def test_a_session_that_begins_as_they_leave(asha: ApiClient, monkeypatch: pytes
     answer = browser.sign_in("asha")
     assert browser.session is not None
     assert browser.ask(WHO) == browser.ask(WHO, token=answer["token"]) == {"viewer": None}
+
+
+def test_a_session_that_ends_beside_a_dead_token_has_ended(browser: Browser) -> None:
+    """The token signs nobody in, but the session did: its end is a write, and is told as one."""
+    end = "mutation { endSession { ... on SessionEnded { applied } } }"
+    browser.sign_in("asha")
+    assert browser.ask(end, token="made-up") == {"endSession": {"applied": "WRITTEN"}}
+    assert not Session.objects.exists()
+    assert browser.ask(end, token="made-up") == {"endSession": {"applied": "NOOP"}}

@@ -379,3 +379,14 @@ def test_moderators_see_what_they_have_to_judge(asha: ApiClient, bilal: ApiClien
     for report in reports:
         assert mina.resolve(report, "DISMISSED", "2")["report"]["subject"] is None
     assert Report.objects.filter(version=F("state_changed")).count() == 4
+
+
+def test_settled_in_the_same_way_means_in_every_part(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
+    """Other words to the author, or another number of days, are not taken for what was done: they would be lost in silence."""
+    report = asha.report(bilal.id)["report"]["id"]
+    given: dict[str, Any] = {"reason": "Rude.", "days": 3}
+    assert mina.resolve(report, "SUSPENDED", **given)["applied"] == "WRITTEN"
+    with nothing_written():
+        assert mina.resolve(report, "SUSPENDED", "2", **given)["applied"] == "NOOP"
+        for other in ({"days": 30}, {"reason": "Very rude."}):
+            assert mina.resolve(report, "SUSPENDED", "2", **{**given, **other})["code"] == "INVALID", other
