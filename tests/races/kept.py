@@ -15,6 +15,9 @@ Rows = dict[str, list[str]]
 OF_THE_QUEUE = "procrastinate_"
 """Tables of jobs, whose triggers write more rows: what a world has left to do is not kept."""
 
+WORDS = ("people_personwords", "stories_storywords")
+"""Tables that triggers fill from the rows of others, so they are put back with those."""
+
 _built: dict[str, tuple[Any, Rows]] = {}
 
 
@@ -37,7 +40,8 @@ def kept(build: Callable[[], WorldT]) -> WorldT:
 
 def _models() -> dict[str, type[Model]]:
     every = apps.get_models(include_auto_created=True)
-    return {table: model for model in every if not (table := model._meta.db_table).startswith(OF_THE_QUEUE)}
+    tables = {model._meta.db_table: model for model in every}
+    return {name: one for name, one in tables.items() if not name.startswith(OF_THE_QUEUE) and name not in WORDS}
 
 
 def _rows() -> Rows:
