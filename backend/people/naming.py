@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from backend.engine.errors import Wrong
 from backend.engine.lookalikes import FILLERS, JOINERS, is_mixed, skeleton
@@ -77,10 +78,19 @@ def _looks(word: str) -> str:
     return skeleton(word).replace("i", "l")
 
 
-_RESERVED = re.compile(f"(?:{'|'.join(sorted(map(_looks, RESERVED), key=len, reverse=True))})+l*[0-9]*")
-_OFFICIAL = re.compile(
-    f"(?:{'|'.join(sorted(map(_looks, OFFICIAL), key=len, reverse=True))}|{_looks('team')})+l*[0-9]*"
-)
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Matches these words as they look, alone or put together."""
+    return re.compile(f"(?:{'|'.join(sorted(map(_looks, words), key=len, reverse=True))})+")
+
+
+_RESERVED, _OFFICIAL = _any_of(RESERVED), _any_of((*OFFICIAL, "team"))
+NUMBER = re.compile(r"\d+$")
+"""What makes another handle of a reserved one. Letters that look like digits make a name of their own, such as Modi."""
+
+
+def _speaks_as(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text without blanks and signs looks like these words, with or without a number behind them."""
+    return any(words.fullmatch(_looks(one)) for one in (text, NUMBER.sub("", text)))
 
 
 def as_typed(handle: str) -> str:
@@ -99,7 +109,7 @@ def check_handle(check: Checker, path: str, handle: str) -> None:
             Wrong.TOO_LONG if is_long else Wrong.BAD_CHARACTERS if handle else Wrong.BLANK,
             HANDLE_CHARACTERS if is_long else None,
         )
-    elif _RESERVED.fullmatch(_looks(re.sub("[_.-]", "", handle))):
+    elif _speaks_as(_RESERVED, re.sub("[_.-]", "", handle)):
         check.wrong(path, "is reserved.", Wrong.RESERVED)
 
 
@@ -112,7 +122,7 @@ def checked_name(check: Checker, path: str, name: str | None) -> str:
         check.wrong(path, "must not hold characters that cannot be seen.", Wrong.BAD_CHARACTERS)
     elif any(map(is_mixed, re.split(r"[\W_]+", name))):
         check.wrong(path, "must not mix letters of several scripts in one word.", Wrong.BAD_CHARACTERS)
-    elif _OFFICIAL.fullmatch(_looks(re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name)))):
+    elif _speaks_as(_OFFICIAL, re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name))):
         check.wrong(path, "is reserved.", Wrong.RESERVED)
     return name
 

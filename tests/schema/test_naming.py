@@ -71,6 +71,8 @@ def test_blanks_give_no_more_attempts(asha: ApiClient) -> None:
             "mailer-daemon",
             "webmaster",
             "null",
+            "admin11",
+            "adm1n1",
         ),
     ],
 )
@@ -83,7 +85,11 @@ def test_handles_of_the_house_are_reserved(handle: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "handle", ["katharina", "apple", "rootless", "modesty", "teamwork", "there", "kath", "asha.admin"]
+    "handle",
+    [
+        *("katharina", "apple", "rootless", "modesty", "teamwork", "there", "kath", "asha.admin"),
+        *("modi", "Modi_2", "kathai", "kathal", "infoil"),
+    ],
 )
 def test_others_are_free(handle: str) -> None:
     """Although they hold such a word."""
@@ -135,6 +141,8 @@ def test_a_name_passes_for_nobody_else(asha: ApiClient, name: str) -> None:
             "\u2764\ufe0f",
             "\u6771\u4eac Taro",
             "Katharina",
+            "Modi",
+            "Kathai",
             "\ud64d\uae38\ub3d9",
             "Łódź Æsa",
         ),
