@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from backend.engine.errors import Wrong
-from backend.engine.lookalikes import FILLERS, JOINERS, is_mixed, skeleton
+from backend.engine.lookalikes import FILLERS, IGNORED, JOINERS, is_latin, is_mixed, skeleton
 from backend.engine.text import Checker
 from backend.people.models import HANDLE_CHARACTERS, NAME_CHARACTERS
 
@@ -93,6 +93,13 @@ def _speaks_as(words: re.Pattern[str], text: str) -> bool:
     return any(words.fullmatch(_looks(one)) for one in (text, NUMBER.sub("", text)))
 
 
+FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+"""The emoji of a region's flag, such as Scotland's: its letters cannot be seen by themselves."""
+
+KEYCAP = "\u20e3"
+"""Makes an emoji of a digit and a variation selector before it."""
+
+
 def as_typed(handle: str) -> str:
     """A handle that somebody has typed, without blanks around it."""
     return handle.strip()
@@ -118,7 +125,8 @@ def checked_name(check: Checker, path: str, name: str | None) -> str:
     before, name = len(check.problems), check.line(path, name, most=NAME_CHARACTERS)
     if len(check.problems) > before:
         return name
-    if any(map(_is_hidden, name, f" {name}", f"{name[1:]} ")):
+    seen = FLAG.sub("", name)
+    if any(map(_is_hidden, seen, f" {seen}", f"{seen[1:]} ")):
         check.wrong(path, "must not hold characters that cannot be seen.", Wrong.BAD_CHARACTERS)
     elif any(map(is_mixed, re.split(r"[\W_]+", name))):
         check.wrong(path, "must not mix letters of several scripts in one word.", Wrong.BAD_CHARACTERS)
@@ -128,7 +136,9 @@ def checked_name(check: Checker, path: str, name: str | None) -> str:
 
 
 def _is_hidden(character: str, before: str, after: str) -> bool:
-    """Whether it makes no difference that can be seen. Joiners do, but beside Latin letters."""
+    """Whether it makes no difference that can be seen. Joiners and variation selectors do, but beside Latin letters."""
     if character in JOINERS:
-        return before.isascii() or after.isascii()
+        return is_latin(before) or is_latin(after)
+    if character in IGNORED:
+        return is_latin(before) and after != KEYCAP
     return character in FILLERS or unicodedata.category(character) == "Cf"

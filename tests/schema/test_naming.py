@@ -107,6 +107,9 @@ NAMES = {
     **dict.fromkeys(
         ["as\u3164ha", "as\u200bha", "asha\u2060", "as\u00adha", "\u200fasha", "as\u200dha", "a\u2800b"], HIDDEN
     ),
+    **dict.fromkeys(
+        ["as\u034fha", "as\ufe00ha", "as\ufe0fha", "\u00e9\u200d\u00e9", "\U0001f3f4\U000e0061sha"], HIDDEN
+    ),
     **dict.fromkeys(["\u0410sha", "Ash\u0430 Rao", "Bil\u03b1l", "\u13aasha", "\u039avid"], MIXED),
     **dict.fromkeys(
         ["Katha", "KATHA team", "Admin", "\uff21dmin", "M0derator", "Katha Support", "\u0430\u0501\u043c\u0456\u0578"],
@@ -139,6 +142,8 @@ def test_a_name_passes_for_nobody_else(asha: ApiClient, name: str) -> None:
         *(
             "\U0001f469\u200d\U0001f680 Ada",
             "\u2764\ufe0f",
+            "1\ufe0f\u20e3 \U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+            "\u845b\U000e0100",
             "\u6771\u4eac Taro",
             "Katharina",
             "Modi",
