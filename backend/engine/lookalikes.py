@@ -90,6 +90,11 @@ def _script(character: str) -> str:
     return name if name in SCRIPTS else ""
 
 
+def is_latin(character: str) -> bool:
+    """Whether it is a Latin letter, or a digit, blank or sign that stands beside them."""
+    return character.isascii() or _script(character) == "LATIN"
+
+
 def is_mixed(word: str) -> bool:
     """Whether a word has letters of several scripts that look alike."""
     return not word.isascii() and len({_script(one) for one in word} - {""}) > 1

@@ -26,6 +26,13 @@ from django.db.transaction import atomic
 LONGEST = 64
 """A word is told from others by its first so many characters."""
 
+MOST = 1_000_000
+"""How many bytes of words are kept of one row: PostgreSQL keeps no more than 1 MiB, and refuses what has more. Only titles that
+are made for it have so many; their last words are not found.
+"""
+BESIDE = 5
+"""Bytes that PostgreSQL needs for a word and its place at most, besides its letters."""
+
 UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF)),  # Thai to Tai Tham
     *((0xA980, 0xA9FF), (0xAA60, 0xAA7F)),  # Javanese, more of Burmese
@@ -145,6 +152,8 @@ def functions() -> str:
         quotes=QUOTES,
         han="\\u3400-\\u4dbf\\u4e00-\\u9fff\\U00020000-\\U0003ffff",
         longest=LONGEST,
+        most=MOST,
+        beside=BESIDE,
     )
 
 
@@ -180,8 +189,10 @@ DECLARE
     part text;
     whole text;
     place int := 0;
+    size int := 0;
     found text[] := ARRAY[]::text[];
 BEGIN
+    <<all_texts>>
     FOREACH given IN ARRAY texts LOOP
         place := place + 1;  -- no phrase leads from one text into the next
         FOR chunk IN SELECT regexp_matches(katha_folded(given) COLLATE "C", '{chunks}', 'g') LOOP
@@ -194,12 +205,16 @@ BEGIN
                     whole := left(array_to_string(parts, ''), {longest});
                 END IF;
             END IF;
-            FOREACH part IN ARRAY parts LOOP
+            FOR at IN 1 .. cardinality(parts) LOOP
                 place := least(place + 1, 16383);
-                found := found || ('''' || left(part, {longest}) || ''':' || place);
-                IF whole IS NOT NULL THEN
+                part := left(parts[at], {longest});
+                size := size + octet_length(part) + {beside};
+                found := found || ('''' || part || ''':' || place);
+                IF at IN (1, cardinality(parts)) AND whole IS NOT NULL THEN  -- beside its neighbours
+                    size := size + octet_length(whole) + {beside};
                     found := found || ('''' || whole || ''':' || place);
                 END IF;
+                EXIT all_texts WHEN size > {most};
             END LOOP;
         END LOOP;
     END LOOP;

@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from backend.engine.errors import Wrong
-from backend.engine.lookalikes import FILLERS, JOINERS, is_mixed, skeleton
+from backend.engine.lookalikes import FILLERS, IGNORED, JOINERS, is_latin, is_mixed, skeleton
 from backend.engine.text import Checker
 from backend.people.models import HANDLE_CHARACTERS, NAME_CHARACTERS
 
@@ -77,10 +78,26 @@ def _looks(word: str) -> str:
     return skeleton(word).replace("i", "l")
 
 
-_RESERVED = re.compile(f"(?:{'|'.join(sorted(map(_looks, RESERVED), key=len, reverse=True))})+l*[0-9]*")
-_OFFICIAL = re.compile(
-    f"(?:{'|'.join(sorted(map(_looks, OFFICIAL), key=len, reverse=True))}|{_looks('team')})+l*[0-9]*"
-)
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Matches these words as they look, alone or put together."""
+    return re.compile(f"(?:{'|'.join(sorted(map(_looks, words), key=len, reverse=True))})+")
+
+
+_RESERVED, _OFFICIAL = _any_of(RESERVED), _any_of((*OFFICIAL, "team"))
+NUMBER = re.compile(r"\d+$")
+"""What makes another handle of a reserved one. Letters that look like digits make a name of their own, such as Modi."""
+
+
+def _speaks_as(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text without blanks and signs looks like these words, with or without a number behind them."""
+    return any(words.fullmatch(_looks(one)) for one in (text, NUMBER.sub("", text)))
+
+
+FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+"""The emoji of a region's flag, such as Scotland's: its letters cannot be seen by themselves."""
+
+KEYCAP = "\u20e3"
+"""Makes an emoji of a digit and a variation selector before it."""
 
 
 def as_typed(handle: str) -> str:
@@ -99,7 +116,7 @@ def check_handle(check: Checker, path: str, handle: str) -> None:
             Wrong.TOO_LONG if is_long else Wrong.BAD_CHARACTERS if handle else Wrong.BLANK,
             HANDLE_CHARACTERS if is_long else None,
         )
-    elif _RESERVED.fullmatch(_looks(re.sub("[_.-]", "", handle))):
+    elif _speaks_as(_RESERVED, re.sub("[_.-]", "", handle)):
         check.wrong(path, "is reserved.", Wrong.RESERVED)
 
 
@@ -108,17 +125,20 @@ def checked_name(check: Checker, path: str, name: str | None) -> str:
     before, name = len(check.problems), check.line(path, name, most=NAME_CHARACTERS)
     if len(check.problems) > before:
         return name
-    if any(map(_is_hidden, name, f" {name}", f"{name[1:]} ")):
+    seen = FLAG.sub("", name)
+    if any(map(_is_hidden, seen, f" {seen}", f"{seen[1:]} ")):
         check.wrong(path, "must not hold characters that cannot be seen.", Wrong.BAD_CHARACTERS)
     elif any(map(is_mixed, re.split(r"[\W_]+", name))):
         check.wrong(path, "must not mix letters of several scripts in one word.", Wrong.BAD_CHARACTERS)
-    elif _OFFICIAL.fullmatch(_looks(re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name)))):
+    elif _speaks_as(_OFFICIAL, re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name))):
         check.wrong(path, "is reserved.", Wrong.RESERVED)
     return name
 
 
 def _is_hidden(character: str, before: str, after: str) -> bool:
-    """Whether it makes no difference that can be seen. Joiners do, but beside Latin letters."""
+    """Whether it makes no difference that can be seen. Joiners and variation selectors do, but beside Latin letters."""
     if character in JOINERS:
-        return before.isascii() or after.isascii()
+        return is_latin(before) or is_latin(after)
+    if character in IGNORED:
+        return is_latin(before) and after != KEYCAP
     return character in FILLERS or unicodedata.category(character) == "Cf"

@@ -382,9 +382,7 @@ def _locked(stories: "QuerySet[Story]") -> Declared[Story]:
 
 
 def _explained(story: Story, chapter_id: uuid.UUID, seen: Expected, fields: Iterable[str]) -> tuple[Chapter, Bases]:
-    """The present chapter, read after its story was locked, and what these fields were. Raises `NotFound` if it was deleted
-    before.
-    """
+    """The present chapter, read after its story was locked, and what these fields were. Raises `NotFound` if it is gone."""
     asked, bases = _chapter(chapter=chapter_id), Bases(story.pk, chapter_id, seen, fields)
     if asked.row is None:
         raise explain.gone(chapter_id, story.author_id, explain.UNKNOWN_CHAPTER)

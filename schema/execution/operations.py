@@ -1,9 +1,11 @@
 """The operations of a document, and what they select for the values of their variables."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from graphql import (
@@ -31,6 +33,10 @@ MAX_ERRORS = 5
 NO_CHOICE = "Variable '${}' has invalid value: @skip and @include need true or false, not null."
 MAX_REMEMBERED = 16
 """For how many values of the variables that leave fields out the root fields are remembered."""
+MAX_SELECTED = 100_000
+"""How many selected fields of mutations are remembered in all: each takes about half a kilobyte."""
+CHARACTERS_A_FIELD = 5
+"""How many characters of a document take as much memory as a field. A tree keeps its document."""
 TYPENAME = "__typename"
 
 Details = Sequence[FieldDetails]
@@ -55,7 +61,6 @@ class Operation:
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
         self._roots: dict[tuple[Any, ...], Roots] = {}
-        self._selected: dict[tuple[Any, ...], list[Selected]] = {}
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
         """The values of its variables, coerced. Raises `RequestError` for bad ones."""
@@ -100,14 +105,11 @@ class Operation:
 
     def selected(self, selection: "Selection") -> "list[Selected]":
         """The root fields of a mutation, with what is selected below them."""
-        key = self.sites.left_out(selection.values.coerced)
-        found = self._selected.get(key)
-        if found is None:
-            if len(self._selected) >= MAX_REMEMBERED:
-                self._selected.clear()
+        tree = TREES.of(self, self.sites.left_out(selection.values.coerced))
+        if tree.roots is None:
             assert GRAPHQL.mutation_type is not None
-            found = self._selected[key] = _selected(GRAPHQL.mutation_type, selection.root())
-        return found
+            tree.roots = tree.selected(GRAPHQL.mutation_type, selection.root())
+        return tree.roots
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,30 @@ class Selection:
         return collect_subfields(GRAPHQL, fragments, self.values, node, type_, list(details)).grouped_field_set
 
 
+class Tree:
+    """What a mutation selects for some values of the variables that leave fields out, as far as it was asked for."""
+
+    __slots__ = ("fields", "is_kept", "roots")
+
+    def __init__(self, fields: int) -> None:
+        self.fields = fields
+        """How many fields it has, with what its document takes."""
+        self.is_kept = True
+        self.roots: list[Selected] | None = None
+
+    def selected(self, type_: GraphQLObjectType, fields: Mapping[str, Details]) -> "list[Selected]":
+        """These fields of a type, as a new part of it."""
+        TREES.grown(self, len(fields))
+        return [Selected(self, type_, name, details) for name, details in fields.items()]
+
+
 class Selected:
     """A field that a mutation selects in objects of one type, and what it selects below it: worked out once."""
 
-    __slots__ = ("_below", "definition", "details", "field", "name", "nodes", "owner", "read")
+    __slots__ = ("_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
 
-    def __init__(self, owner: GraphQLObjectType, name: str, details: Details) -> None:
-        self.owner, self.name, self.details = owner, name, details
+    def __init__(self, tree: Tree, owner: GraphQLObjectType, name: str, details: Details) -> None:
+        self._tree, self.owner, self.name, self.details = tree, owner, name, details
         self.nodes = [one.node for one in details]
         self.field = self.nodes[0].name.value
         self.definition = None if self.field == TYPENAME else owner.fields[self.field]
@@ -148,12 +167,44 @@ class Selected:
         """The fields that are selected of its value, which is of this type. The same for all selections that share this."""
         found = self._below.get(type_.name)
         if found is None:
-            found = self._below[type_.name] = _selected(type_, selection.below(type_, self.details))
+            found = self._below[type_.name] = self._tree.selected(type_, selection.below(type_, self.details))
         return found
 
 
-def _selected(type_: GraphQLObjectType, fields: Mapping[str, Details]) -> list[Selected]:
-    return [Selected(type_, name, details) for name, details in fields.items()]
+class Trees:
+    """The trees that are remembered; those that were not used for longest make room."""
+
+    def __init__(self) -> None:
+        self._trees: OrderedDict[tuple[Operation, tuple[Any, ...]], Tree] = OrderedDict()
+        self.fields = 0
+        """Of all of them."""
+        self._lock = threading.Lock()
+
+    def of(self, operation: Operation, left_out: tuple[Any, ...]) -> Tree:
+        """The tree of an operation for these values; a new one if none is remembered."""
+        key = (operation, left_out)
+        with self._lock:
+            found = self._trees.get(key)
+            if found is None:
+                found = self._trees[key] = Tree(operation.sites.characters // CHARACTERS_A_FIELD)
+                self.fields += found.fields
+            self._trees.move_to_end(key)
+            return found
+
+    def grown(self, tree: Tree, fields: int) -> None:
+        """Count new fields of a tree."""
+        with self._lock:
+            if tree.is_kept:
+                tree.fields += fields
+                self.fields += fields
+            while self.fields > MAX_SELECTED:
+                _, gone = self._trees.popitem(last=False)
+                gone.is_kept = False
+                self.fields -= gone.fields
+
+
+TREES: Final = Trees()
+"""Those of this process."""
 
 
 def _reader(definition: GraphQLField) -> Callable[[Any], Any]:

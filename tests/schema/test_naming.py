@@ -71,6 +71,8 @@ def test_blanks_give_no_more_attempts(asha: ApiClient) -> None:
             "mailer-daemon",
             "webmaster",
             "null",
+            "admin11",
+            "adm1n1",
         ),
     ],
 )
@@ -83,7 +85,11 @@ def test_handles_of_the_house_are_reserved(handle: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "handle", ["katharina", "apple", "rootless", "modesty", "teamwork", "there", "kath", "asha.admin"]
+    "handle",
+    [
+        *("katharina", "apple", "rootless", "modesty", "teamwork", "there", "kath", "asha.admin"),
+        *("modi", "Modi_2", "kathai", "kathal", "infoil"),
+    ],
 )
 def test_others_are_free(handle: str) -> None:
     """Although they hold such a word."""
@@ -100,6 +106,9 @@ NAMES = {
     ),
     **dict.fromkeys(
         ["as\u3164ha", "as\u200bha", "asha\u2060", "as\u00adha", "\u200fasha", "as\u200dha", "a\u2800b"], HIDDEN
+    ),
+    **dict.fromkeys(
+        ["as\u034fha", "as\ufe00ha", "as\ufe0fha", "\u00e9\u200d\u00e9", "\U0001f3f4\U000e0061sha"], HIDDEN
     ),
     **dict.fromkeys(["\u0410sha", "Ash\u0430 Rao", "Bil\u03b1l", "\u13aasha", "\u039avid"], MIXED),
     **dict.fromkeys(
@@ -133,8 +142,12 @@ def test_a_name_passes_for_nobody_else(asha: ApiClient, name: str) -> None:
         *(
             "\U0001f469\u200d\U0001f680 Ada",
             "\u2764\ufe0f",
+            "1\ufe0f\u20e3 \U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+            "\u845b\U000e0100",
             "\u6771\u4eac Taro",
             "Katharina",
+            "Modi",
+            "Kathai",
             "\ud64d\uae38\ub3d9",
             "Łódź Æsa",
         ),

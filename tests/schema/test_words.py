@@ -103,6 +103,21 @@ def test_no_collation_changes_words(title: str) -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("word", ["\U00010428-", "\ufdfa", "\u0c1c\u0c4d\u0c1e\u0c3e ", "\U0002000b", "a."], ids=ascii)
+def test_no_text_has_too_many_words_to_be_kept(word: str) -> None:
+    """Not even where words make the most of all that a story may say: PostgreSQL would refuse to write it."""
+    texts = ["zeroth " + word * (2_000 // len(word)), *[word * (200 // len(word))] * 201]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_column_size(katha_words(VARIADIC %s)), katha_words(VARIADIC %s) @@ katha_query('zeroth')",
+            [texts] * 2,
+        )
+        size, is_found = cursor.fetchone()
+    assert is_found
+    assert size < 1 << 20
+
+
 # --- Stories ----------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,17 @@ test("a typed password or token stays here, wherever it stands", () => {
   }
 });
 
+test("a typed password stays here, whatever its variable is called", () => {
+  const document = (text) => `mutation($p: String! = ${text}) { signIn(handle: "asha", password:\n# mine\n$p) { __typename } }`;
+  const { query, variables } = shared(fragment(document('"hunter2"'), '{"p": "hunter2", "handle": "asha"}'));
+  assert.equal(query, document('""'));
+  assert.deepEqual(JSON.parse(variables), { p: "", handle: "asha" });
+  for (const literal of ['# mine\n"hunter2"', '"""a\\"""hunter2"""', ', "hunter2"']) {
+    const given = `mutation { changePassword(current: ${literal}, new: $secret) { __typename } }`;
+    assert.doesNotMatch(fragment(given, '{"secret": "hunter2"}'), /hunter2/);
+  }
+});
+
 test("variables that cannot be read are left out, because nobody can say what is secret in them", () => {
   assert.equal(shared(fragment("{ a }", '{ "password": "hunter2", }')).variables, "");
 });

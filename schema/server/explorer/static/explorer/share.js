@@ -1,12 +1,17 @@
 // A link that opens a document in this page. It stands in the fragment, which a browser never sends to the server.
 
-const SECRET = /^(password|current|new|token)$/;
-const SECRET_ARGUMENT = /\b(password|current|new|token)(\s*:\s*)("""[^]*?"""|"(?:\\.|[^"\\\n])*")/g;
+const SECRETS = ["password", "current", "new", "token"];
+const GAP = String.raw`(?:[\s,]|#.*)*`; // what GraphQL ignores
+const TEXT = String.raw`(?:"""(?:\\"""|[^])*?"""|"(?:\\.|[^"\\\n])*")`;
 
 // The fragment for a document and the text of its variables. Headers are never in it; a typed password or token is left out.
 export function fragment(query, variables) {
-  const parts = new URLSearchParams({ query: query.replace(SECRET_ARGUMENT, '$1$2""') });
-  if (variables.trim()) parts.set("variables", open(variables));
+  const argument = `\\b(?:${SECRETS.join("|")})${GAP}:${GAP}`;
+  const passed = [...query.matchAll(new RegExp(`${argument}\\$(\\w+)`, "g"))].map(([, name]) => name);
+  const secrets = [...SECRETS, ...passed];
+  const byDefault = `\\$(?:${secrets.join("|")})${GAP}:[\\s\\w!]*=${GAP}`;
+  const parts = new URLSearchParams({ query: query.replace(new RegExp(`(${argument}|${byDefault})${TEXT}`, "g"), '$1""') });
+  if (variables.trim()) parts.set("variables", open(variables, secrets));
   return `#${parts}`;
 }
 
@@ -17,8 +22,8 @@ export function shared(hash) {
 }
 
 // Placeholders stay: what they are filled with is not in the text.
-function open(text) {
-  const blank = (key, value) => (SECRET.test(key) && typeof value === "string" && !/^<\w+\.\w+>$/.test(value) ? "" : value);
+function open(text, secrets) {
+  const blank = (key, value) => (secrets.includes(key) && typeof value === "string" && !/^<\w+\.\w+>$/.test(value) ? "" : value);
   try {
     return JSON.stringify(JSON.parse(text, blank), null, 2);
   } catch {
