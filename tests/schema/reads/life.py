@@ -14,7 +14,7 @@ from tests.api.moderation import make_moderator, screen_for
 from tests.api.notifications import announce, told_of, told_of_a_day
 from tests.departure_fixture import done, leave
 from tests.schema import page_lists
-from tests.schema.reads.texts import BODY, LINE, TEXTS
+from tests.schema.reads.texts import BODY, LINE, NAME, TEXTS
 
 HANDLES = ("asha", "bilal", "chitra", "dev", "esra", "farid", "gita", "hana", "ines", "jon", "kavi", "lena")
 VERSION = "query ($id: ID!) { node(id: $id) { ... on Versioned { version } } }"
@@ -74,7 +74,7 @@ class Life:
     def profiles(self) -> None:
         """Some want mature stories; some say odd things."""
         for handle, patch in (
-            ("asha", {"name": LINE, "bio": BODY}),
+            ("asha", {"name": NAME, "bio": BODY}),
             ("chitra", {"showMature": True}),
             ("kavi", {"showMature": True, "bio": "I moderate."}),
             ("jon", {"name": "Jon 😀", "showMature": True}),

@@ -2,6 +2,8 @@
 
 LINE = "He said \"no\" \\ 'yes' </script> <b>&amp; %s {0} $1 e\u0301 \u00e9 שלום 👩‍👩‍👧 \ufeff\ufffd"
 """One line."""
+NAME = LINE.replace("\ufeff", "")
+"""The same, of what can be seen: a name has no other characters."""
 BODY = (
     'First "paragraph" \\n\\u0041 \\.\n\nSecond:\ttab\r\nfeed\x0c bell\x07 del\x7f \x85 \u2028 \u2029 \x01\x1f\x08 \u202e'
     "🏴‍☠️ NFC \u1e9b\u0323 </script>"
