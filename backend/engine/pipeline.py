@@ -9,6 +9,7 @@ What still waits when a transaction is rolled back is never sent.
 
 import hashlib
 import threading
+from asyncio import _get_running_loop
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -333,10 +334,12 @@ _here = threading.local()
 
 
 def current() -> Pipeline:
-    """That of this thread's connection, which is looked up once: Django asks for the running event loop each time."""
-    try:
-        pipeline: Pipeline = _here.pipeline
-    except AttributeError:
+    """That of this thread's connection, which is looked up once. In an event loop Django keeps another one."""
+    is_here = _get_running_loop() is None
+    pipeline: Pipeline | None = getattr(_here, "pipeline", None) if is_here else None
+    if pipeline is None:
         wrapper: Any = connections[DEFAULT_DB_ALIAS]
-        pipeline = _here.pipeline = wrapper.pipeline
+        pipeline = wrapper.pipeline
+        if is_here:
+            _here.pipeline = pipeline
     return pipeline

@@ -93,7 +93,7 @@ async def respond(request: Request, server: Server) -> Answer:
 
 def with_headers(request: Request, answer: Answer) -> Answer:
     """The answer with what browsers need: CORS, and that this server is only asked by HTTPS."""
-    if request.policy.cors:
+    if request.policy.cors and "HTTP_ORIGIN" in request.META:
         answer.add(_cors_headers(request))
     if request.policy.strict_transport and request.is_secure():
         answer.headers["Strict-Transport-Security"] = request.policy.strict_transport

@@ -43,7 +43,7 @@ def whispers(author: ApiClient, count: int) -> list[uuid.UUID]:
 @pytest.fixture
 def moderators(person: Callable[[str], ApiClient]) -> list[ApiClient]:
     """Eight of them."""
-    return [make_moderator(person(f"mod{number}")) for number in range(8)]
+    return [make_moderator(person(f"judge{number}")) for number in range(8)]
 
 
 # --- One moderator at a time ------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Who writes about one story or one person at the same moment as many others waits for none of them."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import pytest
 
+from backend.engine import tallies
 from backend.engine.versions import Expected
 from backend.people.models import Person
 from backend.stories import rank
@@ -22,6 +24,13 @@ LAST = 'UPDATE "engine_idempotencykey"'
 """Begins what a mutation with a key writes last, when it holds all its locks."""
 
 Act = Callable[[Person], str]
+
+
+@pytest.fixture(autouse=True)
+def by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two who make a slot take the same number, which by chance happens to one pair in a thousand."""
+    numbers = itertools.count()
+    monkeypatch.setattr(tallies, "some_slot", lambda: next(numbers) % tallies.SLOTS)
 
 
 def each_within_the_other(act: Act, people: Sequence[Person]) -> list[str]:

@@ -185,7 +185,7 @@ def test_rare_words_are_found_anywhere(
     most_read = ranked(author, 7)
     expected = most_read if order == "MOST_READ" else [f"Number {n}" for n in reversed(range(7))]
     for title in expected:
-        assert titles(nobody, order, text=title) == [title]
+        assert titles(nobody, order, text=f'"{title}"') == [title]
     for text, wanted in (("number", expected), (f'"{expected[0]}" or "{expected[5]}"', [expected[0], expected[5]])):
         assert titles(nobody, order, text=text) == wanted
         walked, window = [], {"first": 1}

@@ -149,8 +149,11 @@ def test_what_only_looks_like_this_machine_stays_outside(nobody: ApiClient, orig
 
 
 def test_an_answer_says_that_it_depends_on_who_asks(nobody: ApiClient) -> None:
-    """Also to who names no origin, or a cache would give a page an answer without what it needs."""
-    assert Client().post("/graphql", QUERY, content_type=JSON)["Vary"] == "origin"
+    """To whoever names an origin. To others it does not, and no cache keeps what is answered to either."""
+    asked = Client().post("/graphql", QUERY, content_type=JSON, headers={"Origin": "https://elsewhere.example"})
+    assert (asked["Vary"], asked["Cache-Control"]) == ("origin", "no-store")
+    plain = Client().post("/graphql", QUERY, content_type=JSON)
+    assert ("Vary" in plain, plain["Cache-Control"]) == (False, "no-store")
 
 
 @pytest.mark.parametrize(("production", "patterns"), [("", 1), ("0", 1), ("1", 0)])

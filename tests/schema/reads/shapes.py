@@ -234,9 +234,9 @@ class Shape:
             chosen = self.values.window(f"{on}.{name}", room)
         if name == "stories" and on == "Query":
             chosen |= self.of_stories(chosen)
-        if name == "reports" and self.often(0.4):
+        if "status" in one.args and self.often(0.4):
             chosen["status"] = self.one(("OPEN", "CLAIMED", "RESOLVED", None))
-        if name == "notifications" and self.often(0.4):
+        if "unread" in one.args and self.often(0.4):
             chosen["unread"] = self.one((True, False, None))
         if name == "node" and "id" in one.args:
             chosen["id"] = self.values.id()
