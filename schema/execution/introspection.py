@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from graphql import (
+    BooleanValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -76,7 +77,8 @@ class Introspected:
             plan.fields += 1
             field = meta.fields.get(node.name.value)
             if field is not None and (node.selection_set is not None or is_list(field)):
-                plan.more.append((node.selection_set, get_named_type(field.type), partial(_items, field, self._info)))
+                found = partial(_items, field, self._info, _asked(field, node))
+                plan.more.append((node.selection_set, get_named_type(field.type), found))
         return plan
 
     def _fields(self, selected: SelectionSetNode) -> Iterator[FieldNode]:
@@ -106,8 +108,14 @@ def is_list(field: GraphQLField) -> bool:
     return is_list_type(get_nullable_type(field.type))
 
 
-def _items(field: GraphQLField, info: Any, value: Any) -> Collection[Any]:
-    """What the field holds. Each argument of introspection asks for what is deprecated too."""
+def _asked(field: GraphQLField, node: FieldNode) -> dict[str, bool]:
+    """Whether each argument that is given asks for what is deprecated too; one that is no literal could."""
+    given = {one.name.value: one.value for one in node.arguments or () if one.name.value in field.args}
+    return {name: not isinstance(value, BooleanValueNode) or value.value for name, value in given.items()}
+
+
+def _items(field: GraphQLField, info: Any, asked: Mapping[str, bool], value: Any) -> Collection[Any]:
+    """What the field holds."""
     assert field.resolve is not None
-    found = field.resolve(value, info, **dict.fromkeys(field.args, True))
+    found = field.resolve(value, info, **asked)
     return () if found is None else found if is_list(field) else (found,)

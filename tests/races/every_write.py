@@ -46,6 +46,7 @@ def everything_that_writes(asha: ApiClient, bilal: ApiClient, chitra: ApiClient)
         lambda: asha.record_view(story["id"], "1", chapter, 2, str(uuid.uuid4())),
         lambda: asha.record_view(story["id"], None, chapter, 3, str(uuid.uuid4()), policy="FURTHEST"),
         lambda: asha.record_view(story["id"], None, chapter, 1, str(uuid.uuid4()), policy="FURTHEST"),
+        lambda: chitra.record_views([{"story": story["id"]}, {"story": new_key()}], new_key()),
         *everything_that_edits(chitra, asha),
         *everything_that_moderates(chitra, asha),
         *everything_that_trades(bilal, chitra),
@@ -164,7 +165,7 @@ def everything_that_trades(author: ApiClient, buyer: ApiClient) -> list[Callable
 def everything_that_signs_in(person: ApiClient) -> list[Callable[[], Any]]:
     """What becomes of tokens and passwords, and a use that is noted."""
     token = another_token(person)
-    other, leaver = join("signs-out"), join("leaver")
+    other, browser, leaver = join("signs-out"), join("ends-a-session"), join("leaver")
 
     def used_long_ago() -> None:
         unit_of_work(lambda: AccessToken.objects.update(last_used_at=datetime(2020, 1, 1, tzinfo=UTC)))
@@ -176,6 +177,7 @@ def everything_that_signs_in(person: ApiClient) -> list[Callable[[], Any]]:
         lambda: person.change_password(PASSWORD, "another good password"),
         used_long_ago,
         lambda: other.ask("mutation { signOut }"),
+        lambda: browser.ask("mutation { endSession { __typename } }"),
         lambda: documents.register("{ __typename }"),
         lambda: leaver.delete_account(PASSWORD),
     ]

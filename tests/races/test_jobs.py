@@ -24,7 +24,7 @@ from backend.moderation.digest import tell_moderators
 from backend.moderation.models import Report
 from backend.monitoring import verify
 from backend.notifications import fanout
-from backend.notifications.models import Announcement, Notification
+from backend.notifications.models import Announcement, Notification, NotificationKind
 from backend.people.models import Account, Person
 from backend.stories.models import Story
 from backend.whispers.models import Flag, Screening, Whisper
@@ -409,7 +409,8 @@ def test_each_moderator_has_one_digest_of_a_day(asha: ApiClient, bilal: ApiClien
     assert broken_off_everywhere(lambda: tell_moderators(day), broken) >= 3
     bilal.resolve(reports[1], version="2")
     race([lambda: tell_moderators(day)] * 3)
-    found = Notification.objects.order_by("person_id").values_list(
+    digests = Notification.objects.filter(kind=NotificationKind.MODERATION_DIGEST)
+    found = digests.order_by("person_id").values_list(
         "person_id", "day", "open_reports", "claimed_reports", "resolved_reports"
     )
     assert list(found) == [

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TALLIES = ("people_persontally", "stories_storytally")
 HELD_BEFORE = ("people_person", "stories_story", "market_edition", "whispers_screening", "notifications_announcement")
+KEPT_BY_TRIGGERS = {"people_personwords", "stories_storywords"}
+"""Whoever writes them holds the person or the story that they belong to; no statement names them."""
 
 
 def statements_of(mutation: Callable[[], Any]) -> list[Statement]:
@@ -44,7 +46,9 @@ def test_every_mutation_locks_in_the_declared_order(asha: ApiClient, bilal: ApiC
         places = [lock_order().index(table) for table in tables]
         assert places == sorted(places), tables
         seen |= set(tables)
-    assert seen == set(lock_order()), "a table of the declared order that no mutation here has locked"
+    assert seen == set(lock_order()) - KEPT_BY_TRIGGERS, (
+        "a table of the declared order that no mutation here has locked"
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 200])

@@ -29,6 +29,7 @@ STORY = """
 fragment S on Story {
   id version updatedAt createdAt publishedAt title summary status mature warnings chapterCount viewCount
   author { ...P } chapters { ...C } revisions { edges { cursor node { ...V } } pageInfo { endCursor } }
+  decisions { id version reason }
   reading { id version updatedAt offset chapter { title } changedChapters { title } story { title } }
 }
 """
@@ -44,12 +45,18 @@ fragment Sh on Shelf {{ id version updatedAt storyCount stories {{ edges {{ node
 fragment Re on Reading {{ id version updatedAt offset chapter {{ id title story {{ ...S }} }}
   changedChapters {{ id title story {{ ...S }} }} story {{ ...S }} }}
 """
-MODERATION = """
-fragment W on Whisper { id version updatedAt createdAt text nsfw author { ...P } }
-fragment Rp on Report {
-  id version updatedAt createdAt reason state: status outcome claimedBy { ...P } reporter { ...P }
-  subject { __typename id ... on Whisper { ...W } ... on Story { ...S } ... on Chapter { ...C } ... on Person { ...P } }
-}
+DECISION = """
+fragment D on Decision { id version updatedAt decidedAt decided: outcome reason excerpt until liftedAt about: story { ...S }
+  against: person { ...P } moderator { ...P } report { id state: status reporter { handle } }
+  appeal { text at outcome answer } }
+"""
+MODERATION = f"""{DECISION}
+fragment W on Whisper {{ id version updatedAt createdAt text nsfw author {{ ...P }} }}
+fragment Rp on Report {{
+  id version updatedAt createdAt reason state: status outcome claimedBy {{ ...P }} reporter {{ ...P }} decision {{ ...D }}
+  subject {{ __typename id
+    ... on Whisper {{ ...W }} ... on Story {{ ...S }} ... on Chapter {{ ...C }} ... on Person {{ ...P }} }}
+}}
 """
 EDITION = "fragment E on Edition { id version updatedAt createdAt title priceCents stock story { ...S } }"
 MARKET = f"""{EDITION}
@@ -62,9 +69,10 @@ fragment N on Notification { id version updatedAt createdAt readAt kind publishe
 """
 CURRENT = (
     "... on ConflictError { current { __typename id version updatedAt "
-    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...E ...O ...N } }"
+    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...D ...E ...O ...N } }"
 )
 REPORT_SUCCESS = "... on ReportSuccess { applied report { ...Rp } }"
+DECISION_SUCCESS = "... on DecisionSuccess { applied decision { ...D } }"
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
 ASKS: dict[str, tuple[str, str]] = {
     "updateProfile": ('patch: {bio: "x"}', "... on ProfileSuccess { applied person { ...P } }"),
@@ -94,6 +102,9 @@ ASKS: dict[str, tuple[str, str]] = {
     "unclaimReport": ("id: $report", REPORT_SUCCESS),
     "resolveReport": ("id: $report, outcome: MARKED_NSFW", REPORT_SUCCESS),
     "reopenReport": ("id: $report", REPORT_SUCCESS),
+    "appealDecision": ('id: $decided, text: "It is fine."', DECISION_SUCCESS),
+    "resolveAppeal": ('id: $appealed, outcome: OVERTURNED, answer: "So it is."', DECISION_SUCCESS),
+    "liftDecision": ("id: $inForce", DECISION_SUCCESS),
     "setStock": ("edition: $edition, to: 2", "... on EditionSuccess { applied edition { ...E } }"),
     "markNotificationRead": ("id: $notification", "... on NotificationSuccess { applied notification { ...N } }"),
     "updateOrder": ("id: $order, to: CANCELLED", "... on OrderSuccess { applied order { ...O } }"),
@@ -103,6 +114,7 @@ FRESH = {
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
     **dict.fromkeys(("deleteWhisper", "claimReport", "unclaimReport", "resolveReport", "reopenReport"), "1"),
     **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
+    **{"appealDecision": "1", "resolveAppeal": "2", "liftDecision": "1"},
     **{"setStock": "1", "updateOrder": "1", "markNotificationRead": "1"},
 }
 """The version that a first write names; 0 for what does not exist yet."""
@@ -140,9 +152,21 @@ def given(me: ApiClient, other: ApiClient) -> dict[str, Any]:
     named = {"whom": other.id, "draft": draft["id"], "first": first, "second": second}
     report = make_moderator(me).report(other.create_whisper()["whisper"]["id"])["report"]["id"]
     whisper = me.create_whisper()["whisper"]["id"]
-    named |= {"whisper": whisper, "report": report}
+    named |= {"whisper": whisper, "report": report, **decisions(me, other)}
     named |= {"edition": edition, "theirs": theirs, "order": order, "notification": told_of(me, story)}
     return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
+
+
+def decisions(me: ApiClient, other: ApiClient) -> dict[str, str]:
+    """One against me, and two of mine against the other, who has appealed the first and moderates no more."""
+
+    def decided(by: ApiClient, about: ApiClient) -> str:
+        id_: str = by.decided(by.report(about.id)["report"]["id"], "WARNED", reason="Rude.")["id"]
+        return id_
+
+    against_me, appealed, in_force = decided(make_moderator(other), me), decided(me, other), decided(me, other)
+    assert make_moderator(other, moderator=False).appeal(appealed)["applied"] == "WRITTEN"
+    return {"decided": against_me, "appealed": appealed, "inForce": in_force}
 
 
 HISTORY = "query ($id: ID!) { story(id: $id) { revisions { edges { node { id } } } } }"

@@ -282,6 +282,8 @@ INTROSPECTIONS = [
     get_introspection_query(**WHOLE, input_value_deprecation=True),
     "{ __schema { queryType { ...T } } } fragment T on __Type { name ... on __Type { fields { name args { name } } } }",
     '{ __type(name: "Mutation") { fields { name args { name type { name ofType { name } } } } } }',
+    '{ whole: __type(name: "Mutation") { fields(includeDeprecated: true) { name } } '
+    '__type(name: "Mutation") { fields(includeDeprecated: false) { name } } }',
     '{ __type(name: "Nothing") { fields { name } } __typename }',
     "{ __schema { directives { name locations args { name } } types { possibleTypes { name } enumValues { name } } } }",
     MANY % "name",

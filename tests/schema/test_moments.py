@@ -51,6 +51,10 @@ def told(value: Any) -> Iterator[str]:
         yield value
 
 
+TOLD_BELOW = {("Decision", "until"), ("Decision", "liftedAt"), ("Person", "suspendedUntil")}
+"""Of somebody who is suspended, as nobody is to whom every thing is shown."""
+
+
 def test_every_time_of_every_thing_has_the_shape() -> None:
     """Of each type of the contract that can be looked up, as a query prints it; what could be shorter is not."""
     access = AccessFixture()
@@ -69,11 +73,13 @@ def test_every_time_of_every_thing_has_the_shape() -> None:
                     assert ".000000" in value, (thing, name, value)
                     asked.add((kind_of(thing), name))
     nodes = [one.name for one in GRAPHQL.get_possible_types(GRAPHQL.type_map["Node"])]  # type: ignore[arg-type]
-    assert asked >= {(type_, name) for type_ in nodes for name in moments(type_)} - {("Story", "republishedAt")}
+    assert asked >= {(type_, name) for type_ in nodes for name in moments(type_)} - TOLD_BELOW - {
+        ("Story", "republishedAt")
+    }
 
 
 def test_no_type_tells_a_time_that_these_tests_do_not_look_at() -> None:
-    """Those that are no nodes: of a conflict, of what is gone, and of health, which the tests below ask for."""
+    """Those that are no nodes: of a conflict, of what is gone, of a suspension, and of health, which the tests below ask for."""
     others = {
         (name, field)
         for name, type_ in GRAPHQL.type_map.items()
@@ -81,7 +87,9 @@ def test_no_type_tells_a_time_that_these_tests_do_not_look_at() -> None:
         for field in moments(name)
     }
     assert others == {
+        ("Appeal", "at"),
         ("ConflictError", "at"),
+        ("ForbiddenError", "until"),
         ("MomentValue", "moment"),
         ("NotFoundError", "deletedAt"),
         ("Health", "startedAt"),
@@ -144,6 +152,28 @@ def test_what_is_gone_says_when_in_the_same_shape(asha: ApiClient) -> None:
     gone = asha.update_story(story, {"title": "Late"}, "1")
     assert SHAPE.fullmatch(gone["deletedAt"])
     assert gone["deletedAt"] in gone["message"]
+
+
+SUSPENDED = "{ viewer { suspendedUntil decisions { edges { node { until liftedAt appeal { at } } } } } }"
+
+
+def test_a_suspension_tells_its_times_so(asha: ApiClient, bilal: ApiClient) -> None:
+    """What it refuses, the decision with its appeal, the person; and the decision once it was lifted."""
+    decision = make_moderator(asha).decided(asha.report(bilal.id)["report"]["id"], "SUSPENDED", days=3)["id"]
+    assert bilal.appeal(decision)["applied"] == "WRITTEN"
+    round_all()
+    suspended = bilal.ask(SUSPENDED)["viewer"]
+    follow = 'mutation ($id: ID!) { follow(person: $id, expect: {version: "0"}) { ... on ForbiddenError { until } } }'
+    refused = bilal.ask(follow, id=asha.id)["follow"]
+    assert asha.judge(decision, "OVERTURNED")["applied"] == "WRITTEN"
+    round_all()
+    lifted = bilal.ask(SUSPENDED)["viewer"]
+    (one,), (other,) = suspended["decisions"]["edges"], lifted["decisions"]["edges"]
+    assert refused["until"] == suspended["suspendedUntil"] == one["node"]["until"] == other["node"]["until"]
+    assert (one["node"]["liftedAt"], lifted["suspendedUntil"]) == (None, None)
+    shown = [refused["until"], other["node"]["liftedAt"], other["node"]["appeal"]["at"]]
+    assert all(map(SHAPE.fullmatch, shown))
+    assert all(".000000" in one for one in shown)
 
 
 def test_health_tells_its_times_so(asha: ApiClient) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from graphql import get_named_type, is_object_type
 
+from backend.moderation.models import ModerationAction
+from schema.nodes import to_id
 from schema.root import schema
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator
+from tests.schema.access_fixture import key_in
 
 PROFILE = "id handle name bio followerCount relationship { version following followedBy blocking }"
 TYPES = schema._schema.type_map
@@ -29,6 +32,10 @@ class NamedFixture:
         self.order = mina.place_order((self.edition, 1))["order"]["id"]
         self.hers = mina.published_story()["id"]
         self.whisper = mina.create_whisper()["whisper"]["id"]
+        self.by_mina = mina.decided(mina.report(bilal.id)["report"]["id"], "WARNED")["id"]
+        make_moderator(bilal)
+        self.against_mina = bilal.decided(bilal.report(mina.id)["report"]["id"], "WARNED")["id"]
+        make_moderator(bilal, moderator=False)
         self.reports = [bilal.report(one)["report"]["id"] for one in (self.hers, self.whisper)]
         mina.follow(bilal)
         mina.block(asha)
@@ -44,6 +51,17 @@ def of_subject(scene: NamedFixture, number: int, kind: str) -> Any:
     return scene.node(scene.reports[number], f"Report {{ subject {{ ... on {kind} {{ author {{ {PROFILE} }} }} }} }}")[
         "subject"
     ]["author"]
+
+
+def of_decision(scene: NamedFixture, id_: str, field: str) -> Any:
+    """Somebody whom a decision names."""
+    return scene.node(id_, f"Decision {{ {field} {{ {PROFILE} }} }}")[field]
+
+
+def of_log(scene: NamedFixture, decision: str, field: str) -> Any:
+    """Somebody whom the log names where this was decided."""
+    line = to_id("ModerationAction", ModerationAction.objects.get(decision_id=key_in(decision)).pk)
+    return scene.node(line, f"ModerationAction {{ {field} {{ {PROFILE} }} }}")[field]
 
 
 def of_revision(scene: NamedFixture) -> Any:
@@ -88,6 +106,10 @@ Asked = Callable[[NamedFixture], Any]
 
 NAMED: dict[str, Asked] = {
     "ConflictError.by": of_conflict,
+    "Decision.moderator": lambda scene: of_decision(scene, scene.by_mina, "moderator"),
+    "Decision.person": lambda scene: of_decision(scene, scene.against_mina, "person"),
+    "ModerationAction.moderator": lambda scene: of_log(scene, scene.by_mina, "moderator"),
+    "ModerationAction.person": lambda scene: of_log(scene, scene.against_mina, "person"),
     "Order.buyer": lambda scene: scene.node(scene.order, f"Order {{ buyer {{ {PROFILE} }} }}")["buyer"],
     "PersonEdge.node": of_list,
     "Relationship.person": of_pair,
@@ -101,7 +123,10 @@ NAMED: dict[str, Asked] = {
 
 OWN = {"Order.author", "PasswordSuccess.person", "ProfileSuccess.person", "SignSuccess.person"}
 """Names the viewer; an order names the other side, whichever that is, by one rule."""
-LEFT_OUT = {"ConflictError.by", "PersonEdge.node", "Report.claimedBy", "Report.reporter", "Revision.by"}
+LEFT_OUT = {
+    *("ConflictError.by", "PersonEdge.node", "Report.claimedBy", "Report.reporter", "Revision.by"),
+    *("Decision.moderator", "Decision.person", "ModerationAction.moderator", "ModerationAction.person"),
+}
 """Says nobody."""
 DEALT_WITH = {"Order.buyer"}
 """The two sides of an order have to deal with each other, see docs/access.md."""
