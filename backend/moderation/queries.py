@@ -116,11 +116,10 @@ REPORTS = {
 
 REPORTS_OF_PERSON = Sourced(
     "SELECT report.*, report.created_at AS place_at FROM moderation_report AS report "
-    "WHERE report.reporter_id = $viewer$between $order",
+    "WHERE report.reporter_id = $row.id$between $order",
     "report.created_at",
     "report.id",
     when=IS_VIEWER,
-    is_local=True,
 )
 """What this person has reported, newest first; private."""
 
@@ -155,7 +154,7 @@ DECISIONS = {
 """All decisions, and those with an appeal that is to be judged, oldest first; not those against the viewer."""
 
 DECISIONS_OF_PERSON = Sourced(
-    f"{_DECISIONS} WHERE decision.about_id = $viewer$between $order", *_PLACE, when=IS_VIEWER, is_local=True
+    f"{_DECISIONS} WHERE decision.about_id = $row.id$between $order", *_PLACE, when=IS_VIEWER, is_local=True
 )
 """What was decided against this person, newest first; private."""
 

@@ -18,9 +18,14 @@ def wrong(model: type[Model], source: Source) -> str | None:
     return f"reads rows of {sorted(one.__name__ for one in roots)}: is_local has to be {is_local}"
 
 
+OF_ANOTHER = "Person.reports"
+"""Reads rows of people, but those of another person: a report hangs on whom it is about. `test_plans` notices if it is cut wrong."""
+
+
 def test_each_source_says_whether_it_is_local() -> None:
     """For each field of a row. A page has its total with it."""
     found = {where: wrong(model_of(type_name), source) for where, type_name, source in declared()}
+    assert found.pop(OF_ANOTHER)
     assert not {where: said for where, said in found.items() if said}
     assert len(found) > 60, len(found)
 

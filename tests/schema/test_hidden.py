@@ -150,5 +150,7 @@ def test_nobody_hears_what_is_wrong(transactional_db: None) -> None:
         named = {name: value for name, value in BAD.items() if f"${name}:" in MUTATIONS[mutation]}
         if mutation == "updateOrder":
             named["to"] = "SHIPPED"
+        if mutation == "resolveAppeal":
+            named["outcome"] = "UPHELD"
         for nobody in (ApiClient(), ApiClient("nonsense")):
             assert nobody.post(MUTATIONS[mutation], **named)["data"][mutation]["code"] == "UNAUTHENTICATED", mutation
