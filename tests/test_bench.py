@@ -33,14 +33,14 @@ COSTS = {
     "R2": (1, 1),
     "M1h": (9, 5),
     "M1s": (9, 5),
-    "M2": (5.5, 2.5),  # to follow is six statements in three, to unfollow five in two
-    "M3": (7, 4),
-    "M4": (6, 2.2),  # the first of five from one client is three
-    "M5": (8.8, 4),  # ten where there is a copy, four where there is none
+    "M2": (6.5, 2.5),  # to follow is seven statements in three, to unfollow six in two
+    "M3": (8, 4),
+    "M4": (7, 2.2),  # the first of five from one client is three
+    "M5": (9.8, 4),  # eleven where there is a copy, five where there is none
     "R0c": (0, 0),
     "R1c": (1, 1),
     "M1c": (9, 5),
-    "M2c": (5.5, 2.5),
+    "M2c": (6.5, 2.5),
 }
 """Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared. Whom
 the server has not seen yet costs one round trip more.

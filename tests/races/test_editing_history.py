@@ -355,7 +355,10 @@ def check_count(book: Book, authored: AuthoredStory, steps: list[Step]) -> None:
     assert Revision.objects.filter(story_id=authored.story).count() == len(made)
     by_version = {step.made["story"]["version"]: step for step in steps if step.is_written}
     for version, step in by_version.items():
-        assert book.touched(authored.story, version) == step.touches
+        touched = book.touched(authored.story, version)
+        assert touched <= step.touches
+        for name in step.touches - touched:  # sent as it was
+            assert book.value(authored.story, version, name) == book.value(authored.story, version - 1, name)
 
 
 def check_success(book: Book, step: Step) -> None:
@@ -379,7 +382,9 @@ def check_success(book: Book, step: Step) -> None:
             bodies = book.base(step, name), mine, book.value(step.row, before_mine, name)
             assert made[name] in (mine, merge.merged(merge.three_way(*bodies)))
         else:
-            assert made[name] == mine == book.value(step.row, before_mine, name), "it replaced what it had not seen"
+            theirs = book.value(step.row, before_mine, name)
+            assert made[name] == theirs, "it replaced what it had not seen"
+            assert mine in (theirs, book.base(step, name)), "what it wanted to change is lost"
 
 
 def check_word(book: Book, step: Step, made: State, before_mine: int) -> None:

@@ -19,7 +19,7 @@ def wrong(model: type[Model], source: Source) -> str | None:
 
 
 OF_ANOTHER = "Person.reports"
-"""Reads rows of people, but those of another person: a report hangs on whom it is about. `test_plans` notices if it is cut wrong."""
+"""Reads rows of people, but of another one: a report hangs on whom it is about. `test_plans` notices a wrong cut."""
 
 
 def test_each_source_says_whether_it_is_local() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from backend.moderation.models import ReportOutcome
+from backend.moderation.models import Decision, ReportOutcome
 from backend.stories.models import Revision, Story
+from schema.nodes import to_id
 from tests.api import ApiClient
 from tests.api.moderation import make_moderator
 from tests.api.notifications import announce
@@ -75,9 +76,11 @@ def test_a_story_that_moderators_took_down_keeps_it_too(asha: ApiClient, bilal: 
     story = asha.published_story()["id"]
     first = dates(asha, story)["publishedAt"]
     report = bilal.report(story)["report"]["id"]
-    make_moderator(chitra).resolve(report, ReportOutcome.REMOVED.value)
+    moderator = make_moderator(chitra)
+    moderator.resolve(report, ReportOutcome.REMOVED.value)
     taken = Story.objects.get()
     assert (taken.published_at, taken.was_published_at is not None) == (None, True)
+    assert moderator.lift(to_id("Decision", Decision.objects.get().pk))["applied"] == "WRITTEN"
     assert asha.publish(story, dates(asha, story)["version"])["story"]["publishedAt"] == first
 
 
@@ -108,6 +111,6 @@ def test_drafts_that_were_published_before_are_remembered(asha: ApiClient) -> No
     with unguarded():
         Story.objects.update(was_published_at=None)
     with unguarded() as cursor:
-        cursor.execute(import_module("backend.stories.migrations.0007_republished").REMEMBER)
+        cursor.execute(import_module("backend.stories.migrations.0009_republished").REMEMBER)
     kept = {row.pk: row.was_published_at for row in Story.objects.all()}
     assert kept == {key_in(stories[0]): first, key_in(stories[1]): None, key_in(draft): None}
