@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 MAX_HEADERS = 500
-"""How many different headers Accept-Encoding are remembered with what they choose."""
+"""How many different headers of one kind are remembered with what each chooses."""
 
 
 def preferred(header: str, offers: Sequence[str]) -> str | None:

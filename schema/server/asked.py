@@ -9,12 +9,11 @@ import orjson
 from django.http.request import MediaType
 
 from schema.execution.problems import UNPROCESSABLE, Problem
+from schema.server.accept import MAX_HEADERS
 from schema.server.requests import MAX_CHOICE_CHARACTERS, Request
 
 JSON = "application/json"
 METHODS = "GET, HEAD, POST, OPTIONS"
-MAX_HEADERS = 500
-"""How many different headers Content-Type are remembered with whether they say JSON."""
 
 
 class Asked(NamedTuple):

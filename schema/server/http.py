@@ -45,7 +45,7 @@ from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem,
 from schema.execution.run import Execution
 from schema.execution.steps import IN_THREAD, Slot, Steps
 from schema.server import safety
-from schema.server.accept import preferred
+from schema.server.accept import MAX_HEADERS, preferred
 from schema.server.asked import JSON, METHODS, Asked, asked_of
 from schema.server.compression import GZIP, QUICKLY_COMPRESSED_BYTES, coding, compressed
 from schema.server.driving import Server, driven
@@ -61,8 +61,6 @@ MALFORMED_COST, REJECTED_COST = 1, 100
 """The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
 other costs what its operation does.
 """
-MAX_HEADERS = 500
-"""How many different headers Accept are remembered with the type that they choose."""
 MAX_SITES = 50
 """How many fields with arguments a document may have whose variables are read in the event loop."""
 
