@@ -10,6 +10,7 @@ from time import perf_counter
 
 import psycopg
 from django.db import InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from backend import tracing
@@ -28,32 +29,30 @@ def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | No
     deadline.check()
     connection = current().wrapper
     if connection.in_atomic_block:
-        return _first_row(statement, parameters)
+        return _first_row(connection, statement, parameters)
     try:
-        return _select(statement, parameters)
+        return _select(connection, statement, parameters)
     except (OperationalError, InterfaceError):
         if connection.connection is not None and not connection.connection.closed:
             raise
         deadline.check()
-        return _select(statement, parameters)
+        return _select(connection, statement, parameters)
 
 
-def _select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+def _select(connection: BaseDatabaseWrapper, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
     drop_broken_connection()
-    connection = current().wrapper
     connection.ensure_connection()
     began = perf_counter()
     try:
         with deadline.cancellable(connection.connection):
-            row = _first_row(statement, parameters)
+            row = _first_row(connection, statement, parameters)
         OUTAGE.served()
     finally:
         metrics.QUERY_SECONDS.observe(perf_counter() - began)
     return row
 
 
-def _first_row(statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
-    connection = current().wrapper
+def _first_row(connection: BaseDatabaseWrapper, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
     cursor = psycopg.RawCursor(connection.connection)
     texts = [None if one is None else one.decode() for one in parameters]
     with tracing.running(statement.sql, statement.name):
