@@ -214,17 +214,15 @@ class DecisionSuccess:
     applied: Applied = applied_field()
 
 
+_Answer = DecisionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError
 AppealDecisionResult = Annotated[
-    DecisionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
-    strawberry.union("AppealDecisionResult", description="What appealDecision can answer."),
+    _Answer, strawberry.union("AppealDecisionResult", description="What appealDecision can answer.")
 ]
 ResolveAppealResult = Annotated[
-    DecisionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
-    strawberry.union("ResolveAppealResult", description="What resolveAppeal can answer."),
+    _Answer, strawberry.union("ResolveAppealResult", description="What resolveAppeal can answer.")
 ]
 LiftDecisionResult = Annotated[
-    DecisionSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
-    strawberry.union("LiftDecisionResult", description="What liftDecision can answer."),
+    _Answer, strawberry.union("LiftDecisionResult", description="What liftDecision can answer.")
 ]
 
 DecisionId = Annotated[strawberry.ID, strawberry.argument(description="The decision's id.")]

@@ -113,7 +113,7 @@ class Story(Versioned):
         moderation.DECISIONS_OF_STORY,
         "The moderators' decisions about it that are in force, oldest first: REMOVED keeps it a draft, MARKED_NSFW keeps it "
         "mature. Only for the author, empty for anybody else.",
-        most=moderation.MOST_IN_FORCE,
+        most=moderation.MAX_IN_FORCE,
     )
 
     revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(

@@ -158,11 +158,12 @@ DECISIONS_OF_PERSON = Sourced(
 )
 """What was decided against this person, newest first; private."""
 
-MOST_IN_FORCE = 20
+MAX_IN_FORCE = 20
+"""How many decisions about a story are shown."""
 
 DECISIONS_OF_STORY = Rows(
     f"{_DECISION} WHERE decision.subject = $row.id AND decision.about_id = $viewer AND decision.lifted_at IS NULL "
-    f"ORDER BY decision.decided_at, decision.id LIMIT {MOST_IN_FORCE}",
+    f"ORDER BY decision.decided_at, decision.id LIMIT {MAX_IN_FORCE}",
     is_local=False,
 )
 
