@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "backend.people",
     "backend.social",
     "backend.stories",
+    "backend.coauthors",
     "backend.reading",
     "backend.whispers",
     "backend.moderation",

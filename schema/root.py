@@ -9,6 +9,7 @@ from strawberry.tools import merge_types
 
 from schema import (
     chapters,
+    coauthors,
     decisions,
     lists,
     lookup,
@@ -36,6 +37,7 @@ NOUNS = (
     lists,
     chapters,
     revisions,
+    coauthors,
     reading,
     whispers,
     moderation,
