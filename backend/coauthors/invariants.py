@@ -49,7 +49,7 @@ INVARIANTS = (
         """
         SELECT invitation.id, story.id AS story_id, person_id FROM coauthors_invitation AS invitation
         JOIN stories_story AS story ON story.id = invitation.story_id
-        WHERE status = 'PENDING'
+        WHERE invitation.status = 'PENDING'
           AND (person_id = author_id OR (person_id = ANY (writers) AND offered <> 'OWN'))
         """,
     ),

@@ -74,8 +74,8 @@ def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, rig
         check_hand_over(story_id)
     if written.row is not None and made.row is not None:
         return made.row, Applied.WRITTEN
-    same = _explain(story_id, inviter_id, person_id, right, needed, seen)
-    if written.row is not None or made.row is not None:  # of the two one was made, which is rolled back
+    same = _explain(story_id, inviter_id, person_id, right, needed, seen, made.row)
+    if written.row is not None:  # an invitation was made since the story was looked at: it is so then
         raise Busy(after_ms=after_busy_ms())
     return same, Applied.NOOP
 
@@ -111,13 +111,22 @@ def _make(
 
 
 def _explain(
-    story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, needed: Right, seen: Expected
+    story_id: uuid.UUID,
+    inviter_id: uuid.UUID,
+    person_id: uuid.UUID,
+    right: Right,
+    needed: Right,
+    seen: Expected,
+    made: Invitation | None,
 ) -> Invitation:
-    """Why the story was not written: returns the invitation if it is the same, or raises what refuses it."""
+    """Why the story was not written: returns the open invitation if it is the same, or raises what refuses it.
+
+    What was made beside it is rolled back by that.
+    """
     story = explain.own_story(story_id, inviter_id, right=needed)
     if not is_unchanged(story, seen, GROUPS):
         raise changed(story, seen)
-    pending = queries.open_to(story=story_id).rows
+    pending = [one for one in queries.open_to(story=story_id).rows if made is None or one.pk != made.pk]
     theirs = next((one for one in pending if one.person_id == person_id), None)
     if theirs is not None and theirs.offered == right:
         return theirs
