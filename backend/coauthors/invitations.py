@@ -188,7 +188,10 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
 
 @compiled
 def _put_on_shelf(by: int, *, author: uuid.UUID) -> Declared[Shelf]:
-    return update(Shelf.objects.filter(pk=author), story_count=F("story_count") + by, **stamped(Shelf, ["stories"]))
+    some = Q() if by > 0 else Q(story_count__gt=0)  # an empty shelf has no story to hand over
+    return update(
+        Shelf.objects.filter(some, pk=author), story_count=F("story_count") + by, **stamped(Shelf, ["stories"])
+    )
 
 
 @compiled
