@@ -37,6 +37,7 @@ FREELY_REMOVED = {
     "whispers_policyword",
     "people_personwords",
     "stories_storywords",
+    "coauthors_coauthor",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
 NEVER_UPDATED = {"stories_revision", "moderation_evidence"}

@@ -35,7 +35,7 @@ from backend.stories.rights import Right, may
 from backend.stories.tombstones import bury
 
 LAST_CHAPTER = (
-    "is the last chapter of a published story: add another one first, or make the story a draft again (unpublishStory)."
+    "is the last chapter of a published story: add another one, or make the story a draft again (unpublishStory)."
 )
 TEXTS = ("title", "body")
 """The fields that updateChapter can set; each is a field group of the same name."""
@@ -219,9 +219,8 @@ def _order_conflict(
     asked, bases = explain.present(story=story_id, viewer=writer_id), Bases(story_id, None, seen, [CHAPTERS])
     order = queries.order_of(story_id)
     story = explain.own_story(story_id, writer_id, asked, right)
-    overlaps = []
-    if changed_since(story, seen, [CHAPTERS]):
-        overlaps = [FieldConflict(CHAPTERS, base=bases.values.get(CHAPTERS), mine=list(mine), theirs=order.ids)]
+    both = [FieldConflict(CHAPTERS, base=bases.values.get(CHAPTERS), mine=list(mine), theirs=order.ids)]
+    overlaps = both if changed_since(story, seen, [CHAPTERS]) else []
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
 
 
@@ -370,8 +369,9 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 
 def _story_of(chapter: Any, writer: Any) -> "QuerySet[Story]":
     """The story that has this chapter, if this person may write it."""
-    story = Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
-    return Story.objects.filter(may(writer, Right.WRITE), pk=story)
+    return Story.objects.filter(
+        may(writer, Right.WRITE), pk=Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
+    )
 
 
 def _is_written_by(writer: Any) -> Exists:

@@ -13,8 +13,8 @@ KEEP = """
 CREATE FUNCTION coauthors_keep() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     DELETE FROM coauthors_coauthor WHERE story_id = NEW.id AND NOT person_id = ANY (NEW.writers);
-    INSERT INTO coauthors_coauthor (story_id, person_id, granted)
-    SELECT NEW.id, person, CASE WHEN person = ANY (NEW.managers) THEN 'MANAGE' ELSE 'WRITE' END
+    INSERT INTO coauthors_coauthor (story_id, person_id, granted, since)
+    SELECT NEW.id, person, CASE WHEN person = ANY (NEW.managers) THEN 'MANAGE' ELSE 'WRITE' END, NEW.updated_at
     FROM unnest(NEW.writers) AS person ORDER BY person
     ON CONFLICT (story_id, person_id) DO UPDATE SET granted = excluded.granted
     WHERE coauthors_coauthor.granted <> excluded.granted;
