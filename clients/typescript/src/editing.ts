@@ -150,6 +150,11 @@ export class Editing {
     });
   }
 
+  /** The thing's. */
+  get id(): string {
+    return this.#thing.id;
+  }
+
   /** Call `listener` after every change of `state`. Returns what ends it. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -223,6 +228,7 @@ export class Editing {
         if (hint !== undefined && hint !== this.#version && this.#status !== "gone") await this.#look();
         if (hint === this.#hint) this.#hint = undefined;
       } while (this.#hint !== undefined || (!this.#pending && !this.#isDirty && (await this.#restore())));
+      if (this.#status === "offline") this.#status = "edited"; // somebody answers again
     } catch (problem) {
       if (this.#end.signal.aborted) return;
       if (problem instanceof Unserved) {

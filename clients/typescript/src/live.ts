@@ -25,8 +25,6 @@ export interface LiveOptions {
   fields?: string;
   /** How often to ask where there is no stream, in milliseconds; 5 000. */
   pollMs?: number;
-  /** Told whenever the mode changes. */
-  onMode?: (mode: Mode) => void;
 }
 
 type Listener = (change: Change) => void;
@@ -47,6 +45,7 @@ export class Live {
   mode: Mode = "idle";
   #things = new Map<string, Watched>();
   #running: AbortController | undefined;
+  #listeners = new Set<() => void>();
 
   constructor(
     readonly katha: Katha,
@@ -68,6 +67,12 @@ export class Live {
       if (!this.#things.size) this.#stop();
     };
   }
+
+  /** Call `listener` when `mode` changes. Returns what ends it. */
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
 
   /** Say that the viewer has this story open, and hear who else has. Returns what ends it. */
   presence(where: { story: string; chapter?: string | null }, listener: (people: Present[]) => void): () => void {
@@ -93,7 +98,9 @@ export class Live {
   }
 
   #say(mode: Mode) {
-    if (mode !== this.mode) this.options.onMode?.((this.mode = mode));
+    if (mode === this.mode) return;
+    this.mode = mode;
+    for (const listener of this.#listeners) listener();
   }
 
   /** Listen, and otherwise ask, until the signal. */
