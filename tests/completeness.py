@@ -37,10 +37,12 @@ FREELY_REMOVED = {
     "whispers_policyword",
     "people_personwords",
     "stories_storywords",
+    "changes_change",
+    "changes_mark",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
-NEVER_UPDATED = {"stories_revision", "moderation_evidence"}
-"""They have the version of what they were made of, and none of their own."""
+NEVER_UPDATED = {"stories_revision", "moderation_evidence", "changes_change"}
+"""They have the version of what they were made of, or tell of, and none of their own."""
 AS_THE_WHOLE = {
     "whispers_flag.author_id",
     "moderation_report.person_id",
