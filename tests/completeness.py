@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
-ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
+ALONE = {"jobs_failure", "changes_change", "changes_mark"} | WRITTEN_IN_THE_ADMIN
+"""What no unit of work locks, and what each statement changes alone; of the change log nothing is ever updated."""
 FREELY_REMOVED = {
     "people_accesstoken",
     "persisted_persisteddocument",

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection
 
-from backend.changes.models import Change
-
 MAX_BEHIND = 100_000
 """With more entries than these since a cursor, it is cheaper to load everything again."""
 MAX_CURSOR_CHARACTERS = 20_000
@@ -68,6 +66,11 @@ LEFT JOIN LATERAL (
 """One row, from one snapshot, which is the next cursor. Two ranges of the index, however many of the later transactions were seen
 already behind one that stayed open. By `seq`, because of two writers of one thing the second has the greater one, and not
 always the greater number of a transaction.
+"""
+
+APPEND = """
+INSERT INTO changes_change (kind, id, aggregate, owner, version, gone)
+VALUES (%(kind)s, %(owner)s, %(owner)s, %(owner)s, 0, FALSE)
 """
 
 SNAPSHOT = re.compile(r"[1-9][0-9]{0,18}:[1-9][0-9]{0,18}:([1-9][0-9]{0,18}(,[1-9][0-9]{0,18})*)?", re.ASCII)
@@ -138,7 +141,8 @@ def since(at: Cursor) -> tuple[Cursor, list[Entry]]:
 
 def append(signal: str, owner: uuid.UUID) -> None:
     """Append what no trigger can: a signal that is about a person alone."""
-    Change.objects.create(kind=signal, id=owner, aggregate=owner, owner=owner, version=0, gone=False)
+    with connection.cursor() as cursor:
+        cursor.execute(APPEND, {"kind": signal, "owner": owner})
 
 
 def read(identity: str, snapshot: str, holds: bool, entries: str | bytes | None) -> tuple[Cursor, list[Entry]]:

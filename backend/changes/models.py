@@ -51,8 +51,6 @@ class Change(models.Model):
     commit, so a reader would miss what commits late. No other index: each costs every write.
     """
 
-    LOCK_RANK = 990
-
     pk = models.CompositePrimaryKey("xid", "seq")
     xid = Xid(db_default=ThisTransaction())
     seq = Sequence()
@@ -80,8 +78,6 @@ class Mark(models.Model):
 
     The entries of all transactions before a mark that is `pruned` may be gone.
     """
-
-    LOCK_RANK = 995
 
     at = models.DateTimeField(db_default=Now(), primary_key=True)
     xid = Xid()
