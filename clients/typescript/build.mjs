@@ -28,6 +28,7 @@ await build({
   minifySyntax: true,
 });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."], { stdio: "inherit" });
+writeFileSync("dist/.ready", "");
 
 if (process.argv.includes("--tests")) {
   rmSync(".test", { recursive: true, force: true });
