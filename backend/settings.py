@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "procrastinate.contrib.django",
     "backend.engine",
+    "backend.changes",
     "backend.people",
     "backend.social",
     "backend.stories",

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
-ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
+ALONE = {"jobs_failure", "changes_change", "changes_mark"} | WRITTEN_IN_THE_ADMIN
+"""What no unit of work locks, and what each statement changes alone; of the change log nothing is ever updated."""
 FREELY_REMOVED = {
     "people_accesstoken",
     "persisted_persisteddocument",
@@ -37,10 +38,12 @@ FREELY_REMOVED = {
     "whispers_policyword",
     "people_personwords",
     "stories_storywords",
+    "changes_change",
+    "changes_mark",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
-NEVER_UPDATED = {"stories_revision", "moderation_evidence"}
-"""They have the version of what they were made of, and none of their own."""
+NEVER_UPDATED = {"stories_revision", "moderation_evidence", "changes_change"}
+"""They have the version of what they were made of, or tell of, and none of their own."""
 AS_THE_WHOLE = {
     "whispers_flag.author_id",
     "moderation_report.person_id",
