@@ -143,7 +143,11 @@ class LiveSubscription:
         return {OWN: UNSEEN}  # type: ignore[return-value]
 
     @watch(
-        Live(lists.FEED_HEAD, state=f"(SELECT head.id::text FROM ({lists.FEED_HEAD.sql}) AS head)", topic=lambda *_: [FEEDS]),
+        Live(
+            lists.FEED_HEAD,
+            state=f"(SELECT head.id::text FROM ({lists.FEED_HEAD.sql}) AS head)",
+            topic=lambda *_: [FEEDS],
+        ),
         "The first story of the viewer's feed: at once, and whenever it is another one.",
     )
     def feed_head(self) -> Annotated["Story", strawberry.lazy("schema.stories")]:

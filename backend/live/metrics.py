@@ -9,7 +9,11 @@ from backend.engine.metrics import REGISTRY
 SSE, WEBSOCKET = TRANSPORTS = "sse", "websocket"
 
 SUBSCRIBERS: Final = Gauge(
-    "katha_live_subscriptions", "Subscriptions that run now, by field.", ["field"], multiprocess_mode="livesum", registry=REGISTRY
+    "katha_live_subscriptions",
+    "Subscriptions that run now, by field.",
+    ["field"],
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
 )
 STREAMS: Final = Gauge(
     "katha_live_streams",
@@ -25,7 +29,9 @@ SKIPPED: Final = Counter(
     "katha_live_skipped", "Things that were looked at for a subscriber who had seen them so.", registry=REGISTRY
 )
 ENTRIES: Final = Counter("katha_live_entries", "Entries of the change log that a poll has read.", registry=REGISTRY)
-POLLS: Final = Counter("katha_live_polls", "Polls of the change log, by how they ended.", ["outcome"], registry=REGISTRY)
+POLLS: Final = Counter(
+    "katha_live_polls", "Polls of the change log, by how they ended.", ["outcome"], registry=REGISTRY
+)
 OK, FAILED, EXPIRED = OUTCOMES = "ok", "failed", "expired"
 LAG_SECONDS: Final = Histogram(
     "katha_live_lag_seconds",

@@ -8,7 +8,7 @@ import enum
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from backend.postgresql.reads import Statement
 
@@ -100,7 +100,7 @@ class Viewer:
 
     id: uuid.UUID | None
     address: str
-    sender: Hashable
+    sender: str
     """Whose allowance it uses."""
     token: bytes | None = None
     """The digest of the token; None of a session, and when signed out."""

@@ -85,7 +85,9 @@ so they need no check.
 Reads at most a page for each followed author from the index, and keeps the newest of those.
 """
 
-FEED_HEAD = Row(Template(FEED_PAGE.sql).safe_substitute(between="", order="ORDER BY published_at DESC, id DESC LIMIT 1"))
+FEED_HEAD = Row(
+    Template(FEED_PAGE.sql).safe_substitute(between="", order="ORDER BY published_at DESC, id DESC LIMIT 1")
+)
 """The first story of the viewer's feed."""
 
 BY_AUTHOR = Sourced(

@@ -4,25 +4,23 @@ The rows that are asked for come as arrays, a viewer and a thing in each, and th
 them: who may see what is said nowhere else. Subscriptions share a statement if they have the same document and shape, and a
 `Many` if the values of their variables are the same too.
 
-Of each row it prints a number, a state and the JSON of the answer's data. A viewer whose credentials are no longer good is left out.
+Of each row it prints a number, a state and the JSON of the answer's data. Whoever is not signed in any more is left out.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import orjson
 from django.conf import settings
 from graphql import GraphQLField, GraphQLObjectType, get_named_type
 
-from backend.engine.values import as_text
 from backend.live.hub import PARTS, STATE
 from backend.live.subscriptions import HIDDEN, Asked, Thing
 from backend.postgresql.reads import Statement
 from backend.sources import Bound, Row
 from schema.execution.compiler import Compiler
-from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, shown
 from schema.execution.document_limits import exceeded
+from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, shown
 from schema.execution.fields import declared, source_of
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.markers import has_marks
@@ -34,7 +32,15 @@ from schema.execution.printing import literal
 from schema.live import WATCHED, Live
 from schema.nodes import node_types
 
-ARRAYS = {"viewers": "uuid", "tokens": "bytea", "ids": "text", "types": "text", "keys": "uuid", "owners": "uuid", "extras": "text"}
+ARRAYS = {
+    "viewers": "uuid",
+    "tokens": "bytea",
+    "ids": "text",
+    "types": "text",
+    "keys": "uuid",
+    "owners": "uuid",
+    "extras": "text",
+}
 """What is bound, by name: an array of this type each."""
 COLUMNS = "viewer, token, id, type, key, owner, extra, number"
 AT_ONCE = 500
@@ -89,9 +95,7 @@ class Many:
         """The execution result, as JSON."""
         excess = excess_of(printed)
         if excess is not None:
-            error = exceeded(
-                "answer", "characters in the values of the answer", excess, settings.MAX_ANSWER_CHARACTERS
-            )
+            error = exceeded("answer", "characters in the values of the answer", excess, settings.MAX_ANSWER_CHARACTERS)
             return orjson.dumps({"errors": [shown(error, LIMIT_EXCEEDED).formatted], "data": None})
         if not has_marks(printed):
             return b'{"data":' + printed + b"}"
@@ -145,8 +149,13 @@ class _Told:
             return self._of_things(types), self._shapes
         source = self._live.source
         value = self._measured(partial(self._of_source, source))
-        state = f"coalesce({self._names('asked').of(self._live.state)}, '')" if self._live.state else "md5(value.printed)"
-        return f"SELECT {state} AS state, value.printed FROM (SELECT {value} AS printed OFFSET 0) AS value", self._shapes
+        state = (
+            f"coalesce({self._names('asked').of(self._live.state)}, '')" if self._live.state else "md5(value.printed)"
+        )
+        return (
+            f"SELECT {state} AS state, value.printed FROM (SELECT {value} AS printed OFFSET 0) AS value",
+            self._shapes,
+        )
 
     def _of_source(self, source: Row) -> str:
         asked = Scope("asked", {}, {self._details[0].node.name.value: source})

@@ -1,4 +1,4 @@
-"""Makes a subscription: who subscribes, what is watched, by which statement it is read, and what of the change log concerns it."""
+"""Makes a subscription: who subscribes, what is watched, by which statement it is read, and what in the log concerns it."""
 
 import uuid
 from collections.abc import Hashable, Sequence
@@ -49,7 +49,9 @@ class Watching:
     topics: Sequence[tuple[Hashable, Thing]]
 
 
-def watching(operation: Operation, variables: dict[str, Any] | None, context: Context, extra: "Extra") -> Steps[Watching]:
+def watching(
+    operation: Operation, variables: dict[str, Any] | None, context: Context, extra: "Extra"
+) -> Steps[Watching]:
     """What it takes to run this subscription for who asks. Raises `RequestError`, `RateLimited`, `Unauthenticated`, `Invalid`."""
     excess = too_many_values(variables) if variables else None
     if excess is not None:
@@ -84,7 +86,7 @@ def _seen(selection: Selection) -> Watched:
 
 
 def _viewer(context: Context) -> Steps[Viewer]:
-    """Who subscribes. Raises `Unauthenticated` for credentials that sign nobody in: who is quietly nobody would hear of nothing."""
+    """Who subscribes. Raises `Unauthenticated` for a token that signs nobody in: it would hear of nothing, and not know why."""
     address = address_of(context.request)
     if context.token is not None:
         row = yield Read(ACCOUNT, [as_text(context.token)])
@@ -105,7 +107,8 @@ def _viewer(context: Context) -> Steps[Viewer]:
 
 def _still_signed_in(context: Context, person: uuid.UUID) -> bool:
     """Whether the session signs this person in, as another request with the same cookie would find."""
-    request = context.request.again()
+    request: Any = context.request
+    request = request.again()
     viewer = viewer_of(request)
     return viewer is not None and viewer.pk == person
 
@@ -128,10 +131,10 @@ def _topics(live: Live, seen: Watched, viewer: Viewer) -> Steps[list[tuple[Hasha
     return found
 
 
-def _stories_of(seen: Watched) -> Steps[dict[tuple[str, uuid.UUID], uuid.UUID]]:
+def _stories_of(seen: Watched) -> Steps[dict[tuple[str, uuid.UUID | None], uuid.UUID]]:
     """The story that each of these things hangs on. Whoever may not see a thing is not told of it: it only says when to look."""
     types = sorted({one.type for one in seen if _story_column(one.type)})
-    found: dict[tuple[str, uuid.UUID], uuid.UUID] = {}
+    found: dict[tuple[str, uuid.UUID | None], uuid.UUID] = {}
     for name in types:
         keys = [one.key for one in seen if one.type == name]
         row = yield Read(_stories_statement(name), [as_text(keys)])
@@ -139,7 +142,7 @@ def _stories_of(seen: Watched) -> Steps[dict[tuple[str, uuid.UUID], uuid.UUID]]:
             key, story = pair.split(":")
             found[name, uuid.UUID(key)] = uuid.UUID(story)
     for one in seen:
-        if one.owner is not None and one.type == "Reading":
+        if one.type == "Reading" and one.key is not None:
             found[one.type, one.key] = one.key
     return found
 
@@ -157,7 +160,8 @@ def _stories_statement(type_name: str) -> Statement:
     model: Any = row_of(node_types()[type_name])
     column = _story_column(type_name)
     return Statement.of(
-        f"SELECT string_agg(id || ':' || {column}, ' ') FROM {model._meta.db_table} WHERE id = ANY($1::uuid[]) AND {column} IS NOT NULL"
+        f"SELECT string_agg(id || ':' || {column}, ' ') FROM {model._meta.db_table} "
+        f"WHERE id = ANY($1::uuid[]) AND {column} IS NOT NULL"
     )
 
 

@@ -6,6 +6,7 @@ Over a stream, what refuses an operation is told in GraphQL's errors: a status o
 from typing import Any
 
 import orjson
+from graphql import GraphQLError
 
 from backend.engine.errors import Refusal
 from backend.limits.admission import EXPENSIVE, REQUESTS
@@ -20,7 +21,6 @@ from schema.execution.watching import Watching, watching
 from schema.server.asked import Asked
 from schema.server.http import as_json, execution_of
 from schema.server.requests import Request
-from graphql import GraphQLError
 
 
 def opened(request: Request, asked: Asked, context: Context, extra: Extra) -> Steps[bytes | Watching]:

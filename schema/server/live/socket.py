@@ -1,7 +1,7 @@
 """GraphQL over a WebSocket, with the subprotocol graphql-transport-ws: several operations at a time over one connection.
 
-What is wrong with an operation is told in its `error`; what is wrong with the client's use of the protocol closes the connection with
-a code after which graphql-ws does not come back, and what is wrong here with one after which it does. Never 1000.
+What is wrong with an operation is told in its `error`. A client that does not keep to the protocol is closed with a code after
+which graphql-ws does not come back; what is wrong here, with one after which it does. Never 1000.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from backend.engine.refusal_log import log_refusal
 from backend.engine.values import as_text
 from backend.live import metrics
 from backend.live.subscriptions import Ending, Subscription
-from backend.monitoring.process import UNREAD
 from resolvers.access import digest_of
 from schema.context import Context
 from schema.execution.errors import RequestError, fault
@@ -112,7 +111,11 @@ class Socket:
     async def _refuse(self, problem: Problem) -> None:
         """Answer the handshake with a status."""
         log_problem(problem, url=self._meta["PATH_INFO"], request_id=logs.request_id(None))
-        headers = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store"), (b"server", b"Katha")]
+        headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"cache-control", b"no-store"),
+            (b"server", b"Katha"),
+        ]
         await self._send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
         await self._send({"type": "websocket.http.response.body", "body": orjson.dumps(problem.answer)})
 
@@ -294,7 +297,9 @@ class Operation:
         try:
             context.require_allowance()
             asked = checked(payload)
-            return await driven(request, opened(request, asked, context, self._socket.streams.extra), self._socket.server(request))
+            return await driven(
+                request, opened(request, asked, context, self._socket.streams.extra), self._socket.server(request)
+            )
         except Problem as problem:
             context.charge(http.REJECTED_COST if isinstance(problem, RequestError) else http.MALFORMED_COST)
             log_problem(problem, **request.facts)

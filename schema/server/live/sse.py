@@ -1,7 +1,7 @@
 """GraphQL over server-sent events, in graphql-sse's mode of distinct connections: an operation for each request.
 
-`next` carries an execution result, `complete` ends the operation for good. A stream that ends without `complete` is asked again by
-its client with the same variables: so it is when the server stops, when a lease is over, and when the client did not read.
+`next` carries an execution result, `complete` ends the operation for good. A stream that ends without it is asked again by its
+client with the same variables: so it is when the server stops, when a lease is over, and when the client did not read.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

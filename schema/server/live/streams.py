@@ -78,7 +78,7 @@ class Streams:
         """Close the connections to the database."""
         await self.reads.close()
 
-    def extra(self, thing: Thing) -> str | None:
+    def extra(self, _thing: Thing) -> str | None:
         """What the server knows of a thing that the database does not."""
         return None
 

@@ -6,11 +6,11 @@ It is written to at once: what a client has not read is looked at before, so not
 import logging
 from typing import Any
 
+from django.conf import settings
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from backend.monitoring.process import CLOSED, UNREAD
-from django.conf import settings
 from schema.server.protocol import bounded
 
 PING_SECONDS, PONG_SECONDS = 4.0, 4.0
