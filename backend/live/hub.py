@@ -123,6 +123,8 @@ class Hub:
     def stop(self) -> None:
         """The server stops: end everything."""
         self.stops = True
+        if self._all:
+            log.info("subscriptions were ended", extra={"cause": Ending.STOPPING.value, "times": len(self._all)})
         for subscription in list(self._all):
             self.remove(subscription, Ending.STOPPING)
             subscription.outlet.end(Ending.STOPPING)

@@ -18,6 +18,7 @@ from backend.limits.addresses import address_of
 from backend.limits.spending import learn
 from backend.live.subscriptions import Thing, Viewer
 from backend.postgresql.reads import Statement
+from backend.social.models import PairSide, Relationship
 from resolvers.access import DEAD_TOKEN, viewer_of
 from schema.context import Context
 from schema.execution.document_limits import too_many_values
@@ -169,8 +170,7 @@ def _stories_statement(type_name: str) -> Statement:
 def kind_of(type_name: str) -> str:
     """What the change log calls things of this type."""
     model: Any = row_of(node_types()[type_name])
-    logged = model if issubclass(model, Model) else model.MODEL
-    return logs_of(logged)[0].kind
+    return logs_of(Relationship if model is PairSide else model)[0].kind
 
 
 # --- By which statement -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from django.conf import settings
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from backend.monitoring.process import CLOSED, UNREAD
+from backend.monitoring.process import CLOSED, UNREAD, VANISHED
 from schema.server.protocol import bounded
 
 PING_SECONDS, PONG_SECONDS = 4.0, 4.0
@@ -19,8 +19,6 @@ HIGH_BYTES = 16 * 1024
 """With more than this unread, no more messages are taken from the client."""
 TOO_SLOW = 4503
 """The close code of a client that does not read; graphql-ws connects again."""
-VANISHED = "vanished"
-CLOSED.labels(VANISHED)
 
 log = logging.getLogger("katha.websocket")
 log.setLevel(logging.WARNING)

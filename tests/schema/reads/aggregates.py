@@ -61,7 +61,7 @@ def model_of(type_name: str) -> type[Model]:
 def declared() -> Iterator[tuple[str, str, Source]]:
     """The source of each field of rows that has one, with the type of the row. A field of the root has no row."""
     for type_ in GRAPHQL.type_map.values():
-        if isinstance(type_, GraphQLObjectType) and type_.name not in ("Query", "Mutation"):
+        if isinstance(type_, GraphQLObjectType) and type_.name not in ("Query", "Mutation", "Subscription"):
             for name, definition in type_.fields.items():
                 known = definition.extensions.get("strawberry-definition")
                 if known is not None and SOURCE in known.metadata:
