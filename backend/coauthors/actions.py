@@ -143,8 +143,8 @@ def with_one(column: Any, person: Any) -> Func:
     return _ids("array_append", column, person)
 
 
-def without(column: str, person: Any) -> Func:
-    """The ids in this column without this one."""
+def without(column: Any, person: Any) -> Func:
+    """The ids in this column, or of this expression, without this one."""
     return _ids("array_remove", column, person)
 
 

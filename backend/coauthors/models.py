@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.kinds import SIGHT
+from backend.changes.triggers import ChangeLog, SignalLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -30,7 +32,10 @@ class Coauthor(models.Model):
     since = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (PresenceGuard(name="coauthor_is_somebody", people=["person"]),)
+        constraints = (
+            PresenceGuard(name="coauthor_is_somebody", people=["person"]),
+            SignalLog(name="coauthor_sight_log", kind=SIGHT, owner="person", id="story"),
+        )
         indexes = (models.Index(F("person"), F("since").desc(), F("story").desc(), name="coauthor_newest"),)
 
     def __str__(self) -> str:
@@ -49,7 +54,7 @@ class InvitationStatus(models.TextChoices):
 class Invitation(models.Model):
     """The offer of a right to a story. OWN hands the story over when it is accepted."""
 
-    LOCK_RANK = 460
+    LOCK_RANK = 550
     SHOWN_AS = {"inviter": ["invitedBy"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -88,6 +93,13 @@ class Invitation(models.Model):
             ),
             PresenceGuard(name="invitation_of_somebody", people=["person", "invited_by"]),
             RemovalGuard(name="invitation_removal_guard"),
+            ChangeLog(
+                name="invitation_change_log",
+                kind="i",
+                aggregate="story",
+                sides=[{"owner": "person"}, {"owner": "story__author"}],
+                parent="s",
+            ),
         )
         indexes = (
             models.Index(F("person"), F("created_at").desc(), F("id").desc(), name="invitation_newest"),

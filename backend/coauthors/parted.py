@@ -6,10 +6,17 @@ moment one comes first: the block ends what has come about, or what comes after 
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
-from backend.engine.declarations import query
+from django.db.models import F, Q, QuerySet
+
+from backend.coauthors.actions import without
+from backend.coauthors.models import Coauthor, Invitation, InvitationStatus
+from backend.engine.declarations import IsAny, query, select, update_all
 from backend.engine.statements import Declared, Result, compiled
+from backend.engine.versions import stamped
 from backend.social.pairs import Pair, meet
+from backend.stories.models import Story
 
 HOLD = """
 SELECT pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL
@@ -17,37 +24,6 @@ FROM social_relationship AS pair JOIN unnest(%(lows)s, %(highs)s) AS of (low, hi
     ON pair.low_id = of.low AND pair.high_id = of.high
 ORDER BY pair.id FOR SHARE OF pair
 """
-
-PART = """
-WITH theirs AS (
-    SELECT story.id, coauthor.person_id FROM coauthors_coauthor AS coauthor
-    JOIN stories_story AS story ON story.id = coauthor.story_id
-    WHERE (coauthor.person_id = %(one)s AND story.author_id = %(other)s)
-       OR (coauthor.person_id = %(other)s AND story.author_id = %(one)s)
-    ORDER BY story.id FOR NO KEY UPDATE OF story
-)
-UPDATE stories_story AS story SET writers = array_remove(story.writers, theirs.person_id),
-    managers = array_remove(story.managers, theirs.person_id),
-    version = story.version + 1, coauthors_changed = story.version + 1, updated_at = statement_timestamp()
-FROM theirs WHERE story.id = theirs.id
-"""
-"""SQL: neither writes the stories of the other any more."""
-
-WITHDRAW = """
-WITH open AS (
-    SELECT invitation.id FROM coauthors_invitation AS invitation
-    JOIN stories_story AS story ON story.id = invitation.story_id
-    WHERE invitation.status = 'PENDING' AND (
-        (invitation.person_id = %(one)s AND %(other)s IN (story.author_id, invitation.invited_by_id))
-        OR (invitation.person_id = %(other)s AND %(one)s IN (story.author_id, invitation.invited_by_id))
-    )
-    ORDER BY invitation.id FOR NO KEY UPDATE OF invitation
-)
-UPDATE coauthors_invitation AS invitation SET status = 'WITHDRAWN', version = invitation.version + 1,
-    status_changed = invitation.version + 1, updated_at = statement_timestamp()
-FROM open WHERE invitation.id = open.id
-"""
-"""SQL: what one of the two has invited the other to, or may accept of them, is withdrawn."""
 
 
 def hold_pairs(person: uuid.UUID, others: Iterable[uuid.UUID]) -> "Held":
@@ -77,15 +53,46 @@ def _hold(*, lows: list[uuid.UUID], highs: list[uuid.UUID]) -> Declared[tuple[bo
 
 def part(one: uuid.UUID, other: uuid.UUID) -> None:
     """End what the two write together, and the invitations between them. Their pair is locked, and one blocks the other."""
-    _part(one=one, other=other)
-    _withdraw(one=one, other=other)
+    people = {"one": one, "other": other}
+    _lock_stories(**people)
+    _part(**people)
+    _lock_invitations(**people)
+    _withdraw(**people)
+
+
+def _together(one: Any, other: Any) -> "QuerySet[Story]":
+    """The stories of one of the two that the other writes too."""
+    theirs = Q(Q(IsAny(other, F("writers"))), author_id=one) | Q(Q(IsAny(one, F("writers"))), author_id=other)
+    some = Coauthor.objects.filter(Q(person_id=one) | Q(person_id=other)).values("story_id")
+    return Story.objects.filter(theirs, pk__in=some)
 
 
 @compiled
-def _part(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[()]]:
-    return query(PART, one=one, other=other)
+def _lock_stories(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(_together(one, other).order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
 
 @compiled
-def _withdraw(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[()]]:
-    return query(WITHDRAW, one=one, other=other)
+def _part(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Story]:
+    """No author is among the writers, so both may be taken away from them."""
+    left = {column: without(without(column, one), other) for column in ("writers", "managers")}
+    return update_all(_together(one, other), **left, **stamped(Story, ["coauthors"]))
+
+
+def _between(one: Any, other: Any) -> "QuerySet[Invitation]":
+    """The open invitations of one of the two to what the other has, or by the other."""
+    to_one = Q(person_id=one) & (Q(story__author_id=other) | Q(invited_by_id=other))
+    to_other = Q(person_id=other) & (Q(story__author_id=one) | Q(invited_by_id=one))
+    return Invitation.objects.filter(to_one | to_other, status=InvitationStatus.PENDING.value)
+
+
+@compiled
+def _lock_invitations(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    found = _between(one, other).order_by("pk")
+    return select(found.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+
+
+@compiled
+def _withdraw(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Invitation]:
+    withdrawn = InvitationStatus.WITHDRAWN.value
+    return update_all(_between(one, other), status=withdrawn, **stamped(Invitation, ["status"]))

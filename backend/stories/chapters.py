@@ -31,7 +31,7 @@ from backend.stories.actions import NewChapter, Patch
 from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story, StoryStatus
 from backend.stories.point_in_time import UNWANTED, Moments
 from backend.stories.revisions import CHAPTERS, Bases
-from backend.stories.rights import Right, may
+from backend.stories.rights import Right, is_written_by, may, written_story_of
 from backend.stories.tombstones import bury
 
 LAST_CHAPTER = (
@@ -122,7 +122,7 @@ def delete_chapter(
 
 @compiled
 def _change_list_with(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
-    return replace(_story_of(chapter, writer), **stamped(Story, ["chapters"]))
+    return replace(written_story_of(chapter, writer), **stamped(Story, ["chapters"]))
 
 
 @compiled
@@ -130,7 +130,7 @@ def _delete(*, chapter: uuid.UUID, writer: uuid.UUID, seen: Expected) -> Declare
     is_of_draft = Exists(Story.objects.filter(pk=OuterRef("story_id"), status=StoryStatus.DRAFT))
     has_others = Exists(Chapter.objects.filter(~Q(pk=chapter), story_id=OuterRef("story_id")))
     clean = unchanged(Chapter, seen, TEXTS)
-    return delete(Chapter.objects.filter(Q(is_of_draft) | Q(has_others), _is_written_by(writer), clean, pk=chapter))
+    return delete(Chapter.objects.filter(Q(is_of_draft) | Q(has_others), is_written_by(writer), clean, pk=chapter))
 
 
 @compiled
@@ -293,7 +293,7 @@ def set_texts(
 
 @compiled
 def _lock_story_of(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
-    return _locked(_story_of(chapter, writer))
+    return _locked(written_story_of(chapter, writer))
 
 
 def _write(
@@ -318,7 +318,7 @@ def _write_texts(
 ) -> Declared[Chapter]:
     clean = mergeable(Chapter, values, seen) if reads is None else unchanged(Chapter, seen, reads)
     return replace(
-        Chapter.objects.filter(~Q(**values), clean, _is_written_by(writer), pk=chapter),
+        Chapter.objects.filter(~Q(**values), clean, is_written_by(writer), pk=chapter),
         **values,
         story_version=Subquery(Story.objects.filter(pk=OuterRef("story_id")).values("version")) + 1,
         **stamped_if_new(Chapter, values),
@@ -329,7 +329,7 @@ def _write_texts(
 def _touch_story(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
     # The story's next version stands in the chapter if, and only if, that was written just now.
     written = Chapter.objects.filter(pk=chapter).values("story_version")
-    return update(_story_of(chapter, writer).filter(version__lt=Subquery(written)), **stamped(Story, ["texts"]))
+    return update(written_story_of(chapter, writer).filter(version__lt=Subquery(written)), **stamped(Story, ["texts"]))
 
 
 def _with_text_merged(
@@ -365,18 +365,6 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 
 
 # --- Helpers ----------------------------------------------------------------------------------------------------
-
-
-def _story_of(chapter: Any, writer: Any) -> "QuerySet[Story]":
-    """The story that has this chapter, if this person may write it."""
-    return Story.objects.filter(
-        may(writer, Right.WRITE), pk=Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
-    )
-
-
-def _is_written_by(writer: Any) -> Exists:
-    """Filter: a chapter of a story that this person may write."""
-    return Exists(Story.objects.filter(may(writer, Right.WRITE), pk=OuterRef("story_id")))
 
 
 def _locked(stories: "QuerySet[Story]") -> Declared[Story]:

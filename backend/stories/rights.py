@@ -8,10 +8,10 @@ import uuid
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from backend.engine.declarations import IsAny
-from backend.stories.models import Story
+from backend.stories.models import Chapter, Story
 
 
 class Right(models.TextChoices):
@@ -32,6 +32,17 @@ def may(person: Any, right: Right) -> Q:
     if right is Right.OWN:
         return own
     return own | Q(IsAny(person, F("writers" if right is Right.WRITE else "managers")))
+
+
+def written_story_of(chapter: Any, writer: Any) -> "models.QuerySet[Story]":
+    """The story that has this chapter, if this person may write it."""
+    story = Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
+    return Story.objects.filter(may(writer, Right.WRITE), pk=story)
+
+
+def is_written_by(writer: Any) -> Exists:
+    """Filter: a chapter of a story that this person may write."""
+    return Exists(Story.objects.filter(may(writer, Right.WRITE), pk=OuterRef("story_id")))
 
 
 def right_of(person: uuid.UUID, story: Story) -> Right | None:

@@ -19,8 +19,8 @@ class Migration(migrations.Migration):
     """Let others than the author write a story, and the author hand it over."""
 
     dependencies = [
-        ('people', '0010_suspension'),
-        ('stories', '0010_holds'),
+        ('people', '0011_change_log'),
+        ('stories', '0011_change_log'),
     ]
 
     operations = [

@@ -8,9 +8,9 @@ class Migration(migrations.Migration):
     """Tell people of invitations."""
 
     dependencies = [
-        ('notifications', '0004_decisions'),
-        ('people', '0010_suspension'),
-        ('stories', '0011_coauthors'),
+        ('notifications', '0005_change_log'),
+        ('people', '0011_change_log'),
+        ('stories', '0012_coauthors'),
     ]
 
     operations = [
