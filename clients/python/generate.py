@@ -4,9 +4,10 @@ Run by the build (hatch_build.py) and by `make client-python`; what it writes is
 """
 
 import keyword
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from graphql import (
@@ -45,6 +46,7 @@ MERGE_IMPORTS = {
     "from backend.stories.merge_law import": "from katha_client.generated.merge_law import",
 }
 LONGEST_LINE = 120
+NOTHING: Mapping[str, str] = {}
 
 
 def main() -> None:
@@ -59,7 +61,12 @@ def main() -> None:
         "merge_law.py": (STORIES / "merge_law.py").read_text(encoding="utf-8"),
     }
     for name, text in written.items():
-        (OUT / name).write_text(text, encoding="utf-8")
+        path = OUT / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            # Whoever imports it at this moment finds the old one or the new one, whole.
+            fresh = path.with_suffix(f".{os.getpid()}")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
 
 
 def moved(text: str) -> str:
@@ -222,7 +229,8 @@ def documented(schema: GraphQLSchema, name: str, arguments: dict[str, GraphQLArg
     (success, *refusals) = union.types
     shown = [get_named_type(field.type) for field in success.fields.values()]
     lines = [f"  ... on {success.name} {{ {selection(schema, success, shown)} }}"]
-    lines += [f"  ... on {one.name} {{ {selection(schema, one, shown)} }}" for one in refusals]
+    taken = {key: str(field.type) for key, field in success.fields.items()}
+    lines += [f"  ... on {one.name} {{ {selection(schema, one, shown, taken)} }}" for one in refusals]
     lines += ["  ... on Failure { code message retry { kind afterMs } }"]
     return "\n".join([head + " { __typename", *lines, "} }"])
 
@@ -233,12 +241,18 @@ def declaration(of: GraphQLArgument) -> str:
     return text if is_required_argument(of) else text.removesuffix("!")
 
 
-def selection(schema: GraphQLSchema, of: GraphQLObjectType, shown: list[GraphQLNamedType]) -> str:
-    """What is asked of an answer. `shown`: the types whose things are shown whole, wherever they come."""
+def selection(
+    schema: GraphQLSchema, of: GraphQLObjectType, shown: list[GraphQLNamedType], taken: Mapping[str, str] = NOTHING
+) -> str:
+    """What is asked of an answer. `shown`: the types whose things are shown whole, wherever they come. `taken`: fields of another
+    answer; one of the same name and another type cannot be asked for beside it.
+    """
     parts = []
     for name, field in of.fields.items():
         inner = get_named_type(field.type)
         if any(is_required_argument(one) for one in field.args.values()) or field.deprecation_reason:
+            continue
+        if taken.get(name, str(field.type)) != str(field.type):
             continue
         if is_leaf_type(inner):
             parts.append(name)

@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,7 +14,7 @@ from katha_client.connection import Address, Listener, is_stream, reply, unserve
 from katha_client.drafts import Draft, Form
 from katha_client.edited import KIND, Edited
 from katha_client.effects import Ask, Effect, Emit, Listen, NextLine, Patience, Reply, ResultT, Send, Steps, Wait
-from katha_client.errors import NotFound
+from katha_client.errors import KathaError, NotFound
 from katha_client.generated import mutations
 from katha_client.outbox import Entry, Queue
 from katha_client.requests import Rebase, query, write
@@ -66,17 +66,19 @@ class AsyncClient:
 
     def watch(
         self, things: Mapping[str, str | None], selection: str = "", *, interval: float = 5.0
-    ) -> AsyncIterator[live.Change]:
+    ) -> AsyncGenerator[live.Change, None]:
         """As `Client.watch`. Ends when its task is cancelled, too."""
         return self.each(live.watching(things, selection, interval, self.address.patience, self.address.clock))
 
-    def subscribe(self, document: str, variables: Mapping[str, Any] | None = None) -> AsyncIterator[dict[str, Any]]:
+    def subscribe(
+        self, document: str, variables: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """As `Client.subscribe`."""
         given = dict(variables or {})
         steps = live.subscribing(document, lambda: given, dict, self.address.patience, self.address.clock)
         return self.each(steps)
 
-    def changes(self, since: str | None = None, selection: str = "") -> AsyncIterator[live.ChangePage]:
+    def changes(self, since: str | None = None, selection: str = "") -> AsyncGenerator[live.ChangePage, None]:
         """As `Client.changes`."""
         return self.each(live.catching_up(since, selection, self.address.patience, self.address.clock))
 
@@ -88,6 +90,7 @@ class AsyncClient:
         store: Store | None = None,
         autosave: float | None = None,
         watch: bool = False,
+        interval: float = 5.0,
         listen: Listener | None = None,
     ) -> "AsyncEditing":
         """As `Client.edit`."""
@@ -98,7 +101,7 @@ class AsyncClient:
             if not found or "version" not in found:
                 raise NotFound(id)
         draft = Draft.of(form, found) if text is None else taken_up(text)
-        return AsyncEditing(self, draft, store, autosave, watch, listen)
+        return AsyncEditing(self, draft, store, autosave, interval if watch else None, listen)
 
     def outbox(self, store: Store, listen: Callable[[Entry, Any], Any] | None = None) -> "AsyncOutbox":
         """As `Client.outbox`."""
@@ -112,15 +115,17 @@ class AsyncClient:
 
     async def run(self, steps: Steps[ResultT]) -> ResultT:
         """The result of some steps of the core, none of which emits."""
-        return cast(ResultT, await anext(self._steps(steps)))
+        async with aclosing(self._steps(steps)) as values:
+            return cast(ResultT, await anext(values))
 
-    async def each(self, steps: Steps[None]) -> AsyncIterator[Any]:
-        """What some steps of the core emit."""
-        async for value in self._steps(steps):
-            if isinstance(value, Emit):
-                yield value.value
+    async def each(self, steps: Steps[None]) -> AsyncGenerator[Any, None]:
+        """What some steps of the core emit. Whoever stops before the end closes it (`contextlib.aclosing`)."""
+        async with aclosing(self._steps(steps)) as values:
+            async for value in values:
+                if isinstance(value, Emit):
+                    yield value.value
 
-    async def _steps(self, steps: Steps[Any]) -> AsyncIterator[Any]:
+    async def _steps(self, steps: Steps[Any]) -> AsyncGenerator[Any, None]:
         """What is emitted, and at the end the result."""
         result: Any = None
         problem: Exception | None = None
@@ -200,17 +205,16 @@ class AsyncEditing(Edited):
         draft: Draft,
         store: Store,
         autosave: float | None,
-        watch: bool,
+        watch: float | None,
         listen: Listener | None,
     ) -> None:
         super().__init__(draft, store, listen)
         self._client = client
         self._one_at_a_time = asyncio.Lock()
         self._due = asyncio.Event()
-        self._autosave = autosave
-        works = [self._save_when_due()] * (autosave is not None)
-        works += [self._watch()] * (autosave is not None and watch)
-        self._tasks = [asyncio.create_task(work) for work in works]
+        self._autosave, self._interval = autosave, watch or 0.0
+        works = [self._save_when_due] * (autosave is not None) + [self._watch] * (None not in (autosave, watch))
+        self._tasks = [asyncio.create_task(work()) for work in works]
 
     async def __aenter__(self) -> Self:
         return self
@@ -250,8 +254,13 @@ class AsyncEditing(Edited):
                 self._told()
 
     async def _watch(self) -> None:
-        async for change in self._client.watch({self.id: self.version}):
-            self.noticed(change.version)
+        try:
+            async with aclosing(self._client.watch({self.id: self.version}, interval=self._interval)) as changes:
+                async for change in changes:
+                    self.noticed(change.version)
+        except KathaError as problem:
+            self.trouble = problem
+            self._told()
 
 
 class AsyncOutbox(Queue):

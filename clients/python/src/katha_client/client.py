@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,7 +14,7 @@ from katha_client.connection import Address, Listener, is_stream, reply, unserve
 from katha_client.drafts import Draft, Form
 from katha_client.edited import KIND, Edited
 from katha_client.effects import Ask, Effect, Emit, Listen, NextLine, Patience, Reply, ResultT, Send, Steps, Wait
-from katha_client.errors import NotFound
+from katha_client.errors import KathaError, NotFound
 from katha_client.generated import mutations
 from katha_client.outbox import Entry, Queue
 from katha_client.requests import Rebase, query, write
@@ -63,22 +63,31 @@ class Client:
         return self.run(write(of, self.address.patience, self.address.clock, key=key, rebase=rebase))
 
     def watch(
-        self, things: Mapping[str, str | None], selection: str = "", *, interval: float = 5.0
-    ) -> Iterator[live.Change]:
+        self,
+        things: Mapping[str, str | None],
+        selection: str = "",
+        *,
+        interval: float = 5.0,
+        stop: threading.Event | None = None,
+    ) -> Generator[live.Change, None, None]:
         """Each change to these things, from the versions that were seen (None: tell at once). Without end: break when done.
 
         `selection`: what to ask of a thing, such as `... on Story { title }`. `interval`: how many seconds lie between two
-        questions where the server or a proxy gives no streams.
+        questions where the server or a proxy gives no streams. `stop`: ends it from another thread, when the next line comes;
+        the server sends one every 15 seconds.
         """
-        return self.each(live.watching(things, selection, interval, self.address.patience, self.address.clock))
+        steps = live.watching(things, selection, interval, self.address.patience, self.address.clock)
+        return self.each(steps, stop)
 
-    def subscribe(self, document: str, variables: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    def subscribe(
+        self, document: str, variables: Mapping[str, Any] | None = None
+    ) -> Generator[dict[str, Any], None, None]:
         """The `data` of each event of a subscription of your own. Raises NotListening where there are no streams."""
         given = dict(variables or {})
         steps = live.subscribing(document, lambda: given, dict, self.address.patience, self.address.clock)
         return self.each(steps)
 
-    def changes(self, since: str | None = None, selection: str = "") -> Iterator[live.ChangePage]:
+    def changes(self, since: str | None = None, selection: str = "") -> Generator[live.ChangePage, None, None]:
         """What changed in the viewer's world since a cursor, in pages; None begins now. Raises CursorExpired."""
         return self.each(live.catching_up(since, selection, self.address.patience, self.address.clock))
 
@@ -90,12 +99,14 @@ class Client:
         store: Store | None = None,
         autosave: float | None = None,
         watch: bool = False,
+        interval: float = 5.0,
         listen: Listener | None = None,
     ) -> "Editing":
         """Begin to edit a thing, or go on from what the store has kept of it. Raises NotFound, and as `query` does.
 
         `autosave`: after how many seconds what is typed is sent; without it `save` does that. `watch`: with autosave, also take
-        in what others write as they write it. `listen` is called with the Editing after each answer.
+        in what others write as they write it; where there are no streams, it is looked for each `interval` seconds. `listen`
+        is called with the Editing after each answer.
         """
         store = store or MemoryStore()
         text = store.get(KIND, id)
@@ -104,7 +115,7 @@ class Client:
             if not found or "version" not in found:
                 raise NotFound(id)
         draft = Draft.of(form, found) if text is None else taken_up(text)
-        return Editing(self, draft, store, autosave, watch, listen)
+        return Editing(self, draft, store, autosave, interval if watch else None, listen)
 
     def outbox(self, store: Store, listen: Callable[[Entry, Any], Any] | None = None) -> "Outbox":
         """The writes that are kept in a store until they are answered. `listen` is called with each answer."""
@@ -118,15 +129,17 @@ class Client:
 
     def run(self, steps: Steps[ResultT]) -> ResultT:
         """The result of some steps of the core, none of which emits."""
-        return cast(ResultT, next(self._steps(steps)))
+        with closing(self._steps(steps)) as values:
+            return cast(ResultT, next(values))
 
-    def each(self, steps: Steps[None]) -> Iterator[Any]:
-        """What some steps of the core emit."""
-        for value in self._steps(steps):
-            if isinstance(value, Emit):
-                yield value.value
+    def each(self, steps: Steps[None], stop: threading.Event | None = None) -> Generator[Any, None, None]:
+        """What some steps of the core emit. It ends once `stop` is set, at the next thing to do."""
+        with closing(self._steps(steps, stop)) as values:
+            for value in values:
+                if isinstance(value, Emit):
+                    yield value.value
 
-    def _steps(self, steps: Steps[Any]) -> Iterator[Any]:
+    def _steps(self, steps: Steps[Any], stop: threading.Event | None = None) -> Generator[Any, None, None]:
         """What is emitted, and at the end the result."""
         result: Any = None
         problem: Exception | None = None
@@ -138,11 +151,13 @@ class Client:
                     yield end.value
                     return
                 result, problem = None, None
+                if stop and (stop.wait(effect.seconds) if isinstance(effect, Wait) else stop.is_set()):
+                    return
                 if isinstance(effect, Emit):
                     yield effect
                     continue
                 try:
-                    result = self._do(effect, stream)
+                    result = None if stop and isinstance(effect, Wait) else self._do(effect, stream)
                 except Exception as raised:
                     problem = raised
 
@@ -200,14 +215,20 @@ class Editing(Edited):
     """A thing that somebody edits, saved one request at a time. Close it when they are done: that saves what is left."""
 
     def __init__(
-        self, client: Client, draft: Draft, store: Store, autosave: float | None, watch: bool, listen: Listener | None
+        self,
+        client: Client,
+        draft: Draft,
+        store: Store,
+        autosave: float | None,
+        watch: float | None,
+        listen: Listener | None,
     ) -> None:
         super().__init__(draft, store, listen)
         self._client = client
         self._one_at_a_time = threading.Lock()
         self._due, self._closed = threading.Event(), threading.Event()
-        self._autosave = autosave
-        works = [self._save_when_due] * (autosave is not None) + [self._watch] * (autosave is not None and watch)
+        self._autosave, self._interval = autosave, watch or 0.0
+        works = [self._save_when_due] * (autosave is not None) + [self._watch] * (None not in (autosave, watch))
         self._threads = [threading.Thread(target=work, daemon=True) for work in works]
         for thread in self._threads:
             thread.start()
@@ -250,10 +271,13 @@ class Editing(Edited):
                 self._told()
 
     def _watch(self) -> None:
-        for change in self._client.watch({self.id: self.version}):
-            if self._closed.is_set():
-                return
-            self.noticed(change.version)
+        things: dict[str, str | None] = {self.id: self.version}
+        try:
+            for change in self._client.watch(things, interval=self._interval, stop=self._closed):
+                self.noticed(change.version)
+        except KathaError as problem:
+            self.trouble = problem
+            self._told()
 
 
 class Outbox(Queue):

@@ -23,8 +23,6 @@ class Address:
     url: str
     token: str | None = None
     """What signs in; may be changed at any time."""
-    attempt_seconds: float = 30.0
-    """How long one answer is waited for: longer than the server takes, which gives up itself."""
     silent_seconds: float = 40.0
     """How long a stream may be silent. The server says something every 15 seconds."""
     patience: Patience = field(default_factory=Patience)
@@ -35,7 +33,7 @@ class Address:
         headers = {"Accept": f"{STREAM}, {ANSWER}" if stream else ANSWER}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        timeout = httpx.Timeout(self.attempt_seconds, read=self.silent_seconds if stream else self.attempt_seconds)
+        timeout = httpx.Timeout(self.patience.attempt, read=self.silent_seconds if stream else self.patience.attempt)
         return {"url": self.url, "json": dict(body), "headers": headers, "timeout": timeout}
 
 

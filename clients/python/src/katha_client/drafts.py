@@ -8,11 +8,10 @@ the server merges by.
 import threading
 import unicodedata
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from katha_client.generated import mutations
 from katha_client.generated.merge import Part, merged, three_way
 from katha_client.writes import Write
 
@@ -28,12 +27,29 @@ class Form:
     fields: tuple[str, ...]
     texts: frozenset[str]
     """Those that are merged by paragraphs."""
-    save: Callable[..., Write[Any]]
+    mutation: str
 
     def look(self) -> str:
         """The document that asks for the thing as it is now."""
         fields = " ".join(("id", "version", *self.fields))
         return f"query Look($id: ID!) {{ node(id: $id) {{ __typename ... on {self.thing} {{ {fields} }} }} }}"
+
+    def save(self) -> str:
+        """The document that saves it. What is asked of the thing is what its version is held for."""
+        thing, fields = self.thing, " ".join(("id", "version", *self.fields))
+        return f"""mutation Save($id: ID!, $patch: {thing}Patch!, $expect: Expect!, $key: UUID!) {{
+  {self.mutation}(id: $id, patch: $patch, expect: $expect, onConflict: MERGE, key: $key) {{
+    __typename
+    ... on {thing}Success {{ applied {thing.lower()} {{ {fields} }} }}
+    ... on ConflictError {{
+      versionsBehind changedFields by {{ id handle name }} at
+      current {{ id version ... on {thing} {{ {" ".join(self.fields)} }} }}
+    }}
+    ... on InvalidError {{ fields {{ path message code limit }} }}
+    ... on NotFoundError {{ deletedAt }}
+    ... on Failure {{ code message retry {{ kind afterMs }} }}
+  }}
+}}"""
 
     def values(self, thing: Mapping[str, Any]) -> Values:
         """The fields of a thing that are edited."""
@@ -45,8 +61,8 @@ class Form:
         return normal if name in self.texts else normal.strip()
 
 
-CHAPTER = Form("Chapter", ("title", "body"), frozenset({"body"}), mutations.update_chapter)
-STORY = Form("Story", ("title", "summary"), frozenset(), mutations.update_story)
+CHAPTER = Form("Chapter", ("title", "body"), frozenset({"body"}), "updateChapter")
+STORY = Form("Story", ("title", "summary"), frozenset(), "updateStory")
 FORMS = {form.thing: form for form in (CHAPTER, STORY)}
 
 
@@ -162,7 +178,7 @@ class Draft:
 
     def write(self, save: Save) -> Write[Any]:
         """The mutation of a save."""
-        return self.form.save(id=self.id, patch=save.patch, expect=save.expect, on_conflict="MERGE")
+        return Write(self.form.mutation, self.form.save(), {"id": self.id, "patch": save.patch, "expect": save.expect})
 
     def answered(self, answer: Mapping[str, Any]) -> None:
         """What the server said to the pending save. A BusyError leaves it pending: it is sent again another time."""

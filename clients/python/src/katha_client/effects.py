@@ -88,6 +88,8 @@ class Patience:
     attempts: int = 100
     first_pause: float = 0.1
     longest_pause: float = 5.0
+    attempt: float = 30.0
+    """How many seconds one answer is waited for: longer than the server takes, which gives up itself."""
     rebases: int = 20
     jitter: float = field(default=0.1)
     """By which part a pause that the server names may become longer; never shorter, for others are told other times."""

@@ -69,19 +69,23 @@ def subscribing(
     """
     pause = patience.first_pause
     while True:
-        heard: list[Any] = []
-        wait = None
+        began, wait = clock.now(), None
         try:
-            if (yield from streaming(document, variables(), take, heard)):
+            if (yield from streaming(document, variables(), take)):
                 return
         except Unserved as problem:
             wait = told(problem.after, patience, clock) if problem.after is not None else None
-        pause = patience.first_pause if heard else min(patience.longest_pause, 2 * pause)
+        pause = next_pause(pause, clock.now() - began, patience)
         yield Wait(wait if wait is not None else pause * (0.5 + clock.chance()))
 
 
-def streaming(document: str, variables: Mapping[str, Any], take: Take, heard: list[Any]) -> Steps[bool]:
-    """One stream. Gives whether the server completed it; `heard` is not empty afterwards if anything came."""
+def next_pause(pause: float, lived: float, patience: Patience) -> float:
+    """How long to wait before the next stream: twice as long each time, unless the last one lived for longer than any pause."""
+    return patience.first_pause if lived > patience.longest_pause else min(patience.longest_pause, 2 * pause)
+
+
+def streaming(document: str, variables: Mapping[str, Any], take: Take) -> Steps[bool]:
+    """One stream. Gives whether the server completed it."""
     head: Reply = yield Listen({"query": document, "variables": dict(variables)})
     if not _header(head, "content-type").startswith(STREAM):
         refuse(head)
@@ -91,7 +95,6 @@ def streaming(document: str, variables: Mapping[str, Any], take: Take, heard: li
         if event and event[0] == "complete":
             return True
         if event and event[0] == "next":
-            heard[:] = [True]
             value = take(data_of(Reply(head.status, {}, json.dumps(event[1]).encode())))
             if value is not None:
                 yield Emit(value)
@@ -155,16 +158,16 @@ def watching(
     watched = Watched(dict(things))
     document, pause = changed_document(selection), patience.first_pause
     while True:
-        heard: list[Any] = []
+        began = clock.now()
         try:
-            if (yield from streaming(document, watched.things(), watched.take, heard)):
+            if (yield from streaming(document, watched.things(), watched.take)):
                 return
         except NotListening:
             yield from polling(watched, selection, interval, LISTEN_AGAIN_SECONDS, clock)
             continue
         except Unserved:
             yield from asking(watched, selection, clock)
-        pause = patience.first_pause if heard else min(patience.longest_pause, 2 * pause)
+        pause = next_pause(pause, clock.now() - began, patience)
         yield Wait(pause * (0.5 + clock.chance()))
 
 

@@ -31,6 +31,7 @@ def insist(
     give_up = clock.now() + patience.seconds
     pause = patience.first_pause
     for attempt in range(1, patience.attempts + 1):
+        began = clock.now()
         try:
             return data_of((yield Send(body)))
         except Unserved as problem:
@@ -39,15 +40,20 @@ def insist(
                 if problem.after is not None
                 else pause * (0.5 + clock.chance() / 2)
             )
+            give_up += asleep(clock.now() - began - patience.attempt)
             over = clock.now() + wait > give_up or attempt == patience.attempts
             if over or not (repeatable or problem.unwritten):
                 raise
         began = clock.now()
         yield Wait(wait)
-        overslept = clock.now() - began - wait
-        give_up += overslept if overslept > OVERSLEPT_SECONDS else 0
+        give_up += asleep(clock.now() - began - wait)
         pause = min(patience.longest_pause, 2 * pause)
     raise AssertionError("the last attempt returns or raises")
+
+
+def asleep(longer: float) -> float:
+    """For how long the machine slept, from how much longer something took than it could."""
+    return longer if longer > OVERSLEPT_SECONDS else 0.0
 
 
 def told(after: float, patience: Patience, clock: Clock) -> float:
