@@ -5,7 +5,7 @@ the contract, `types` all of its types.
 """
 
 from katha_client.aio import AsyncClient, AsyncEditing, AsyncOutbox, AsyncToggle
-from katha_client.answers import is_conflict, is_failure, is_gone, is_invalid, is_success
+from katha_client.answers import is_conflict, is_failure, is_gone, is_invalid
 from katha_client.client import Client, Editing, Outbox, Toggle
 from katha_client.drafts import CHAPTER, STORY, Collision, Conflict, Form
 from katha_client.effects import Patience
@@ -49,7 +49,6 @@ __all__ = [
     "is_failure",
     "is_gone",
     "is_invalid",
-    "is_success",
     "merged",
     "mutations",
     "three_way",
