@@ -14,8 +14,10 @@ from backend.engine.removal import SETTING
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "whispers_policyversion"}
 """What migrations have filled, and tests do not write."""
-JOBS = "procrastinate_jobs"
-"""Deleting a job changes the row of its turn by the clock, and one statement cannot change a row twice: it comes after."""
+AFTER = ("procrastinate_jobs", "changes_change")
+"""What comes after the others, in this order: deleting a job changes the row of its turn by the clock, and one statement cannot
+change a row twice; and deleting what is logged appends to the log.
+"""
 MANY = 2_000
 """Rows from which on TRUNCATE is quicker: it makes new files for each table and index, but does not look at any row."""
 
@@ -50,10 +52,10 @@ def clear() -> None:
         if sum(found.values()) >= MANY:
             cursor.execute(sql.SQL("TRUNCATE {}").format(everything))
             return
-        if written := [name for name in found if name != JOBS]:
+        if written := [name for name in found if name not in AFTER]:
             cursor.execute(_deleting(written))
-        if JOBS in found:
-            cursor.execute(_deleting([JOBS]))
+        for name in AFTER:
+            cursor.execute(_deleting([name]))
 
 
 def _sound_connection() -> None:

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
-ALONE = {"jobs_failure"} | WRITTEN_IN_THE_ADMIN
+ALONE = {"jobs_failure", "changes_change", "changes_mark"} | WRITTEN_IN_THE_ADMIN
+"""What no unit of work locks, and what each statement changes alone; of the change log nothing is ever updated."""
 FREELY_REMOVED = {
     "people_accesstoken",
     "persisted_persisteddocument",
@@ -37,10 +38,12 @@ FREELY_REMOVED = {
     "whispers_policyword",
     "people_personwords",
     "stories_storywords",
+    "changes_change",
+    "changes_mark",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
-NEVER_UPDATED = {"stories_revision", "moderation_evidence"}
-"""They have the version of what they were made of, and none of their own."""
+NEVER_UPDATED = {"stories_revision", "moderation_evidence", "changes_change"}
+"""They have the version of what they were made of, or tell of, and none of their own."""
 AS_THE_WHOLE = {
     "whispers_flag.author_id",
     "moderation_report.person_id",
@@ -232,7 +235,7 @@ def checks(names: Iterable[str], broken: Collection[str]) -> Complaints:
 def access_rows(fields: Mapping[str, Collection[str]], things: Mapping[str, Collection[str]]) -> Complaints:
     """Who may see what is decided for each field, once for each thing of its type."""
     kinds = {kind_of(thing) for thing in things}
-    for name in fields.keys() - kinds - {"Query", "Mutation"}:
+    for name in fields.keys() - kinds - {"Query", "Mutation", "Subscription"}:
         names = " ".join(f"`{field}`" for field in sorted(fields[name]))
         yield (
             f"docs/access.md: no row for the type {name}. Add it under Things, a cell for each viewer: | {name} | {names} | … | "

@@ -61,7 +61,7 @@ def _state(cursor: Any) -> str:
     cursor.execute("SELECT version()")
     found = hashlib.sha256(cursor.fetchone()[0].encode())
     folders = [Path(app.path, "migrations") for app in apps.get_app_configs()]
-    for folder in (*folders, Path(apps.get_app_config("engine").path)):
+    for folder in (*folders, *(Path(apps.get_app_config(name).path) for name in ("engine", "changes"))):
         for path in sorted(folder.glob("*.py")):
             found.update(f"{folder.parent.name} {path.name}\n".encode() + path.read_bytes())
     return found.hexdigest()

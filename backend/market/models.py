@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -70,6 +71,7 @@ class Edition(models.Model):
             ),
             PresenceGuard(name="edition_of_somebody", people=["author"]),
             RemovalGuard(name="edition_removal_guard"),
+            ChangeLog(name="edition_change_log", kind="e", aggregate="story", sides=[{"owner": "author"}]),
         )
         indexes = (
             models.Index(F("created_at").desc(), F("id").desc(), name="edition_newest"),
@@ -115,6 +117,12 @@ class Order(models.Model):
             ),
             PresenceGuard(name="order_of_somebody", people=["author", "buyer"]),
             RemovalGuard(name="order_removal_guard"),
+            ChangeLog(
+                name="order_change_log",
+                kind="o",
+                aggregate="id",
+                sides=[{"owner": "buyer"}, {"owner": "author", "unless": "buyer"}],
+            ),
         )
         indexes = (
             models.Index(F("buyer"), F("created_at").desc(), F("id").desc(), name="order_by_buyer"),

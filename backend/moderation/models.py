@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -164,6 +165,7 @@ class Report(models.Model):
             PresenceGuard(name="report_of_somebody", people=["about", "reporter"]),
             PresenceGuard(name="report_claimed_by_somebody", people=["claimed_by"], changes=True),
             RemovalGuard(name="report_removal_guard"),
+            ChangeLog(name="report_change_log", kind="t", aggregate="about", sides=[{"owner": "reporter"}]),
         )
         indexes = (
             models.Index(fields=["created_at", "id"], name="report_oldest"),
@@ -269,6 +271,7 @@ class Decision(models.Model):
             ),
             PresenceGuard(name="decision_about_somebody", people=["about"]),
             RemovalGuard(name="decision_removal_guard"),
+            ChangeLog(name="decision_change_log", kind="d", aggregate="about", sides=[{"owner": "about"}]),
         )
         indexes = (
             models.Index(fields=["about", "decided_at", "id"], name="decision_about"),

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -92,6 +93,7 @@ class Notification(models.Model):
             ),
             PresenceGuard(name="notification_for_somebody", people=["person"]),
             RemovalGuard(name="notification_removal_guard"),
+            ChangeLog(name="notification_change_log", kind="n", aggregate="person", sides=[{"owner": "person"}]),
         )
         indexes = (
             models.Index(F("person"), F("created_at").desc(), F("id").desc(), name="notification_newest"),

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
+from backend.changes.kinds import ACCESS, LEFT
+from backend.changes.triggers import ChangeLog, SignalLog
 from backend.engine.declarations import select
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
@@ -53,6 +55,8 @@ class Person(models.Model):
                 fixed=["id", "handle", "joined_at"],
             ),
             RemovalGuard(name="person_removal_guard"),
+            ChangeLog(name="person_change_log", kind="p", aggregate="id", sides=[{"owner": "id"}]),
+            SignalLog(name="person_left_log", kind=LEFT, owner="id", id="id", columns=["left_at"]),
         )
         indexes = (models.Index(fields=["id"], condition=Q(left_at__isnull=False), name="person_gone"),)
 
@@ -148,7 +152,16 @@ class Account(AbstractBaseUser):
     objects = AccountManager()
 
     class Meta:
-        constraints = (RemovalGuard(name="account_removal_guard", fixed=["person"]),)
+        constraints = (
+            RemovalGuard(name="account_removal_guard", fixed=["person"]),
+            SignalLog(
+                name="account_access_log",
+                kind=ACCESS,
+                owner="person",
+                id="person",
+                columns=["password", "is_active", "is_staff", "is_moderator", "suspended_until"],
+            ),
+        )
 
     def __str__(self) -> str:
         return self.login
@@ -177,6 +190,11 @@ class AccessToken(models.Model):
     last_used_at = models.DateTimeField(db_default=Now())
     """Written at most once an hour."""
     expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            SignalLog(name="accesstoken_access_log", kind=ACCESS, owner="account", id="public_id", removals=True),
+        )
 
     def __str__(self) -> str:
         return f"token of {self.account_id}"

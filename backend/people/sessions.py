@@ -1,8 +1,13 @@
 """Sessions in the database; malformed session cookies are rejected without a query."""
 
 import re
+import uuid
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+
+from backend.changes import log
+from backend.changes.kinds import ACCESS
 
 KEY = re.compile(r"[a-z0-9]{32}")
 
@@ -12,6 +17,13 @@ class SessionStore(DatabaseStore):
 
     write = DatabaseStore.save
     """An alias of Django's `save`, so that it does not look like a write to a versioned row."""
+
+    def flush(self) -> None:
+        """End the session, and say so in the change log: the table is Django's, whose rows tell no trigger of whom they are."""
+        person = self.get(SESSION_KEY)
+        super().flush()
+        if person is not None:
+            log.append(ACCESS, uuid.UUID(person))
 
     def _validate_session_key(self, key: str | None) -> bool:
         return bool(key and KEY.fullmatch(key))

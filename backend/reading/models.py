@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -40,6 +41,9 @@ class Reading(models.Model):
             ),
             PresenceGuard(name="reading_by_somebody", people=["reader"]),
             RemovalGuard(name="reading_removal_guard"),
+            ChangeLog(
+                name="reading_change_log", kind="r", aggregate="story", sides=[{"owner": "reader", "id": "story"}]
+            ),
         )
         indexes = (
             models.Index(F("reader"), F("updated_at").desc(), F("id").desc(), name="reading_by_reader"),

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog, SightLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -77,6 +78,16 @@ class Relationship(models.Model):
             ),
             PresenceGuard(name="relationship_of_somebody", people=["low", "high"]),
             RemovalGuard(name="relationship_removal_guard"),
+            ChangeLog(
+                name="relationship_change_log",
+                kind="l",
+                aggregate="id",
+                sides=[
+                    {"owner": "low", "id": "high", "version": "low_version"},
+                    {"owner": "high", "id": "low", "version": "high_version"},
+                ],
+            ),
+            SightLog(name="relationship_sight_log"),
         )
         indexes = tuple(
             models.Index(

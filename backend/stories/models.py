@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -37,6 +38,9 @@ class Shelf(models.Model):
         constraints = (
             VersionGuard(name="shelf_version_guard", sides={"": {"stories": ["story_count"]}}, fixed=["author"]),
             RemovalGuard(name="shelf_removal_guard"),
+            ChangeLog(
+                name="shelf_change_log", kind="f", aggregate="author", sides=[{"owner": "author", "id": "author"}]
+            ),
         )
 
     def __str__(self) -> str:
@@ -137,6 +141,7 @@ class Story(models.Model):
             ),
             PresenceGuard(name="story_of_somebody", people=["author"]),
             RemovalGuard(name="story_removal_guard"),
+            ChangeLog(name="story_change_log", kind="s", aggregate="id", sides=[{"owner": "author"}]),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),
@@ -194,6 +199,9 @@ class Chapter(models.Model):
                 stamps=["story_version"],
             ),
             RemovalGuard(name="chapter_removal_guard"),
+            ChangeLog(
+                name="chapter_change_log", kind="c", aggregate="story", sides=[{"owner": "story__author"}], parent="s"
+            ),
         )
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -42,6 +43,7 @@ class Whisper(models.Model):
             ),
             PresenceGuard(name="whisper_of_somebody", people=["author"]),
             RemovalGuard(name="whisper_removal_guard"),
+            ChangeLog(name="whisper_change_log", kind="w", aggregate="author", sides=[{"owner": "author"}]),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="whisper_by_author"),

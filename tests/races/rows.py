@@ -12,7 +12,7 @@ from backend.monitoring import verify
 from backend.people.models import Person
 from backend.stories.models import Shelf
 
-REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey", "procrastinate_jobs"}
+REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey", "procrastinate_jobs", "changes_change"}
 """Tables that may name what has been deleted."""
 
 WRONG_TALLIES = """

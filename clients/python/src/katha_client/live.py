@@ -18,6 +18,8 @@ UNKNOWN_THERE = {"GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "M
 """Codes of a server that knows no subscriptions, or not this one."""
 LISTEN_AGAIN_SECONDS = 60.0
 """How long is polled before a stream is tried again."""
+LIVED_SECONDS = 2.0
+"""A stream that lasted as long was a good one: the next is opened soon."""
 PAGE = 100
 """How many things are asked for at once."""
 ONCE = Patience(attempts=1)
@@ -80,8 +82,11 @@ def subscribing(
 
 
 def next_pause(pause: float, lived: float, patience: Patience) -> float:
-    """How long to wait before the next stream: twice as long each time, unless the last one lived for longer than any pause."""
-    return patience.first_pause if lived > patience.longest_pause else min(patience.longest_pause, 2 * pause)
+    """How long to wait before the next stream: twice as long each time, unless the last one lived for a while.
+
+    The server ends streams of presence behind a proxy after some seconds, to hear whether somebody is still there.
+    """
+    return patience.first_pause if lived > LIVED_SECONDS else min(patience.longest_pause, 2 * pause)
 
 
 def streaming(document: str, variables: Mapping[str, Any], take: Take) -> Steps[bool]:

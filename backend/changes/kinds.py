@@ -1,0 +1,15 @@
+"""What the log's entries are about: one character for each kind. Models declare those of their rows (`triggers.ChangeLog`)."""
+
+SIGHT = "*"
+"""What the owner may see of the person or story `id`, and of all that hangs on it, may have changed: a block was set or lifted,
+a co-author came or went. Of a block, `version` is 4 × what it was + what it is: 0 nothing is hidden, 1 stories and lists, 3 the
+person too.
+"""
+LEFT = "~"
+"""The owner has left: nobody sees them or anything of theirs any more."""
+ACCESS = "!"
+"""Whether or how the owner is signed in, or what they may do at all, may have changed: a token or a session ended, a password, a
+role or a suspension was set.
+"""
+SIGNALS = (SIGHT, LEFT, ACCESS)
+"""The kinds that are about no thing."""

@@ -1,0 +1,187 @@
+"""The database triggers that append to the change log. They stand beside a model's guards, so that no write can forget them.
+
+Each is an AFTER trigger with a function of its own, whose SQL is fixed: that is what makes it cheap. Rows are logged in the
+transaction that writes them, so a rollback takes its entries with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import Model
+
+from backend.changes.kinds import SIGHT
+from backend.engine.trigger import TriggerConstraint
+
+FUNCTION = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    {body}
+    RETURN NULL;
+END
+$body$
+"""
+APPEND = "INSERT INTO changes_change (kind, id, aggregate, owner, version, gone) VALUES"
+
+OWNER_OF = """coalesce(
+        (SELECT {owner} FROM {table} WHERE {key} = {row}.{column}),
+        (SELECT owner FROM changes_change
+         WHERE xid = pg_current_xact_id() AND kind = '{kind}' AND id = {row}.{column} AND gone LIMIT 1)
+    )"""
+"""The owner that another row names; if that is gone already, it went in this very transaction, and its entry says it."""
+
+Side = Mapping[str, str]
+"""By which fields a row is logged: `version`, `id`, `owner` (`story__author` for that field of the row that `story` refers to);
+`unless` names one that has the same owner, perhaps, who is not told twice.
+"""
+
+
+class _Appending(TriggerConstraint):
+    """What those below share: a trigger that runs a function; both have the constraint's name."""
+
+    def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL that drops the trigger and its function."""
+        _, table, name = self.quoted(model, schema_editor)
+        return f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()"
+
+    def _created(self, table: str, events: str, when: str, body: str) -> str:
+        """SQL for the function and the trigger."""
+        function = FUNCTION.format(name=self.name, body=body)
+        condition = f" WHEN ({when})" if when else ""
+        return (
+            f"{function}; CREATE TRIGGER {self.name} AFTER {events} ON {table} FOR EACH ROW{condition} "
+            f"EXECUTE FUNCTION {self.name}()"
+        )
+
+
+class ChangeLog(_Appending):
+    """Declares that the versions of a model's rows are logged, and when they are gone: as `kind`, for each of `sides`.
+
+    A side whose version did not rise is not logged, so a row that two people share tells neither of what only the other may
+    know. Version 0 stands for a row that there is not yet for this side, and is not logged either.
+    """
+
+    def __init__(self, *, name: str, kind: str, aggregate: str, sides: Sequence[Side], parent: str = "") -> None:
+        super().__init__(name=name)
+        self.kind, self.aggregate, self.parent = kind, aggregate, parent
+        self.sides = [{"version": "version", "id": "id", **side} for side in sides]
+        """`parent` is the kind of the row that names the owner, if it is another one."""
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL for this table's function and trigger."""
+        model, table, _ = self.quoted(model, schema_editor)
+        logged = "\n    ".join(self._logged(model, side) for side in self.sides)
+        return self._created(table, "INSERT OR UPDATE OR DELETE", "", logged)
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """How migrations serialise it."""
+        path, args, kwargs = super().deconstruct()
+        parent = {"parent": self.parent} if self.parent else {}
+        return path, args, {**kwargs, "kind": self.kind, "aggregate": self.aggregate, "sides": self.sides, **parent}
+
+    def _logged(self, model: type[Model], side: Side) -> str:
+        version = _column(model, side["version"])
+        going, written = f"OLD.{version} > 0", f"NEW.{version} > coalesce(OLD.{version}, 0)"
+        if "unless" in side:
+            owner, other = (_column(model, side[one]) for one in ("owner", "unless"))
+            going += f" AND OLD.{owner} <> OLD.{other}"
+            written += f" AND NEW.{owner} <> NEW.{other}"
+        return (
+            f"IF TG_OP = 'DELETE' THEN IF {going} THEN {self._append(model, side, 'OLD', gone=True)} END IF;\n"
+            f"    ELSIF {written} THEN {self._append(model, side, 'NEW', gone=False)}\n"
+            "    END IF;"
+        )
+
+    def _append(self, model: type[Model], side: Side, row: str, *, gone: bool) -> str:
+        id_, aggregate, version = (
+            f"{row}.{_column(model, one)}" for one in (side["id"], self.aggregate, side["version"])
+        )
+        return f"{APPEND} ('{self.kind}', {id_}, {aggregate}, {self._owner(model, side, row)}, {version}, {str(gone).lower()});"
+
+    def _owner(self, model: type[Model], side: Side, row: str) -> str:
+        name, _, of_other = side["owner"].partition("__")
+        if not of_other:
+            return f"{row}.{_column(model, name)}"
+        other: Any = model._meta.get_field(name).related_model
+        return OWNER_OF.format(
+            owner=_column(other, of_other),
+            table=other._meta.db_table,
+            key=other._meta.pk.column,
+            row=row,
+            column=_column(model, name),
+            kind=self.parent,
+        )
+
+
+class SignalLog(_Appending):
+    """Declares what changes all that somebody sees: as `kind`, when one of `columns` is updated, else when a row comes or goes.
+
+    `owner` is the field that names who it is, `id` what it is about. With `removals`, only when a row goes.
+    """
+
+    def __init__(
+        self, *, name: str, kind: str, owner: str, id: str, columns: Sequence[str] = (), removals: bool = False
+    ) -> None:
+        super().__init__(name=name)
+        self.kind, self.owner, self.id, self.columns, self.removals = kind, owner, id, tuple(columns), removals
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL for this table's function and trigger."""
+        model, table, _ = self.quoted(model, schema_editor)
+        owner, id_ = (_column(model, one) for one in (self.owner, self.id))
+
+        def append(row: str) -> str:
+            return f"{APPEND} ('{self.kind}', {row}.{id_}, {row}.{id_}, {row}.{owner}, 0, {str(row == 'OLD').lower()});"
+
+        if self.columns:
+            new, old = (", ".join(f"{row}.{_column(model, one)}" for one in self.columns) for row in ("NEW", "OLD"))
+            return self._created(table, "UPDATE", f"ROW({new}) IS DISTINCT FROM ROW({old})", append("NEW"))
+        if self.removals:
+            return self._created(table, "DELETE", "", append("OLD"))
+        return self._created(
+            table, "INSERT OR DELETE", "", f"IF TG_OP = 'DELETE' THEN {append('OLD')} ELSE {append('NEW')} END IF;"
+        )
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """How migrations serialise it."""
+        path, args, kwargs = super().deconstruct()
+        when = {"columns": self.columns} if self.columns else {"removals": True} if self.removals else {}
+        return path, args, {**kwargs, "kind": self.kind, "owner": self.owner, "id": self.id, **when}
+
+
+class SightLog(_Appending):
+    """Declares that two people, `low` and `high`, hide from each other what is theirs while either `…_blocks_at` is set.
+
+    Whenever that changes, both are logged as somebody who sees less or more of the other: it is how one whom a block hides
+    something from hears that it is hidden, and says no more than that. See `kinds.SIGHT`.
+    """
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL for this table's function and trigger."""
+        model, table, _ = self.quoted(model, schema_editor)
+        body = "\n    ".join(
+            f"{APPEND} ('{SIGHT}', NEW.{other}_id, NEW.id, NEW.{one}_id, 4 * {_hidden('OLD', one, other)} + "
+            f"{_hidden('NEW', one, other)}, {_is_blocking('NEW', one)} OR {_is_blocking('NEW', other)});"
+            for one, other in (("low", "high"), ("high", "low"))
+        )
+        changed = " OR ".join(f"{_is_blocking('NEW', one)} <> {_is_blocking('OLD', one)}" for one in ("low", "high"))
+        return self._created(table, "INSERT OR UPDATE", "", f"IF {changed} THEN\n    {body}\n    END IF;")
+
+
+def _is_blocking(row: str, side: str) -> str:
+    return f"({row}.{side}_blocks_at IS NOT NULL)"
+
+
+def _hidden(row: str, one: str, other: str) -> str:
+    """SQL: what the one does not see of the other."""
+    blocked, blocking = _is_blocking(row, other), _is_blocking(row, one)
+    return f"CASE WHEN {blocked} THEN 3 WHEN {blocking} THEN 1 ELSE 0 END"
+
+
+def _column(model: type[Model], name: str) -> str:
+    return str(model._meta.get_field(name).column)  # type: ignore[union-attr]
+
+
+def logs_of(model: type[Model]) -> list[ChangeLog]:
+    """How the rows of `model` are logged."""
+    return [one for one in model._meta.constraints if isinstance(one, ChangeLog)]
