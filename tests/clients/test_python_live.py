@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from katha_client import CHAPTER
+from katha_client import CHAPTER, RequestError
 
 from tests.api import ApiClient
 from tests.clients.conftest import Connect
@@ -52,6 +52,8 @@ def test_what_others_write_is_told_as_it_happens(
     assert done.is_set()
     versions = [one.version for one in told]
     assert (versions, told[-1].thing) == (["2", "3", "4", None], None)
+    questions = way.requests - way.streams_asked
+    assert questions <= 2 if way.streams else questions > 2
 
 
 def test_two_who_edit_see_each_other(connect: Connect, way: Wire, asha: ApiClient) -> None:
@@ -80,3 +82,23 @@ def test_a_watch_that_is_left_ends(connect: Connect, way: Wire, asha: ApiClient)
     watched = connect(way.url, asha.token).watch({story["id"]: None}, interval=0.1)
     assert [change.version for change in itertools.islice(watched, 1)] == ["2"]
     watched.close()
+
+
+def test_a_subscription_of_ones_own_goes_on_after_a_cut(
+    connect: Connect, wire: Wire, asha: ApiClient, bilal: ApiClient
+) -> None:
+    """The number of unread notifications is told at once, and again by the next stream."""
+    told = connect(wire.url, asha.token).subscribe("subscription Unread { notified { unreadCount } }")
+    assert next(told) == {"notified": {"unreadCount": 0}}
+    wire.hang_up()
+    assert next(told) == {"notified": {"unreadCount": 0}}
+    assert wire.streams_asked == 2
+    told.close()
+
+
+def test_whoever_signs_nobody_in_is_told_so(connect: Connect, wire: Wire, asha: ApiClient) -> None:
+    """A token that is none ends the stream, and is not asked with again."""
+    told = connect(wire.url, "no token").subscribe("subscription Unread { notified { unreadCount } }")
+    with pytest.raises(RequestError) as caught:
+        next(told)
+    assert (caught.value.code, wire.requests) == ("UNAUTHENTICATED", 1)

@@ -8,25 +8,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from mypy import api as mypy
 
 from tests.clients.conftest import PACKAGE
 
 (EXAMPLE,) = re.findall(r"^```python\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.M | re.S)
 ADDRESS = "http://127.0.0.1:8000"
-NARROWED = """
-from katha_client import Client, is_conflict, is_failure, is_invalid, mutations
-
-answer = Client("x").write(mutations.follow(person="x", expect={"version": "0"}))
-if is_conflict(answer):
-    print(answer["current"]["version"])
-elif is_invalid(answer):
-    print(answer["fields"][0]["code"])
-elif is_failure(answer):
-    print(answer["retry"]["kind"])
-else:
-    print(answer["relationship"]["following"])
-"""
 
 
 @pytest.mark.django_db(transaction=True)
@@ -37,18 +23,6 @@ def test_the_example_does_what_it_says(live_url: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (ran.stderr, ran.stdout.split()) == ("", ["WRITTEN", "SAVED"])
-
-
-def test_a_type_checker_knows_which_answer_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each branch has the members of its own type, and a member of another one is an error."""
-    monkeypatch.setenv("MYPYPATH", str(PACKAGE / "src"))
-    for text, errors in ((NARROWED, 0), (NARROWED.replace("is_failure(answer)", "is_invalid(answer)"), 1)):
-        program = tmp_path / "program.py"
-        program.write_text(text, encoding="utf-8")
-        out, problems, status = mypy.run(
-            ["--strict", "--config-file", os.devnull, "--cache-dir", str(tmp_path), str(program)]
-        )
-        assert (bool(status), "error:" in out) == (bool(errors), bool(errors)), out + problems
 
 
 def test_what_is_built_needs_no_checkout(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class Wire:
         self.is_down = False
         self.refused = 0
         """How many connections nobody took."""
+        self.streams_asked = 0
+        """How many of the requests asked for a stream."""
         self.streams = True
         """Whether streams get through; a proxy may refuse them."""
         self.held: threading.Event | None = None
@@ -66,6 +68,7 @@ class Wire:
                 while data := client.recv(65536):
                     if data.startswith(b"POST"):
                         self.requests += 1
+                        self.streams_asked += b"text/event-stream" in data
                         if b"text/event-stream" in data and not self.streams:
                             client.sendall(
                                 b"HTTP/1.1 406 Not Acceptable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
