@@ -105,7 +105,7 @@ def _refused(code: str, message: str, when: str, type_: str) -> Row:
         type=type_,
         instead={
             "retry": Row("SELECT 'NEVER' AS kind, 0 AS after_ms", is_local=True),
-            "decision": Row("SELECT decision.* FROM moderation_decision AS decision WHERE FALSE"),
+            "decision": Row("SELECT (NULL::moderation_decision).* WHERE FALSE", is_local=True),
             "until": Value("NULL::timestamptz"),
         },
     )

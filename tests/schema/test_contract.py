@@ -195,7 +195,7 @@ def test_an_expectation_is_exactly_one_thing() -> None:
 # --- Relay ------------------------------------------------------------------------------------------------------
 
 
-GONE = ("StoryDeleted", "ChapterDeleted", "WhisperDeleted", "TokenRevoked", "AccountDeleted")
+GONE = ("StoryDeleted", "ChapterDeleted", "WhisperDeleted", "TokenRevoked", "AccountDeleted", "Change")
 UNVERSIONED = ("Node", "Revision", "AccessToken", "ModerationAction")
 
 
