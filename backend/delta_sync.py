@@ -50,7 +50,17 @@ SIGHTS = f"""
         (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) AS seq
     FROM mine WHERE kind = '{SIGHT}' GROUP BY id"""
 
-# Of a story that was deleted only what went with it says whose it was. If that is unknown, its author has left, and is swept.
+# What went with its story, and whose that was: one transaction deletes one story. If that is unknown, the author has left and is
+# swept.
+LOST = f"""
+    SELECT mine.kind, mine.id, mine.seq, story.owner AS author_id,
+        coalesce(story.id, CASE WHEN mine.kind = '{READING}' THEN mine.id END) AS story_id
+    FROM mine LEFT JOIN LATERAL (
+        SELECT gone.id, gone.owner FROM changes_change AS gone
+        WHERE gone.xid = mine.xid AND gone.kind = '{STORY}' AND gone.gone LIMIT 1
+    ) AS story ON TRUE
+    WHERE mine.gone AND mine.kind IN ('{READING}', '{NOTIFICATION}')"""
+
 HELD = f"""
     SELECT story_id, bool_or(is_read) AS is_read, max(seq) AS seq,
         coalesce((SELECT author_id FROM stories_story WHERE id = story_id), max(author_id::text)::uuid) AS author_id
@@ -61,11 +71,7 @@ HELD = f"""
         SELECT story_id, FALSE, NULL, NULL FROM notifications_notification
         WHERE person_id = $viewer AND story_id IS NOT NULL
         UNION ALL
-        SELECT mine.aggregate, mine.kind = '{READING}', mine.seq, (
-            SELECT with_it.owner FROM changes_change AS with_it
-            WHERE with_it.xid = mine.xid AND with_it.kind = '{STORY}' AND with_it.id = mine.aggregate AND with_it.gone LIMIT 1
-        )
-        FROM mine WHERE gone AND kind IN ('{READING}', '{NOTIFICATION}') AND aggregate <> $viewer
+        SELECT story_id, kind = '{READING}', seq, author_id FROM lost WHERE story_id IS NOT NULL
     ) AS one
     GROUP BY story_id"""
 
@@ -97,7 +103,7 @@ SEEN = f"""
 TOLD = f"""
     SELECT kind::text, id, seq FROM mine
     WHERE kind NOT IN ({_listed(SIGNALS)})
-        AND NOT (gone AND kind IN ('{READING}', '{NOTIFICATION}') AND aggregate <> $viewer)
+        AND NOT (gone AND kind IN ('{READING}', '{NOTIFICATION}'))
     UNION ALL
     SELECT '{PERSON}', id, seq FROM mine WHERE kind = '{RELATIONSHIP}' AND gone
     UNION ALL
@@ -114,8 +120,8 @@ TOLD = f"""
         ON notification.person_id = $viewer AND notification.story_id = seen.story_id
     WHERE is_seen <> was_seen AND turned IS NOT NULL
     UNION ALL
-    SELECT mine.kind::text, mine.id, mine.seq FROM seen JOIN mine ON mine.aggregate = seen.story_id
-    WHERE mine.kind = '{NOTIFICATION}' AND mine.gone AND is_seen <> was_seen"""
+    SELECT lost.kind::text, lost.id, lost.seq FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
+    WHERE lost.kind = '{NOTIFICATION}' AND (lost.story_id IS NULL OR is_seen <> was_seen)"""
 
 CURSOR = "translate(encode(convert_to(concat_ws('|', {parts}), 'UTF8'), 'base64'), E'+/=\\n', '-_')"
 """SQL: an opaque text of parts; see `log.encoded`."""
@@ -126,6 +132,7 @@ WITH span AS MATERIALIZED (
     SELECT $begun::pg_snapshot AS begun, coalesce($until::pg_snapshot, pg_current_snapshot()) AS until
 ), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")}
 ), sight AS MATERIALIZED ({SIGHTS}
+), lost AS MATERIALIZED ({LOST}
 ), held AS MATERIALIZED ({HELD}
 ), theirs AS MATERIALIZED ({THEIRS}
 ), seen AS MATERIALIZED ({SEEN}

@@ -29,7 +29,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from backend import logs
 from backend.embedded import socket_folder
-from backend.limits.rates import Rate, allowance, seconds
+from backend.limits.rates import Rate, allowance, seconds, whole
 
 BASE = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KATHA_DATA") or BASE / ".katha")
@@ -321,6 +321,28 @@ REVISION_CHARACTERS = 4_000_000
 
 REPORTS_A_DAY = 50
 """The maximum number of reports by one person on one day (UTC)."""
+
+# --- Live updates -----------------------------------------------------------------------------------------------
+# Each process counts for itself. Environment variables of the same names override them.
+
+SUBSCRIPTIONS = checked("SUBSCRIPTIONS", whole, os.environ.get("SUBSCRIPTIONS") or "5000")
+"""The maximum number of subscriptions of a process at a time."""
+SUBSCRIPTIONS_BY_PERSON = checked("SUBSCRIPTIONS_BY_PERSON", whole, os.environ.get("SUBSCRIPTIONS_BY_PERSON") or "100")
+"""The same of one person."""
+SUBSCRIPTIONS_BY_ADDRESS = checked(
+    "SUBSCRIPTIONS_BY_ADDRESS", whole, os.environ.get("SUBSCRIPTIONS_BY_ADDRESS") or "2000"
+)
+"""The same of one address, those of people who are signed in there included: many of a school or company share one."""
+THINGS_WATCHED = 500
+"""The maximum number of things of one subscription."""
+OPERATIONS_AT_ONCE = 100
+"""The maximum number of operations of one WebSocket at a time."""
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""The maximum size of a message that a WebSocket takes; a larger one closes it with 1009."""
+INIT_SECONDS = checked("INIT_SECONDS", seconds, os.environ.get("INIT_SECONDS") or "10")
+"""How many seconds a WebSocket may take to send connection_init; then it is closed with 4408."""
+KEEP_ALIVE_SECONDS = checked("KEEP_ALIVE_SECONDS", seconds, os.environ.get("KEEP_ALIVE_SECONDS") or "15")
+"""After how many seconds without an event a stream gets a comment, so that no proxy takes it for dead."""
 
 # --- Jobs -------------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ CHANGES = Rows(
     "alike."
 )
 class Change:
-    """One thing that changed."""
+    """One thing that changed. What `changed` tells of it is printed by `schema/execution/many.py`."""
 
     id: strawberry.ID = sourced(ID, "The id of the thing.")
     version: Version | None = sourced(VERSION, "The version that `thing` has; null where that is.")

@@ -12,6 +12,7 @@ from schema import (
     chapters,
     decisions,
     lists,
+    live,
     lookup,
     market,
     moderation,
@@ -45,8 +46,11 @@ NOUNS = (
     notifications,
     monitoring,
     changes,
+    live,
 )
-"""In the order in which the contract has their root fields: those of a class whose name ends in Query or Mutation."""
+"""In the order in which the contract has their root fields: those of a class whose name ends in Query, Mutation
+or Subscription.
+"""
 
 POSITION = {module.__name__: position for position, module in enumerate(NOUNS)}
 """Introspection lists the types in this order too, whatever imports what first."""
@@ -71,9 +75,15 @@ Mutation = _root(
     "What can be written. Each happens entirely or not at all, and answers with what it made or why it was refused.",
 )
 
+Subscription = _root(
+    "Subscription",
+    "What can be watched: over SSE (Accept: text/event-stream), or a WebSocket with the subprotocol graphql-transport-ws.",
+)
+
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=sorted(node_types().values(), key=lambda one: POSITION.get(one.__module__, len(POSITION))),
     config=StrawberryConfig(scalar_map={BigInt: BIG_INT, Version: VERSION, datetime: DATE_TIME, uuid.UUID: UUID}),
 )

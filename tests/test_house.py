@@ -15,8 +15,8 @@ from manage import STAY, WITHOUT_DATABASE
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ("backend", "resolvers", "schema", "bench")
-OUTSIDE_THE_HOUSE = ("tests", "docs", "requirements", ".ci")
-NOT_OURS = {"node_modules", "vendor", "__pycache__", "migrations"}
+OUTSIDE_THE_HOUSE = ("tests", "docs", "clients", "requirements", ".ci")
+NOT_OURS = {"node_modules", "vendor", "dist", ".test", "__pycache__", "migrations"}
 OF_GIT = {".git"}
 """In a work tree a file that says where the repository is."""
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50

@@ -59,8 +59,8 @@ class ChangeLog(_Appending):
 
     A side whose version did not rise is not logged, so a row that two people share tells neither of what only the other may
     know. Version 0 stands for a row that there is not yet for this side, and is not logged either. `aggregate` is the field with
-    the key of what it hangs on; the first that is set, if there are several. `public` is one that is set as long as others see
-    it: when that changes, it is logged as well (`kinds.PUBLIC`).
+    the key of what it hangs on. `public` is one that is set as long as others see it: when that changes, it is logged as well
+    (`kinds.PUBLIC`).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ChangeLog(_Appending):
         *,
         name: str,
         kind: str,
-        aggregate: str | Sequence[str],
+        aggregate: str,
         sides: Sequence[Side],
         parent: str = "",
         public: str = "",
@@ -117,12 +117,8 @@ class ChangeLog(_Appending):
 
     def _append(self, model: type[Model], side: Side, row: str, *, gone: str, kind: str = "") -> str:
         id_, version = (f"{row}.{_column(model, side[one])}" for one in ("id", "version"))
-        names = [self.aggregate] if isinstance(self.aggregate, str) else self.aggregate
-        keys = [f"{row}.{_column(model, name)}" for name in names]
-        aggregate = keys[0] if len(keys) == 1 else f"coalesce({', '.join(keys)})"
-        return (
-            f"{APPEND} ('{kind or self.kind}', {id_}, {aggregate}, {self._owner(model, side, row)}, {version}, {gone});"
-        )
+        aggregate, owner = f"{row}.{_column(model, self.aggregate)}", self._owner(model, side, row)
+        return f"{APPEND} ('{kind or self.kind}', {id_}, {aggregate}, {owner}, {version}, {gone});"
 
     def _owner(self, model: type[Model], side: Side, row: str) -> str:
         name, _, of_other = side["owner"].partition("__")

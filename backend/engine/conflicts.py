@@ -24,7 +24,7 @@ SHORTEST_TURN_SECONDS = 0.005
 LONGEST_TURN_SECONDS = 0.5
 UNWRITTEN, OVERTAKEN, WRITTEN = 1.25, 1.1, 0.9
 """The factors for the turn after one in which nobody wrote, one in which another than whose turn it was did, and any other."""
-TURNS_APART = 3.0
+TURNS_APART = 5.0
 """How many turns lie between those who are told to come; more than one, because many write several times in a row."""
 MAX_WAIT_SECONDS = 5.0
 HALF_LIFE_SECONDS = 1.0

@@ -45,6 +45,14 @@ def allowance(text: str) -> int:
     return found
 
 
+def whole(text: str) -> int:
+    """How many of something there may be. Raises ValueError for none."""
+    found = int(text) if text.isascii() and text.isdigit() else 0
+    if found < 1:
+        raise ValueError(f"It is a whole number from 1 on, not {text!r}.")
+    return found
+
+
 def seconds(text: str) -> float:
     """A number of seconds. Raises ValueError for one in which nothing can be done."""
     try:

@@ -17,7 +17,7 @@ LEFT = Counter(
 CLOSED = Counter(
     "katha_http_connections_closed", "Connections that were closed without an answer.", ["cause"], registry=REGISTRY
 )
-FULL, IDLE, SILENT, UNREAD = CLOSED_CAUSES = "full", "idle", "silent", "unread"
+FULL, IDLE, SILENT, UNREAD, VANISHED = CLOSED_CAUSES = "full", "idle", "silent", "unread", "vanished"
 for _cause in CLOSED_CAUSES:
     CLOSED.labels(_cause)
 REQUEST_SECONDS = Histogram(

@@ -93,9 +93,7 @@ class Notification(models.Model):
             ),
             PresenceGuard(name="notification_for_somebody", people=["person"]),
             RemovalGuard(name="notification_removal_guard"),
-            ChangeLog(
-                name="notification_change_log", kind="n", aggregate=["story", "person"], sides=[{"owner": "person"}]
-            ),
+            ChangeLog(name="notification_change_log", kind="n", aggregate="person", sides=[{"owner": "person"}]),
         )
         indexes = (
             models.Index(F("person"), F("created_at").desc(), F("id").desc(), name="notification_newest"),

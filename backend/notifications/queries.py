@@ -5,6 +5,7 @@ and counts also leave out stories for adults, unless the person asks for them (`
 """
 
 import uuid
+from string import Template
 
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
@@ -83,6 +84,11 @@ UNREAD_COUNT = Value(
     is_local=False,
 )
 """How many notifications are unread, counted up to `MAX_COUNTED` to bound the cost; private."""
+
+LIVE = Row("SELECT $viewer AS id, $row.key AS notification_id", is_local=True)
+"""Of `notified`: the viewer, and the notification that has come, if one has."""
+
+OF_LIVE = Row(Template(BY_ID.sql).safe_substitute(key="$row.notification_id"))
 
 STORY = Row(f"SELECT story.* FROM stories_story AS story WHERE story.id = $row.story_id AND {visible('$viewer')}")
 

@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from string import Template
 
 from backend.engine.searches import QUERY, asked_for, pages
 from backend.pages import NUMBER, TIME, By, Window
-from backend.sources import Bound
+from backend.sources import Bound, Row
 from backend.sources import Page as Sourced
 from backend.visibility import gone, met
 
@@ -83,6 +84,11 @@ so they need no check.
 
 Reads at most a page for each followed author from the index, and keeps the newest of those.
 """
+
+FEED_HEAD = Row(
+    Template(FEED_PAGE.sql).safe_substitute(between="", order="ORDER BY published_at DESC, id DESC LIMIT 1")
+)
+"""The first story of the viewer's feed."""
 
 BY_AUTHOR = Sourced(
     f"""

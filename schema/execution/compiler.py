@@ -46,10 +46,13 @@ Bind = Callable[[str, GraphQLField, FieldNode], "Bound | Exception"]
 class Compiler:
     """Compiles one operation, or the selections of one object of it."""
 
-    def __init__(self, selection: Selection, bind: Bind, *, signed_in: bool) -> None:
+    def __init__(
+        self, selection: Selection, bind: Bind, *, signed_in: bool, names: Mapping[str, str] | None = None
+    ) -> None:
+        """`names` stand for something in this statement, besides those of the viewer."""
         self._selection, self._bind = selection, bind
         self.signed_in = signed_in
-        self._viewer = SIGNED_IN if signed_in else SIGNED_OUT
+        self._viewer = {**(SIGNED_IN if signed_in else SIGNED_OUT), **(names or {})}
         self._aliases = 0
         self.measuring = False
         """Whether the lengths of long texts are printed instead of all values: see `measuring`."""
@@ -87,6 +90,13 @@ class Compiler:
     ) -> str:
         shape = shapes.setdefault(name, Shape(definition.type))
         return self._field(owner, definition, details, scope, shape.fields)
+
+    def shaped(
+        self, owner: str, definition: GraphQLField, details: Details, scope: Scope, shapes: dict[str, Shape]
+    ) -> str:
+        """One field of a row, with its shape among `shapes`."""
+        name = (details[0].node.alias or details[0].node.name).value
+        return self._shaped(owner, scope, shapes, name, definition, details)
 
     # --- Fields ---------------------------------------------------------------------------------------------------
 

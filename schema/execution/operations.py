@@ -57,6 +57,7 @@ class Operation:
         self.node, self.sites = node, sites
         self.name = node.name.value if node.name else None
         self.is_query = node.operation is OperationType.QUERY
+        self.is_subscription = node.operation is OperationType.SUBSCRIPTION
         self.costs = Costs(GRAPHQL, document, node)
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}

@@ -26,7 +26,7 @@ from schema.execution.operations import Details, Selection
 from schema.execution.parts import GIVEN, Parameter, Shape
 from schema.execution.sites import Sites
 
-MAX_PLANS = 2_000
+MAXPLANS = 2_000
 MAX_BYTES = 100_000_000
 """The maximum size of all plans of a process together."""
 BYTES_A_CHARACTER = 100
@@ -116,6 +116,10 @@ class Binding:
         end, part = parameter.name.split("_")
         return getattr(window, end)[part == "id"]
 
+    def fixed(self, plan: Plan) -> tuple[bytes | None, ...]:
+        """Those of the values that the request alone decides."""
+        return tuple(as_text(self._value(one, {})) for one in plan.parameters if one.site != GIVEN)
+
     def reader(self, plan: Plan, viewer: str) -> Reader:
         """What reads an answer with marks."""
         refusals = {number: one for number, one in self.bound.items() if isinstance(one, Exception)}
@@ -164,12 +168,12 @@ class _Plans:
             _, before = self._plans.pop(key, (None, 0))  # another thread may have been as quick
             self._plans[key] = plan, size
             self.bytes += size - before
-            while len(self._plans) > MAX_PLANS or self.bytes > MAX_BYTES:
+            while len(self._plans) > MAXPLANS or self.bytes > MAX_BYTES:
                 _, (_, gone) = self._plans.popitem(last=False)
                 self.bytes -= gone
 
 
-_PLANS: Final = _Plans()
+PLANS: Final = _Plans()
 """The plans of this process."""
 
 
@@ -184,13 +188,13 @@ class Query:
 
     def kept(self, known_by: str | None) -> Plan | None:
         """The plan for a viewer who is known in this way, or for who is signed out, if it has been made."""
-        return _PLANS.get((self._key, known_by))
+        return PLANS.get((self._key, known_by))
 
     def plan(self, known_by: str | None) -> Plan:
         """The same, made now."""
         compiler = Compiler(self._selection, self._binding.source, signed_in=known_by is not None)
         plan = _plan(compiler, lambda: compiler.root(set(self._planned)), "", known_by, is_measured=self._is_measured)
-        _PLANS.keep((self._key, known_by), plan, self._selection.operation.sites)
+        PLANS.keep((self._key, known_by), plan, self._selection.operation.sites)
         return plan
 
     def values(self, plan: Plan, given: Mapping[str, Any]) -> list[bytes | None]:
@@ -217,14 +221,14 @@ class RowPlans:
         """The plan of an object that shows a given row (`rows.Given`). Who asks for a new or a large one is charged for it."""
         sites, nodes = self._selection.operation.sites, tuple(id(one.node) for one in details)
         key = (sites, nodes, type_.name, self.binding.shape, given.shape, self._is_measured)
-        plan = _PLANS.get(key)
+        plan = PLANS.get(key)
         if plan is None:
             compiler = Compiler(self._selection, self.binding.source, signed_in=True)
             rows = " CROSS JOIN ".join(f"(SELECT * FROM {compiler.bound(sql)}) AS {alias}" for alias, sql in given.rows)
             made = partial(compiler.of_row, type_, details, given.scope)
             plan = _plan(compiler, made, rows, "person", is_measured=self._is_measured)
             self._charge(plan.price)
-            _PLANS.keep(key, plan, sites)
+            PLANS.keep(key, plan, sites)
         elif plan.is_large:
             self._charge(plan.price)
         return plan

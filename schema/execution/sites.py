@@ -105,7 +105,7 @@ class _Collector(Visitor):
         definition, owner = self._info.get_field_def(), self._info.get_parent_type()
         if definition is None or owner is None or not definition.args or "__" in (node.name.value[:2], owner.name[:2]):
             return
-        if owner.name != "Mutation" and not owner.name.startswith("__"):
+        if owner.name not in ("Mutation", "Subscription") and not owner.name.startswith("__"):
             if _variables(node.arguments):
                 self.varying[id(node)] = Site(owner.name, definition, node)
             else:

@@ -22,9 +22,12 @@ from backend.postgresql.reads import Reads, Row, Statement
 from schema.execution.problems import Problem, busy
 from schema.server import http
 from schema.server.arrival import Incoming, Left, Receive, body_of, drain, length_of, require_plain
+from schema.server.live import sse
+from schema.server.live.socket import Socket
+from schema.server.live.streams import Streams
 from schema.server.pages import PageHandler, page
 from schema.server.policy import RAW_HEADERS, Policy
-from schema.server.requests import Answer, Request, meta_of
+from schema.server.requests import Answer, Request, Stream, meta_of
 from schema.server.threads import alone, in_thread
 
 GRAPHQL = ("/graphql", "/graphql/")
@@ -55,12 +58,22 @@ class Application:
         self._pages = PageHandler()
         self.reads = Reads(settings.THREADS)
         """As many connections as there are slots for whoever needs one."""
+        self.streams = Streams(self._aside)
         self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="requests")
         others = settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE + 1
         self._other_threads = ThreadPoolExecutor(others, thread_name_prefix="hashing and pages")
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Handle one request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await Socket(self, scope, receive, send, self._policy).run()
+            return
+        stream = await self._handle(scope, receive, send)
+        if stream is not None:  # what the request was is not kept for as long as it may take
+            await stream.run(scope["connection"], receive, send)
+
+    async def _handle(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> Stream | None:
+        """Answer one request, or begin to."""
         started = perf_counter()
         request = Request(meta_of(scope), self._policy)
         share = Share(self._admission.bodies)
@@ -72,10 +85,12 @@ class Application:
                 if tracing.tracer is not None:
                     tracing.tracer.answered(answer.status)
                 await _send(request, answer, send)
+                return answer.stream
             except Left:
                 LEFT.inc()
             finally:
                 share.release()
+        return None
 
     async def _arrived(self, request: Request, scope: Mapping[str, Any], receive: Receive, share: Share) -> Answer:
         """Read the body, and answer; or refuse what cannot be read."""
@@ -101,12 +116,14 @@ class Application:
 
     async def _answered(self, request: Request) -> Answer:
         if request.path in GRAPHQL and not http.opens_explorer(request):
-            return await http.respond(request, InLoop(self, request))
+            answered = sse.answered if sse.asks_for_events(request) else None
+            return await http.respond(request, self.loop_for(request), answered)
         return await self._page(request)
 
     async def close(self) -> None:
         """Close the connections to the database. Nothing is served any more."""
         await self.reads.close()
+        await self.streams.close_all()
 
     def slot(self, request: Request, lane: str) -> "Held":
         """A slot of this lane. Raises `NoSlot` if there is none in time."""
@@ -118,6 +135,14 @@ class Application:
         if lane == HASHING:
             return await _called(request, self._other_threads, partial(alone, work))
         return await _called(request, self._threads, work)
+
+    def loop_for(self, request: Request) -> "InLoop":
+        """What gives the work for this request what it needs."""
+        return InLoop(self, request)
+
+    async def _aside(self, call: Callable[[], Any]) -> Any:
+        """What it returns in a thread that no request waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self._other_threads, partial(alone, call))
 
     def _time_to_tell(self, lane: str) -> float:
         """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
@@ -153,6 +178,7 @@ class InLoop:
 
     def __init__(self, application: Application, request: Request) -> None:
         self._application, self._request = application, request
+        self.streams = application.streams
 
     def slot(self, lane: str) -> "Held":
         """A slot of this lane."""
@@ -241,11 +267,12 @@ async def _send(request: Request, answer: Answer, send: Send) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in answer.cookies]
     if not answer.is_page:
-        raw += RAW_HEADERS
+        raw += [one for one in RAW_HEADERS if one[0].decode() not in answer.headers]
     raw += [(b"x-request-id", request.id.encode()), (b"server", b"Katha")]
     if tracing.tracer is not None:
         raw.append((b"traceresponse", tracing.tracer.traceresponse()))
-    if answer.status not in (204, 304) and "Content-Length" not in answer.headers:
+    if answer.stream is None and answer.status not in (204, 304) and "Content-Length" not in answer.headers:
         raw.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})
+    if answer.stream is None:
+        await send({"type": "http.response.body", "body": answer.body})

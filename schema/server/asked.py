@@ -43,10 +43,11 @@ def asked_of(request: Request) -> Asked:
         raise Problem(UNPROCESSABLE, "BAD_REQUEST", "Several requests in one are not served: send them one by one.")
     if not isinstance(members, dict):
         raise Problem(UNPROCESSABLE, "BAD_REQUEST", "The body must be a JSON object with a member `query`.")
-    return _checked(members)
+    return checked(members)
 
 
-def _checked(members: dict[str, Any]) -> Asked:
+def checked(members: dict[str, Any]) -> Asked:
+    """What these members ask for. Raises `Problem`."""
     for member in ("operationName", "documentId"):
         if not isinstance(members.get(member), str | None):
             raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")

@@ -20,6 +20,7 @@ goes to a thread: a document or a statement that is new, a session's cookies, mu
 
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -61,6 +62,10 @@ MALFORMED_COST, REJECTED_COST = 1, 100
 """The cost of a request that is no GraphQL request, and of one that cannot be executed, whose document has to be parsed. Any
 other costs what its operation does.
 """
+NO_STREAM = (
+    "A subscription has many answers: ask for it with Accept: text/event-stream, or over a WebSocket with the subprotocol "
+    "graphql-transport-ws."
+)
 MAX_SITES = 50
 """How many fields with arguments a document may have whose variables are read in the event loop."""
 
@@ -77,16 +82,20 @@ _CSRF = _Csrf(lambda _request: HttpResponse())
 _SESSIONS = SessionMiddleware(lambda _request: HttpResponse())
 
 
-async def respond(request: Request, server: Server) -> Answer:
-    """Answer a request to /graphql."""
+async def respond(request: Request, server: Server, answered: "Answering | None" = None) -> Answer:
+    """Answer a request to /graphql; by `answered`, where it asks for something else than one answer."""
     safety.distrust(request)
     try:
         if not request.policy.any_host:
             safety.require_our_host(request)
-        answer = _preflight(request) or _redirect(request) or await _answered(request, server)
+        answer = _preflight(request) or _redirect(request) or await (answered or _answered)(request, server)
     except Problem as problem:
         answer = turned_away(request, problem)
     return with_headers(request, answer)
+
+
+Answering = Callable[[Request, Server], Awaitable[Answer]]
+"""Answers a request that has come to the right server."""
 
 
 def with_headers(request: Request, answer: Answer) -> Answer:
@@ -190,18 +199,18 @@ def _steps(request: Request, asked: Asked | None, context: Context) -> Steps[Ser
     if execution is None:
         yield IN_THREAD
         asked = asked or asked_of(request)
-        _check_csrf(request)
+        check_csrf(request)
         document = sent(asked.query, asked.document_id, asked.sha256)
         if document.is_expensive:
             lane = EXPENSIVE
             yield Slot(lane)
-        execution = _execution(request, asked, prepare(document), context)
+        execution = execution_of(request, asked, prepare(document), context)
     if execution.lane not in (lane, REQUESTS):
         yield Slot(execution.lane)
     if not is_at_hand:
         execution.bind()
     done = yield from execution.steps()
-    body = done if isinstance(done, bytes) else _json_of(done)
+    body = done if isinstance(done, bytes) else as_json(done)
     encoding = coding(request, body, signs_in=execution.lane == HASHING)
     if _may_set_cookies(request) or (encoding == GZIP and len(body) > QUICKLY_COMPRESSED_BYTES):
         yield IN_THREAD
@@ -223,8 +232,11 @@ def _at_hand(request: Request, asked: Asked | None, context: Context) -> Executi
     return Execution(operation, asked.variables, context)
 
 
-def _execution(request: Request, asked: Asked, prepared: Prepared, context: Context) -> Execution:
+def execution_of(request: Request, asked: Asked, prepared: Prepared, context: Context) -> Execution:
+    """The query or mutation that is asked for. Raises `Problem` for a mutation by GET, and for a subscription."""
     operation = prepared.operation(asked.operation_name)
+    if operation.is_subscription:
+        raise Problem(406, "NOT_ACCEPTABLE", NO_STREAM)
     if request.method != "POST" and not operation.is_query:
         raise Problem(
             405, "METHOD_NOT_ALLOWED", "GET only reads: send a mutation with POST.", headers={"Allow": "POST"}
@@ -235,7 +247,7 @@ def _execution(request: Request, asked: Asked, prepared: Prepared, context: Cont
 # --- Cookies and CORS, by Django's own middleware ---------------------------------------------------------------
 
 
-def _check_csrf(request: Request) -> None:
+def check_csrf(request: Request) -> None:
     """Raise `Problem` if the request has a session cookie but no valid CSRF token.
 
     A request with a valid token is marked `csrf_passed`: signing in then also sets a session cookie.
@@ -295,7 +307,7 @@ def turned_away(request: Request, problem: Problem, media: str = JSON, *, draft:
     status = 400 if problem.status == UNPROCESSABLE and not draft else problem.status
     if isinstance(problem, RequestError) and media != GRAPHQL_RESPONSE:
         status = 200  # in application/json clients trust only 200, because other statuses may come from a proxy
-    answer = _answer(status, media, Served(_json_of(problem.answer)))
+    answer = _answer(status, media, Served(as_json(problem.answer)))
     answer.add(problem.headers)
     return answer
 
@@ -320,7 +332,8 @@ def _answer(status: int, media: str, served: Served) -> Answer:
     return Answer(status, served.body, headers, list(served.cookies))
 
 
-def _json_of(answer: dict[str, Any]) -> bytes:
+def as_json(answer: dict[str, Any]) -> bytes:
+    """An answer as JSON."""
     try:
         return orjson.dumps(answer)
     except TypeError:  # a value that orjson cannot encode, such as a lone surrogate

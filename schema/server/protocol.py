@@ -6,6 +6,7 @@ a blank before the colon and a bare LF.
 """
 
 import resource
+import socket
 from collections import OrderedDict
 from functools import cache, partial
 from typing import Any
@@ -36,6 +37,10 @@ LINGER_SECONDS = 1.0
 PROGRESS_BYTES = 16 * 1024
 """How much of its answer a client has to read within `UNREAD_SECONDS`."""
 NO_CONNECTION = "This server has too many connections. Nothing was written. Send the same request again."
+SEND_BUFFER_BYTES = 16 * 1024
+"""How much of a stream the kernel holds; by itself it would hold some megabytes."""
+VANISHED_MS = 8_000
+"""A client that has not acknowledged for so long what was sent to it is gone."""
 OTHER_FILES = 256
 """File descriptors that a process needs besides its connections."""
 NO_HTTP = "This is no HTTP request that can be read."
@@ -65,6 +70,8 @@ class Protocol(HttpToolsProtocol):
         self._unread, self._unread_since = 0, 0.0
         """How many bytes of answers the client has not read, and since when it has read little of them."""
         self._lingers = self._stops = False
+        self.closed_for: str | None = None
+        """Why it was closed without an answer."""
         self._answering: RequestResponseCycle | None = None
         """The request that is being answered. `cycle` is the newest, which may wait behind it."""
 
@@ -93,6 +100,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        cycle.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
         super()._start_asgi_task(cycle, app)
 
     def _wait(self) -> None:
@@ -108,8 +116,22 @@ class Protocol(HttpToolsProtocol):
     def close(self, cause: str) -> None:
         """Close it without an answer."""
         CLOSED.labels(cause).inc()
+        self.closed_for = cause
         self._wait_no_more()  # it is among the connections until the loop's next turn, and must not make room twice
         self.transport.abort()
+
+    def carries_stream(self) -> None:
+        """From now on it carries a stream."""
+        bounded(self.transport)
+
+    def unread(self) -> int:
+        """How many bytes of what was sent the client has not read, beyond what the kernel holds."""
+        return self.transport.get_write_buffer_size()
+
+    def wake(self) -> None:
+        """Let whoever waits for the end of the stream look again."""
+        if self._answering is not None:
+            self._answering.message_event.set()
 
     def look(self, now: float) -> None:
         """End what takes too long. Called about every second."""
@@ -164,7 +186,7 @@ class Protocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
+            self._upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
             self._turn_away(self._refusal or Problem(400, "BAD_REQUEST", NO_HTTP))
@@ -176,8 +198,18 @@ class Protocol(HttpToolsProtocol):
         """Something is complete. What else is being parsed does not count for what follows."""
         self._incomplete_bytes = -self._arriving
 
+    def _upgrade(self, rest: bytes) -> None:
+        """Speak another protocol from here on, if it is one that is spoken here and nothing else is being answered."""
+        is_free = self.cycle is None or self.cycle.response_complete
+        if is_free and self._should_upgrade() and self.parser.get_method() == b"GET" and not (rest or self._lingers):
+            self._wait_no_more()
+            self.scope["method"] = "GET"
+            self.handle_websocket_upgrade()
+        else:
+            self._ignore_upgrade(rest)
+
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """Parse the request again as if it had not asked for another protocol: none is spoken here (RFC 9110, section 7.8)."""
+        """Parse the request again as if it had not asked for another protocol (RFC 9110, section 7.8)."""
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
@@ -280,6 +312,14 @@ class Protocol(HttpToolsProtocol):
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         return True
+
+
+def bounded(transport: Any) -> None:
+    """Let the kernel hold little of what a client does not read, and notice a client that has vanished."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
 
 
 def _large_head() -> Problem:

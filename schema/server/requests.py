@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib import auth
@@ -80,6 +80,10 @@ class Request(HttpRequest):
         """The beginning of a header that says what the client accepts."""
         return choice(self, header)
 
+    def again(self) -> "Request":
+        """The same head once more, of which nothing has been looked up."""
+        return Request(dict(self.META), self.policy)
+
     @property
     def facts(self) -> dict[str, Any]:
         """What the log says of it."""
@@ -101,6 +105,13 @@ def facts_of(request: HttpRequest, request_id: str) -> dict[str, Any]:
     return {"request_id": request_id, "method": request.method, "url": request.path[:MAX_CHARACTERS]}
 
 
+class Stream(Protocol):
+    """What is sent piece by piece, as long as the client listens."""
+
+    async def run(self, connection: Any, receive: Any, send: Any) -> None:
+        """Send it. `connection` is the protocol's."""
+
+
 @dataclass
 class Answer:
     """An answer: a status, headers and a body."""
@@ -110,6 +121,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
     """Values of headers Set-Cookie."""
+    stream: "Stream | None" = None
+    """What follows the head instead of the body."""
     is_page: bool = False
     """Whether it is one of Django's pages, whose middleware has added the headers that every answer has."""
 

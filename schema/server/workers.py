@@ -14,10 +14,12 @@ from multiprocessing.context import ForkProcess
 from types import FrameType
 
 import uvicorn
+from django.conf import settings
 
 from backend import tracing
 from backend.processes import die_with_parent
 from schema.server.asgi import Application
+from schema.server.live.websocket import PING_SECONDS, PONG_SECONDS, WebSocket
 from schema.server.protocol import STOPS, Protocol
 
 log = logging.getLogger("katha")
@@ -51,6 +53,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take also those who have connected and were not accepted yet: the system would break them off."""
+        self._application.streams.stop()
         self.lifespan.state[STOPS] = True  # for those that uvicorn has accepted, and does not know yet
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
@@ -70,8 +73,9 @@ class Server(uvicorn.Server):
         if counter % 10 == 0:
             now = time.monotonic()  # the time of uvloop and of asyncio's own loop
             for connection in list(self.server_state.connections):
-                assert isinstance(connection, Protocol)
+                assert isinstance(connection, Protocol | WebSocket)
                 connection.look(now)
+            await self._application.streams.look(now)
         return await super().on_tick(counter)
 
 
@@ -153,7 +157,11 @@ def work(listener: socket.socket, parent: int) -> None:
     config = uvicorn.Config(
         application,
         http=Protocol,
-        ws="none",
+        ws=WebSocket,
+        ws_max_size=settings.MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        ws_per_message_deflate=False,  # it takes more memory than all else of a connection
         lifespan="off",
         backlog=BACKLOG,
         log_config=None,

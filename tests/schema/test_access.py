@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_type, is_object_type
 
+from backend.engine.errors import Refusal
 from schema.root import schema
 from tests.api import ApiClient
+from tests.live.watched import told, watching
 from tests.schema.access_fixture import THINGS, VIEWERS, AccessFixture, Row, kind_of, raw, table
 from tests.schema.asking import DOCUMENTS, missing, outcome, sent
 from tests.schema.footprint import nothing_written
@@ -16,7 +18,8 @@ from tests.worlds import MadeOnce
 CARRIERS = table("What only carries things")
 QUERIES, MUTATIONS = table("Queries"), table("Mutations")
 TYPES = schema._schema.type_map
-ROOTS = ("Query", "Mutation")
+ROOTS = ("Query", "Mutation", "Subscription")
+SUBSCRIPTIONS = table("Subscriptions")
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +55,13 @@ def test_every_field_is_in_the_table() -> None:
 
 def test_every_query_and_mutation_is_in_the_table() -> None:
     """Each at least once."""
-    for root, rows in zip(ROOTS, (QUERIES, MUTATIONS), strict=True):
+    for root, rows in zip(ROOTS, (QUERIES, MUTATIONS, SUBSCRIPTIONS), strict=True):
         assert {row.what for row in rows} == set(fields_of(root)), root
 
 
 def test_every_cell_is_filled() -> None:
     """For each viewer."""
-    for row in (*THINGS, *QUERIES, *MUTATIONS):
+    for row in (*THINGS, *QUERIES, *MUTATIONS, *SUBSCRIPTIONS):
         assert set(row.cells) == set(VIEWERS), row
         assert all(row.cells.values()), row
 
@@ -195,6 +198,37 @@ def test_nobody_walks_to_what_they_do_not_find(scene: AccessFixture, viewer: str
         assert there is (cell in ("✓", "order")), (thing, cell)
         if cell == "–":
             assert f"TEXT of {thing}" not in got, thing
+
+
+WATCHED = {
+    "changed": "subscription ($id: ID!) { changed(things: [{id: $id}]) { thing { id } } }",
+    "notified": "subscription { notified { unreadCount } }",
+    "feedHead": "subscription { feedHead { id } }",
+    "presence": "subscription ($id: ID!) { presence(story: $id) { people { person { id } } } }",
+}
+
+
+def watched(scene: AccessFixture, row: Row, viewer: str) -> str:
+    """Whether the subscription that the row asks for tells of it."""
+    caller = scene.callers[viewer]
+    variables = {"id": scene.ids[row.names[0]](caller)} if row.what in ("changed", "presence") else {}
+    somebody = json.dumps([{"person_id": str(scene.author.person.pk), "since": "2026-01-01T00:00:00Z"}])
+    try:
+        (answer,) = told([watching(caller, WATCHED[row.what], somebody, **variables)])
+    except Refusal as refusal:
+        return refusal.code
+    assert answer is not None
+    if "errors" in answer:
+        return "–" if row.what == "feedHead" else str(answer["errors"][0]["extensions"]["code"])
+    said = answer["data"][row.what]
+    return "–" if said.get("thing", said) is None or said.get("people") == [] else "✓"
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_subscriptions(scene: AccessFixture, viewer: str) -> None:
+    """Each subscription, by each viewer; all that `changed` can tell of is in `tests/live/test_many.py`."""
+    got = {(row.what, row.names): watched(scene, row, viewer) for row in SUBSCRIPTIONS}
+    assert got == {(row.what, row.names): row.cells[viewer] for row in SUBSCRIPTIONS}
 
 
 # --- Mutations --------------------------------------------------------------------------------------------------

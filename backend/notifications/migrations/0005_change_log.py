@@ -16,6 +16,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddConstraint(
             model_name='notification',
-            constraint=backend.changes.triggers.ChangeLog(aggregate=['story', 'person'], kind='n', name='notification_change_log', sides=[{'id': 'id', 'owner': 'person', 'version': 'version'}]),
+            constraint=backend.changes.triggers.ChangeLog(aggregate='person', kind='n', name='notification_change_log', sides=[{'id': 'id', 'owner': 'person', 'version': 'version'}]),
         ),
     ]

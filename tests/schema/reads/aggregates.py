@@ -19,6 +19,8 @@ from schema.nodes import SOURCE, Node, row_of
 
 ROOTS = (Person, Story, Relationship, Order)
 """The rows on which others hang. An order is of two people, a relationship as well."""
+ROWLESS = ("Query", "Mutation", "Subscription", "Notified", "Presence", "Present")
+"""The types whose objects are of no row: roots, and what a subscription tells."""
 VIEWS = {"follow": Relationship, "block": Relationship}
 TABLES = {model._meta.db_table: model for model in apps.get_models()} | VIEWS
 NAMED = re.compile(rf"(?<![.:\w])({'|'.join(TABLES)})\b(?!\.)")
@@ -65,7 +67,7 @@ def model_of(type_name: str) -> type[Model]:
 def declared() -> Iterator[tuple[str, str, Source]]:
     """The source of each field of rows that has one, with the type of the row. A field of the root has no row."""
     for type_ in GRAPHQL.type_map.values():
-        if isinstance(type_, GraphQLObjectType) and type_.name not in ("Query", "Mutation"):
+        if isinstance(type_, GraphQLObjectType) and type_.name not in ROWLESS:
             for name, definition in type_.fields.items():
                 known = definition.extensions.get("strawberry-definition")
                 if known is not None and SOURCE in known.metadata:

@@ -1,0 +1,1 @@
+"""Live updates over the wire: server-sent events, and WebSockets."""
