@@ -102,3 +102,21 @@ def test_whoever_signs_nobody_in_is_told_so(connect: Connect, wire: Wire, asha: 
     with pytest.raises(RequestError) as caught:
         next(told)
     assert (caught.value.code, wire.requests) == ("UNAUTHENTICATED", 1)
+
+
+def test_an_app_that_was_offline_catches_up(connect: Connect, wire: Wire, asha: ApiClient) -> None:
+    """In pages, each with a cursor to go on from: what was written, and what is gone."""
+    client = connect(wire.url, asha.token)
+    (begun,) = client.changes()
+    assert begun.changes == []
+    stories = [asha.create_story(str(number))["story"] for number in range(3)]
+    asha.update_story(stories[0]["id"], {"title": "New"}, "1")
+    asha.delete_story(stories[1]["id"], "1")
+    pages = list(client.changes(begun.cursor, "... on Story { title }"))
+    now = {change.id: change for page in pages for change in page.changes}
+    assert (now[stories[0]["id"]].thing["title"], now[stories[0]["id"]].version) == ("New", "2")
+    assert (now[stories[1]["id"]].thing, now[stories[2]["id"]].version) == (None, "1")
+    (rest,) = client.changes(pages[-1].cursor)
+    assert rest.changes == []
+    with pytest.raises(RequestError):
+        list(client.changes("no cursor"))
