@@ -134,7 +134,7 @@ TIES = "SELECT count(*) FROM follow"
 def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     """M2: follow and unfollow between people without any contact before."""
     yield from ()
-    shift = random.randint(1, data.people - 1)
+    shift = random.randint(1, (data.people - 1) // 2)  # less than half the circle, so that no two meet from both sides
     pairs = rows(data.db, STRANGERS, shift, data.people, requests // 2)
     require(len(pairs) == requests // 2, "there should be so many strangers", len(pairs))
     before = one(data.db, TIES)

@@ -176,9 +176,7 @@ DECISION_OF_REPORT = Row(
 DECISION_OF_NOTIFICATION = Row(
     f"{_DECISION} WHERE decision.id = $row.decision_id AND decision.about_id = $viewer", is_local=True
 )
-REPORT_OF_NOTIFICATION = Row(
-    f"{_REPORT} WHERE report.id = $row.report_id AND report.reporter_id = $viewer", is_local=True
-)
+REPORT_OF_NOTIFICATION = Row(f"{_REPORT} WHERE report.id = $row.report_id AND report.reporter_id = $viewer")
 
 AGAINST = found("$row.about_id", when="($moderator OR $row.about_id = $viewer)")
 DECIDED_BY = found("$row.moderator_id", when="($moderator AND $row.about_id <> $viewer)")

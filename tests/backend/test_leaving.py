@@ -151,7 +151,7 @@ def test_a_part_of_much_is_found_by_an_index(monkeypatch: pytest.MonkeyPatch) ->
     make_followers(me, others)
     story = Story.objects.get(author=me, title="Read").pk
     Whisper.objects.bulk_create(Whisper(author=one, text="Psst.") for one in [*others, *[me] * 2 * much])
-    Story.objects.bulk_create(Story(author=one, title="Much") for one in [*others, *[me] * much])
+    Story.objects.bulk_create((Story(author=one, title="Much") for one in [*others, *[me] * much]), batch_size=1_000)
     for about in (me, life.bilal.person):
         Report.objects.bulk_create(Report(about=about, person=about, reporter=one, reason="Look.") for one in others)
     Reading.objects.bulk_create(Reading(story_id=story, reader=one) for one in others)

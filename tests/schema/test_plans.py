@@ -125,6 +125,8 @@ CORNERS = (
     "reports(first: 50) { edges { node { subject { __typename ... on Person { name followerCount relationship { version } } "
     "... on Story { title chapters { title story { id } } } ... on Chapter { story { title chapterCount chapters { body } } } } "
     "} } } }",
+    "{ viewer { notifications(first: 100) { edges { node { kind report { status } decision { id } story { id } "
+    "invitation { id } } } } reports { edges { node { status } } } decisions { edges { node { id } } } } }",
     '{ node(id: "no") { id } nodes(ids: ["no", "UGVyc29uOjE="]) { id __typename } empty: nodes(ids: []) { id } }',
 )
 """Documents that a compiler might get wrong."""
