@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "backend.persisted",
     "schema",
     "schema.server.explorer",
+    "schema.server.together",
 ]
 
 # For Django's pages. /graphql does not pass through them: what it needs stands in `schema/server/http.py`, in its order.
