@@ -23,14 +23,14 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def serving(
-    database: str, *, workers: int = 2, jobs: bool = False, stderr: int | None = None
+    database: str, *, workers: int = 2, jobs: bool = False, stderr: int | None = None, port: int | None = None
 ) -> Iterator[tuple[str, Process]]:
     """A server over this database that is ready: its address and its main process. Ended when the block ends.
 
     `jobs`: with a worker, as it is for everybody else. Most tests look at rows that no job may add to. `stderr`: the
-    descriptor of a file for the log.
+    descriptor of a file for the log. `port`: a free one if left out.
     """
-    port = free_port()
+    port = port or free_port()
     process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers, stderr=stderr)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -40,6 +40,8 @@ export class Pane {
   #reply = this.#button("Lose the next reply", () => this.#wire.lose(this.#wire.loss === "reply" ? null : "reply"));
   #offline = this.#button("Offline", () => this.#wire.setOffline(!this.#wire.isOffline));
   #shownExchanges = "";
+  #shown: EditingState | undefined;
+  #isComposing = false;
 
   constructor(
     readonly person: Person,
@@ -74,9 +76,16 @@ export class Pane {
       });
       for (const [field, name] of [[this.#title, "title"], [this.#body, "body"]] as const) {
         field.disabled = false;
-        const typed = () => this.editing!.set({ [name]: field.value });
-        field.addEventListener("input", (event) => (event as InputEvent).isComposing || typed());
-        field.addEventListener("compositionend", typed);
+        const typed = () => this.editing!.set({ [name]: field.value }, this.#shown);
+        field.addEventListener("input", (event) => {
+          // While an input method composes, nothing is put into the field.
+          this.#isComposing = (event as InputEvent).isComposing;
+          if (!this.#isComposing) typed();
+        });
+        field.addEventListener("compositionend", () => {
+          this.#isComposing = false;
+          typed();
+        });
       }
     } catch (problem) {
       this.#status.textContent = `It could not be opened: ${(problem as Error).message}`;
@@ -84,8 +93,11 @@ export class Pane {
   }
 
   #show(state: EditingState): void {
-    show(this.#title, state.values["title"]!);
-    show(this.#body, state.values["body"]!);
+    if (!this.#isComposing) {
+      this.#shown = state;
+      show(this.#title, state.values["title"]!);
+      show(this.#body, state.values["body"]!);
+    }
     const why = state.refusal?.message ? `: ${state.refusal.message}` : "";
     this.#status.textContent = SAID[state.status] + why + (state.isKept ? "" : " (it would not survive a reload)");
     this.element.dataset["status"] = state.status;

@@ -20,6 +20,7 @@ KEYS = {
     "Ctrl": "\ue009",
     "Space": " ",
     "Down": "\ue015",
+    "Left": "\ue012",
     "ArrowRight": "\ue014",
 }
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
