@@ -34,7 +34,7 @@ def serving(
     process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers, stderr=stderr)
     address = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _answers(process, f"{address}/readyz"), "the server is ready")
+        until(lambda: answers(process, f"{address}/readyz"), "the server is ready")
         yield address, process
     finally:
         if process.poll() is None:
@@ -78,7 +78,8 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def _answers(process: Process, url: str) -> bool:
+def answers(process: Process, url: str) -> bool:
+    """Whether it answers at this address; an error if it has ended."""
     assert process.poll() is None, f"the server ended with {process.returncode}"
     try:
         with urllib.request.urlopen(url, timeout=5):

@@ -31,7 +31,7 @@ export class Pane {
   editing: Editing | undefined;
   #wire = new Wire(() => this.#showWire());
   #title = make("input", { autocomplete: "off", disabled: true });
-  #body = make("textarea", { rows: 12, disabled: true });
+  #body = make("textarea", { rows: 10, disabled: true });
   #status = make("p", { class: "status", role: "status" }, "Opening …");
   #here = make("p", { class: "here" });
   #log = make("ol", { class: "log" });

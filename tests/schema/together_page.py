@@ -5,9 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from schema.server.together.views import is_built
-from tests.schema.graphiql import OFFLINE
-from tests.schema.webdriver import Browser, browser, missing, until
+from schema.server.together.assets import is_built
+from tests.schema.webdriver import OFFLINE, Browser, browser, missing, until
 
 needed = [
     pytest.mark.skipif(bool(missing()), reason=f"not on this machine, install them: {', '.join(missing())}"),
