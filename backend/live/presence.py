@@ -130,12 +130,22 @@ class Presence:
     async def _read(self, database: Database) -> None:
         row = await database.fetch(READ, [as_text(self._process)], Deadline(STATEMENT_SECONDS))
         heard = row[0] if row else None
-        if heard == self._heard:
-            return
-        before, self._others, self._heard = self._others, orjson.loads(heard or b"{}"), heard
-        for story in _stories(before) | _stories(self._others):
-            if _of(before, story) != _of(self._others, story):
-                self._changed[uuid.UUID(story)] = None
+        if heard != self._heard:
+            before, self._others, self._heard = self._others, orjson.loads(heard or b"{}"), heard
+            for story in _stories(before) | _stories(self._others):
+                if _of(before, story) != _of(self._others, story):
+                    self._changed[uuid.UUID(story)] = None
+        for changed in self._changed:
+            self._remember_since(changed)
+
+    def _remember_since(self, story: uuid.UUID) -> None:
+        """Who was there by another process before has been since then, also when that one has forgotten it."""
+        since: dict[str, str] = {}
+        for person, _, at, _ in _of(self._others, str(story)):
+            since[person] = min(at, since.get(person, at))
+        for stay in self._stays.get(story, ()):
+            if since.get(stay.person, stay.since) < stay.since:
+                stay.since, self._is_written = since[stay.person], False
 
     def _due(self, now: float) -> Iterable[uuid.UUID]:
         """Those that are told of now; a crowd waits."""

@@ -161,11 +161,14 @@ class Ws:
         assert "errors" not in message["payload"], message
         return message["payload"]["data"]
 
+    def _hear_all(self) -> None:
+        while True:
+            self.socket.recv(PATIENCE_SECONDS)
+
     def closed(self) -> tuple[int, str]:
         """Wait until the server closes it; its code and reason."""
         with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                self.socket.recv(PATIENCE_SECONDS)
+            self._hear_all()
         frame = closed.value.rcvd
         assert frame is not None, "it was closed without a code"
         return frame.code, frame.reason
