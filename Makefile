@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -28,13 +28,13 @@ help: ## Say what there is.
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F'|' '{ printf "  %-21s %s\n", $$1, $$2 }'
 	@echo "With DATABASE_URL set, run and test use that PostgreSQL (16 to 18) instead of the embedded one."
 
-run: .venv/ready-run explorer-if-possible ## Set everything up and serve with demo data (HOST, PORT, WORKERS).
+run: .venv/ready-run built-if-possible ## Set everything up and serve with demo data (HOST, PORT, WORKERS).
 	@exec $(VENV) manage.py serve --migrate --demo --host "$(HOST)" --port "$(PORT)" --workers "$(WORKERS)"
 
-test: .venv/ready-dev explorer-if-possible ## Set everything up and run the tests, in parallel (ARGS="-k follow -x", JOBS).
+test: .venv/ready-dev built-if-possible ## Set everything up and run the tests, in parallel (ARGS="-k follow -x", JOBS).
 	@exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
 
-test-exhaustive: .venv/ready-dev explorer-if-possible ## The same tests with all cases and rounds: takes several times as long.
+test-exhaustive: .venv/ready-dev built-if-possible ## The same tests with all cases and rounds: takes several times as long.
 	@EXHAUSTIVE=1 exec $(VENV) -m pytest $(PARALLEL) $(ARGS)
 
 # Who runs out of tests takes over some of another's, from its end, so that most modules stay together.
@@ -46,6 +46,7 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@$(VENV) -m ruff check .
 	@echo "▸ Types"
 	@$(VENV) -m mypy
+	@$(MAKE) client-python && cd clients/python && ../../$(VENV) -m mypy
 	@echo "▸ Import direction"
 	@PYTHONPATH=. $(VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@echo "▸ The printed contract"
@@ -75,7 +76,7 @@ audit: .venv/ready-dev ## Ask whether what is pinned has known vulnerabilities (
 	    echo "▸ requirements/$$name.txt"; \
 	    $(VENV) -m pip_audit --strict --require-hashes --disable-pip -r "requirements/$$name.txt" || exit; \
 	done
-	@! command -v npm >/dev/null 2>&1 || { echo "▸ The explorer's files"; cd schema/server/explorer && npm audit; }
+	@! command -v npm >/dev/null 2>&1 || { echo "▸ npm's"; (cd schema/server/explorer && npm audit) && cd clients/typescript && npm audit; }
 
 # Free to use in any program. Anything else, and what has no licence, fails, but for the packages named below.
 FREE := MIT;MIT License;BSD License;BSD-2-Clause;BSD-3-Clause;3-Clause BSD License;ISC;Apache-2.0;Apache Software License;PSF-2.0
@@ -91,9 +92,16 @@ licences: .venv/ready-dev ## List the licences of what Katha depends on; fails o
 
 explorer: schema/server/explorer/static/explorer/vendor/.ready ## Build GraphiQL's files with npm; they need no network afterwards.
 
+clients: clients/typescript/dist/.ready ## Build the TypeScript client with npm, and what /together runs.
+
+client-python: .venv/ready-dev ## Write what the Python client takes from the contract and from the server's merge.
+	@$(VENV) clients/python/generate.py
+
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf clients/python/src/katha_client/generated
 	rm -rf schema/server/explorer/node_modules schema/server/explorer/static/explorer/vendor
+	rm -rf $(addprefix clients/typescript/,node_modules dist .test) schema/server/together/static/together/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The environment -------------------------------------------------------------------------------------
@@ -142,7 +150,7 @@ endef
 	$(call install,requirements/dev.txt)
 	@touch .venv/ready-run $@
 
-# --- The explorer ----------------------------------------------------------------------------------------
+# --- What npm builds: the explorer, and the client in TypeScript with the page made of it --------------------
 
 NPM := npm --no-fund --no-audit --no-update-notifier --loglevel=error \
     --fetch-timeout=15000 --fetch-retries=0
@@ -152,13 +160,25 @@ schema/server/explorer/static/explorer/vendor/.ready: $(addprefix schema/server/
 	@cd schema/server/explorer && $(BOUNDED) $(NPM) ci && $(NPM) run --silent build
 	@touch $@
 
-# Not reachable is not fatal: everything but GraphiQL is there, and its page says what to do.
+clients/typescript/node_modules/.package-lock.json: clients/typescript/package-lock.json clients/typescript/package.json
+	@echo "▸ Fetching what the TypeScript client is built with"
+	@cd clients/typescript && $(BOUNDED) $(NPM) ci
+	@touch $@
+
+clients/typescript/dist/.ready: clients/typescript/node_modules/.package-lock.json schema/schema.graphql \
+    $(wildcard clients/typescript/*.* clients/typescript/src/* clients/together/*)
+	@echo "▸ Building the TypeScript client and /together"
+	@cd clients/typescript && $(NPM) run --silent build
+
+# Not reachable is not fatal: everything else is there, and the pages say what to do.
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 300)
-.PHONY: explorer-if-possible
-explorer-if-possible:
-	@if [ ! -e schema/server/explorer/package.json ] || $(MAKE) -q explorer 2>/dev/null; then :; \
-	elif ! command -v npm >/dev/null 2>&1; then \
-	    echo "▸ Note: npm is not here, so there is no GraphiQL. Later: make explorer"; \
-	elif ! $(MAKE) explorer 2>/dev/null; then \
-	    echo "▸ Note: npm could not fetch what GraphiQL is built from, so it is not there. Later: make explorer"; \
-	fi
+.PHONY: built-if-possible
+built-if-possible:
+	@for what in explorer clients; do \
+	    if $(MAKE) -q $$what 2>/dev/null; then :; \
+	    elif ! command -v npm >/dev/null 2>&1; then \
+	        echo "▸ Note: npm is not here, so some pages have no content. Later: make $$what"; \
+	    elif ! $(MAKE) $$what 2>/dev/null; then \
+	        echo "▸ Note: npm could not fetch what some pages are built from, so they have no content. Later: make $$what"; \
+	    fi; \
+	done

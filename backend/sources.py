@@ -47,6 +47,8 @@ class Value:
     sql: str
     is_wide: bool = False
     """Whether it is a number, never NULL, that may not fit into GraphQL's Int: there the greatest Int stands for it."""
+    of: str | None = None
+    """Of a global id: SQL for the name of the type of which it is, if that differs from row to row."""
     convert: Callable[[Any], Any] | None = None
     """Makes the value that is shown from the one that was read, where SQL cannot."""
     is_local: bool = True

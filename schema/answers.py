@@ -84,6 +84,9 @@ class FailureCode(enum.Enum):
     OUT_OF_STOCK = strawberry.enum_value("OUT_OF_STOCK", description="Less is left than was asked for.")
     KEY_REUSED = strawberry.enum_value("KEY_REUSED", description="The idempotency key belongs to another request.")
     RATE_LIMITED = strawberry.enum_value("RATE_LIMITED", description="There were too many of these lately.")
+    CURSOR_EXPIRED = strawberry.enum_value(
+        "CURSOR_EXPIRED", description="What changed since this cursor is not all known any more."
+    )
     BUSY = strawberry.enum_value("BUSY", description="The database could not serve the write now.")
     OUTCOME_UNKNOWN = strawberry.enum_value("OUTCOME_UNKNOWN", description="The connection broke at COMMIT.")
 

@@ -19,6 +19,7 @@ from backend.social.models import Relationship
 from backend.sources import Row, Value
 from backend.stories import lists
 from schema.arguments import parse_version
+from schema.changes import Change
 from schema.nodes import Versioned, at_most, from_id, key_of, node_types, sourced
 from schema.scalars import Version
 
@@ -73,18 +74,6 @@ class SeenInput:
     version: Version | None = strawberry.field(
         default=None, description="The version that was last seen of it; null or left out for none."
     )
-
-
-@strawberry.type(
-    description="A thing is at a version that the client has not seen. `thing` is null where it is gone or hidden: the two "
-    "look alike."
-)
-class Change:
-    """What `changed` tells; printed by `schema/execution/many.py`."""
-
-    id: strawberry.ID = strawberry.field(description="The id of the thing.")
-    version: Version | None = strawberry.field(description="Its version; null where it is gone or hidden.")
-    thing: Versioned | None = strawberry.field(description="The thing as it is now; null where it is gone or hidden.")
 
 
 @strawberry.type(description="A notification that has come, and how many are unread now.")

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema import (
+    changes,
     chapters,
     decisions,
     lists,
@@ -44,6 +45,7 @@ NOUNS = (
     market,
     notifications,
     monitoring,
+    changes,
     live,
 )
 """In the order in which the contract has their root fields: those of a class whose name ends in Query, Mutation

@@ -11,5 +11,7 @@ ACCESS = "!"
 """Whether or how the owner is signed in, or what they may do at all, may have changed: a token or a session ended, a password, a
 role or a suspension was set.
 """
-SIGNALS = (SIGHT, LEFT, ACCESS)
+PUBLIC = "."
+"""Others began to see the thing `id` of the owner, or ceased to (`gone`): it was published, taken back or deleted."""
+SIGNALS = (SIGHT, LEFT, ACCESS, PUBLIC)
 """The kinds that are about no thing."""

@@ -81,8 +81,8 @@ class CursorExpired(Exception):
     """The log does not have everything since this cursor: load what is shown, and begin anew."""
 
 
-class Malformed(ValueError):
-    """A text that is no cursor."""
+class Malformed(Exception):
+    """A text is no cursor."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,10 @@ class Cursor:
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """The cursor that `encode` made a text of. Raises `Malformed`."""
-        return cls.of(*decoded(text, 2))
-
-    @classmethod
-    def of(cls, identity: str, snapshot: str) -> "Cursor":
-        """The cursor of these parts, if they can be of one. Raises `Malformed`."""
-        if not PLACE.fullmatch(identity) or not is_snapshot(snapshot):
-            raise Malformed("This is no cursor.")
-        return cls(identity, snapshot)
+        match decoded(text):
+            case [identity, snapshot] if is_identity(identity) and is_snapshot(snapshot):
+                return cls(identity, snapshot)
+        raise Malformed
 
 
 class Entry(NamedTuple):
@@ -162,19 +158,19 @@ def encoded(*parts: Any) -> str:
     return base64.urlsafe_b64encode("|".join(map(str, parts)).encode()).decode().rstrip("=")
 
 
-def decoded(text: str, count: int) -> list[str]:
-    """So many parts that `encoded` made a text of. Raises `Malformed`."""
+def decoded(text: str) -> list[str]:
+    """The parts that `encoded` made a text of. Raises `Malformed`."""
     if len(text) > MAX_CURSOR_CHARACTERS:
-        raise Malformed("This is too long for a cursor.")
+        raise Malformed
     try:
-        parts = (
-            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii").split("|")
-        )
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii").split("|")
     except (ValueError, binascii.Error):
-        raise Malformed("This is no cursor.") from None
-    if len(parts) != count:
-        raise Malformed("This is no cursor.")
-    return parts
+        raise Malformed from None
+
+
+def is_identity(text: str) -> bool:
+    """Whether `IDENTITY` could have printed this."""
+    return PLACE.fullmatch(text) is not None
 
 
 def is_snapshot(text: str) -> bool:
@@ -184,4 +180,6 @@ def is_snapshot(text: str) -> bool:
     first, end, running = text.split(":")
     numbers = [int(first), *map(int, filter(None, running.split(","))), int(end)]
     later = numbers[1:]
+    if any(number % 2**32 == 0 for number in numbers):  # the lower half is 0 of no transaction
+        return False
     return numbers[-1] < 2**63 and numbers[0] <= later[0] and all(map(lt, later, later[1:]))

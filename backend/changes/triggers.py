@@ -10,7 +10,7 @@ from typing import Any
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import Model
 
-from backend.changes.kinds import SIGHT
+from backend.changes.kinds import PUBLIC, SIGHT
 from backend.engine.trigger import TriggerConstraint
 
 FUNCTION = """
@@ -58,26 +58,39 @@ class ChangeLog(_Appending):
     """Declares that the versions of a model's rows are logged, and when they are gone: as `kind`, for each of `sides`.
 
     A side whose version did not rise is not logged, so a row that two people share tells neither of what only the other may
-    know. Version 0 stands for a row that there is not yet for this side, and is not logged either.
+    know. Version 0 stands for a row that there is not yet for this side, and is not logged either. `aggregate` is the field with
+    the key of what it hangs on. `public` is one that is set as long as others see it: when that changes, it is logged as well
+    (`kinds.PUBLIC`).
     """
 
-    def __init__(self, *, name: str, kind: str, aggregate: str, sides: Sequence[Side], parent: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        kind: str,
+        aggregate: str,
+        sides: Sequence[Side],
+        parent: str = "",
+        public: str = "",
+    ) -> None:
         super().__init__(name=name)
-        self.kind, self.aggregate, self.parent = kind, aggregate, parent
+        self.kind, self.aggregate, self.parent, self.public = kind, aggregate, parent, public
         self.sides = [{"version": "version", "id": "id", **side} for side in sides]
         """`parent` is the kind of the row that names the owner, if it is another one."""
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """SQL for this table's function and trigger."""
         model, table, _ = self.quoted(model, schema_editor)
-        logged = "\n    ".join(self._logged(model, side) for side in self.sides)
-        return self._created(table, "INSERT OR UPDATE OR DELETE", "", logged)
+        logged = [self._logged(model, side) for side in self.sides]
+        if self.public:
+            logged.append(self._published(model, self.sides[0]))
+        return self._created(table, "INSERT OR UPDATE OR DELETE", "", "\n    ".join(logged))
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
         path, args, kwargs = super().deconstruct()
-        parent = {"parent": self.parent} if self.parent else {}
-        return path, args, {**kwargs, "kind": self.kind, "aggregate": self.aggregate, "sides": self.sides, **parent}
+        more = {name: value for name in ("parent", "public") if (value := getattr(self, name))}
+        return path, args, {**kwargs, "kind": self.kind, "aggregate": self.aggregate, "sides": self.sides, **more}
 
     def _logged(self, model: type[Model], side: Side) -> str:
         version = _column(model, side["version"])
@@ -87,16 +100,25 @@ class ChangeLog(_Appending):
             going += f" AND OLD.{owner} <> OLD.{other}"
             written += f" AND NEW.{owner} <> NEW.{other}"
         return (
-            f"IF TG_OP = 'DELETE' THEN IF {going} THEN {self._append(model, side, 'OLD', gone=True)} END IF;\n"
-            f"    ELSIF {written} THEN {self._append(model, side, 'NEW', gone=False)}\n"
+            f"IF TG_OP = 'DELETE' THEN IF {going} THEN {self._append(model, side, 'OLD', gone='TRUE')} END IF;\n"
+            f"    ELSIF {written} THEN {self._append(model, side, 'NEW', gone='FALSE')}\n"
             "    END IF;"
         )
 
-    def _append(self, model: type[Model], side: Side, row: str, *, gone: bool) -> str:
-        id_, aggregate, version = (
-            f"{row}.{_column(model, one)}" for one in (side["id"], self.aggregate, side["version"])
+    def _published(self, model: type[Model], side: Side) -> str:
+        column = _column(model, self.public)
+        return (
+            f"IF TG_OP = 'DELETE' THEN IF OLD.{column} IS NOT NULL THEN "
+            f"{self._append(model, side, 'OLD', gone='TRUE', kind=PUBLIC)} END IF;\n"
+            f"    ELSIF TG_OP = 'UPDATE' THEN IF (OLD.{column} IS NULL) <> (NEW.{column} IS NULL) THEN "
+            f"{self._append(model, side, 'NEW', gone=f'NEW.{column} IS NULL', kind=PUBLIC)} END IF;\n"
+            "    END IF;"
         )
-        return f"{APPEND} ('{self.kind}', {id_}, {aggregate}, {self._owner(model, side, row)}, {version}, {str(gone).lower()});"
+
+    def _append(self, model: type[Model], side: Side, row: str, *, gone: str, kind: str = "") -> str:
+        id_, version = (f"{row}.{_column(model, side[one])}" for one in ("id", "version"))
+        aggregate, owner = f"{row}.{_column(model, self.aggregate)}", self._owner(model, side, row)
+        return f"{APPEND} ('{kind or self.kind}', {id_}, {aggregate}, {owner}, {version}, {gone});"
 
     def _owner(self, model: type[Model], side: Side, row: str) -> str:
         name, _, of_other = side["owner"].partition("__")
@@ -185,3 +207,10 @@ def _column(model: type[Model], name: str) -> str:
 def logs_of(model: type[Model]) -> list[ChangeLog]:
     """How the rows of `model` are logged."""
     return [one for one in model._meta.constraints if isinstance(one, ChangeLog)]
+
+
+def kind_of(model: type[Model]) -> str:
+    """As what the rows of `model` are logged. Raises LookupError if they are not."""
+    for one in logs_of(model):
+        return one.kind
+    raise LookupError(f"{model.__name__} declares no ChangeLog.")

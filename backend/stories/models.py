@@ -141,7 +141,9 @@ class Story(models.Model):
             ),
             PresenceGuard(name="story_of_somebody", people=["author"]),
             RemovalGuard(name="story_removal_guard"),
-            ChangeLog(name="story_change_log", kind="s", aggregate="id", sides=[{"owner": "author"}]),
+            ChangeLog(
+                name="story_change_log", kind="s", aggregate="id", sides=[{"owner": "author"}], public="published_at"
+            ),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),

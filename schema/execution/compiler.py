@@ -169,11 +169,11 @@ class Compiler:
         if is_list_type(type_):
             sql = printed_list(sql)
         elif source.is_wide and type_.name == "Int":
-            sql = printed(type_.name, f"least({sql}, {MAX_INT})", owner)
+            sql = printed(type_.name, f"least({sql}, {MAX_INT})", "")
         elif source.convert is not None:
             sql = f"{literal(markers.opening(self._number(source.convert)))} || ({sql})::text || '}}'"
         else:
-            sql = printed(type_.name, sql, owner)
+            sql = printed(type_.name, sql, literal(owner) if source.of is None else names.of(source.of))
         return self._or_null(sql, definition, details, None)
 
     def _or_null(self, sql: str, definition: GraphQLField, details: Details, missing: Any) -> str:

@@ -188,7 +188,7 @@ class _Sum:
         if node.selection_set is None:
             return self._leaf(parent, name, items if is_list(definition) else 0)
         own = self._own(f"{parent.name}.{name}", parent)
-        size = self._asked(node, PAGES) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
+        size = self._asked(node, PAGES, definition) if definition.args.keys() & {*PAGES} else DEFAULT_SIZE
         inside = get_named_type(definition.type)
         return min(own + items * self.of(node.selection_set.selections, inside, size), CAP)
 
@@ -205,7 +205,7 @@ class _Sum:
         if not is_list(definition):
             return 1
         if definition.args.keys() & {*IDS}:
-            return self._asked(node, IDS)
+            return self._asked(node, IDS, definition)
         if _is_edges(parent, node.name.value):
             return page
         most = _most(definition)
@@ -223,10 +223,12 @@ class _Sum:
         self._counts = self._counts or Introspected(self._schema, self._fragments)
         return self._counts
 
-    def _asked(self, node: FieldNode, names: Iterable[str]) -> int:
+    def _asked(self, node: FieldNode, names: Iterable[str], definition: GraphQLField) -> int:
         """How many items these arguments ask for."""
         values = [self._value(argument.value) for argument in node.arguments or () if argument.name.value in names]
-        return max((value for value in values if isinstance(value, int)), default=DEFAULT_SIZE)
+        asked = [value for value in values if isinstance(value, int)]
+        defaults = (one.default_value for name, one in definition.args.items() if name in names)
+        return max(asked or [DEFAULT_SIZE, *(one for one in defaults if isinstance(one, int))])
 
     def _value(self, value: ValueNode) -> int | str:
         if isinstance(value, VariableNode):
@@ -252,7 +254,7 @@ class _Characters(_Sum):
 
 def _is_edges(parent: GraphQLNamedType, name: str) -> bool:
     """Whether this field holds the items of a page."""
-    return parent.name.endswith("Connection") and name == "edges"
+    return (parent.name.endswith("Connection") and name == "edges") or (parent.name, name) == ("ChangePage", "changes")
 
 
 def _most(field: GraphQLField) -> int | None:

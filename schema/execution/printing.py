@@ -9,7 +9,7 @@ def literal(text: str) -> str:
 
 
 def printed(type_name: str, sql: str, owner: str) -> str:
-    """The expression that prints a scalar of this type, or a value of an enum. `owner` is the type whose id an ID is."""
+    """The expression that prints a scalar of this type, or a value of an enum. `owner` is the type whose id an ID is, in SQL."""
     match type_name:
         case "String":
             return f"to_json({sql})::text"
@@ -30,8 +30,8 @@ def printed_list(sql: str) -> str:
 
 
 def global_id(type_name: str, keys: str) -> str:
-    """The expression for a global id; PostgreSQL breaks base64 into lines."""
-    return f"translate(encode(convert_to('{type_name}:' || ({keys}), 'UTF8'), 'base64'), E'\\n', '')"
+    """The expression for a global id, of SQL for its type and its keys; PostgreSQL breaks base64 into lines."""
+    return f"translate(encode(convert_to({type_name} || ':' || ({keys}), 'UTF8'), 'base64'), E'\\n', '')"
 
 
 def moment(sql: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.changes import log
 from schema.nodes import from_id, to_id
 from tests.api import ApiClient, join
 from tests.api.account import another_token
@@ -58,6 +59,8 @@ class AccessFixture:
     """The author, the viewers, and the id of each thing. Every text in it names the thing, so that it can be looked for."""
 
     def __init__(self) -> None:
+        self.begun = log.begin().encode()
+        """The cursor of before all of it."""
         self.callers = {"signed out": ApiClient(), **{name: join(f"the-{name}") for name in VIEWERS[1:]}}
         self.author, self.buyer = self.callers["author"], self.callers["buyer"]
         make_moderator(self.callers["moderator"])

@@ -123,6 +123,7 @@ ASKED = {
     "decisions": f"{{ decisions {{ {EDGES} }} }}",
     "moderationLog": f"{{ moderationLog {{ {EDGES} }} }}",
     "health": "{ health { version } }",
+    "changes": "query ($since: String!) { changes(since: $since) { ... on ChangePage { changes { id } hasMore } } }",
 }
 
 
@@ -131,7 +132,7 @@ def answered(scene: AccessFixture, row: Row, viewer: str) -> str:
     caller = scene.callers[viewer]
     id_ = scene.ids[row.names[0]](caller) if row.names else None
     drafts = row.what == "stories" and row.names == ("Story (draft)",)
-    answer = caller.post(ASKED["drafts" if drafts else row.what], id=id_)
+    answer = caller.post(ASKED["drafts" if drafts else row.what], id=id_, since=scene.begun)
     if "errors" in answer:
         return str(answer["errors"][0]["extensions"]["code"])
     if id_ is None:

@@ -5,6 +5,7 @@ it is a statement for each piece, as a sharded engine would run it.
 """
 
 import json
+from collections import Counter
 from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
@@ -13,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, transaction
 
+from backend.changes import log
 from backend.stories.queries import AUTHOR
 from schema.server import in_process
 from schema.server.policy import Policy
@@ -158,6 +160,31 @@ def test_any_node(world: World) -> None:
     )
     for viewer in ("asha", "dev", "kavi", "nobody"):
         require_same(Asked(query, {"ids": ids}, viewer), world)
+
+
+EVERYTHING = "3:3:"
+"""A snapshot before any transaction of ours."""
+
+
+@pytest.mark.parametrize("viewer", ["asha", "bilal", "dev", "kavi", "nobody"])
+def test_what_changed(world: World, viewer: str) -> None:
+    """Things of every type in one list, and pages of a walk; refusals of a query that has a type for them."""
+    query = (
+        "query ($since: String, $first: Int!) { changes(since: $since, first: $first) { __typename ... on ChangePage { cursor "
+        "hasMore changes { id version thing { __typename id version updatedAt ... on Story { title chapters { title } } "
+        "... on Relationship { person { handle } following } ... on Order { lines { quantity } } } } } "
+        "... on ForbiddenError { code retry { kind } decision { id } until } ... on Failure { message retry { afterMs } } } }"
+    )
+    identity = log.begin().identity
+    expired = log.encoded("1" + identity, EVERYTHING)
+    since, kinds, pages = log.encoded(identity, EVERYTHING), Counter[str](), 0
+    for cursor in (None, expired, "no"):
+        require_same(Asked(query, {"since": cursor, "first": 5}, viewer), world)
+    while since and pages < 3:
+        said = require_same(Asked(query, {"since": since, "first": 40}, viewer), world)["data"]["changes"]
+        kinds.update(one["thing"]["__typename"] for one in said.get("changes", ()) if one["thing"])
+        since, pages = said.get("cursor") if said.get("hasMore") else None, pages + 1
+    assert (viewer == "nobody") or len(kinds) >= 4, kinds
 
 
 def test_an_error_is_where_its_type_has_the_field(world: World) -> None:

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='story',
-            constraint=backend.changes.triggers.ChangeLog(aggregate='id', kind='s', name='story_change_log', sides=[{'id': 'id', 'owner': 'author', 'version': 'version'}]),
+            constraint=backend.changes.triggers.ChangeLog(aggregate='id', kind='s', name='story_change_log', public='published_at', sides=[{'id': 'id', 'owner': 'author', 'version': 'version'}]),
         ),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db.models import ForeignKey, Model
 from graphql import FieldNode, GraphQLObjectType, NameNode, get_named_type
+from strawberry_django.utils.typing import has_django_definition
 
 from backend.market.models import Order
 from backend.people.models import Person
@@ -14,7 +15,7 @@ from backend.sources import Bound, ByIds, OneOf, Page, Row, Rows, Source
 from backend.stories.models import Story
 from schema.execution.fields import NO_VARIABLES, bound
 from schema.execution.graphql_schema import GRAPHQL
-from schema.nodes import SOURCE, row_of
+from schema.nodes import SOURCE, Node, row_of
 
 ROOTS = (Person, Story, Relationship, Order)
 """The rows on which others hang. An order is of two people, a relationship as well."""
@@ -56,7 +57,10 @@ def sql_of(source: Source) -> str:
 
 def model_of(type_name: str) -> type[Model]:
     """The model of the rows that a type shows; of one's side of a relationship, the pair's."""
-    row = row_of(GRAPHQL.type_map[type_name].extensions["strawberry-definition"].origin)
+    shown = GRAPHQL.type_map[type_name].extensions["strawberry-definition"].origin
+    if not issubclass(shown, Node) and not has_django_definition(shown):  # made of what somebody asks, and of no table
+        return Person
+    row = row_of(shown)
     return row if issubclass(row, Model) else Relationship
 
 

@@ -309,7 +309,8 @@ class Cut(Executor[None]):
                 if value is None:
                     return None
                 if inner.name == "ID":
-                    return to_id(owner, *str(value).split(":"))  # type: ignore[arg-type]
+                    of = owner if source.of is None else self.statement(row, given).value(source.of)
+                    return to_id(of, *str(value).split(":"))  # type: ignore[arg-type]
                 if source.is_wide and inner.name == "Int":
                     return min(value, MAX_INT)
                 return value if source.convert is None else source.convert(value)

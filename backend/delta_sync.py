@@ -1,0 +1,217 @@
+"""What changed in a viewer's world since a cursor, for apps that were offline: as SQL over the change log.
+
+A viewer's world is what is theirs, and what they hold of others' stories: those that they read, and notifications of them. Of
+theirs everything is told that was written or is gone. Of another's story it is told that it was written, as long as they see
+it; and once that they cease or begin to see it, with the place in it and the notifications: because it was unpublished, taken
+down or deleted, because its author has left, or because of a block. The look-up of each thing decides what they see, so that
+gone and hidden look alike.
+
+Nothing is told that the viewer had no way to see: of a story that was hidden all the time neither edits nor that it is deleted,
+and of a block that came and went neither.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backend.changes.kinds import LEFT, PUBLIC, SIGHT, SIGNALS
+from backend.changes.log import HOLDS, IDENTITY, Malformed, decoded, is_identity, is_snapshot
+from backend.changes.triggers import kind_of
+from backend.notifications.models import Notification
+from backend.people.models import Person
+from backend.reading.models import Reading
+from backend.social.models import Relationship
+from backend.sources import Row
+from backend.stories.models import Story
+from backend.stories.queries import VISIBLE
+from backend.visibility import apart
+
+STORY, READING, NOTIFICATION = map(kind_of, (Story, Reading, Notification))
+PERSON, RELATIONSHIP = map(kind_of, (Person, Relationship))
+
+
+def _listed(kinds: tuple[str, ...]) -> str:
+    return ", ".join(f"'{kind}'" for kind in kinds)
+
+
+ENTRIES = """
+    SELECT change.* FROM span JOIN changes_change AS change
+        ON change.owner = {owner} AND change.xid >= pg_snapshot_xmin(span.begun)
+        AND NOT pg_visible_in_snapshot(change.xid, span.begun) AND pg_visible_in_snapshot(change.xid, span.until)"""
+"""The entries of one owner that were committed in the span. Unlike a reader of the whole log, this one may look at those again
+that were committed beside one that stayed open: of one owner they are few.
+"""
+
+# Whether the other was hidden at the beginning of the span, and is at its end: 0, 1 or 3, see `kinds.SIGHT`.
+SIGHTS = f"""
+    SELECT id AS person_id, (array_agg(version ORDER BY seq))[1] / 4 AS before,
+        (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) AS seq
+    FROM mine WHERE kind = '{SIGHT}' GROUP BY id"""
+
+# What went with its story, and whose that was: one transaction deletes one story. If that is unknown, the author has left and is
+# swept.
+LOST = f"""
+    SELECT mine.kind, mine.id, mine.seq, story.owner AS author_id,
+        coalesce(story.id, CASE WHEN mine.kind = '{READING}' THEN mine.id END) AS story_id
+    FROM mine LEFT JOIN LATERAL (
+        SELECT gone.id, gone.owner FROM changes_change AS gone
+        WHERE gone.xid = mine.xid AND gone.kind = '{STORY}' AND gone.gone LIMIT 1
+    ) AS story ON TRUE
+    WHERE mine.gone AND mine.kind IN ('{READING}', '{NOTIFICATION}')"""
+
+HELD = f"""
+    SELECT story_id, bool_or(is_read) AS is_read, max(seq) AS seq,
+        coalesce((SELECT author_id FROM stories_story WHERE id = story_id), max(author_id::text)::uuid) AS author_id
+    FROM (
+        SELECT story_id, TRUE AS is_read, NULL::bigint AS seq, NULL::uuid AS author_id
+        FROM reading_reading WHERE reader_id = $viewer
+        UNION ALL
+        SELECT story_id, FALSE, NULL, NULL FROM notifications_notification
+        WHERE person_id = $viewer AND story_id IS NOT NULL
+        UNION ALL
+        SELECT story_id, kind = '{READING}', seq, author_id FROM lost WHERE story_id IS NOT NULL
+    ) AS one
+    GROUP BY story_id"""
+
+THEIRS = f"""
+    SELECT change.* FROM (SELECT DISTINCT author_id FROM held WHERE author_id <> $viewer) AS author
+    CROSS JOIN LATERAL ({ENTRIES.format(owner="author.author_id")}
+        AND change.kind IN ({_listed((STORY, PUBLIC, LEFT))})
+    ) AS change"""
+
+# Whether the viewer saw a story at the beginning of the span, and sees it now.
+SEEN = f"""
+    SELECT held.*, written.seq AS written, greatest(held.seq, event.seq, sight.seq) AS turned,
+        EXISTS (SELECT FROM stories_story AS story WHERE story.id = held.story_id AND {VISIBLE}) AS is_seen,
+        held.author_id IS NULL OR coalesce(event.hides, EXISTS (
+            SELECT FROM stories_story AS story WHERE story.id = held.story_id AND story.published_at IS NOT NULL
+        )) AND coalesce(sight.before = 0, NOT {apart("held.author_id", "$viewer")}) AS was_seen
+    FROM held
+    LEFT JOIN sight ON sight.person_id = held.author_id
+    LEFT JOIN LATERAL (
+        SELECT (array_agg(theirs.kind = '{LEFT}' OR theirs.gone ORDER BY theirs.seq))[1] AS hides, max(theirs.seq) AS seq
+        FROM theirs WHERE theirs.owner = held.author_id
+        AND (theirs.kind = '{LEFT}' OR theirs.kind = '{PUBLIC}' AND theirs.id = held.story_id)
+    ) AS event ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT max(theirs.seq) AS seq FROM theirs WHERE theirs.kind = '{STORY}' AND theirs.id = held.story_id AND NOT theirs.gone
+    ) AS written ON TRUE
+    WHERE held.author_id IS DISTINCT FROM $viewer"""
+
+TOLD = f"""
+    SELECT kind::text, id, seq FROM mine
+    WHERE kind NOT IN ({_listed(SIGNALS)})
+        AND NOT (gone AND kind IN ('{READING}', '{NOTIFICATION}'))
+    UNION ALL
+    SELECT '{PERSON}', id, seq FROM mine WHERE kind = '{RELATIONSHIP}' AND gone
+    UNION ALL
+    SELECT kind, person_id, seq FROM sight CROSS JOIN (VALUES ('{PERSON}'), ('{RELATIONSHIP}')) AS either (kind)
+    WHERE before <> after
+    UNION ALL
+    SELECT '{STORY}', story_id, written FROM seen WHERE is_read AND is_seen AND written IS NOT NULL
+    UNION ALL
+    SELECT kind, story_id, turned FROM seen CROSS JOIN (VALUES ('{STORY}'), ('{READING}')) AS either (kind)
+    WHERE is_read AND is_seen <> was_seen AND turned IS NOT NULL
+    UNION ALL
+    SELECT '{NOTIFICATION}', notification.id, turned
+    FROM seen JOIN notifications_notification AS notification
+        ON notification.person_id = $viewer AND notification.story_id = seen.story_id
+    WHERE is_seen <> was_seen AND turned IS NOT NULL
+    UNION ALL
+    SELECT lost.kind::text, lost.id, lost.seq FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
+    WHERE lost.kind = '{NOTIFICATION}' AND (lost.story_id IS NULL OR is_seen <> was_seen)"""
+
+CURSOR = "translate(encode(convert_to(concat_ws('|', {parts}), 'UTF8'), 'base64'), E'+/=\\n', '-_')"
+"""SQL: an opaque text of parts; see `log.encoded`."""
+
+PAGE = Row(
+    f"""
+WITH span AS MATERIALIZED (
+    SELECT $begun::pg_snapshot AS begun, coalesce($until::pg_snapshot, pg_current_snapshot()) AS until
+), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")}
+), sight AS MATERIALIZED ({SIGHTS}
+), lost AS MATERIALIZED ({LOST}
+), held AS MATERIALIZED ({HELD}
+), theirs AS MATERIALIZED ({THEIRS}
+), seen AS MATERIALIZED ({SEEN}
+), told AS ({TOLD}
+), page AS MATERIALIZED (
+    SELECT kind, id, max(seq) AS seq FROM told GROUP BY kind, id
+    HAVING (max(seq), kind, id) > ($seq::bigint, $kind::text, $key::uuid)
+    ORDER BY max(seq), kind, id LIMIT $first::int + 1
+), numbered AS (SELECT page.*, row_number() OVER (ORDER BY seq, kind, id) AS number FROM page)
+SELECT
+    coalesce((SELECT jsonb_agg(numbered ORDER BY number) FROM numbered WHERE number <= $first::int), '[]') AS changes,
+    coalesce(
+        (SELECT {CURSOR.format(parts="$identity::text, span.begun, span.until, last.seq, last.kind, last.id")}
+         FROM numbered AS last WHERE last.number = $first::int AND EXISTS (SELECT FROM numbered WHERE number > $first::int)),
+        {CURSOR.format(parts="$identity::text, span.until")}
+    ) AS cursor,
+    EXISTS (SELECT FROM numbered WHERE number > $first::int) AS has_more
+FROM span
+WHERE {HOLDS.format(identity=IDENTITY, expected="$identity::text", snapshot="$begun::pg_snapshot")}
+    AND pg_snapshot_xmax(span.until) <= pg_snapshot_xmax(pg_current_snapshot())""",
+    type="ChangePage",
+)
+"""A page of a walk from one snapshot to another. Each thing comes once in a walk, at its last entry in it, and as it is when it
+is read: that is never older than the walk's end, so nothing goes backwards.
+"""
+
+BEGINNING = Row(
+    f"SELECT '[]'::jsonb AS changes, {CURSOR.format(parts=f'{IDENTITY}, pg_current_snapshot()')} AS cursor, FALSE AS has_more "
+    "WHERE $viewer IS NOT NULL",
+    type="ChangePage",
+)
+"""Nothing, and the cursor of now."""
+
+
+# --- Cursors ----------------------------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+FIRST_KEY = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a walk stands: from which snapshot it goes to which, and after which thing it goes on."""
+
+    identity: str
+    begun: str
+    until: str | None = None
+    """None before its first page, which sets it."""
+    seq: int = 0
+    kind: str = ""
+    key: uuid.UUID = FIRST_KEY
+
+    @classmethod
+    def of(cls, text: str) -> "Place":
+        """The place in a cursor, whose text the statements above make. Raises `Malformed`."""
+        match decoded(text):
+            case [identity, begun] if is_identity(identity) and is_snapshot(begun):
+                return cls(identity, begun)
+            case [identity, begun, until, seq, kind, key] if (
+                is_identity(identity)
+                and is_snapshot(begun)
+                and is_snapshot(until)
+                and NUMBER.fullmatch(seq)
+                and len(kind) == 1
+            ):
+                return cls(identity, begun, until, int(seq), kind, _key(key))
+        raise Malformed
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What is bound to `PAGE`."""
+        return vars(self)
+
+
+def _key(text: str) -> uuid.UUID:
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        raise Malformed from None
+    if str(found) != text:
+        raise Malformed
+    return found

@@ -1,0 +1,188 @@
+/** The client: sends requests until they are served, and opens streams. */
+import { isConflict } from "./answers";
+import type { Retry } from "./answers";
+import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting";
+import type { Insisting } from "./waiting";
+
+/** A document as text, or what GraphQL Code Generator makes with `documentMode: "string"`, which knows its types. */
+export interface Document<Data = any, Variables = any> {
+  toString(): string;
+  __apiType?: (variables: Variables) => Data;
+}
+
+/** How to reach a server. */
+export interface Options {
+  /** The endpoint, such as `https://katha.example/graphql`. */
+  url: string;
+  /** What signs in: a token, or a function that says the present one. */
+  token?: string | null | (() => string | null | undefined);
+  /** More headers of every request. */
+  headers?: Record<string, string>;
+  /** In place of the global one. */
+  fetch?: typeof fetch;
+  /** For how long a request is sent again; 60 000. */
+  patienceMs?: number;
+  /** For how long one answer is waited for; 30 000. */
+  attemptMs?: number;
+  /** Called when the server says that the token signs nobody in any more. */
+  onTokenRejected?: () => void;
+}
+
+/** Of a write. */
+export interface WriteOptions<Answer, Variables> extends Insisting {
+  /** The key of what the person meant; a new one if left out. */
+  key?: string;
+  /**
+   * What to send after a conflict: given `current`, `overlaps` and what was sent, the variables of the change done again on top of
+   * it, with the version of `current`; or null to leave it. Without this function the conflict is the answer. The client never
+   * sends the same again by itself.
+   */
+  rebase?: (
+    conflict: Extract<Answer, { __typename?: "ConflictError" }>,
+    sent: Variables,
+  ) => Variables | null | undefined | Promise<Variables | null | undefined>;
+}
+
+/** The one field of a mutation. */
+export type AnswerOf<Data> = Data extends { [name: string]: infer Answer } ? Answer : any;
+
+/** What one request may be given. */
+export interface Sending {
+  signal?: AbortSignal | undefined;
+}
+
+const MAX_REBASES = 10;
+const SILENCE_MS = 40_000; // a stream says something each 15 seconds
+
+/** A connection to one server, as one person. */
+export class Katha {
+  constructor(readonly options: Options) {}
+
+  /** The data of a query (or of a mutation that takes no key). Sent again until it is served. */
+  query<Data, Variables>(document: Document<Data, Variables>, variables?: Variables, insisting?: Insisting): Promise<Data> {
+    return insist(() => this.send(document, variables, insisting), this.#patient(insisting));
+  }
+
+  /**
+   * The answer of a mutation, which is its one field and takes `$key`. BUSY, OUTCOME_UNKNOWN and a lost reply are sent again with
+   * the same key; a conflict goes through `rebase`. Throws `Unserved` if nobody served it in time: the same key may be used later.
+   */
+  async write<Data, Variables>(
+    document: Document<Data, Variables>,
+    variables: Variables,
+    { key = newKey(), rebase, ...insisting }: WriteOptions<AnswerOf<Data>, Variables> = {},
+  ): Promise<AnswerOf<Data>> {
+    if (!/\$key\b/.test(`${document}`)) throw new TypeError("The mutation has no $key, so it could not be sent again.");
+    for (let rebases = 0; ; rebases++) {
+      const attempt = async () => {
+        const data = await this.send<any, any>(document, { key, ...variables }, insisting);
+        const problem = unserved(data);
+        if (problem) throw problem;
+        return Object.values(data)[0] as AnswerOf<Data>;
+      };
+      const answer: any = await insist(attempt, this.#patient(insisting));
+      if (!rebase || !isConflict(answer) || rebases === MAX_REBASES) return answer;
+      const again = await rebase(answer as never, variables);
+      if (!again) return answer;
+      variables = again;
+      await pause(spread((answer as { retry?: Retry }).retry?.afterMs ?? 0), insisting.signal);
+    }
+  }
+
+  /** The data of one request that is sent once. Throws `Unserved`, if it may be sent again, or `RequestError`. */
+  async send<Data, Variables>(document: Document<Data, Variables>, variables?: Variables, { signal }: Sending = {}): Promise<Data> {
+    const response = await this.#post(document, variables, signal, AbortSignal.timeout(this.options.attemptMs ?? 30_000));
+    return this.#data(response, signal);
+  }
+
+  /**
+   * The events of a subscription, by Server-Sent Events, until the server completes it. Throws `Unserved` if it was cut, also by
+   * silence, or if there is no stream now; `RequestError` if it cannot be had.
+   */
+  async *stream<Data, Variables>(
+    document: Document<Data, Variables>,
+    variables?: Variables,
+    { signal }: Sending = {},
+  ): AsyncGenerator<Data, void> {
+    const silent = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), SILENCE_MS);
+    };
+    heard();
+    try {
+      const response = await this.#post(document, variables, signal, silent.signal, "text/event-stream");
+      if (!/^text\/event-stream/.test(response.headers.get("Content-Type") ?? "")) {
+        await this.#data(response, signal);
+        throw new RequestError("The server does not stream.");
+      }
+      const reader = response.body!.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
+      for (let text = ""; ; ) {
+        const { done, value } = await lost(reader.read(), signal);
+        if (done) throw new Unserved("The stream was cut.");
+        heard();
+        const events = (text + value).split(/\r?\n\r?\n/);
+        text = events.pop()!;
+        for (const event of events) {
+          if (/^event: ?complete/m.test(event)) return;
+          const data = event.match(/^data:.*/gm)?.map((line) => line.slice(5)).join("\n");
+          if (!data) continue; // a comment, which says that the server is there
+          const answer = JSON.parse(data);
+          if (answer.errors) throw errorOf(answer.errors, answer.data);
+          yield answer.data;
+        }
+      }
+    } finally {
+      clearTimeout(timer!);
+      silent.abort();
+    }
+  }
+
+  #patient = (insisting?: Insisting): Insisting => ({ patienceMs: this.options.patienceMs, ...insisting });
+
+  #post(document: Document, variables: unknown, signal: AbortSignal | undefined, end: AbortSignal, accept?: string) {
+    const { url, token, headers, fetch = globalThis.fetch } = this.options;
+    const bearer = typeof token === "function" ? token() : token;
+    return lost(
+      fetch(url, {
+        method: "POST",
+        headers: {
+          "Content-Type": "application/json",
+          Accept: accept ?? "application/graphql-response+json, application/json",
+          ...(bearer && { Authorization: `Bearer ${bearer}` }),
+          ...headers,
+        },
+        body: JSON.stringify({ query: `${document}`, variables }),
+        signal: signal ? AbortSignal.any([signal, end]) : end,
+      }),
+      signal,
+    );
+  }
+
+  async #data<Data>(response: Response, signal?: AbortSignal): Promise<Data> {
+    let answer;
+    try {
+      answer = await lost<any>(response.json(), signal);
+      if (!answer.data && !answer.errors) throw new Unserved(`HTTP ${response.status}`);
+    } catch (problem) {
+      signal?.throwIfAborted();
+      // A reply that was cut, or a page of a proxy: its Retry-After is in seconds.
+      const seconds = Number(response.headers.get("Retry-After"));
+      throw new Unserved((problem as Error).message, seconds ? seconds * 1000 : undefined);
+    }
+    if (answer.extensions?.authentication?.code === "TOKEN_REJECTED") this.options.onTokenRejected?.();
+    if (answer.errors) throw errorOf(answer.errors, answer.data);
+    return answer.data;
+  }
+}
+
+/** What comes of it. That nobody answered is an `Unserved`; that the caller has ended it is the caller's own error. */
+async function lost<T>(answer: Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await answer;
+  } catch (problem) {
+    signal?.throwIfAborted();
+    throw new Unserved((problem as Error).message);
+  }
+}

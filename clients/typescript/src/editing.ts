@@ -1,0 +1,440 @@
+/** Editing a chapter or a story while others do: autosave, merging, conflicts as data, and nothing typed is lost. */
+import type { Refusal } from "./answers";
+import type { Katha } from "./client";
+import type { Live } from "./live";
+import type { Part } from "./merge";
+import { merged, threeWay } from "./merge";
+import type { Storage } from "./storage";
+import { browserStorage } from "./storage";
+import { newKey, spread, Unserved } from "./waiting";
+
+export { merged, threeWay } from "./merge";
+export type { Clean, Collision, Part } from "./merge";
+export { browserStorage, memoryStorage } from "./storage";
+export type { Storage } from "./storage";
+
+/** What can be edited, with the fields of the form. */
+export interface Editable {
+  __typename: "Chapter" | "Story";
+  id: string;
+  version: string;
+  title: string;
+  /** Of a chapter. */
+  body?: string;
+  /** Of a story. */
+  summary?: string;
+}
+
+/** The fields of a form by name. */
+export type Values = Record<string, string>;
+
+/** A field that both have changed. Of a chapter's body the parts are paragraphs; any other field is one collision. */
+export interface Colliding {
+  path: string;
+  /** All of the field in order. Its text is `text` of each CLEAN part and the side that was chosen of each COLLISION. */
+  parts: Part[];
+}
+
+/** What a dialogue shows. It is counted anew with every key that is pressed, and goes away if nothing collides any more. */
+export interface Conflict {
+  fields: Colliding[];
+  /** The thing as it is now. */
+  current: Editable;
+  /** Who made the latest of the others' changes, where that may be known. */
+  by: { id: string; handle: string; name: string } | null;
+  /** When that was. */
+  at: string | null;
+  /** How many versions were not seen. */
+  versionsBehind: number;
+}
+
+/**
+ * `saved`: the server has all of it. `edited`: a save comes soon. `saving`: one is on its way. `offline`: nobody answers; it goes on
+ * by itself. `conflict`: a person has to choose. `refused`: see `refusal`; the next change tries again. `gone`: it was deleted.
+ */
+export type Status = "saved" | "edited" | "saving" | "offline" | "conflict" | "refused" | "gone";
+
+/** What an editor shows. A new object after every change. */
+export interface EditingState {
+  values: Values;
+  status: Status;
+  /** The version on which `values` are based. */
+  version: string;
+  conflict: Conflict | null;
+  /** Why a save was refused, of `refused` and `gone`. */
+  refusal: Refusal | null;
+  /** Whether what is not saved would survive a reload. */
+  isKept: boolean;
+}
+
+/** Of `new Editing`. */
+export interface EditingOptions {
+  /** How long after a change it is saved, in milliseconds; 600. */
+  delayMs?: number;
+  /** Shows what others write as they do. */
+  live?: Live;
+  /** Where unsaved text is kept: localStorage if left out, null for nowhere. */
+  storage?: Storage | null;
+  /** Whose texts these are, where one browser is used by several people: it keeps them apart. */
+  scope?: string;
+}
+
+/** A save that has no answer yet: the very same is sent until it has one. */
+interface Pending {
+  key: string;
+  patch: Values;
+  expect: { version: string } | { after: string };
+  /** All values as they were then. */
+  sent: Values;
+}
+
+interface Kept {
+  base: Values;
+  version: string;
+  after: string | undefined;
+  draft: Values;
+  pending: Pending | undefined;
+}
+
+const FORMS = { Chapter: ["title", "body"], Story: ["title", "summary"] } as const;
+const AGAIN_MS = 5_000;
+
+/** One thing that a person edits. */
+export class Editing {
+  /** What to show now. */
+  state: EditingState;
+  #thing: Editable;
+  #fields: readonly string[];
+  /** What the server and the person both know, and its version; `#after` instead of it if others' text was not taken over yet. */
+  #base: Values;
+  #version: string;
+  #after: string | undefined;
+  #draft: Values;
+  #pending: Pending | undefined;
+  #refusedKey: string | undefined;
+  #conflict: Omit<Conflict, "fields"> | null = null;
+  #status: Status = "saved";
+  #refusal: Refusal | null = null;
+  #isKept = true;
+  #saving: Promise<void> | undefined;
+  #hint: string | null | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #store: Storage | null | undefined;
+  #slot: string;
+  #listeners = new Set<() => void>();
+  #end = new AbortController();
+  #leftovers: Promise<string[]>;
+  #keeping: Promise<unknown> = Promise.resolve();
+  #ready: Promise<void>;
+
+  constructor(
+    readonly katha: Katha,
+    thing: Editable,
+    readonly options: EditingOptions = {},
+  ) {
+    this.#thing = thing;
+    this.#fields = FORMS[thing.__typename];
+    this.#base = this.#draft = this.#valuesOf(thing);
+    this.#version = thing.version;
+    this.#store = options.storage === undefined ? browserStorage() : options.storage;
+    this.#slot = `${this.#slots}${newKey()}`;
+    this.state = this.#now();
+    this.#leftovers = this.#find();
+    this.#ready = this.#restore().then(() => this.#look(thing));
+    const stop = options.live?.watch(thing, ({ version }) => this.#hinted(version));
+    const wake = () => void this.flush();
+    globalThis.addEventListener?.("online", wake);
+    this.#end.signal.addEventListener("abort", () => {
+      stop?.();
+      globalThis.removeEventListener?.("online", wake);
+    });
+  }
+
+  /** The thing's. */
+  get id(): string {
+    return this.#thing.id;
+  }
+
+  /** Call `listener` after every change of `state`. Returns what ends it. */
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** What the person has typed: the new values of some fields. */
+  set(values: Values): void {
+    this.#draft = { ...this.#draft };
+    for (const name in values) this.#draft[name] = values[name]!.normalize(); // as the server stores texts
+    if (this.#conflict && this.#rebased(this.#conflict.current)) this.#conflict = null;
+    if (!this.#conflict && this.#status !== "gone") this.#refusal = null;
+    this.#changed();
+  }
+
+  /** Save now. Settles when everything is saved, or cannot be for now: `state.status` says which. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#ready;
+    await (this.#saving ??= this.#save().finally(() => {
+      this.#saving = undefined;
+      this.#changed();
+    }));
+  }
+
+  /** What the person chose in the dialogue: the whole values of the colliding fields. It is saved on top of `current`. */
+  resolve(values: Values): Promise<void> {
+    const { current } = this.#conflict!;
+    const theirs = this.#valuesOf(current);
+    const choose = (name: string) => values[name]?.normalize() ?? this.#mergedField(name, theirs) ?? this.#draft[name]!;
+    this.#draft = Object.fromEntries(this.#fields.map((name) => [name, choose(name)]));
+    this.#rest(current);
+    this.#conflict = null;
+    this.#changed();
+    return this.flush();
+  }
+
+  /** Throw away what is not saved: the values are those of the server again. */
+  discard(): void {
+    if (this.#conflict) this.#rest(this.#conflict.current);
+    this.#draft = this.#base;
+    this.#pending = this.#after = undefined;
+    this.#conflict = null;
+    if (this.#status !== "gone") this.#refusal = null;
+    this.#changed();
+  }
+
+  /** Stop: what is not saved stays in the storage, and comes back when the thing is edited again. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#end.abort();
+    this.#listeners.clear();
+  }
+
+  // --- Saving
+
+  async #save(): Promise<void> {
+    try {
+      do {
+        while (!this.#end.signal.aborted && !this.#conflict && !this.#refusal && (this.#pending ??= this.#next())) {
+          const { key, patch, expect } = this.#pending;
+          await this.#keep();
+          this.#say("saving");
+          const variables = { id: this.#thing.id, patch, expect };
+          const onWait = ({ code }: Unserved) => this.#say(code ? "saving" : "offline");
+          this.#settle(await this.katha.write<any, any>(this.#mutation, variables, { key, signal: this.#end.signal, onWait }));
+          await this.#keep();
+        }
+        const hint = this.#hint;
+        if (hint !== undefined && hint !== this.#version && this.#status !== "gone") await this.#look();
+        if (hint === this.#hint) this.#hint = undefined;
+      } while (this.#hint !== undefined || (!this.#pending && !this.#isDirty && (await this.#restore())));
+      if (this.#status === "offline") this.#status = "edited"; // somebody answers again
+    } catch (problem) {
+      if (this.#end.signal.aborted) return;
+      if (problem instanceof Unserved) {
+        this.#say("offline");
+        this.#schedule(spread(problem.afterMs ?? AGAIN_MS));
+      } else {
+        this.#pending = undefined;
+        this.#refusal = problem as Error;
+      }
+    }
+  }
+
+  /** The next save: the fields that differ, under a key of its own. After a refusal the same key goes on. */
+  #next(): Pending | undefined {
+    if (!this.#isDirty) return undefined;
+    const patch: Values = {};
+    for (const name of this.#fields) if (this.#differs(name)) patch[name] = this.#draft[name]!;
+    const key = this.#refusedKey ?? newKey();
+    const expect = this.#after ? { after: this.#after } : { version: this.#version };
+    return { key, patch, expect, sent: this.#draft };
+  }
+
+  #settle(answer: any): void {
+    const { key, sent } = this.#pending!;
+    this.#pending = undefined;
+    this.#refusedKey = undefined;
+    if (answer.thing) {
+      this.#base = sent;
+      // What was typed meanwhile goes on top of the answer; where both collide, the server is asked with the text that was sent.
+      if (!this.#rebased(answer.thing)) this.#after = key;
+      this.#version = answer.thing.version;
+    } else if (answer.current) {
+      this.#refusedKey = key;
+      if (!this.#rebased(answer.current)) this.#conflict = answer;
+    } else if (answer.__typename !== "KeyReusedError") {
+      // A key that was used for something else says nothing of this save: it is sent under a new one.
+      this.#refusal = answer;
+      if (answer.__typename === "NotFoundError") this.#status = "gone";
+    }
+  }
+
+  // --- Merging
+
+  #valuesOf(thing: any): Values {
+    return Object.fromEntries(this.#fields.map((name) => [name, thing[name] ?? ""]));
+  }
+
+  #mergedField(name: string, theirs: Values): string | null {
+    const [base, mine, other] = [this.#base[name]!, this.#draft[name]!, theirs[name]!];
+    // Blanks at the ends of a title are not stored: a person who types one goes on.
+    if (name !== "body") return mine.trim() === other || tidy(base) === tidy(other) ? mine : mine === base ? other : null;
+    return merged(threeWay(base, mine, other));
+  }
+
+  /** Take over the thing as it is now, with what was typed on top; false, and nothing is done, if both collide. */
+  #rebased(thing: any): boolean {
+    const theirs = this.#valuesOf(thing);
+    const values = this.#fields.map((name) => [name, this.#mergedField(name, theirs)] as const);
+    if (values.some(([, text]) => text === null)) return false;
+    this.#draft = Object.fromEntries(values) as Values;
+    this.#rest(thing);
+    return true;
+  }
+
+  /** From now on this thing is what both know. */
+  #rest(thing: any): void {
+    this.#base = this.#valuesOf(thing);
+    this.#version = thing.version;
+    this.#after = undefined;
+  }
+
+  // --- What others write
+
+  /** The thing has changed, or this very client has changed it. A message may be older than the last answer: so look. */
+  #hinted(version: string | null): void {
+    this.#hint = version;
+    void this.flush();
+  }
+
+  /** Read the thing, and take it over. Only between saves, so that what is read is never older than what was written. */
+  async #look(fresh?: any): Promise<void> {
+    const fields = this.#fields.join(" ");
+    const document = `query Look($id: ID!) { thing: node(id: $id) { __typename id ... on ${this.#thing.__typename} { version ${fields} } } }`;
+    const options = { signal: this.#end.signal };
+    const thing = fresh ?? (await this.katha.query<any, any>(document, { id: this.#thing.id }, options)).thing;
+    if (this.#pending) {
+      this.#hint = thing?.version;
+      return;
+    }
+    if (!thing) {
+      this.#status = "gone";
+      this.#refusal = { __typename: "NotFoundError" };
+    } else if (thing.version === this.#version) return;
+    else if (this.#rebased(thing)) this.#conflict = null;
+    else if (this.#conflict) this.#conflict = { ...this.#conflict, current: thing };
+    this.#changed();
+  }
+
+  get #mutation(): string {
+    const { __typename: type } = this.#thing;
+    return `mutation Save${type}($id: ID!, $patch: ${type}Patch!, $expect: Expect!, $key: UUID) {
+  save: update${type}(id: $id, patch: $patch, expect: $expect, onConflict: MERGE, key: $key) {
+    __typename
+    ... on ${type}Success { applied thing: ${type.toLowerCase()} { ...Form } }
+    ... on ConflictError { current { ...Form } versionsBehind by { id handle name } at }
+    ... on InvalidError { fields { path code limit } }
+    ... on NotFoundError { deletedAt }
+    ... on Failure { code message retry { kind afterMs } }
+  }
+}
+fragment Form on ${type} { __typename id version ${this.#fields.join(" ")} }`;
+  }
+
+  // --- State
+
+  #differs = (name: string): boolean =>
+    name === "body" ? this.#draft[name] !== this.#base[name] : tidy(this.#draft[name]!) !== tidy(this.#base[name]!);
+
+  get #isDirty(): boolean {
+    return this.#fields.some(this.#differs);
+  }
+
+  #now(): EditingState {
+    const theirs = this.#conflict && this.#valuesOf(this.#conflict.current);
+    const fields = this.#fields.flatMap((path) => {
+      if (!theirs || this.#mergedField(path, theirs) !== null) return [];
+      const [base, mine, other] = [this.#base[path]!, this.#draft[path]!, theirs[path]!];
+      return { path, parts: path === "body" ? threeWay(base, mine, other) : [{ kind: "COLLISION" as const, base, mine, theirs: other }] };
+    });
+    return {
+      values: this.#draft,
+      version: this.#version,
+      status: this.#conflict ? "conflict" : this.#status,
+      conflict: this.#conflict && { ...this.#conflict, fields },
+      refusal: this.#refusal,
+      isKept: this.#isKept,
+    };
+  }
+
+  #say(status: Status): void {
+    this.#status = status;
+    this.state = this.#now();
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Something is different: keep it, show it, and save it soon. */
+  #changed(): void {
+    void this.#keep();
+    const isOpen = this.#saving || this.#status === "offline";
+    if (this.#status === "gone") return this.#say("gone");
+    if (this.#refusal) return this.#say("refused");
+    if (!isOpen) this.#status = this.#isDirty || this.#pending ? "edited" : "saved";
+    if (this.#isDirty && !this.#conflict) this.#schedule(this.options.delayMs ?? 600);
+    this.#say(this.#status);
+  }
+
+  #schedule(ms: number): void {
+    if (!this.#end.signal.aborted) this.#timer ??= setTimeout(() => void this.flush(), ms);
+  }
+
+  // --- Surviving a reload
+
+  get #slots(): string {
+    return `katha:${this.options.scope ?? ""}:${this.#thing?.id}:`;
+  }
+
+  #keep(): Promise<unknown> {
+    return (this.#keeping = this.#keeping.then(async () => {
+      const [base, version, after, draft, pending] = [this.#base, this.#version, this.#after, this.#draft, this.#pending];
+      const kept: Kept = { base, version, after, draft, pending };
+      try {
+        if (this.#isDirty || pending) await this.#store?.set(this.#slot, JSON.stringify(kept));
+        else await this.#store?.delete(this.#slot);
+        this.#isKept = !!this.#store;
+      } catch {
+        this.#isKept = false; // full, or forbidden: `state` says so
+      }
+    }));
+  }
+
+  /** The slots that pages have left which are no more: those who live hold a lock. */
+  async #find(): Promise<string[]> {
+    const locks = globalThis.navigator?.locks;
+    const held = (await locks?.query())?.held?.map(({ name }) => name);
+    const names = (await this.#store?.names(this.#slots)) ?? [];
+    void locks?.request(this.#slot, () => new Promise((end) => this.#end.signal.addEventListener("abort", end)));
+    return names.filter((name) => !held?.includes(name));
+  }
+
+  /** Go on from what an earlier page has left, if there is something: first its save that has no answer, under its key. */
+  async #restore(): Promise<boolean> {
+    try {
+      const slot = (await this.#leftovers).pop();
+      const text = slot && (await this.#store!.get(slot));
+      if (!text) return false;
+      const kept: Kept = JSON.parse(text);
+      [this.#base, this.#version, this.#after, this.#draft, this.#pending] = [kept.base, kept.version, kept.after, kept.draft, kept.pending];
+      await this.#keep();
+      await this.#store!.delete(slot);
+      this.#changed();
+      return true;
+    } catch {
+      this.#isKept = false;
+      return false;
+    }
+  }
+}
+
+const tidy = (text: string): string => text.trim();

@@ -1,0 +1,53 @@
+/** Apollo Client and urql with the real server behind a connection that breaks. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from "@apollo/client";
+import { Client, fetchExchange } from "@urql/core";
+import { kathaLink } from "../src/apollo";
+import type { Katha } from "../src/client";
+import { kathaExchange } from "../src/urql";
+import { newChapter, read, SAVE, world } from "./server";
+
+const here = world();
+const headersOf = ({ options: { token } }: Katha) => ({ authorization: `Bearer ${token}` });
+const variablesOf = ({ id, version }: { id: string; version: string }, body: string) => ({ id, patch: { body }, expect: { version } });
+
+test("Apollo's mutations have keys, and are sent again until they are served", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, "a");
+  const link = ApolloLink.from([kathaLink(), new HttpLink({ uri: here.proxy.url, headers: headersOf(katha) })]);
+  const cache = new InMemoryCache({ possibleTypes: { Versioned: ["Chapter"], Failure: ["ConflictError", "BusyError"] } });
+  const client = new ApolloClient({ link, cache });
+  here.proxy.break("reply", 2);
+  const { data } = await client.mutate<any>({ mutation: gql(SAVE), variables: variablesOf(chapter, "b") });
+  assert.deepEqual([data.updateChapter.applied, data.updateChapter.chapter.body], ["REPLAYED", "b"]);
+  const conflict = await client.mutate<any>({ mutation: gql(SAVE), variables: variablesOf(chapter, "c") });
+  assert.equal(conflict.data.updateChapter.__typename, "ConflictError");
+  assert.equal((cache.extract()[`Chapter:${chapter.id}`] as any).body, "b");
+  here.proxy.break("refuse", 2);
+  const asked = await client.query<any>({ query: gql("{ viewer { id handle } }") });
+  assert.equal(asked.data.viewer.handle, "asha");
+  await assert.rejects(client.query({ query: gql("{ nonsense }") }), /nonsense/);
+});
+
+test("urql's mutations have keys, and are sent again until they are served", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, "a");
+  const client = new Client({
+    url: here.proxy.url,
+    exchanges: [kathaExchange({ patienceMs: 2_000 }), fetchExchange],
+    fetchOptions: { headers: headersOf(katha) },
+    preferGetMethod: false,
+  });
+  here.proxy.break("reply", 2);
+  const written = await client.mutation(SAVE, variablesOf(chapter, "b"));
+  assert.deepEqual([written.error, written.data.updateChapter.applied], [undefined, "REPLAYED"]);
+  assert.equal((await read(katha, chapter.id)).body, "b");
+  const conflict = await client.mutation(SAVE, variablesOf(chapter, "c"));
+  assert.equal(conflict.data.updateChapter.__typename, "ConflictError");
+  here.proxy.break("refuse");
+  const lost = await client.mutation(SAVE, variablesOf(chapter, "c"));
+  assert.ok(lost.error?.networkError);
+  here.proxy.break("pass");
+  assert.equal((await client.query("{ viewer { handle } }", {})).data.viewer.handle, "asha");
+});

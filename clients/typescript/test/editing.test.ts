@@ -1,0 +1,301 @@
+/** Editing against a real server, while others edit and connections break. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { afterEach, test } from "node:test";
+import type { Katha } from "../src/client";
+import { Editing, memoryStorage } from "../src/editing";
+import type { EditingOptions, Status } from "../src/editing";
+import { Live } from "../src/live";
+import { pause } from "../src/waiting";
+import { newChapter, read, SAVE, until, world } from "./server";
+import type { Chapter } from "./server";
+
+const here = world();
+const target = new EventTarget();
+Object.assign(globalThis, { addEventListener: target.addEventListener.bind(target), removeEventListener: target.removeEventListener.bind(target) });
+
+const FAST: EditingOptions = { delayMs: 10, storage: null };
+const is = (editing: Editing, status: Status) =>
+  until(() => editing.state.status === status, `it is ${status}, not ${editing.state.status}`);
+const open: Editing[] = [];
+const edit = (...given: ConstructorParameters<typeof Editing>) => {
+  open.push(new Editing(...given));
+  return open.at(-1)!;
+};
+afterEach(() => {
+  for (const editing of open.splice(0)) editing.close();
+});
+const text = (...paragraphs: string[]) => paragraphs.join("\n\n");
+
+/** What another device writes, with the version of now. */
+async function write(katha: Katha, { id }: Chapter, body: string): Promise<Chapter> {
+  const { version } = await read(katha, id);
+  return (await katha.write<any, any>(SAVE, { id, patch: { body }, expect: { version } })).chapter;
+}
+
+/** A fetch whose answers wait until they are let go. */
+function gate() {
+  const gated = { waiting: 0, most: 0, held: false, let: () => {}, fetch: globalThis.fetch };
+  let opened = Promise.resolve();
+  gated.fetch = async (...request) => {
+    gated.most = Math.max(gated.most, ++gated.waiting);
+    try {
+      const response = await fetch(...request);
+      if (gated.held) opened = new Promise((done) => (gated.let = () => ((gated.held = false), done())));
+      await opened;
+      return response;
+    } finally {
+      gated.waiting--;
+    }
+  };
+  return gated;
+}
+
+test("typing is saved by and by, one request at a time, and the last text stands", async () => {
+  const gated = gate();
+  const katha = await here.as("asha", { fetch: gated.fetch });
+  const chapter = await newChapter(katha, "a");
+  gated.most = 0;
+  const editing = edit(katha, chapter, FAST);
+  const seen = new Set<string>();
+  editing.subscribe(() => seen.add(editing.state.status));
+  for (let typed = 0; typed < 40; typed++) {
+    editing.set({ body: `a ${typed}` });
+    await pause(7);
+  }
+  await editing.flush();
+  assert.equal(editing.state.status, "saved");
+  assert.equal(gated.most, 1);
+  assert.deepEqual([...seen].sort(), ["edited", "saved", "saving"]);
+  const stored = await read(katha, chapter.id);
+  assert.deepEqual([stored.body, stored.version], ["a 39", editing.state.version]);
+});
+
+test("others' paragraphs are merged under what was typed meanwhile", async () => {
+  const gated = gate();
+  const [katha, other] = [await here.as("asha", { fetch: gated.fetch }), await here.as("asha")];
+  const chapter = await newChapter(other, text("one", "two", "three"));
+  const editing = edit(katha, chapter, FAST);
+  await write(other, chapter, text("one", "two", "THEIRS"));
+  gated.held = true;
+  editing.set({ body: text("MINE", "two", "three") });
+  await until(() => gated.waiting, "it is sent");
+  await until(async () => (await read(other, chapter.id)).body === text("MINE", "two", "THEIRS"), "it is written");
+  editing.set({ body: text("MINE", "MEANWHILE", "three") });
+  await pause(30);
+  gated.let();
+  await is(editing, "saved");
+  assert.equal(editing.state.values["body"], text("MINE", "MEANWHILE", "THEIRS"));
+  assert.equal((await read(other, chapter.id)).body, text("MINE", "MEANWHILE", "THEIRS"));
+});
+
+test("what was typed meanwhile and collides with a merge that was not seen is a conflict, told by the server", async () => {
+  const gated = gate();
+  const [katha, other] = [await here.as("asha", { fetch: gated.fetch }), await here.as("asha")];
+  const chapter = await newChapter(other, text("one", "two", "three"));
+  const editing = edit(katha, chapter, FAST);
+  await write(other, chapter, text("one", "two", "THEIRS"));
+  gated.held = true;
+  editing.set({ body: text("MINE", "two", "three") });
+  await until(() => gated.waiting, "it is sent");
+  await pause(50);
+  editing.set({ body: text("MINE", "two", "OURS") });
+  gated.let();
+  await is(editing, "conflict");
+  const { conflict, values } = editing.state;
+  assert.equal(values["body"], text("MINE", "two", "OURS"));
+  assert.deepEqual(conflict!.fields, [
+    {
+      path: "body",
+      parts: [
+        { kind: "CLEAN", text: text("MINE", "two", "") },
+        { kind: "COLLISION", base: "three", mine: "OURS", theirs: "THEIRS" },
+      ],
+    },
+  ]);
+  assert.equal(conflict!.by?.handle, "asha");
+  assert.ok(conflict!.at && conflict!.versionsBehind >= 1);
+  await pause(50);
+  assert.equal((await read(other, chapter.id)).body, text("MINE", "two", "THEIRS"), "nothing is sent before a person has chosen");
+  await editing.resolve({ body: text("MINE", "two", "OURS AND THEIRS") });
+  assert.equal(editing.state.status, "saved");
+  assert.equal((await read(other, chapter.id)).body, text("MINE", "two", "OURS AND THEIRS"));
+});
+
+test("a conflict follows what is typed, and goes when nothing collides any more", async () => {
+  const [katha, other] = [await here.as("asha"), await here.as("asha")];
+  const chapter = await newChapter(other, text("one", "two"));
+  const editing = edit(katha, chapter, FAST);
+  await write(other, chapter, text("THEIRS", "two"));
+  editing.set({ title: "Another", body: text("MINE", "two") });
+  await is(editing, "conflict");
+  editing.set({ body: text("MINE!", "TWO") });
+  const [{ parts }] = editing.state.conflict!.fields as [any];
+  assert.deepEqual(parts, [
+    { kind: "COLLISION", base: "one", mine: "MINE!", theirs: "THEIRS" },
+    { kind: "CLEAN", text: text("", "TWO") },
+  ]);
+  editing.set({ body: text("THEIRS", "TWO") });
+  await is(editing, "saved");
+  const stored = await read(other, chapter.id);
+  assert.deepEqual([stored.title, stored.body], ["Another", text("THEIRS", "TWO")]);
+});
+
+test("a title that both have changed is one collision, and its blanks are left to who types", async () => {
+  const [katha, other] = [await here.as("asha"), await here.as("asha")];
+  const chapter = await newChapter(other, "one");
+  const editing = edit(katha, chapter, FAST);
+  editing.set({ title: "The " });
+  await is(editing, "saved");
+  assert.equal(editing.state.values["title"], "The ");
+  assert.equal((await read(other, chapter.id)).title, "The");
+  const { version } = await read(other, chapter.id);
+  await other.write(SAVE, { id: chapter.id, patch: { title: "Theirs" }, expect: { version } });
+  editing.set({ title: "The end" });
+  await is(editing, "conflict");
+  assert.deepEqual(editing.state.conflict!.fields, [
+    { path: "title", parts: [{ kind: "COLLISION", base: "The", mine: "The end", theirs: "Theirs" }] },
+  ]);
+  await editing.resolve({ title: "Theirs" });
+  assert.deepEqual([editing.state.status, editing.state.values["title"]], ["saved", "Theirs"]);
+});
+
+test("a lost reply is one effect, and nobody is asked", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, text("one", "two"));
+  const editing = edit(katha, chapter, FAST);
+  for (const fault of ["reply", "request", "refuse"] as const) {
+    here.proxy.break(fault, 2);
+    editing.set({ body: text("one", fault) });
+    await until(() => editing.state.status === "offline", "it is noticed");
+    await is(editing, "saved");
+  }
+  assert.equal((await read(katha, chapter.id)).version, String(Number(chapter.version) + 3));
+});
+
+test("what was typed offline survives a reload, and so does a save whose reply was lost", async () => {
+  const katha = await here.as("asha", { patienceMs: 300 });
+  const chapter = await newChapter(katha, text("one", "two"));
+  const storage = memoryStorage();
+  const options = { ...FAST, storage };
+  const first = edit(katha, chapter, options);
+  here.proxy.break("reply");
+  first.set({ body: text("ONE", "two") });
+  await is(first, "offline");
+  first.set({ body: text("ONE", "TWO") });
+  await until(async () => (await storage.names("katha:")).length === 1, "it is kept");
+  first.close();
+  const second = edit(katha, chapter, options);
+  await until(() => second.state.values["body"] === text("ONE", "TWO"), "it is back");
+  await is(second, "offline");
+  second.close();
+  here.proxy.break("pass");
+  const other = await here.as("asha");
+  await until(async () => (await read(other, chapter.id)).body === text("ONE", "two"), "the first save was written");
+  await write(other, chapter, text("ONE", "two", "THREE"));
+  const third = edit(katha, await read(other, chapter.id), options);
+  await until(() => third.state.status === "saved" && third.state.values["body"] === text("ONE", "TWO", "THREE"), "all is there");
+  assert.equal((await read(other, chapter.id)).body, text("ONE", "TWO", "THREE"));
+  await until(async () => (await storage.names("katha:")).length === 0, "nothing is left behind");
+  assert.equal((await read(other, chapter.id)).version, String(Number(chapter.version) + 3), "each was written once");
+});
+
+test("after a sleep, coming online saves at once", async () => {
+  const katha = await here.as("asha", { patienceMs: 1 });
+  const chapter = await newChapter(katha, "one");
+  const editing = edit(katha, chapter, FAST);
+  here.proxy.break("refuse");
+  editing.set({ body: "two" });
+  await is(editing, "offline");
+  here.proxy.break("pass");
+  const start = Date.now();
+  target.dispatchEvent(new Event("online"));
+  await is(editing, "saved");
+  assert.ok(Date.now() - start < 4_000, "the timer would have needed five seconds");
+});
+
+test("a key that was used for something else is not used again, and nothing is overwritten", async () => {
+  const [katha, other] = [await here.as("asha"), await here.as("asha")];
+  const chapter = await newChapter(katha, text("one", "two"));
+  const key = randomUUID();
+  await other.write(SAVE, { id: chapter.id, patch: { body: text("one", "THEIRS") }, expect: { version: chapter.version } }, { key });
+  const storage = memoryStorage();
+  const [base, draft] = [{ title: "One", body: chapter.body }, { title: "One", body: text("MINE", "two") }];
+  const pending = { key, patch: { body: draft.body }, expect: { version: chapter.version }, sent: draft };
+  await storage.set(`katha::${chapter.id}:x`, JSON.stringify({ base, version: chapter.version, draft, pending }));
+  const editing = edit(katha, chapter, { ...FAST, storage });
+  await until(() => editing.state.values["body"] === text("MINE", "THEIRS"), "both are there");
+  await is(editing, "saved");
+  assert.equal((await read(other, chapter.id)).body, text("MINE", "THEIRS"));
+});
+
+test("what cannot be stored is refused, and the next change tries again", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, "one");
+  const editing = edit(katha, chapter, FAST);
+  editing.set({ body: " " });
+  await is(editing, "refused");
+  assert.equal(editing.state.refusal?.code, "INVALID");
+  editing.set({ body: "two" });
+  await is(editing, "saved");
+  assert.equal(editing.state.refusal, null);
+});
+
+test("a chapter that was deleted is gone, and what was typed is still shown", async () => {
+  const [katha, other] = [await here.as("asha"), await here.as("asha")];
+  const chapter = await newChapter(other, "one");
+  const editing = edit(katha, chapter, FAST);
+  const document = `mutation ($id: ID!, $expect: Expect!, $key: UUID) {
+    deleteChapter(id: $id, expect: $expect, key: $key) { __typename ... on Failure { retry { kind afterMs } } } }`;
+  await other.write(document, { id: chapter.id, expect: { version: chapter.version } });
+  editing.set({ body: "two" });
+  await is(editing, "gone");
+  assert.equal(editing.state.values["body"], "two");
+  editing.set({ body: "three" });
+  await pause(50);
+  assert.equal(editing.state.status, "gone");
+  editing.discard();
+  assert.equal(editing.state.values["body"], "one");
+});
+
+test("a story's title and summary are edited in the same way", async () => {
+  const katha = await here.as("asha");
+  const { story } = await newChapter(katha, "one");
+  const shown = async () =>
+    (await katha.query<any, any>("query ($id: ID!) { story(id: $id) { __typename id version title summary } }", { id: story.id })).story;
+  const editing = edit(katha, await shown(), FAST);
+  editing.set({ summary: "What it is about." });
+  await is(editing, "saved");
+  assert.deepEqual([(await shown()).summary, (await shown()).version], ["What it is about.", editing.state.version]);
+});
+
+test("two who type at once, over a connection that breaks, have the same text in the end, with every word", async () => {
+  const [one, two] = [await here.as("asha"), await here.as("asha")];
+  const paragraphs = Array.from({ length: 6 }, (_, index) => `P${index}:`);
+  const chapter = await newChapter(one, text(...paragraphs));
+  const editors = [one, two].map((katha) => edit(katha, chapter, { ...FAST, live: new Live(katha, { pollMs: 60 }) }));
+  const words: string[] = [];
+  const faults = ["reply", "request", "refuse", "reply", "pass"] as const;
+  for (let round = 0; round < 60; round++) {
+    for (const [who, editing] of editors.entries()) {
+      const word = `w${who}x${round}`;
+      words.push(word);
+      // Each writes into three paragraphs of their own, which stand between those of the other.
+      const now = editing.state.values["body"]!.split("\n\n");
+      now[who + 2 * (round % 3)] += ` ${word}`;
+      editing.set({ body: now.join("\n\n") });
+    }
+    if (round % 6 === 0) here.proxy.break(faults[(round / 6) % faults.length]!, 2);
+    await pause(15);
+  }
+  here.proxy.break("pass");
+  const [mine, theirs] = editors as [Editing, Editing];
+  await until(
+    () => editors.every(({ state }) => state.status === "saved") && mine.state.values["body"] === theirs.state.values["body"],
+    "both have the same",
+  );
+  const stored = await read(one, chapter.id);
+  assert.equal(stored.body, mine.state.values["body"]);
+  const found = stored.body.match(/w\dx\d+/g)!;
+  assert.deepEqual(found.sort(), words.sort());
+});

@@ -1,0 +1,50 @@
+"""The TypeScript client: its own tests, against a real server, with npm."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.depth import EXHAUSTIVE
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "clients" / "typescript"
+LOCKS = [path for path in ROOT.glob("clients/**/package-lock.json") if "node_modules" not in path.parts]
+PATIENCE_SECONDS = 600
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not on this machine: install Node.js 20 or newer")
+def test_it_keeps_its_promises(live_url: str) -> None:
+    """Keys, retries, conflicts, merging, an offline queue and more; the package is built from nothing but its lock."""
+    environment = {**os.environ, "KATHA_URL": live_url, "KATHA_PYTHON": sys.executable}
+    if not EXHAUSTIVE:
+        environment.pop("EXHAUSTIVE", None)
+    if not (PACKAGE / "node_modules" / ".package-lock.json").is_file():
+        run("npm", "ci", environment=environment)
+    run("npm", "test", environment=environment)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.parent.name)
+def test_a_lock_names_no_registry(lock: Path) -> None:
+    """Who installs decides where from. Nor any other address, such as those at which npm tells of donations."""
+    text = lock.read_text(encoding="utf-8")
+    assert "resolved" not in text
+    assert "://" not in text
+
+
+def run(*command: str, environment: dict[str, str]) -> None:
+    """Run it in the package's folder; what it printed is shown if it fails."""
+    ran = subprocess.run(
+        command,
+        cwd=PACKAGE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert ran.returncode == 0, ran.stdout[-20_000:]
