@@ -20,7 +20,7 @@ from tests.serving import free_port, serving, start
 FOLDER = Path(__file__).parent / "live"
 TRANSPORTS = ("sse", "websocket")
 WAIT_SECONDS, SLACK = 0.3, 5
-"""How long `watch.mjs` waits between two attempts, and how many more than that makes there may be: one that storms does not wait."""
+"""How long `watch.mjs` waits before it asks again, and how many more requests there may be: who storms does not wait."""
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
