@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "backend.jobs",
     "backend.limits",
     "backend.persisted",
+    "backend.live",
     "schema",
     "schema.server.explorer",
     "schema.server.together",
