@@ -42,6 +42,7 @@ def main() -> None:
 def picture(url: str) -> None:
     """What two people do until it is taken."""
     with opened(url) as page:
+        until(lambda: "," in page.here(0) and "," in page.here(1), "each is told of both")
         page.press(0, "Lose the next reply")
         page.type(0, 0, " The left one was hers, and the lamp was his.")
         page.saved()

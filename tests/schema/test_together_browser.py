@@ -40,7 +40,9 @@ def page(live_url: str) -> Iterator[Page]:
 
 
 def test_each_sees_what_the_other_writes(page: Page) -> None:
-    """Paragraphs of both come together as they are typed, and the caret stays where it was."""
+    """Paragraphs of both come together as they are typed, the caret stays where it was, and each is told of both."""
+    for pane in range(2):
+        until(lambda pane=pane: {"Asha", "Bilal"} <= set(re.findall(r"\w+", page.here(pane))), "both are here")
     page.session.click("(//textarea)[1]")
     page.session.run("document.activeElement.setSelectionRange(3, 3)")
     page.type(1, 0, " TWO")
@@ -50,12 +52,6 @@ def test_each_sees_what_the_other_writes(page: Page) -> None:
     page.type(0, 2, " ONE")
     assert page.saved()[2].endswith(" ONE")
     assert page.session.complaints() == []
-
-
-def test_who_is_here(page: Page) -> None:
-    """Each is told of both."""
-    for pane in range(2):
-        until(lambda pane=pane: {"Asha", "Bilal"} <= set(re.findall(r"\w+", page.here(pane))), "both are here")
 
 
 def test_a_lost_request_and_a_lost_reply_are_sent_again_with_one_key(page: Page) -> None:
