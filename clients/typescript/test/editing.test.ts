@@ -154,7 +154,9 @@ test("what was typed into a text that was shown before is put into the one of no
 });
 
 test("whoever types into what the last event has shown takes nothing away", async () => {
-  const [one, two] = [await here.as("asha"), await here.as("asha")];
+  // Looking takes a while, in which people go on typing.
+  const slow: typeof fetch = (url, init) => (String(init?.body).includes("query Look") ? pause(80).then(() => fetch(url, init)) : fetch(url, init));
+  const [one, two] = [await here.as("asha", { fetch: slow }), await here.as("asha", { fetch: slow })];
   const chapter = await newChapter(one, text("A:", "B:"));
   const typed = ["", ""];
   const areas = [chapter.body, chapter.body];
