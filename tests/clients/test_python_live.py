@@ -96,6 +96,25 @@ def test_a_subscription_of_ones_own_goes_on_after_a_cut(
     told.close()
 
 
+def test_who_is_here_is_told_and_goes_when_they_go(
+    connect: Connect, wire: Wire, asha: ApiClient, bilal: ApiClient
+) -> None:
+    """Both have one story open; then one of them hangs up."""
+    story = asha.published_story()
+    mine = connect(wire.url, asha.token).presence(story["id"])
+    assert [one["person"]["handle"] for one in next(mine)] == ["asha"]
+    theirs = connect(wire.url, bilal.token).presence(story["id"], story["chapters"][0]["id"])
+    next(theirs)
+    here = next(mine)
+    assert {one["person"]["handle"]: (one["chapter"] or {}).get("id") for one in here} == {
+        "asha": None,
+        "bilal": story["chapters"][0]["id"],
+    }
+    theirs.close()
+    assert [one["person"]["handle"] for one in next(mine)] == ["asha"]
+    mine.close()
+
+
 def test_whoever_signs_nobody_in_is_told_so(connect: Connect, wire: Wire, asha: ApiClient) -> None:
     """A token that is none ends the stream, and is not asked with again."""
     told = connect(wire.url, "no token").subscribe("subscription Unread { notified { unreadCount } }")

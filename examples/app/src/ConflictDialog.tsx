@@ -30,6 +30,7 @@ export function ConflictDialog(props: {
   conflict: Conflict;
   onResolve: (chosen: Record<string, string>) => void;
   onDiscard: () => void;
+  onLater: () => void;
 }) {
   const { fields, by } = props.conflict;
   const [sides, setSides] = useState<Record<string, Side[]>>({});
@@ -38,7 +39,7 @@ export function ConflictDialog(props: {
   const sidesOf = (field: Colliding) => collisions(field).map((_, at) => sides[field.path]?.[at] ?? "mine");
   const chosen = () => Object.fromEntries(fields.map((field) => [field.path, text(field, sidesOf(field))]));
   return (
-    <dialog ref={dialog} aria-labelledby="both" onCancel={(event) => event.preventDefault()}>
+    <dialog ref={dialog} aria-labelledby="both" onClose={props.onLater}>
       <h2 id="both">{by ? `${by.name} has` : "Somebody else has"} changed the same</h2>
       {fields.map((field) =>
         collisions(field).map((part, at) => (
@@ -52,6 +53,7 @@ export function ConflictDialog(props: {
       )}
       <button onClick={() => props.onResolve(chosen())}>Save this</button>
       <button onClick={props.onDiscard}>Take all of theirs</button>
+      <button onClick={props.onLater}>Later</button>
     </dialog>
   );
 }

@@ -1,6 +1,6 @@
 /** Edits a chapter. What others write comes in while one types; a save needs no button. */
 import { useEditing, usePresence, useQuery } from "@katha/client/react";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { ConflictDialog } from "./ConflictDialog";
 import { CHAPTER_OF } from "./documents";
 import type { ChapterOf } from "./documents";
@@ -18,6 +18,9 @@ const SAYS = {
 function Form({ chapter, viewer }: { chapter: NonNullable<ChapterOf["node"]>; viewer: string }) {
   const [state, editing] = useEditing(chapter, { scope: viewer });
   const here = usePresence(chapter.story.id, chapter.id).filter(({ person }) => person.id !== viewer);
+  const [isAsking, setAsking] = useState(true);
+  const seen = state?.conflict?.current.version;
+  useEffect(() => setAsking(true), [seen]);
   const unsaved = state !== null && state.status !== "saved" && !state.isKept;
   useEffect(() => {
     if (!unsaved) return;
@@ -40,12 +43,14 @@ function Form({ chapter, viewer }: { chapter: NonNullable<ChapterOf["node"]>; vi
         {SAYS[status]} {refusal?.message}
       </p>
       {here.length > 0 && <p>Here now: {here.map(({ person }) => person.name).join(", ")}</p>}
-      {conflict && (
+      {conflict && !isAsking && <button onClick={() => setAsking(true)}>Decide</button>}
+      {conflict && isAsking && (
         <ConflictDialog
-          key={conflict.current.version}
+          key={seen}
           conflict={conflict}
           onResolve={(chosen) => editing.resolve(chosen)}
           onDiscard={() => editing.discard()}
+          onLater={() => setAsking(false)}
         />
       )}
     </>
