@@ -101,17 +101,21 @@ def test_who_is_here_is_told_and_goes_when_they_go(
 ) -> None:
     """Both have one story open; then one of them hangs up."""
     story = asha.published_story()
+    chapter = story["chapters"][0]["id"]
+
+    def wait(stream: Any, expected: dict[str, str | None]) -> None:
+        """Read on until these are here, each with the chapter that they have open."""
+        for people in stream:
+            if {one["person"]["handle"]: (one["chapter"] or {}).get("id") for one in people} == expected:
+                return
+
     mine = connect(wire.url, asha.token).presence(story["id"])
-    assert [one["person"]["handle"] for one in next(mine)] == ["asha"]
-    theirs = connect(wire.url, bilal.token).presence(story["id"], story["chapters"][0]["id"])
-    next(theirs)
-    here = next(mine)
-    assert {one["person"]["handle"]: (one["chapter"] or {}).get("id") for one in here} == {
-        "asha": None,
-        "bilal": story["chapters"][0]["id"],
-    }
+    wait(mine, {"asha": None})
+    theirs = connect(wire.url, bilal.token).presence(story["id"], chapter)
+    wait(theirs, {"asha": None, "bilal": chapter})
+    wait(mine, {"asha": None, "bilal": chapter})
     theirs.close()
-    assert [one["person"]["handle"] for one in next(mine)] == ["asha"]
+    wait(mine, {"asha": None})
     mine.close()
 
 
