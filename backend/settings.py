@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "backend.people",
     "backend.social",
     "backend.stories",
+    "backend.coauthors",
     "backend.reading",
     "backend.whispers",
     "backend.moderation",
@@ -85,6 +86,7 @@ INSTALLED_APPS = [
     "backend.jobs",
     "backend.limits",
     "backend.persisted",
+    "backend.live",
     "schema",
     "schema.server.explorer",
 ]
