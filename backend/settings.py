@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "backend.live",
     "schema",
     "schema.server.explorer",
+    "schema.server.together",
 ]
 
 # For Django's pages. /graphql does not pass through them: what it needs stands in `schema/server/http.py`, in its order.
