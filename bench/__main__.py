@@ -125,19 +125,8 @@ def run(arguments: Namespace, console: Console) -> None:
                 ]
                 checked = less_checked(bench, db, checks, arguments, console)
             told = advised(database, Data.of(db), {own}, folder, arguments, console)
-        found, points = None, list[growth.Point]()
-        if not arguments.only or idle.NAME in arguments.only:
-            with serving(database, 1, {own}, folder) as server:
-                found = idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
-        lively = None
-        if not arguments.only or live.NAME in arguments.only:
-            console.print("▸ Subscribing")
-            with (
-                closing(database.connect(COPY)) as db,
-                serving(database, 1, {own}, folder) as one,
-                serving(database, 2, {own, *rest}, folder) as two,
-            ):
-                lively = live.measure(one, two, Data.of(db), quick=arguments.quick)
+        found, points = rested(database, folder, arguments, own), list[growth.Point]()
+        lively = subscribed(database, folder, arguments, own, rest, console)
         if grows:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
@@ -148,6 +137,29 @@ def run(arguments: Namespace, console: Console) -> None:
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
         report.write_json(arguments.json, results, found, lively, points, crowded, told, about)
+
+
+def rested(database: Database, folder: Path, arguments: Namespace, own: int) -> idle.Idle | None:
+    """What idle connections take; None unless it is asked for."""
+    if arguments.only and idle.NAME not in arguments.only:
+        return None
+    with serving(database, 1, {own}, folder) as server:
+        return idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
+
+
+def subscribed(
+    database: Database, folder: Path, arguments: Namespace, own: int, rest: set[int], console: Console
+) -> live.Live | None:
+    """What live updates cost; None unless it is asked for."""
+    if arguments.only and live.NAME not in arguments.only:
+        return None
+    console.print("▸ Subscribing")
+    with (
+        closing(database.connect(COPY)) as db,
+        serving(database, 1, {own}, folder) as one,
+        serving(database, 2, {own, *rest}, folder) as two,
+    ):
+        return live.measure(one, two, Data.of(db), quick=arguments.quick)
 
 
 def measured(
