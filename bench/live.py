@@ -6,8 +6,7 @@ import os
 import resource
 import struct
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 
@@ -78,6 +77,8 @@ class Subscriber:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self.is_websocket = False
+        self._heard: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        self._listening: asyncio.Task[None]
 
     @classmethod
     async def open(cls, server: Server, transport: str, who: str, story: str) -> "Subscriber":
@@ -85,6 +86,7 @@ class Subscriber:
         made = cls(*await asyncio.open_connection("127.0.0.1", server.port))
         payload = {"query": CHANGED, "variables": {"id": story}}
         await (made._by_events(who, payload) if transport == SSE else made._by_websocket(who, payload))
+        made._listening = asyncio.create_task(made._listen())
         await made.told()
         return made
 
@@ -129,27 +131,30 @@ class Subscriber:
                 return text
             self._write(10, text)
 
-    async def told(self) -> bytes:
-        """The next execution result. Raises `Wrong` if none comes."""
+    async def _listen(self) -> None:
+        """Take what comes, with its time. Meanwhile pings are answered."""
+        while True:
+            text = await (self._frame() if self.is_websocket else self._event())
+            self._heard.put_nowait((time.perf_counter(), text))
+
+    async def told(self) -> float:
+        """When the next execution result came. Raises `Wrong` if none does."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                text = await self._frame() if self.is_websocket else await self._event()
-        except (OSError, EOFError, TimeoutError) as error:
-            raise Wrong(f"a subscriber was told nothing: {error!r}") from None
+                at, text = await self._heard.get()
+        except TimeoutError:
+            raise Wrong(f"a subscriber was told nothing: {self._listening!r}") from None
         require(b'"errors"' not in text and b"changed" in text, "a change should be told", text)
-        return text
+        return at
 
     async def _event(self) -> bytes:
         while not (line := await self._reader.readline()).startswith(b"data: {"):
             require(bool(line), "the stream should go on", line)
         return line
 
-    async def stay(self) -> None:
-        """Answer pings."""
-        await (self._frame() if self.is_websocket else self._event())
-
     def close(self) -> None:
         """Leave."""
+        self._listening.cancel()
         self._writer.close()
 
 
@@ -164,8 +169,7 @@ def measure(one: Server, two: Server, data: Data, *, quick: bool) -> Live:
 async def _measure(one: Server, two: Server, data: Data, idle: int, subscribers: int, writes: int) -> Live:
     story, version = await _published(two, data)
     warm = await _subscribed(one, data, story, [SSE, WEBSOCKET])
-    for subscriber in warm:
-        subscriber.close()
+    _leave(warm)
     poll = await _poll(one, data, story)
     rested = [await _idle(one, data, story, transport, idle) for transport in (SSE, WEBSOCKET)]
     times = await _told(two, data, story, version, subscribers, writes)
@@ -203,26 +207,13 @@ async def _subscribed(server: Server, data: Data, story: str, transports: Sequen
     return found
 
 
-@asynccontextmanager
-async def _staying(subscribers: Sequence[Subscriber]) -> AsyncIterator[None]:
-    """They listen meanwhile."""
-    tasks = [asyncio.create_task(one.stay()) for one in subscribers]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for one in subscribers:
-            one.close()
-
-
 async def _idle(server: Server, data: Data, story: str, transport: str, number: int) -> Idle:
     await asyncio.sleep(SETTLE_SECONDS)
     before = megabytes(server.pid)
-    async with _staying(await _subscribed(server, data, story, list(repeat(transport, number)))):
-        await asyncio.sleep(SETTLE_SECONDS)
-        after = megabytes(server.pid)
+    found = await _subscribed(server, data, story, list(repeat(transport, number)))
+    await asyncio.sleep(SETTLE_SECONDS)
+    after = megabytes(server.pid)
+    _leave(found)
     return Idle(transport, number, before, after)
 
 
@@ -235,8 +226,10 @@ async def _poll(server: Server, data: Data, story: str) -> float:
         return processor_seconds(server.pid) - began
 
     alone = await used()
-    async with _staying(await _subscribed(server, data, story, [SSE])):
-        return 100 * (await used() - alone) / POLL_SECONDS
+    found = await _subscribed(server, data, story, [SSE])
+    polling = await used()
+    _leave(found)
+    return 100 * (polling - alone) / POLL_SECONDS
 
 
 async def _told(server: Server, data: Data, story: str, version: str, subscribers: int, writes: int) -> list[float]:
@@ -247,19 +240,17 @@ async def _told(server: Server, data: Data, story: str, version: str, subscriber
     times: list[float] = []
     for number in range(writes):
         began = time.perf_counter()
-        waiting = [asyncio.create_task(_time(one, began)) for one in found]
         variables = {"id": story, "title": f"Title {number}", "expect": {"version": version}}
         answer = await connection.ask(Request(RETITLE, variables, token(data.author)))
         require(answer["updateStory"]["__typename"] == "StorySuccess", "the title should be written", answer)
         version = answer["updateStory"]["story"]["version"]
-        times += await asyncio.gather(*waiting)
+        times += [await one.told() - began for one in found]
         await asyncio.sleep(PAUSE_SECONDS)
-    for one in found:
-        one.close()
+    _leave(found)
     await connection.close()
     return times
 
 
-async def _time(subscriber: Subscriber, began: float) -> float:
-    await subscriber.told()
-    return time.perf_counter() - began
+def _leave(subscribers: Sequence[Subscriber]) -> None:
+    for one in subscribers:
+        one.close()
