@@ -8,7 +8,8 @@ from backend.engine.declarations import IsAny
 from backend.stories.models import Chapter, Story
 
 _WRITTEN = "EXISTS (SELECT FROM stories_story AS written WHERE written.id {of} AND {viewer} = ANY(written.writers))"
-_OF_REPORT = "IN (report.story_id, (SELECT chapter.story_id FROM stories_chapter AS chapter WHERE chapter.id = report.chapter_id))"
+_CHAPTERS = "(SELECT chapter.story_id FROM stories_chapter AS chapter WHERE chapter.id = report.chapter_id)"
+_OF_REPORT = f"IN (report.story_id, {_CHAPTERS})"
 
 
 def reports_of_others(viewer: str) -> str:
