@@ -180,7 +180,8 @@ def test_nothing_is_missed_and_nothing_is_told_twice(asha: ApiClient, bilal: Api
         with transaction.atomic():
             query("SELECT pg_current_xact_id()::text")
             opened.set()
-            assert ended.wait(600)
+            while not ended.wait(5):
+                query("SELECT 1")  # a transaction that does nothing is ended
 
     def follow() -> None:
         nonlocal at
