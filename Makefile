@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -46,6 +46,7 @@ check: .venv/ready-dev ## Format, lint, types, import direction, contract, migra
 	@$(VENV) -m ruff check .
 	@echo "▸ Types"
 	@$(VENV) -m mypy
+	@$(MAKE) client-python && cd clients/python && ../../$(VENV) -m mypy
 	@echo "▸ Import direction"
 	@PYTHONPATH=. $(VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@echo "▸ The printed contract"
@@ -93,8 +94,12 @@ explorer: schema/server/explorer/static/explorer/vendor/.ready ## Build GraphiQL
 
 clients: clients/typescript/dist/.ready ## Build the TypeScript client with npm, and what /together runs.
 
+client-python: .venv/ready-dev ## Write what the Python client takes from the contract and from the server's merge.
+	@$(VENV) clients/python/generate.py
+
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf clients/python/src/katha_client/generated
 	rm -rf schema/server/explorer/node_modules schema/server/explorer/static/explorer/vendor
 	rm -rf $(addprefix clients/typescript/,node_modules dist .test) schema/server/together/static/together/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

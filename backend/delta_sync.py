@@ -1,10 +1,11 @@
 """What changed in a viewer's world since a cursor, for apps that were offline: as SQL over the change log.
 
-A viewer's world is what is theirs, and what they hold of others' stories: those that they read, and notifications of them. Of
-theirs everything is told that was written or is gone. Of another's story it is told that it was written, as long as they see
-it; and once that they cease or begin to see it, with the place in it and the notifications: because it was unpublished, taken
-down or deleted, because its author has left, or because of a block. The look-up of each thing decides what they see, so that
-gone and hidden look alike.
+A viewer's world is what is theirs, the stories that they write beside their authors, and what they hold of others' stories:
+those that they read, and notifications of them. Of theirs everything is told that was written or is gone; of what they write
+with others the story and its chapters, all of it once that they come to write it or write it no more. Of another's story it is
+told that it was written, as long as they see it; and once that they cease or begin to see it, with the place in it and the
+notifications: because it was unpublished, taken down or deleted, because its author has left, or because of a block. The look-
+up of each thing decides what they see, so that gone and hidden look alike.
 
 Nothing is told that the viewer had no way to see: of a story that was hidden all the time neither edits nor that it is deleted,
 and of a block that came and went neither.
@@ -24,12 +25,12 @@ from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import Relationship
 from backend.sources import Row
-from backend.stories.models import Story
+from backend.stories.models import Chapter, Story
 from backend.stories.queries import VISIBLE
 from backend.visibility import apart
 
 STORY, READING, NOTIFICATION = map(kind_of, (Story, Reading, Notification))
-PERSON, RELATIONSHIP = map(kind_of, (Person, Relationship))
+PERSON, RELATIONSHIP, CHAPTER = map(kind_of, (Person, Relationship, Chapter))
 
 
 def _listed(kinds: tuple[str, ...]) -> str:
@@ -48,7 +49,10 @@ that were committed beside one that stayed open: of one owner they are few.
 SIGHTS = f"""
     SELECT id AS person_id, (array_agg(version ORDER BY seq))[1] / 4 AS before,
         (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) AS seq
-    FROM mine WHERE kind = '{SIGHT}' GROUP BY id"""
+    FROM mine WHERE kind = '{SIGHT}' AND aggregate <> id GROUP BY id"""
+
+# The stories that the viewer came to write, or writes no more: what a co-author sees is told by the story, see `kinds.SIGHT`.
+JOINED = f"SELECT * FROM mine WHERE kind = '{SIGHT}' AND aggregate = id"
 
 # What went with its story, and whose that was: one transaction deletes one story. If that is unknown, the author has left and is
 # swept.
@@ -62,23 +66,25 @@ LOST = f"""
     WHERE mine.gone AND mine.kind IN ('{READING}', '{NOTIFICATION}')"""
 
 HELD = f"""
-    SELECT story_id, bool_or(is_read) AS is_read, max(seq) AS seq,
+    SELECT story_id, bool_or(is_read) AS is_read, bool_or(is_written) AS is_written, max(seq) AS seq,
         coalesce((SELECT author_id FROM stories_story WHERE id = story_id), max(author_id::text)::uuid) AS author_id
     FROM (
-        SELECT story_id, TRUE AS is_read, NULL::bigint AS seq, NULL::uuid AS author_id
+        SELECT story_id, TRUE AS is_read, FALSE AS is_written, NULL::bigint AS seq, NULL::uuid AS author_id
         FROM reading_reading WHERE reader_id = $viewer
         UNION ALL
-        SELECT story_id, FALSE, NULL, NULL FROM notifications_notification
+        SELECT story_id, FALSE, TRUE, NULL, NULL FROM coauthors_coauthor WHERE person_id = $viewer
+        UNION ALL
+        SELECT story_id, FALSE, FALSE, NULL, NULL FROM notifications_notification
         WHERE person_id = $viewer AND story_id IS NOT NULL
         UNION ALL
-        SELECT story_id, kind = '{READING}', seq, author_id FROM lost WHERE story_id IS NOT NULL
+        SELECT story_id, kind = '{READING}', FALSE, seq, author_id FROM lost WHERE story_id IS NOT NULL
     ) AS one
     GROUP BY story_id"""
 
 THEIRS = f"""
     SELECT change.* FROM (SELECT DISTINCT author_id FROM held WHERE author_id <> $viewer) AS author
     CROSS JOIN LATERAL ({ENTRIES.format(owner="author.author_id")}
-        AND change.kind IN ({_listed((STORY, PUBLIC, LEFT))})
+        AND change.kind IN ({_listed((STORY, CHAPTER, PUBLIC, LEFT))})
     ) AS change"""
 
 # Whether the viewer saw a story at the beginning of the span, and sees it now.
@@ -110,7 +116,25 @@ TOLD = f"""
     SELECT kind, person_id, seq FROM sight CROSS JOIN (VALUES ('{PERSON}'), ('{RELATIONSHIP}')) AS either (kind)
     WHERE before <> after
     UNION ALL
-    SELECT '{STORY}', story_id, written FROM seen WHERE is_read AND is_seen AND written IS NOT NULL
+    SELECT '{STORY}', story_id, written FROM seen WHERE (is_read OR is_written) AND is_seen AND written IS NOT NULL
+    UNION ALL
+    SELECT theirs.kind::text, theirs.id, theirs.seq FROM seen JOIN theirs
+        ON theirs.kind = '{CHAPTER}' AND theirs.aggregate = seen.story_id
+    WHERE is_written AND is_seen
+    UNION ALL
+    SELECT '{STORY}', id, seq FROM joined
+    UNION ALL
+    SELECT '{CHAPTER}', chapter.id, joined.seq FROM joined JOIN stories_chapter AS chapter ON chapter.story_id = joined.id
+    UNION ALL
+    SELECT '{CHAPTER}', lost.id, joined.seq FROM joined JOIN changes_change AS lost
+        ON lost.xid = joined.xid AND lost.kind = '{CHAPTER}' AND lost.aggregate = joined.id AND lost.gone
+    UNION ALL
+    SELECT either.kind, either.id, turned FROM seen CROSS JOIN LATERAL (
+        SELECT '{STORY}' AS kind, seen.story_id AS id
+        UNION ALL
+        SELECT '{CHAPTER}', chapter.id FROM stories_chapter AS chapter WHERE chapter.story_id = seen.story_id
+    ) AS either
+    WHERE is_written AND NOT is_seen AND turned IS NOT NULL
     UNION ALL
     SELECT kind, story_id, turned FROM seen CROSS JOIN (VALUES ('{STORY}'), ('{READING}')) AS either (kind)
     WHERE is_read AND is_seen <> was_seen AND turned IS NOT NULL
@@ -132,6 +156,7 @@ WITH span AS MATERIALIZED (
     SELECT $begun::pg_snapshot AS begun, coalesce($until::pg_snapshot, pg_current_snapshot()) AS until
 ), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")}
 ), sight AS MATERIALIZED ({SIGHTS}
+), joined AS MATERIALIZED ({JOINED}
 ), lost AS MATERIALIZED ({LOST}
 ), held AS MATERIALIZED ({HELD}
 ), theirs AS MATERIALIZED ({THEIRS}

@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "backend.people",
     "backend.social",
     "backend.stories",
+    "backend.coauthors",
     "backend.reading",
     "backend.whispers",
     "backend.moderation",

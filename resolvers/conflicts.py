@@ -16,7 +16,9 @@ def by(conflict: Conflict) -> Person | None:
     """Who made the latest change; None if nobody recorded it, or the viewer may not know them."""
     me, revision = conflict.viewer, _revision(conflict)
     person_id = conflict.unseen.by if revision is None else revision.by_id
-    if person_id is None or (revision is not None and person_id != me.pk and not is_moderator(me)):
+    if person_id is None or (
+        revision is not None and revision.moderated and person_id != me.pk and not is_moderator(me)
+    ):
         return None
     found = read(Person, BY_ID, key=person_id, viewer=me.pk).row
     return None if found is None else shown_to(found, me)

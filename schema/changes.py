@@ -16,6 +16,7 @@ from backend.pages import MAX_PAGE_SIZE
 from backend.sources import Bound, OneOf, Row, Rows, Value
 from schema.answers import Failure, ForbiddenError
 from schema.chapters import Chapter
+from schema.coauthors import Invitation
 from schema.decisions import Decision
 from schema.market import Edition, Order
 from schema.moderation import Report
@@ -32,7 +33,8 @@ MAX_CHANGES = MAX_PAGE_SIZE
 LOGGED = {model.__name__: kind_of(model) for model in apps.get_models() if logs_of(model)}
 """The kinds of what is logged, by the type that shows it."""
 TYPES: tuple[type[Versioned], ...] = (
-    *(Person, Relationship, Shelf, Story, Chapter, Reading, Whisper, Notification, Edition, Order, Report, Decision),
+    *(Person, Relationship, Shelf, Story, Chapter, Invitation),
+    *(Reading, Whisper, Notification, Edition, Order, Report, Decision),
 )
 """The types that show what is logged."""
 

@@ -8,6 +8,7 @@ import strawberry
 import strawberry_django
 from strawberry import auto
 
+from backend.coauthors import queries as coauthors
 from backend.moderation import queries as moderation
 from backend.notifications import models, queries
 from backend.sources import Value
@@ -29,6 +30,7 @@ from schema.mutations import mutation
 from schema.nodes import PageInfo, Versioned, key_of, sourced
 
 if TYPE_CHECKING:
+    from schema.coauthors import Invitation
     from schema.decisions import Decision
     from schema.moderation import Report
     from schema.stories import Story
@@ -56,6 +58,9 @@ class NotificationKind(enum.Enum):
     )
     REPORT_RESOLVED = strawberry.enum_value(
         "REPORT_RESOLVED", description="The moderators have resolved a report of yours: see `report.outcome`."
+    )
+    INVITED = strawberry.enum_value(
+        "INVITED", description="Somebody offers you to write a story with them, or the story itself: see `invitation`."
     )
 
 
@@ -94,6 +99,10 @@ class Notification(Versioned):
     report: Annotated["Report", strawberry.lazy("schema.moderation")] | None = sourced(
         moderation.REPORT_OF_NOTIFICATION,
         "Your report that was resolved; null otherwise, and once whom it was about has left.",
+    )
+    invitation: Annotated["Invitation", strawberry.lazy("schema.coauthors")] | None = sourced(
+        coauthors.OF_NOTIFICATION,
+        "What you were invited to; null otherwise, once the story is deleted, and across a block from its author.",
     )
 
 

@@ -7,6 +7,7 @@ import strawberry
 import strawberry_django
 from strawberry import auto
 
+from backend.coauthors import queries as coauthors
 from backend.market import queries as market
 from backend.moderation import queries as moderation
 from backend.notifications import queries as notifications
@@ -37,6 +38,7 @@ from schema.nodes import SATURATED, After, Before, First, Last, PageInfo, Versio
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
+    from schema.coauthors import InvitationConnection
     from schema.decisions import DecisionConnection
     from schema.market import OrderConnection
     from schema.moderation import ReportConnection
@@ -105,6 +107,16 @@ class Person(Versioned):
         lists.BY_AUTHOR,
         "What they have published, newest first; drafts are on the shelf. Stories for adults are left out, unless "
         "they are your own or you have set showMature in your profile.",
+    )
+
+    coauthored: Annotated["StoryConnection", strawberry.lazy("schema.stories")] | None = paged(
+        coauthors.COAUTHORED,
+        "What they write beside its author, drafts included, what they joined last first. Only for oneself.",
+    )
+
+    invitations: Annotated["InvitationConnection", strawberry.lazy("schema.coauthors")] | None = paged(
+        coauthors.OF_PERSON,
+        "What they were invited to, answered or not, newest first. Only for oneself.",
     )
 
     whispers: Annotated["WhisperConnection", strawberry.lazy("schema.whispers")] = paged(

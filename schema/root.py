@@ -10,6 +10,7 @@ from strawberry.tools import merge_types
 from schema import (
     changes,
     chapters,
+    coauthors,
     decisions,
     lists,
     live,
@@ -38,6 +39,7 @@ NOUNS = (
     lists,
     chapters,
     revisions,
+    coauthors,
     reading,
     whispers,
     moderation,

@@ -7,6 +7,7 @@ import strawberry
 import strawberry_django
 from strawberry import auto
 
+from backend.coauthors import queries as coauthoring
 from backend.engine.idempotency import Outcome
 from backend.market import queries as market
 from backend.moderation import queries as moderation
@@ -14,6 +15,7 @@ from backend.reading import queries as reading
 from backend.sources import Bound, Value
 from backend.stories import lists, models, queries, revisions
 from backend.stories.actions import NewChapter, NewStory
+from backend.stories.rights import VIEWER_RIGHT
 from resolvers import stories
 from schema.answers import (
     Applied,
@@ -34,6 +36,7 @@ from schema.nodes import SATURATED, PageInfo, Versioned, check_id_count, from_id
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
+    from schema.coauthors import Coauthor, CoauthorRight, Invitation
     from schema.decisions import Decision
     from schema.market import EditionConnection
     from schema.people import Person
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 class StoryStatus(enum.Enum):
     """Draft or published."""
 
-    DRAFT = strawberry.enum_value("DRAFT", description="Visible to its author alone.")
+    DRAFT = strawberry.enum_value("DRAFT", description="Visible to its author and co-authors alone.")
     PUBLISHED = strawberry.enum_value("PUBLISHED", description="Visible to everybody, except across a block.")
 
 
@@ -98,12 +101,12 @@ class Story(Versioned):
     chapters: list[Chapter] = sourced(queries.OF_STORY, "Its chapters, in order.", most=models.MAX_CHAPTERS)
     view_count: int = sourced(
         queries.VIEW_COUNT,
-        "How many views it has had: one for each reader and day (UTC), not the author's own. Exact; "
+        "How many views it has had: one for each reader and day (UTC), not those of its authors. Exact; "
         + SATURATED.format("viewTotal"),
     )
     view_total: BigInt = sourced(
         queries.VIEW_COUNT,
-        "How many views it has had: one for each reader and day (UTC), not the author's own. Exact.",
+        "How many views it has had: one for each reader and day (UTC), not those of its authors. Exact.",
     )
     reading: Annotated["Reading", strawberry.lazy("schema.reading")] | None = sourced(
         reading.OF_STORY, "The viewer's own place in this story; null when signed out."
@@ -119,7 +122,21 @@ class Story(Versioned):
     revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(
         revisions.OF_STORY,
         "What writes to the title, summary, mature flag, warnings, status and list of chapters replaced, newest "
-        "first; each chapter has its own. Only for the author, null for anybody else. The oldest are forgotten in time.",
+        "first; each chapter has its own. Only for those who write it, null for anybody else. The oldest are forgotten in time.",
+    )
+
+    coauthors: list[Annotated["Coauthor", strawberry.lazy("schema.coauthors")]] = sourced(
+        coauthoring.OF_STORY,
+        "Who writes it beside its author, longest first.",
+        most=models.MAX_COAUTHORS,
+    )
+    viewer_right: Annotated["CoauthorRight", strawberry.lazy("schema.coauthors")] | None = sourced(
+        Value(VIEWER_RIGHT), "What the viewer may do with it; null for a reader."
+    )
+    invitations: list[Annotated["Invitation", strawberry.lazy("schema.coauthors")]] = sourced(
+        coauthoring.OPEN,
+        "The open invitations to it, oldest first. Only for those who may invite, empty for anybody else.",
+        most=coauthoring.MAX_OPEN,
     )
 
     editions: Annotated["EditionConnection", strawberry.lazy("schema.market")] = paged(
@@ -186,7 +203,7 @@ class StorySuccess:
         description="The story, with the new version, which covers what others wrote elsewhere in it too: publish or delete "
         "with the version of your last look."
     )
-    shelf: Shelf = strawberry.field(description="The author's shelf, with its version.")
+    shelf: Shelf = strawberry.field(description="Your own shelf, with its version.")
     applied: Applied = applied_field()
 
 
@@ -248,7 +265,7 @@ class StoriesQuery:
     """Reads of stories."""
 
     @query(
-        description="A story by its id; null if there is none that you may see. Drafts are visible to their author alone."
+        description="A story by its id; null if there is none that you may see. Drafts are visible to their authors alone."
     )
     def story(self, id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]) -> Story | None:
         """A story."""
@@ -317,8 +334,8 @@ class StoriesMutation:
         return _success(stories.publish_story(me, story=story, expect=parse_expect(expect), key=key))
 
     @mutation(
-        description="Make a published story a draft again, visible to its author alone. Its views stay, edits do not "
-        "collide with this; only publishing or unpublishing it elsewhere does."
+        description="Make a published story a draft again, visible to its author and co-authors alone. Its views stay, edits do "
+        "not collide with this; only publishing or unpublishing it elsewhere does."
     )
     def unpublish_story(self, info: Info, id: StoryId, expect: ExpectArgument, key: Key = None) -> UnpublishStoryResult:
         """Make a story a draft again."""

@@ -38,6 +38,7 @@ FREELY_REMOVED = {
     "whispers_policyword",
     "people_personwords",
     "stories_storywords",
+    "coauthors_coauthor",
     "changes_change",
     "changes_mark",
 }

@@ -39,6 +39,27 @@ class Tale:
     published_at: datetime | None
     chapters: tuple[uuid.UUID, ...]
     warnings: tuple[str, ...] = ()
+    writers: tuple[int, ...] = ()
+    """The indexes of its co-authors, each of whom was invited and has accepted before it was published."""
+    managers: tuple[int, ...] = ()
+    """Those of them with the right MANAGE."""
+    invited: int | None = None
+    """Who was invited then too, and has not answered."""
+
+    @property
+    def shared_version(self) -> int:
+        """The version after all of them were invited, and the co-authors have accepted."""
+        return 1 + 2 * len(self.writers) + (self.invited is not None)
+
+    @property
+    def version(self) -> int:
+        """One more when it is published."""
+        return self.shared_version + (self.published_at is not None)
+
+    @property
+    def changed_at(self) -> datetime:
+        """When the last write to it happened."""
+        return self.published_at or self.created_at
 
 
 def stories(seed: int, sizes: Sizes) -> list[Tale]:

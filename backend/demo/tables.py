@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from psycopg.types.json import Jsonb
 
-from backend.demo import decisions
+from backend.demo import coauthors, decisions
 from backend.demo.chance import Chance
 from backend.demo.editions import Bought, Printed, bought, editions, left
 from backend.demo.follows import Met, Side, Ties, met, sides, ties
@@ -58,6 +58,7 @@ def world(seed: int, sizes: Sizes) -> World:
     """Generate all data, deterministic by seed and sizes."""
     tales = stories(seed, sizes)
     made = ties(seed, sizes, favourites(tales, count=50))
+    tales = coauthors.shared(seed, tales, made, sizes.people)
     printed = editions(seed, sizes, tales)
     orders = bought(seed, sizes, tales, printed, made)
     everybody = people(seed, sizes.people)
@@ -86,6 +87,7 @@ def tables(of: World, *, open_to_all: bool) -> Iterator[Table]:
     yield Table("orders", Order, _ORDER, len(of.orders), _orders(of))
     yield Table("lines of orders", OrderLine, _LINE, sum(len(one.lines) for one in of.orders), _lines(of))
     yield from decisions.tables(of.murmur.reports, of.people, {tale.id: tale.title for tale in of.stories})
+    yield from coauthors.tables(of.seed, of.stories, of.people)
     for demo_tables in collect("demo", "demo_tables"):
         yield from demo_tables(of)
     yield Table("totals of people", PersonTally, _TALLY, _slots(about_people), _tallies(about_people))
@@ -116,24 +118,24 @@ def _shelves(of: World) -> Rows:
         yield person.id, count[number], version, version, changed_at.get(number, person.joined_at)
 
 
-_STORY = "id author title summary mature mature_held warnings status published_at created_at version status_changed updated_at"
+_STORY = (
+    "id author title summary mature mature_held warnings writers managers "
+    "status published_at created_at version status_changed coauthors_changed updated_at"
+)
 
 
 def _stories(of: World) -> Rows:
     marked = {one.subject["story"] for one in decisions.decided(of.murmur.reports) if "story" in one.subject}
     for tale in of.stories:
         status = StoryStatus.PUBLISHED if tale.published_at else StoryStatus.DRAFT
-        version = _version(tale)
+        stamped = tale.version if tale.published_at else 1
         yield (
             *(tale.id, of.people[tale.author].id, tale.title, tale.summary, tale.mature, tale.id in marked),
             list(tale.warnings),
-            *(status.value, tale.published_at, tale.created_at, version, version, tale.published_at or tale.created_at),
+            *([of.people[one].id for one in some] for some in (tale.writers, tale.managers)),
+            *(status.value, tale.published_at, tale.created_at),
+            *(tale.version, stamped, tale.shared_version, tale.changed_at),
         )
-
-
-def _version(tale: Tale) -> int:
-    """1 when created, 2 when published."""
-    return 2 if tale.published_at else 1
 
 
 def _chapters(of: World) -> Rows:
@@ -165,7 +167,7 @@ def _readings(of: World) -> Rows:
         tale, version = of.stories[number], len(moments)
         chapter = chance.choice(tale.chapters) if tale.chapters else None
         place = (chapter, chance.randrange(OFFSETS) if chapter else 0)
-        seen = _version(tale)
+        seen = tale.version
         yield chance.id(moments[0]), tale.id, of.people[reader].id, *place, seen, version, version, moments[-1]
 
 
@@ -279,10 +281,10 @@ def _evidence(of: World, reported: dict[uuid.UUID, uuid.UUID]) -> Rows:
             chapters[story].append({**of_chapter, "version": 1, "updated_at": at.isoformat()})
     for tale in of.stories:
         if tale.id in reported:
-            at = tale.published_at or tale.created_at
+            at = tale.changed_at
             texts = {"title": tale.title, "summary": tale.summary, "warnings": list(tale.warnings)}
             kept = Jsonb({**texts, "updated_at": at.isoformat()}), Jsonb(chapters[tale.id])
-            yield reported[tale.id], tale.id, _version(tale), of.people[tale.author].id, *kept
+            yield reported[tale.id], tale.id, tale.version, of.people[tale.author].id, *kept
 
 
 def _profiles(of: World, reports: Iterable[Reported]) -> Rows:

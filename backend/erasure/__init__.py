@@ -11,6 +11,8 @@ are collected and called inside the unit of work:
 `sweep_story(story_id, limit)`            delete up to `limit` rows of a story whose author has left; True if more are left
 `chapter_deleted(chapter, remaining)`     the chapter is deleted; `remaining` are the ids of the others, in order
 `chapter_restored(chapter)`               the chapter, which had been deleted, is there again
+`check_hand_over(story_id)`               raise `Invalid` if the story, which is locked, cannot go to another author
+`people_parted(one, other)`               one of two people has blocked the other: end what the two have together
 `whispers_deleted(whisper_ids)`           these whispers are deleted
 `sweep_person(person_id, limit)`          delete up to `limit` rows of a person who has left; True if more are left.
                                           With `SWEEP_STAGE`, a number: lower stages run first

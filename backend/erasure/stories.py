@@ -14,6 +14,7 @@ from backend.people.models import PersonTally
 from backend.stories import explain
 from backend.stories.models import Chapter, Revision, Shelf, Story, StoryRank, StoryTally
 from backend.stories.publication import draft_again
+from backend.stories.rights import Right
 from backend.stories.tombstones import bury
 
 
@@ -29,7 +30,7 @@ def delete_story(story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected) -> S
     gone = deleted.row
     if gone is None:
         asked, everything = explain.present(story=story_id, viewer=author_id), explain.Everything(story_id, seen)
-        raise explain.changed(explain.own_story(story_id, author_id, asked), seen, everything)
+        raise explain.changed(explain.own_story(story_id, author_id, asked, Right.OWN), seen, everything)
     chapters = [id_ for (id_,) in texts.rows]
     bury([story_id, *chapters], author_id)
     for check_story_deletion in collect("erasure", "check_story_deletion"):
@@ -110,7 +111,10 @@ def _delete_rank(*, story: uuid.UUID) -> Declared[StoryRank]:
 
 # --- Of an author who has left ------------------------------------------------------------------------------------
 
-NO_TEXTS = {"title": "", "summary": "", "warnings": [], "mature": False, "held": False, "mature_held": False}
+NO_TEXTS = {
+    **{"title": "", "summary": "", "warnings": [], "mature": False, "held": False, "mature_held": False},
+    **{"writers": [], "managers": []},
+}
 
 NEXT = """
 SELECT id FROM stories_story WHERE author_id = %(author)s

@@ -29,6 +29,16 @@ def _require_none(kept: int) -> None:
         raise Invalid.one("id", "has editions that were ordered, and orders are kept. Unpublish it to hide it.")
 
 
+def check_hand_over(story_id: uuid.UUID) -> None:
+    """Raise `Invalid` if the story has editions: they and their orders are the author's, who has to deal with the buyers."""
+    _editions_left(story=story_id).check(_require_unprinted)
+
+
+def _require_unprinted(found: int) -> None:
+    if found:
+        raise Invalid.one("right", "OWN cannot be had of a story with editions, which stay with its author.")
+
+
 def keeps_story(story_id: uuid.UUID) -> bool:
     """Delete the editions of a story that were never ordered; returns whether others are left. The caller has locked the
     story.

@@ -89,6 +89,8 @@ _HIDDEN = {
     "summary": "''",
     "mature": "FALSE",
     "warnings": "'{}'::varchar[]",
+    "writers": "'{}'::uuid[]",
+    "managers": "'{}'::uuid[]",
     "status": "'DRAFT'",
     "published_at": "NULL",
     "republished_at": "NULL",

@@ -55,7 +55,7 @@ def report(reporter_id: uuid.UUID, kind: str, subject_id: uuid.UUID, reason: str
     unresolved = _unresolved(kind, subject=subject_id, reporter=reporter_id)
     kept = evidence.keep(kind, subject_id, reporter=reporter_id)
     about_id = held.owner()
-    if about_id == reporter_id:
+    if held.is_of(reporter_id):
         raise Invalid.one("subject", "is yourself." if kind == "person" else "is your own.")
     if unresolved.row is not None:
         return unresolved.row, Applied.NOOP

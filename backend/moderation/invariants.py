@@ -79,6 +79,7 @@ INVARIANTS = (
         LEFT JOIN stories_chapter AS chapter ON chapter.id = report.chapter_id
         LEFT JOIN stories_story AS of_chapter ON of_chapter.id = chapter.story_id
         WHERE report.about_id <> coalesce(whisper.author_id, story.author_id, of_chapter.author_id, report.person_id)
+          AND coalesce(story.handed_over_at, of_chapter.handed_over_at) IS NULL
         """,
     ),
     Check(

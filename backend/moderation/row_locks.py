@@ -15,6 +15,7 @@ from backend.people import queries as people
 from backend.people.models import Person
 from backend.stories import queries as stories
 from backend.stories.models import Story
+from backend.stories.rights import right_of
 from backend.whispers import queries as whispers
 from backend.whispers.models import Whisper
 
@@ -67,6 +68,11 @@ class Held:
             raise NotFound(f"There is no such {self.kind}.")
         owner: uuid.UUID = row.pk if self.kind == "person" else row.author_id
         return owner
+
+    def is_of(self, person: uuid.UUID) -> bool:
+        """Whether it is this person, or they have written it. Raises what `owner` raises."""
+        owner, row = self.owner(), self.found.row
+        return owner == person or (isinstance(row, Story) and right_of(person, row) is not None)
 
 
 @compiled

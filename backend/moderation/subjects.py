@@ -48,8 +48,8 @@ SELECT whisper.*, FALSE AS is_changed FROM (
 def _story(join: str, where: str, columns: str = "") -> str:
     """SQL: a story, with the texts that were kept of it."""
     return f"""
-SELECT story.id, story.author_id, story.mature, story.status, story.published_at, story.republished_at,
-    story.created_at{columns},
+SELECT story.id, story.author_id, story.writers, story.managers, story.mature, story.status, story.published_at,
+    story.republished_at, story.created_at{columns},
     coalesce(kept.texts ->> 'title', story.title) AS title, coalesce(kept.texts ->> 'summary', story.summary) AS summary,
     CASE WHEN kept.id IS NULL THEN story.warnings ELSE ARRAY(SELECT jsonb_array_elements_text(kept.texts -> 'warnings')) END
         AS warnings,

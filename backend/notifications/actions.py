@@ -9,7 +9,7 @@ from backend.engine.declarations import insert, update
 from backend.engine.errors import FieldConflict, NotFound
 from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
-from backend.engine.statements import Declared, compiled
+from backend.engine.statements import Declared, Values, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.notifications import queries
 from backend.notifications.models import Notification, NotificationKind
@@ -47,14 +47,17 @@ def tell(
     *,
     decision: uuid.UUID | None = None,
     report: uuid.UUID | None = None,
+    invitation: uuid.UUID | None = None,
 ) -> None:
-    """Notify somebody of a decision or a report, unless they have left. It is a part of the unit of work that makes it so."""
-    _tell(id=uuid7(), person=person_id, kind=kind.value, decision=decision, report=report)
+    """Notify somebody of a decision, a report or an invitation, unless they have left.
+
+    It is a part of the unit of work that makes it so.
+    """
+    of = {"decision_id": decision, "report_id": report, "invitation_id": invitation}
+    _tell(id=uuid7(), person=person_id, kind=kind.value, of=Values(Notification, of))
 
 
 @compiled
-def _tell(
-    *, id: uuid.UUID, person: uuid.UUID, kind: str, decision: uuid.UUID | None, report: uuid.UUID | None
-) -> Declared[Notification]:
+def _tell(*, id: uuid.UUID, person: uuid.UUID, kind: str, of: Values) -> Declared[Notification]:
     there = Exists(Person.objects.filter(pk=person, left_at__isnull=True))
-    return insert(Notification, when=there, id=id, person_id=person, kind=kind, decision_id=decision, report_id=report)
+    return insert(Notification, when=there, id=id, person_id=person, kind=kind, **of)

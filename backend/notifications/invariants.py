@@ -37,6 +37,7 @@ INVARIANTS = (
         f"""
         SELECT story.id AS story_id, follower_id, published_at, republished_at FROM notifications_announcement AS announcement
         JOIN stories_story AS story ON story.id = story_id AND published_at IS NOT NULL AND status_changed = publication
+            AND story.handed_over_at IS NULL
         JOIN (
             SELECT high_id AS author_id, low_id AS follower_id, low_follows_at AS since FROM social_relationship
             UNION ALL
@@ -62,16 +63,18 @@ INVARIANTS = (
     ),
     Check(
         "notifications_fit_their_kind",
-        "a notification is of a published story, of a day of moderation with its figures, of a decision, or of a report",
+        "a notification is of a published story, of a day of moderation with its figures, a decision, a report or an invitation",
         "notifications_notification",
         """
-        SELECT id, kind, story_id, day, decision_id, report_id FROM notifications_notification
+        SELECT id, kind, story_id, day, decision_id, report_id, invitation_id FROM notifications_notification
         WHERE kind NOT IN (
-               'STORY_PUBLISHED', 'MODERATION_DIGEST', 'DECISION_MADE', 'DECISION_LIFTED', 'APPEAL_JUDGED', 'REPORT_RESOLVED'
+               'STORY_PUBLISHED', 'MODERATION_DIGEST', 'DECISION_MADE', 'DECISION_LIFTED', 'APPEAL_JUDGED', 'REPORT_RESOLVED',
+               'INVITED'
            )
            OR (kind = 'STORY_PUBLISHED') <> (story_id IS NOT NULL)
            OR (kind IN ('DECISION_MADE', 'DECISION_LIFTED', 'APPEAL_JUDGED')) <> (decision_id IS NOT NULL)
            OR (kind = 'REPORT_RESOLVED') <> (report_id IS NOT NULL)
+           OR (kind = 'INVITED') <> (invitation_id IS NOT NULL)
            OR num_nonnulls(day, open_reports, claimed_reports, resolved_reports)
               <> CASE kind WHEN 'MODERATION_DIGEST' THEN 4 ELSE 0 END
         """,
@@ -82,7 +85,7 @@ INVARIANTS = (
         "notifications_notification",
         """
         SELECT person_id, story_id, day, decision_id, kind, count(*) AS times FROM notifications_notification
-        WHERE report_id IS NULL
+        WHERE report_id IS NULL AND invitation_id IS NULL
         GROUP BY person_id, story_id, day, decision_id, kind HAVING count(*) > 1
         """,
     ),
@@ -93,7 +96,7 @@ INVARIANTS = (
         """
         SELECT told.id, story_id, person_id, author_id, status_changed FROM notifications_notification AS told
         JOIN stories_story AS story ON story.id = story_id
-        WHERE author_id = person_id OR status_changed < 2
+        WHERE (author_id = person_id AND story.handed_over_at IS NULL) OR status_changed < 2
         """,
     ),
     Check(

@@ -30,6 +30,7 @@ class NotificationKind(models.TextChoices):
     DECISION_LIFTED = "DECISION_LIFTED", "the moderators lifted a decision"
     APPEAL_JUDGED = "APPEAL_JUDGED", "the moderators judged their appeal"
     REPORT_RESOLVED = "REPORT_RESOLVED", "the moderators resolved their report"
+    INVITED = "INVITED", "they were invited to write a story"
 
 
 OF_DECISIONS = (NotificationKind.DECISION_MADE, NotificationKind.DECISION_LIFTED, NotificationKind.APPEAL_JUDGED)
@@ -40,6 +41,7 @@ GIVEN: Sequence[tuple[NotificationKind, *tuple[str, ...]]] = (
     (NotificationKind.MODERATION_DIGEST, "day", *FIGURES),
     *((kind, "decision_id") for kind in OF_DECISIONS),
     (NotificationKind.REPORT_RESOLVED, "report_id"),
+    (NotificationKind.INVITED, "invitation_id"),
 )
 """The columns that a notification of each kind has."""
 
@@ -72,6 +74,8 @@ class Notification(models.Model):
     """The moderators' decision against the person. No foreign key: both are swept with the person, each in its own time."""
     report_id = models.UUIDField(null=True)
     """The person's report that was resolved. No foreign key: it goes with whom it was about."""
+    invitation_id = models.UUIDField(null=True)
+    """What they were invited to. No foreign key: it goes with the story."""
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)
     version = models.BigIntegerField(default=1)
@@ -89,7 +93,18 @@ class Notification(models.Model):
             VersionGuard(
                 name="notification_version_guard",
                 sides={"": {"read": ["read_at"]}},
-                fixed=["id", "person", "kind", "story", "day", *FIGURES, "decision_id", "report_id", "created_at"],
+                fixed=[
+                    "id",
+                    "person",
+                    "kind",
+                    "story",
+                    "day",
+                    *FIGURES,
+                    "decision_id",
+                    "report_id",
+                    "invitation_id",
+                    "created_at",
+                ],
             ),
             PresenceGuard(name="notification_for_somebody", people=["person"]),
             RemovalGuard(name="notification_removal_guard"),

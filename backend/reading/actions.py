@@ -17,6 +17,7 @@ from backend.reading.places import ReadingPlace, Visit
 from backend.stories import rank
 from backend.stories.explain import UNKNOWN_STORY
 from backend.stories.models import Story, StoryTally
+from backend.stories.rights import right_of
 from backend.stories.row_locks import locked_story
 
 ANYTHING = Expected(None)
@@ -163,7 +164,7 @@ def _count_views(stories: Sequence[Story], reader_id: uuid.UUID) -> Counted | No
     """Count today's view of each unless it was counted already, or the reader has no position. The day is UTC, by the database's
     clock. A row is a story, what a slot of it counts now, and all its views before; None if no story counts for this reader.
     """
-    counts = [story.pk for story in stories if story.author_id != reader_id and story.published_at is not None]
+    counts = [story.pk for story in stories if right_of(reader_id, story) is None and story.published_at is not None]
     return _count(stories=counts, reader=reader_id, slot=tallies.some_slot()) if counts else None
 
 

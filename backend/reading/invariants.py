@@ -19,7 +19,7 @@ INVARIANTS = (
         "reading_view",
         """
         SELECT story_id, reader_id, day FROM reading_view JOIN stories_story ON id = story_id
-        WHERE author_id = reader_id
+        WHERE author_id = reader_id AND handed_over_at IS NULL
         """,
     ),
     Check(

@@ -18,6 +18,7 @@ from backend.engine.errors import Busy, Forbidden, NotFound, after_busy_ms
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, stamped, stamped_when, unchanged
+from backend.nouns import collect
 from backend.people.models import PersonTally
 from backend.social.models import Relationship
 from backend.social.pairs import UNKNOWN_PERSON, Pair, explain, find, hold, is_there, meet
@@ -108,7 +109,8 @@ def _remove_follower(*, pair: Pair, seen: Expected) -> Declared[Relationship]:
 
 
 def block(pair: Pair, seen: Expected) -> Outcome:
-    """Block them, which ends both follows. Without a condition (`seen` anything) it always succeeds.
+    """Block them, which ends both follows, and what the two write together. Without a condition (`seen` anything) it always
+    succeeds.
 
     Also works against somebody who blocks me, so that two people who block each other at once both succeed. Raises
     `NotFound` if they do not exist.
@@ -121,6 +123,8 @@ def block(pair: Pair, seen: Expected) -> Outcome:
     if row is None:
         reads = ["following", "followed", "blocking"]
         return _outcome(Applied.NOOP, explain(pair, seen, reads=reads, path="blocking", mine=True))
+    for people_parted in collect("erasure", "people_parted"):
+        people_parted(pair.me, pair.them)
     mine_ended, theirs_ended = (row.before[f"{side}follows_at"] is not None for side in pair.sides)
     _count(*[(pair.me, pair.them)] * mine_ended, *[(pair.them, pair.me)] * theirs_ended, by=-1)
     return _outcome(Applied.WRITTEN, row)

@@ -40,7 +40,7 @@ class Relationship(models.Model):
     changes.
     """
 
-    LOCK_RANK = 850
+    LOCK_RANK = 350
     SHOWN_AS = {"followed": ["followedBy"]}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

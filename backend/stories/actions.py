@@ -44,6 +44,7 @@ from backend.stories.models import (
 from backend.stories.point_in_time import UNWANTED, Moments
 from backend.stories.publication import draft_again, published
 from backend.stories.revisions import Bases
+from backend.stories.rights import Right, may
 
 
 def make_shelf(author_id: uuid.UUID) -> None:
@@ -161,7 +162,7 @@ Patch = Mapping[str, Any]
 
 def update_story(
     story_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     patch: Patch,
     seen: Expected,
     *,
@@ -174,12 +175,12 @@ def update_story(
     have marked mature.
     """
     reads = None if merge else EDITABLE
-    return set_fields(story_id, author_id, _checked_patch(patch), seen, reads=reads, moments=moments)
+    return set_fields(story_id, writer_id, _checked_patch(patch), seen, reads=reads, moments=moments)
 
 
 def set_fields(
     story_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     values: Patch,
     seen: Expected,
     *,
@@ -188,21 +189,21 @@ def set_fields(
 ) -> Outcome:
     """The one conditioned write of a story's own fields. `reads` must be unchanged; None merges field by field."""
     beside = [group for group in (every_group(Story) if reads is None else EDITABLE) if group not in values]
-    written = _set_fields(reads, story=story_id, author=author_id, values=Values(Story, values), seen=seen)
+    written = _set_fields(reads, story=story_id, writer=writer_id, values=Values(Story, values), seen=seen)
     moments.of(story_id)
     story = written.row
     if story is not None:
-        revisions.keep(story, author_id, values)
+        revisions.keep(story, writer_id, values)
         merged = others_wrote(story, seen) if reads is None else bool(changed_since(story, seen, beside))
         return Outcome(Applied.MERGED if merged else Applied.WRITTEN, {"story": story})
-    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, values)
+    asked, bases = explain.present(story=story_id, viewer=writer_id), Bases(story_id, None, seen, values)
     moments.of(story_id)
-    story = explain.own_story(story_id, author_id, asked)
+    story = explain.own_story(story_id, writer_id, asked)
     if is_so_already(story, values) and is_unchanged(story, seen, reads or ()):
         return already_so({"story": story}, unseen=changed_since(story, seen, beside))
     if reads is None and (own := revisions.own_of(story, values, seen, bases)) != values:
         if own:
-            return set_fields(story_id, author_id, own, seen, reads=None, moments=moments)
+            return set_fields(story_id, writer_id, own, seen, reads=None, moments=moments)
         return already_so({"story": story}, unseen=changed_since(story, seen, values))
     if story.mature_held and values.get("mature") is False:
         raise marked_mature(story_id)
@@ -211,12 +212,12 @@ def set_fields(
 
 @compiled
 def _set_fields(
-    reads: tuple[str, ...] | None, *, story: uuid.UUID, author: uuid.UUID, values: Values, seen: Expected
+    reads: tuple[str, ...] | None, *, story: uuid.UUID, writer: uuid.UUID, values: Values, seen: Expected
 ) -> Declared[Story]:
     clean = mergeable(Story, values, seen) if reads is None else unchanged(Story, seen, reads)
     kept = Q(mature_held=False) | Q(mature=values["mature"]) if "mature" in values else Q()  # what is held is true
     return replace(
-        Story.objects.filter(~Q(**values), clean, kept, pk=story, author_id=author),
+        Story.objects.filter(~Q(**values), clean, kept, may(writer, Right.WRITE), pk=story),
         **values,
         **stamped_if_new(Story, values),
     )
@@ -240,25 +241,25 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 
 
 def publish_story(
-    story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
+    story_id: uuid.UUID, writer_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
 ) -> tuple[Story, Applied]:
     """Publish the story, if neither it nor any chapter has changed since `seen`. One that was published before keeps its place.
 
     So what is published is what the author saw. A job notifies the followers. Raises `Conflict`, `NotFound`, `Forbidden`, and
     `Held` if the moderators have taken it down.
     """
-    written = _publish(story=story_id, author=author_id, seen=seen)
+    written = _publish(story=story_id, writer=writer_id, seen=seen)
     moments.of(story_id)
     story = written.row
     if story is not None:
-        revisions.keep(story, author_id, ["status"])
-        tallies.add(PersonTally, [(author_id, "stories", 1)])
+        revisions.keep(story, writer_id, ["status"])
+        tallies.add(PersonTally, [(story.author_id, "stories", 1)])
         rank.publish(story_id)
         defer("announce", f"announce:{story_id}:{story.version}", story=str(story_id), version=story.version)
         return story, Applied.WRITTEN
-    asked, everything = explain.present(story=story_id, viewer=author_id), explain.Everything(story_id, seen)
+    asked, everything = explain.present(story=story_id, viewer=writer_id), explain.Everything(story_id, seen)
     moments.of(story_id)
-    story = explain.own_story(story_id, author_id, asked)
+    story = explain.own_story(story_id, writer_id, asked, Right.MANAGE)
     if story.held:
         raise taken_down(story_id)
     if story.status != StoryStatus.PUBLISHED or not is_unchanged(story, seen, every_group(Story)):
@@ -267,42 +268,42 @@ def publish_story(
 
 
 @compiled
-def _publish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+def _publish(*, story: uuid.UUID, writer: uuid.UUID, seen: Expected) -> Declared[Story]:
     draft = Q(status=StoryStatus.DRAFT, held=False)
     return replace(
-        Story.objects.filter(unchanged(Story, seen, every_group(Story)), draft, pk=story, author_id=author),
+        Story.objects.filter(unchanged(Story, seen, every_group(Story)), draft, may(writer, Right.MANAGE), pk=story),
         **published(),
         **stamped(Story, ["status"]),
     )
 
 
 def unpublish_story(
-    story_id: uuid.UUID, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
+    story_id: uuid.UUID, writer_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED
 ) -> tuple[Story, Applied]:
     """Make the story a draft again, if its status has not changed since `seen`. Its views stay.
 
     Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    written = _unpublish(story=story_id, author=author_id, seen=seen)
+    written = _unpublish(story=story_id, writer=writer_id, seen=seen)
     moments.of(story_id)
     story = written.row
     if story is not None:
-        revisions.keep(story, author_id, ["status"])
-        tallies.add(PersonTally, [(author_id, "stories", -1)])
+        revisions.keep(story, writer_id, ["status"])
+        tallies.add(PersonTally, [(story.author_id, "stories", -1)])
         return story, Applied.WRITTEN
-    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, ["status"])
+    asked, bases = explain.present(story=story_id, viewer=writer_id), Bases(story_id, None, seen, ["status"])
     moments.of(story_id)
-    story = explain.own_story(story_id, author_id, asked)
+    story = explain.own_story(story_id, writer_id, asked, Right.MANAGE)
     if story.status != StoryStatus.DRAFT or not is_unchanged(story, seen, ["status"]):
         raise explain.story_conflict(story, {"status": StoryStatus.DRAFT.value}, seen, bases)
     return story, Applied.NOOP
 
 
 @compiled
-def _unpublish(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
+def _unpublish(*, story: uuid.UUID, writer: uuid.UUID, seen: Expected) -> Declared[Story]:
     return replace(
         Story.objects.filter(
-            unchanged(Story, seen, ["status"]), pk=story, author_id=author, status=StoryStatus.PUBLISHED
+            unchanged(Story, seen, ["status"]), may(writer, Right.MANAGE), pk=story, status=StoryStatus.PUBLISHED
         ),
         **draft_again(),
         **stamped(Story, ["status"]),

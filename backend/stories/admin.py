@@ -45,4 +45,6 @@ class RevisionAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Without those."""
-        return super().get_queryset(request).exclude(~Q(by=request.user.pk), story__author=request.user.pk)
+        return (
+            super().get_queryset(request).exclude(~Q(by=request.user.pk), moderated=True, story__author=request.user.pk)
+        )

@@ -31,10 +31,11 @@ from backend.stories.actions import NewChapter, Patch
 from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTERS, Chapter, Story, StoryStatus
 from backend.stories.point_in_time import UNWANTED, Moments
 from backend.stories.revisions import CHAPTERS, Bases
+from backend.stories.rights import Right, is_written_by, may, written_story_of
 from backend.stories.tombstones import bury
 
 LAST_CHAPTER = (
-    "is the last chapter of a published story: add another one first, or make the story a draft again (unpublishStory)."
+    "is the last chapter of a published story: add another one, or make the story a draft again (unpublishStory)."
 )
 TEXTS = ("title", "body")
 """The fields that updateChapter can set; each is a field group of the same name."""
@@ -44,7 +45,7 @@ TEXTS = ("title", "body")
 
 
 def append_chapter(
-    story_id: uuid.UUID, author_id: uuid.UUID, new: NewChapter, moments: Moments = UNWANTED
+    story_id: uuid.UUID, writer_id: uuid.UUID, new: NewChapter, moments: Moments = UNWANTED
 ) -> tuple[Chapter, Story]:
     """Append a chapter. It commutes with every other write, so it has no condition.
 
@@ -55,31 +56,31 @@ def append_chapter(
     body = check.text("chapter.body", new.body, most=BODY_CHARACTERS)
     check.done()
     # All of it is sent at once, and a refusal rolls it back.
-    written, order = _change_list(story=story_id, author=author_id), queries.order_of(story_id)
-    appended = _append(id=uuid7(), story=story_id, author=author_id, title=title, body=body)
+    written, order = _change_list(story=story_id, writer=writer_id), queries.order_of(story_id)
+    appended = _append(id=uuid7(), story=story_id, writer=writer_id, title=title, body=body)
     moments.of(story_id)
     story = written.row
     if story is None:
-        raise explain.not_own_story(story_id, author_id)
+        raise explain.not_own_story(story_id, writer_id)
     if len(order.ids) >= MAX_CHAPTERS:
         raise Invalid.one(
             "story", f"has {MAX_CHAPTERS} chapters already, and may not have more.", Wrong.TOO_MANY, MAX_CHAPTERS
         )
-    _keep_order(story, author_id, order.ids)
+    _keep_order(story, writer_id, order.ids)
     chapter = appended.rows[0]
     chapter.story = story
     return chapter, story
 
 
 @compiled
-def _change_list(*, story: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
-    return replace(Story.objects.filter(pk=story, author_id=author), **stamped(Story, ["chapters"]))
+def _change_list(*, story: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
+    return replace(Story.objects.filter(may(writer, Right.WRITE), pk=story), **stamped(Story, ["chapters"]))
 
 
 @compiled
-def _append(*, id: uuid.UUID, story: uuid.UUID, author: uuid.UUID, title: str, body: str) -> Declared[Chapter]:
+def _append(*, id: uuid.UUID, story: uuid.UUID, writer: uuid.UUID, title: str, body: str) -> Declared[Chapter]:
     last = RawSQL("(SELECT count(*) FROM stories_chapter WHERE story_id = %s)", [story], BigIntegerField())
-    own = Story.objects.filter(pk=story, author_id=author)
+    own = Story.objects.filter(may(writer, Right.WRITE), pk=story)
     return insert(
         Chapter,
         when=Exists(own),
@@ -93,7 +94,7 @@ def _append(*, id: uuid.UUID, story: uuid.UUID, author: uuid.UUID, title: str, b
 
 
 def delete_chapter(
-    chapter_id: uuid.UUID, author_id: uuid.UUID, seen: Expected
+    chapter_id: uuid.UUID, writer_id: uuid.UUID, seen: Expected
 ) -> tuple[Story, Chapter, list[uuid.UUID]]:
     """Delete the chapter, if its title and text are unchanged since `seen`; later chapters move up.
 
@@ -101,12 +102,12 @@ def delete_chapter(
     Returns the story, the deleted chapter, and the ids of the others in order. The caller deletes other nouns' rows about it:
     see `erasure.chapters`. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    written = _change_list_with(chapter=chapter_id, author=author_id)
+    written = _change_list_with(chapter=chapter_id, writer=writer_id)
     order = queries.order_beside(chapter_id)
-    gone = _delete(chapter=chapter_id, author=author_id, seen=seen)
+    gone = _delete(chapter=chapter_id, writer=writer_id, seen=seen)
     story = written.row
     if story is None:
-        raise explain.not_own_chapter(chapter_id, author_id)
+        raise explain.not_own_chapter(chapter_id, writer_id)
     chapter = gone.row
     if chapter is None:
         present, bases = _explained(story, chapter_id, seen, TEXTS)
@@ -114,22 +115,22 @@ def delete_chapter(
             raise Invalid.one("id", LAST_CHAPTER, Wrong.LAST_CHAPTER)
         raise _conflict(present, dict.fromkeys(TEXTS), seen, bases)
     _move_up(story=story.pk, gap=chapter.position)
-    _keep_order(story, author_id, order.ids, removed=chapter)
-    bury([chapter_id], author_id)
+    _keep_order(story, writer_id, order.ids, removed=chapter)
+    bury([chapter_id], story.author_id)
     return story, chapter, [one for one in order.ids if one != chapter_id]
 
 
 @compiled
-def _change_list_with(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
-    return replace(_story_of(chapter, author), **stamped(Story, ["chapters"]))
+def _change_list_with(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
+    return replace(written_story_of(chapter, writer), **stamped(Story, ["chapters"]))
 
 
 @compiled
-def _delete(*, chapter: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Chapter]:
+def _delete(*, chapter: uuid.UUID, writer: uuid.UUID, seen: Expected) -> Declared[Chapter]:
     is_of_draft = Exists(Story.objects.filter(pk=OuterRef("story_id"), status=StoryStatus.DRAFT))
     has_others = Exists(Chapter.objects.filter(~Q(pk=chapter), story_id=OuterRef("story_id")))
     clean = unchanged(Chapter, seen, TEXTS)
-    return delete(Chapter.objects.filter(Q(is_of_draft) | Q(has_others), _is_own(author), clean, pk=chapter))
+    return delete(Chapter.objects.filter(Q(is_of_draft) | Q(has_others), is_written_by(writer), clean, pk=chapter))
 
 
 @compiled
@@ -141,15 +142,15 @@ def _move_up(*, story: uuid.UUID, gap: int) -> Declared[Chapter]:
     )
 
 
-def _keep_order(story: Story, author_id: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
+def _keep_order(story: Story, writer_id: uuid.UUID, order: Sequence[uuid.UUID], removed: Chapter | None = None) -> None:
     """Keep the order that a write has changed, by the row that it returned."""
     since: int = story.before["chapters_changed"]  # type: ignore[attr-defined]
-    revisions.keep_order(story, story.version, since, author_id, order, removed)
+    revisions.keep_order(story, story.version, since, writer_id, order, removed)
 
 
 def reorder_chapters(
     story_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     order: Sequence[uuid.UUID],
     seen: Expected,
     moments: Moments = UNWANTED,
@@ -158,37 +159,37 @@ def reorder_chapters(
 
     Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` unless `order` names every chapter once.
     """
-    story, present = locked_list(story_id, author_id, order, seen)
+    story, present = locked_list(story_id, writer_id, order, seen, Right.MANAGE)
     if sorted(order) != sorted(present):
         raise Invalid.one("order", f"must name each of the story's {len(present)} chapters once.")
     if list(order) == present:
         moments.of(story_id)
         return story, Applied.NOOP
-    return put_in_order(story, author_id, present, order, moments), Applied.WRITTEN
+    return put_in_order(story, writer_id, present, order, moments), Applied.WRITTEN
 
 
 def locked_list(
-    story_id: uuid.UUID, author_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected
+    story_id: uuid.UUID, writer_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected, right: Right
 ) -> tuple[Story, list[uuid.UUID]]:
     """Lock the story; returns it and the present order of its chapters, if the list is unchanged since `seen`.
 
     `mine` is the wanted order, for the conflict. Raises `Conflict`, `NotFound`, `Forbidden`.
     """
-    locked, order = _lock_list(story=story_id, author=author_id, seen=seen), queries.order_of(story_id)
+    locked, order = _lock_list(right, story=story_id, writer=writer_id, seen=seen), queries.order_of(story_id)
     story = locked.row
     if story is None:
-        raise _order_conflict(story_id, author_id, mine, seen)
+        raise _order_conflict(story_id, writer_id, mine, seen, right)
     return story, order.ids
 
 
 @compiled
-def _lock_list(*, story: uuid.UUID, author: uuid.UUID, seen: Expected) -> Declared[Story]:
-    return _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), pk=story, author_id=author))
+def _lock_list(right: Right, *, story: uuid.UUID, writer: uuid.UUID, seen: Expected) -> Declared[Story]:
+    return _locked(Story.objects.filter(unchanged(Story, seen, ["chapters"]), may(writer, right), pk=story))
 
 
 def put_in_order(
     story: Story,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     present: Sequence[uuid.UUID],
     order: Sequence[uuid.UUID],
     moments: Moments = UNWANTED,
@@ -197,9 +198,9 @@ def put_in_order(
 
     Returns the story as it is then.
     """
-    written = _change_list(story=story.pk, author=author_id)
+    written = _change_list(story=story.pk, writer=writer_id)
     _put_in_order(story=story.pk, order=list(order))
-    revisions.keep_order(story, story.version + 1, story.chapters_changed, author_id, present)
+    revisions.keep_order(story, story.version + 1, story.chapters_changed, writer_id, present)
     moments.of(story.pk)
     return written.rows[0]
 
@@ -212,13 +213,14 @@ def _put_in_order(*, story: uuid.UUID, order: list[uuid.UUID]) -> Declared[Chapt
     )
 
 
-def _order_conflict(story_id: uuid.UUID, author_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected) -> Conflict:
-    asked, bases = explain.present(story=story_id, viewer=author_id), Bases(story_id, None, seen, [CHAPTERS])
+def _order_conflict(
+    story_id: uuid.UUID, writer_id: uuid.UUID, mine: Sequence[uuid.UUID], seen: Expected, right: Right
+) -> Conflict:
+    asked, bases = explain.present(story=story_id, viewer=writer_id), Bases(story_id, None, seen, [CHAPTERS])
     order = queries.order_of(story_id)
-    story = explain.own_story(story_id, author_id, asked)
-    overlaps = []
-    if changed_since(story, seen, [CHAPTERS]):
-        overlaps = [FieldConflict(CHAPTERS, base=bases.values.get(CHAPTERS), mine=list(mine), theirs=order.ids)]
+    story = explain.own_story(story_id, writer_id, asked, right)
+    both = [FieldConflict(CHAPTERS, base=bases.values.get(CHAPTERS), mine=list(mine), theirs=order.ids)]
+    overlaps = both if changed_since(story, seen, [CHAPTERS]) else []
     return conflict(story, seen=seen, thing=("story", story.pk), overlaps=overlaps)
 
 
@@ -227,7 +229,7 @@ def _order_conflict(story_id: uuid.UUID, author_id: uuid.UUID, mine: Sequence[uu
 
 def update_chapter(
     chapter_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     patch: Patch,
     seen: Expected,
     *,
@@ -241,12 +243,12 @@ def update_chapter(
     Raises `Conflict` (with a suggested merge if both changed the text), `NotFound`, `Forbidden`, `Invalid`.
     """
     reads = None if merge else TEXTS
-    return set_texts(chapter_id, author_id, _checked_patch(patch), seen, reads=reads, moments=moments)
+    return set_texts(chapter_id, writer_id, _checked_patch(patch), seen, reads=reads, moments=moments)
 
 
 def set_texts(
     chapter_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     values: Patch,
     seen: Expected,
     *,
@@ -256,11 +258,11 @@ def set_texts(
     """The one conditioned write of a chapter's title and text. `reads` must be unchanged; None merges field by field."""
     sent = {name: values[name] for name in ("body",) if name in values}
     beside = [group for group in (every_group(Chapter) if reads is None else TEXTS) if group not in values]
-    locked = _lock_story_of(chapter=chapter_id, author=author_id)
-    written, touched = _write(chapter_id, author_id, values, seen, reads, moments)
+    locked = _lock_story_of(chapter=chapter_id, writer=writer_id)
+    written, touched = _write(chapter_id, writer_id, values, seen, reads, moments)
     story = locked.row
     if story is None:  # a chapter that was restored since is not written either: the refusal rolls that back
-        raise explain.not_own_chapter(chapter_id, author_id)
+        raise explain.not_own_chapter(chapter_id, writer_id)
     chapter = written.row
     if chapter is None:
         present, bases = _explained(story, chapter_id, seen, values)
@@ -270,15 +272,15 @@ def set_texts(
             return already_so(rows, unseen=changed_since(present, seen, beside), sent=sent)
         if reads is None and (own := revisions.own_of(present, values, seen, bases)) != values:
             if own:
-                return set_texts(chapter_id, author_id, own, seen, reads=None, moments=moments)
+                return set_texts(chapter_id, writer_id, own, seen, reads=None, moments=moments)
             return already_so(rows, unseen=changed_since(present, seen, values), sent=sent)
         values = _with_text_merged(present, values, seen, bases, may_merge=reads is None)
         if is_so_already(present, values):  # others have written what was sent, and more
             return Outcome(Applied.MERGED, rows, sent=sent, is_own=False)
-        written, touched = _write(chapter_id, author_id, values, Expected(present.version), TEXTS, moments)
+        written, touched = _write(chapter_id, writer_id, values, Expected(present.version), TEXTS, moments)
         chapter = written.row
         assert chapter is not None, "the lock on the story holds off every other write to its chapters"
-    revisions.keep(chapter, author_id, values)
+    revisions.keep(chapter, writer_id, values)
     chapter.story = touched.rows[0]
     merged = others_wrote(chapter, seen) if reads is None else bool(changed_since(chapter, seen, beside))
     return Outcome(
@@ -290,20 +292,20 @@ def set_texts(
 
 
 @compiled
-def _lock_story_of(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
-    return _locked(_story_of(chapter, author))
+def _lock_story_of(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
+    return _locked(written_story_of(chapter, writer))
 
 
 def _write(
     chapter_id: uuid.UUID,
-    author_id: uuid.UUID,
+    writer_id: uuid.UUID,
     values: Patch,
     seen: Expected,
     reads: tuple[str, ...] | None,
     moments: Moments,
 ) -> tuple[Result[Chapter], Result[Story]]:
     """Let the chapter be written, and with it the story, which must be locked."""
-    ids = {"chapter": chapter_id, "author": author_id}
+    ids = {"chapter": chapter_id, "writer": writer_id}
     written = _write_texts(reads, **ids, values=Values(Chapter, values), seen=seen)
     touched = _touch_story(**ids)
     moments.beside(chapter_id)
@@ -312,11 +314,11 @@ def _write(
 
 @compiled
 def _write_texts(
-    reads: tuple[str, ...] | None, *, chapter: uuid.UUID, author: uuid.UUID, values: Values, seen: Expected
+    reads: tuple[str, ...] | None, *, chapter: uuid.UUID, writer: uuid.UUID, values: Values, seen: Expected
 ) -> Declared[Chapter]:
     clean = mergeable(Chapter, values, seen) if reads is None else unchanged(Chapter, seen, reads)
     return replace(
-        Chapter.objects.filter(~Q(**values), clean, _is_own(author), pk=chapter),
+        Chapter.objects.filter(~Q(**values), clean, is_written_by(writer), pk=chapter),
         **values,
         story_version=Subquery(Story.objects.filter(pk=OuterRef("story_id")).values("version")) + 1,
         **stamped_if_new(Chapter, values),
@@ -324,10 +326,10 @@ def _write_texts(
 
 
 @compiled
-def _touch_story(*, chapter: uuid.UUID, author: uuid.UUID) -> Declared[Story]:
+def _touch_story(*, chapter: uuid.UUID, writer: uuid.UUID) -> Declared[Story]:
     # The story's next version stands in the chapter if, and only if, that was written just now.
     written = Chapter.objects.filter(pk=chapter).values("story_version")
-    return update(_story_of(chapter, author).filter(version__lt=Subquery(written)), **stamped(Story, ["texts"]))
+    return update(written_story_of(chapter, writer).filter(version__lt=Subquery(written)), **stamped(Story, ["texts"]))
 
 
 def _with_text_merged(
@@ -363,17 +365,6 @@ def _checked_patch(patch: Patch) -> dict[str, Any]:
 
 
 # --- Helpers ----------------------------------------------------------------------------------------------------
-
-
-def _story_of(chapter: Any, author: Any) -> "QuerySet[Story]":
-    """The story that has this chapter, if it is the author's."""
-    story = Subquery(Chapter.objects.filter(pk=chapter).values("story_id"))
-    return Story.objects.filter(pk=story, author_id=author)
-
-
-def _is_own(author: Any) -> Exists:
-    """Filter: a chapter of a story of this author."""
-    return Exists(Story.objects.filter(pk=OuterRef("story_id"), author_id=author))
 
 
 def _locked(stories: "QuerySet[Story]") -> Declared[Story]:

@@ -14,14 +14,22 @@ from backend.sources import read
 from backend.stories import queries, revisions
 from backend.stories.models import Chapter, Story, StoryStatus
 from backend.stories.revisions import Bases
+from backend.stories.rights import RIGHTS, Right, right_of
 from backend.stories.tombstones import stone_of
 
 FIELDS = ("title", "summary", "mature", "warnings", "status")
 """The story's own fields; each is a field group of the same name."""
 
+COAUTHORS = "coauthors"
+"""The field that shows who writes a story beside its author. A conflict names it without values: `current` has them."""
+
 UNKNOWN_STORY = "There is no such story."
 UNKNOWN_CHAPTER = "There is no such chapter."
-NOT_THE_AUTHOR = "Only its author can change a story."
+MAY_NOT = {
+    Right.WRITE: "Only its author and co-authors can change a story.",
+    Right.MANAGE: "Only its author and co-authors with the right MANAGE can do this with a story.",
+    Right.OWN: "Only its author can do this with a story.",
+}
 
 
 def present(*, story: uuid.UUID, viewer: uuid.UUID) -> Result[Story]:
@@ -29,28 +37,34 @@ def present(*, story: uuid.UUID, viewer: uuid.UUID) -> Result[Story]:
     return read(Story, queries.BY_ID, key=story, viewer=viewer)
 
 
-def own_story(story_id: uuid.UUID, author_id: uuid.UUID, asked: Result[Story] | None = None) -> Story:
-    """The present story, if the person is its author. `asked` is it, if it was asked for. Raises `NotFound`, `Forbidden`."""
-    story = (asked or present(story=story_id, viewer=author_id)).row
+def own_story(
+    story_id: uuid.UUID, person_id: uuid.UUID, asked: Result[Story] | None = None, right: Right = Right.WRITE
+) -> Story:
+    """The present story, if the person has this right to it. `asked` is it, if it was asked for.
+
+    Raises `NotFound`, `Forbidden`.
+    """
+    story = (asked or present(story=story_id, viewer=person_id)).row
     if story is None:
-        raise gone(story_id, author_id, UNKNOWN_STORY)
-    if story.author_id != author_id:
-        raise Forbidden(NOT_THE_AUTHOR)
+        raise gone(story_id, person_id, UNKNOWN_STORY)
+    has = right_of(person_id, story)
+    if has is None or RIGHTS.index(has) < RIGHTS.index(right):
+        raise Forbidden(MAY_NOT[right])
     return story
 
 
-def not_own_story(story_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
-    """The refusal for a person who is not the author of this story."""
-    own_story(story_id, author_id)
+def not_own_story(story_id: uuid.UUID, person_id: uuid.UUID) -> Refusal:
+    """The refusal for a person who may not write this story."""
+    own_story(story_id, person_id)
     return Busy(after_ms=after_busy_ms())  # it was created or restored after the write
 
 
-def not_own_chapter(chapter_id: uuid.UUID, author_id: uuid.UUID) -> Refusal:
-    """The refusal for a person who is not the author of this chapter's story."""
-    found = read(Chapter, queries.CHAPTER_BY_ID, key=chapter_id, viewer=author_id).row
+def not_own_chapter(chapter_id: uuid.UUID, person_id: uuid.UUID) -> Refusal:
+    """The refusal for a person who may not write this chapter's story."""
+    found = read(Chapter, queries.CHAPTER_BY_ID, key=chapter_id, viewer=person_id).row
     if found is None:
-        return gone(chapter_id, author_id, UNKNOWN_CHAPTER)
-    return not_own_story(found.story_id, author_id)
+        return gone(chapter_id, person_id, UNKNOWN_CHAPTER)
+    return not_own_story(found.story_id, person_id)
 
 
 def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
@@ -92,6 +106,8 @@ def changed(story: Story, seen: Expected, asked: Everything, *, status: StorySta
     mine = {**base, "status": status} if status else base
     theirs = {"chapters": asked.order.ids, **{field: getattr(story, field) for field in FIELDS}}
     overlaps = [FieldConflict(field, base.get(field), mine.get(field), theirs[field]) for field in fields]
+    if changed_since(story, seen, ["author", "coauthors"]):
+        overlaps.append(FieldConflict(COAUTHORS, base=None, mine=None, theirs=None))
     if changed_since(story, seen, ["texts"]):
         overlaps += [
             FieldConflict(f"chapters.{position}", base=None, mine=None, theirs={"id": id_, "title": title})

@@ -1,7 +1,7 @@
 """Pages of lists of stories, each read from an index. `viewer` is a person's id, or None when signed out.
 
-Who may see a draft: only its author, in `on_shelf` and with the filter `drafts`. Stories for adults are listed if the viewer
-asks for them (`mature`) or wrote them.
+Drafts are listed for their author, in `on_shelf` and with the filter `drafts`; for co-authors see `coauthors.queries`. Stories
+for adults are listed if the viewer asks for them (`mature`) or writes them.
 """
 
 import enum
@@ -15,6 +15,7 @@ from backend.engine.searches import QUERY, asked_for, pages
 from backend.pages import NUMBER, TIME, By, Window
 from backend.sources import Bound, Row
 from backend.sources import Page as Sourced
+from backend.stories.rights import writes
 from backend.visibility import gone, met
 
 
@@ -65,7 +66,7 @@ DRAFTS = {
 
 # --- Sources ----------------------------------------------------------------------------------------------------
 
-LISTED = "(NOT story.mature OR $mature OR story.author_id = $viewer)"
+LISTED = f"(NOT story.mature OR $mature OR {writes('$viewer')})"
 """SQL: whether lists show a story by its maturity."""
 
 FEED_PAGE = Sourced(

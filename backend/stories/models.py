@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.changes.triggers import ChangeLog
+from backend.engine.declarations import IsAny
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -19,6 +20,7 @@ TITLE_CHARACTERS = 200
 SUMMARY_CHARACTERS = 2_000
 BODY_CHARACTERS = 200_000
 MAX_CHAPTERS = 200
+MAX_COAUTHORS = 20
 
 
 class Shelf(models.Model):
@@ -80,6 +82,12 @@ class Story(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="stories", db_index=False)
+    handed_over_at = models.DateTimeField(null=True)
+    """When it became the author's, if another one had it before."""
+    writers = ArrayField(models.UUIDField(), default=list, db_default=[], blank=True)
+    """The ids of its co-authors: each may read it as a draft, and write it. See `rights`."""
+    managers = ArrayField(models.UUIDField(), default=list, db_default=[], blank=True)
+    """Those of them who may also publish it, order its chapters, and say who writes it."""
     title = models.CharField(max_length=TITLE_CHARACTERS)
     summary = models.CharField(max_length=SUMMARY_CHARACTERS, default="", blank=True)
     mature = models.BooleanField(default=False)
@@ -109,10 +117,17 @@ class Story(models.Model):
     holds_changed = models.BigIntegerField(default=1, db_default=1)
     chapters_changed = models.BigIntegerField(default=1)
     texts_changed = models.BigIntegerField(default=1, db_default=1)
+    author_changed = models.BigIntegerField(default=1, db_default=1)
+    coauthors_changed = models.BigIntegerField(default=1, db_default=1)
 
     class Meta:
         verbose_name_plural = "stories"
         constraints = (
+            models.CheckConstraint(
+                condition=Q(writers__contains=F("managers"), writers__len__lte=MAX_COAUTHORS)
+                & ~Q(IsAny(F("author"), F("writers"))),
+                name="story_written_by_others_too",
+            ),
             models.CheckConstraint(
                 condition=Q(status=StoryStatus.PUBLISHED, published_at__isnull=False)
                 | Q(status=StoryStatus.DRAFT, published_at__isnull=True),
@@ -135,11 +150,13 @@ class Story(models.Model):
                         "holds": ["held", "mature_held"],
                         "chapters": [],
                         "texts": [],
+                        "author": ["author", "handed_over_at"],
+                        "coauthors": ["writers", "managers"],
                     }
                 },
-                fixed=["id", "author", "created_at"],
+                fixed=["id", "created_at"],
             ),
-            PresenceGuard(name="story_of_somebody", people=["author"]),
+            PresenceGuard(name="story_of_somebody", people=["author"], changes=True),
             RemovalGuard(name="story_removal_guard"),
             ChangeLog(
                 name="story_change_log", kind="s", aggregate="id", sides=[{"owner": "author"}], public="published_at"
@@ -223,6 +240,8 @@ class Revision(models.Model):
     """
     version = models.BigIntegerField()
     """The version of the story or chapter that the write made."""
+    moderated = models.BooleanField(default=False, db_default=False)
+    """Whether a moderator wrote."""
     at = models.DateTimeField(db_default=Now())
     by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
     values = models.JSONField()
@@ -240,7 +259,7 @@ class Revision(models.Model):
             PresenceGuard(name="revision_by_somebody", people=["by"]),
             RemovalGuard(
                 name="revision_removal_guard",
-                fixed=["id", "story", "chapter_id", "version", "at", "by", "values", "since", "size"],
+                fixed=["id", "story", "chapter_id", "version", "moderated", "at", "by", "values", "since", "size"],
             ),
         )
 

@@ -22,7 +22,7 @@ def mark_mature(story_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
     """Mark the story as for adults and hold that, without a condition."""
     story = _mark_mature(story=story_id).row
     if story is not None and not _before(story, "mature"):
-        revisions.keep(story, moderator_id, ["mature"])
+        revisions.keep(story, moderator_id, ["mature"], moderated=True)
 
 
 @compiled
@@ -40,7 +40,7 @@ def take_down(story_id: uuid.UUID, moderator_id: uuid.UUID) -> Story | None:
     story = _take_down(story=story_id).row
     if story is None or _before(story, "status") != StoryStatus.PUBLISHED:
         return None
-    revisions.keep(story, moderator_id, ["status"])
+    revisions.keep(story, moderator_id, ["status"], moderated=True)
     return story
 
 

@@ -1,4 +1,4 @@
-"""Looks up stories by id, as the viewer may see them: published ones, one's own drafts, and none across a block."""
+"""Looks up stories by id, as the viewer may see them: published ones, drafts that one writes, and none across a block."""
 
 import uuid
 from typing import Any
@@ -15,8 +15,8 @@ from backend.visibility import met
 
 
 def visible(viewer: str) -> str:
-    """SQL: whether the viewer (an expression for a person's id) can find the story. Drafts are visible to their author only."""
-    shown = f"story.published_at IS NOT NULL AND {met('story.author_id', viewer)}"
+    """SQL: whether the viewer (an expression for a person's id) can find the story. Drafts are for those who write them."""
+    shown = f"(story.published_at IS NOT NULL OR {viewer} = ANY(story.writers)) AND {met('story.author_id', viewer)}"
     return f"(story.author_id = {viewer} OR ({shown}))"
 
 

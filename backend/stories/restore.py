@@ -15,18 +15,19 @@ from backend.stories.actions import set_fields
 from backend.stories.chapters import locked_list, put_in_order, set_texts
 from backend.stories.models import MAX_CHAPTERS, Chapter, Revision, Story
 from backend.stories.point_in_time import UNWANTED, Moments
+from backend.stories.rights import Right
 from backend.stories.tombstones import unbury
 
 
-def find(revision_id: uuid.UUID, author_id: uuid.UUID) -> Revision:
-    """A revision of one of the author's stories. Raises `NotFound`."""
-    revision = read(Revision, revisions.BY_ID, key=revision_id, viewer=author_id).row
+def find(revision_id: uuid.UUID, writer_id: uuid.UUID) -> Revision:
+    """A revision of a story that this person may write. Raises `NotFound`."""
+    revision = read(Revision, revisions.BY_ID, key=revision_id, viewer=writer_id).row
     if revision is None:
         raise NotFound("There is no such revision.")
     return revision
 
 
-def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED) -> Outcome:
+def restore_revision(revision: Revision, writer_id: uuid.UUID, seen: Expected, moments: Moments = UNWANTED) -> Outcome:
     """Set the fields of a revision to its values, if none of them has changed since `seen`.
 
     `seen` is a version of the story or chapter that the revision belongs to. For the list of chapters this restores the order
@@ -36,19 +37,20 @@ def restore_revision(revision: Revision, author_id: uuid.UUID, seen: Expected, m
     values: Mapping[str, Any] = revision.values
     reads = tuple(values)
     if revision.chapter_id is not None:
-        return set_texts(revision.chapter_id, author_id, values, seen, reads=reads, moments=moments)
+        return set_texts(revision.chapter_id, writer_id, values, seen, reads=reads, moments=moments)
     if revisions.CHAPTERS in values:
-        return _restore_list(revision, author_id, seen, moments)
+        return _restore_list(revision, writer_id, seen, moments)
     if "status" in values:
         raise Invalid.one("id", "is of publishing or unpublishing: use publishStory or unpublishStory.")
-    return set_fields(revision.story_id, author_id, values, seen, reads=reads, moments=moments)
+    return set_fields(revision.story_id, writer_id, values, seen, reads=reads, moments=moments)
 
 
-def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected, moments: Moments) -> Outcome:
+def _restore_list(revision: Revision, writer_id: uuid.UUID, seen: Expected, moments: Moments) -> Outcome:
     """Restore the order of the revision, with later chapters at the end, and the chapter that was deleted."""
     earlier = [uuid.UUID(one) for one in revision.values[revisions.CHAPTERS]]
-    story, present = locked_list(revision.story_id, author_id, earlier, seen)
     removed = revision.values.get(revisions.REMOVED)
+    right = Right.MANAGE if removed is None else Right.WRITE  # as for reorderChapters and deleteChapter
+    story, present = locked_list(revision.story_id, writer_id, earlier, seen, right)
     if removed is not None and uuid.UUID(removed["id"]) in present:  # it was restored before
         removed = None
     there = present if removed is None else [*present, uuid.UUID(removed["id"])]
@@ -59,7 +61,7 @@ def _restore_list(revision: Revision, author_id: uuid.UUID, seen: Expected, mome
     if len(wanted) > MAX_CHAPTERS:
         raise Invalid.one("id", f"would make more than {MAX_CHAPTERS} chapters.", Wrong.TOO_MANY, MAX_CHAPTERS)
     back = None if removed is None else _bring_back(story, removed, wanted)
-    story = put_in_order(story, author_id, present, wanted, moments)
+    story = put_in_order(story, writer_id, present, wanted, moments)
     if back is None:
         return Outcome(Applied.WRITTEN, {"story": story})
     chapter = back.rows[0]

@@ -19,6 +19,7 @@ from backend.people.queries import found
 from backend.sources import Page as Sourced
 from backend.sources import Row, Value
 from backend.stories.models import Chapter, Revision, Story
+from backend.stories.rights import writes
 
 CHAPTERS = "chapters"
 """The field of a story's revision that holds the order of its chapters, by id."""
@@ -26,14 +27,15 @@ REMOVED = "removed"
 """The field of a story's revision that holds a chapter which was deleted."""
 
 
-def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str]) -> None:
+def keep(row: Story | Chapter, by: uuid.UUID, fields: Iterable[str], *, moderated: bool = False) -> None:
     """Store what a write replaced, in its transaction.
 
-    `row` comes from a `replace`; `fields` are those that it set, of which some may be as they were.
+    `row` comes from a `replace`; `fields` are those that it set, of which some may be as they were. `moderated`: by a
+    moderator.
     """
     before: Mapping[str, Any] = row.before  # type: ignore[union-attr]
     values = {field: before[field] for field in fields if before[field] != getattr(row, field)}
-    _keep_values(row, row.version, by, values, {field: before[f"{field}_changed"] for field in values})
+    _keep_values(row, row.version, by, values, {field: before[f"{field}_changed"] for field in values}, moderated)
 
 
 def keep_order(
@@ -51,11 +53,25 @@ def keep_order(
 
 
 def _keep_values(
-    row: Story | Chapter, version: int, by: uuid.UUID, values: dict[str, Any], since: dict[str, int]
+    row: Story | Chapter,
+    version: int,
+    by: uuid.UUID,
+    values: dict[str, Any],
+    since: dict[str, int],
+    moderated: bool = False,
 ) -> None:
     story_id, chapter_id = _keys(row)
-    size = len(orjson.dumps(values))
-    _keep(id=uuid7(), story=story_id, chapter=chapter_id, version=version, by=by, values=values, since=since, size=size)
+    _keep(
+        id=uuid7(),
+        story=story_id,
+        chapter=chapter_id,
+        version=version,
+        moderated=moderated,
+        by=by,
+        values=values,
+        since=since,
+        size=len(orjson.dumps(values)),
+    )
 
 
 @compiled
@@ -65,13 +81,23 @@ def _keep(
     story: uuid.UUID,
     chapter: uuid.UUID | None,
     version: int,
+    moderated: bool,
     by: uuid.UUID,
     values: Json,
     since: Json,
     size: int,
 ) -> Declared[Revision]:
     return insert(
-        Revision, id=id, story=story, chapter_id=chapter, version=version, by=by, values=values, since=since, size=size
+        Revision,
+        id=id,
+        story=story,
+        chapter_id=chapter,
+        version=version,
+        moderated=moderated,
+        by=by,
+        values=values,
+        since=since,
+        size=size,
     )
 
 
@@ -226,24 +252,23 @@ def _page(of: str, when: str) -> Sourced:
     )
 
 
-OF_STORY = _page("revision.story_id = $row.id AND revision.chapter_id IS NULL", "$row.author_id = $viewer")
+OF_STORY = _page("revision.story_id = $row.id AND revision.chapter_id IS NULL", writes("$viewer", "$row"))
 
 OF_CHAPTER = _page(
     "revision.story_id = $row.story_id AND revision.chapter_id = $row.id",
-    "EXISTS (SELECT FROM stories_story AS story WHERE story.id = $row.story_id AND story.author_id = $viewer)",
+    f"EXISTS (SELECT FROM stories_story AS story WHERE story.id = $row.story_id AND {writes('$viewer')})",
 )
 
 BY_ID = Row(
     "SELECT revision.* FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id "
-    "WHERE revision.id = $key::uuid AND story.author_id = $viewer",
+    f"WHERE revision.id = $key::uuid AND {writes('$viewer')}",
     type="Revision",
 )
-"""Of the viewer's own stories: nobody else sees a revision."""
+"""Of stories that the viewer writes: nobody else sees a revision."""
 
-BY_MODERATOR = Value("$row.by_id <> $viewer")
-"""Nobody but the author sees a revision, and nobody but a moderator writes to what is another's."""
+BY_MODERATOR = Value("$row.moderated")
 
-AUTHOR = found("$row.by_id", when="($moderator OR $row.by_id = $viewer)")
+AUTHOR = found("$row.by_id", when="(NOT $row.moderated OR $moderator OR $row.by_id = $viewer)")
 """Who wrote; none for a moderator, who is a moderator and nobody else to all but moderators, and to those whom they block."""
 
 CHANGED = Value("""ARRAY(SELECT jsonb_object_keys($row.values) COLLATE "C" AS name ORDER BY name)""")

@@ -9,6 +9,7 @@ from backend.people import actions
 from backend.stories.actions import make_shelf
 from schema.nodes import to_id
 from tests.api.account import AccountCalls
+from tests.api.coauthors import CoauthorCalls
 from tests.api.http import Client
 from tests.api.market import MarketCalls
 from tests.api.moderation import ModerationCalls
@@ -58,7 +59,7 @@ def _on(merge: bool) -> str:
     return "MERGE" if merge else "FAIL"
 
 
-class ApiClient(ModerationCalls, NotificationCalls, AccountCalls, MarketCalls):
+class ApiClient(CoauthorCalls, ModerationCalls, NotificationCalls, AccountCalls, MarketCalls):
     """Somebody who calls the API: with a token, or signed out."""
 
     def __init__(self, token: str | None = None, person: Any = None) -> None:

@@ -8,7 +8,8 @@ A module declares by these names what it has; `name` is the name of a mutation i
 `WAYS`                         how to break each check of `manage.py verify`; see tests/backend/test_verify.py
 `ARGUMENTS`                    by name, arguments with which it succeeds: a function of a `MutationFixture`
 `BY_ID`                        by name, the argument that names what is written to, and its type
-`MORE`                         by name, what it is sent beside that id
+`MORE`                         by name, what it is sent beside that id, or a function of an `AccessFixture` that gives it
+`AGAIN`                        by name, what an `AccessFixture` prepares before each time that it is sent
 `EXPECTED`                     by name, whose version it expects: a function of the caller and of that id, which gives an id
 `REQUESTS`                     by name, a function of two new people that prepares it, and gives a function of a key that sends it
 `HERS`                         by name, the same of somebody who is leaving: a function of their `DepartureFixture`

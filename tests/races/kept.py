@@ -15,7 +15,7 @@ Rows = dict[str, list[str]]
 OF_THE_QUEUE = "procrastinate_"
 """Tables of jobs, whose triggers write more rows: what a world has left to do is not kept."""
 
-WORDS = ("people_personwords", "stories_storywords")
+DERIVED = ("people_personwords", "stories_storywords", "coauthors_coauthor")
 """Tables that triggers fill from the rows of others, so they are put back with those."""
 
 _built: dict[str, tuple[Any, Rows]] = {}
@@ -41,7 +41,7 @@ def kept(build: Callable[[], WorldT]) -> WorldT:
 def _models() -> dict[str, type[Model]]:
     every = apps.get_models(include_auto_created=True)
     tables = {model._meta.db_table: model for model in every}
-    return {name: one for name, one in tables.items() if not name.startswith(OF_THE_QUEUE) and name not in WORDS}
+    return {name: one for name, one in tables.items() if not name.startswith(OF_THE_QUEUE) and name not in DERIVED}
 
 
 def _rows() -> Rows:

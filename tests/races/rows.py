@@ -60,7 +60,8 @@ def assert_sound() -> None:
 
 def assert_verified() -> None:
     """`manage.py verify` has nothing to say."""
-    assert [(result.check.name, result.rows) for result in verify.results() if result.broken] == []
+    found = [(result.check.name, result.rows) for result in verify.results() if result.broken]
+    assert found == [], found
 
 
 def assert_nothing_left(*ids: uuid.UUID) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TALLIES = ("people_persontally", "stories_storytally")
 HELD_BEFORE = ("people_person", "stories_story", "market_edition", "whispers_screening", "notifications_announcement")
-KEPT_BY_TRIGGERS = {"people_personwords", "stories_storywords"}
+KEPT_BY_TRIGGERS = {"people_personwords", "stories_storywords", "coauthors_coauthor"}
 """Whoever writes them holds the person or the story that they belong to; no statement names them."""
 
 

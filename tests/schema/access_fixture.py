@@ -15,9 +15,9 @@ from tests.api.account import another_token
 from tests.api.http import Client
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of, told_of_a_day
-from tests.nouns import collect
+from tests.nouns import collect, merged
 
-VIEWERS = ("signed out", "stranger", "follower", "blocked", "blocks", "author", "buyer", "moderator")
+VIEWERS = ("signed out", "stranger", "follower", "blocked", "blocks", "author", "co-author", "buyer", "moderator")
 TABLE = Path(__file__).parents[2] / "docs" / "access.md"
 MISSING = uuid.UUID("01890000-0000-7000-8000-00000000abcd")
 
@@ -90,6 +90,7 @@ class AccessFixture:
             self._put(f"Story ({state})", made["id"])
             self._put(f"Chapter ({state})", first)
             self.order[f"Story ({state})"] = [second, first]
+        (_, second) = reversed(self.order["Story (published)"])
         self.story = self.ids["Story (published)"](self.author)
         self.author.publish(self.story, "5")
         (_, edited) = self.author.ask(REVISIONS, id=second)["node"]["revisions"]["edges"]
@@ -153,7 +154,9 @@ class AccessFixture:
         return "0"
 
     def prepare(self, mutation: str) -> None:
-        """Bring the report to where this step of a moderator can be taken."""
+        """Bring what it is about to where it can be done."""
+        if mutation in merged("AGAIN"):
+            merged("AGAIN")[mutation](self)
         report, moderator = self.ids["Report"](self.author), self.callers["moderator"]
         if mutation in ("claimReport", "unclaimReport", "resolveReport"):
             moderator.reopen(report, version=self.version(report))

@@ -23,7 +23,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "deleteAccount": {"password": "another good password"},  # it comes after the change
 }
 """Arguments of mutations that name nothing, but for what they expect."""
-MORE: dict[str, dict[str, Any]] = {
+MORE: dict[str, Any] = {
     "appendChapter": {"chapter": CHAPTER},
     "createEdition": {"title": "New", "priceCents": 5, "stock": 3},
     "adjustStock": {"delta": 2},
@@ -33,7 +33,7 @@ MORE: dict[str, dict[str, Any]] = {
     **{name: {"patch": patch} for name, patch in PATCHES.items()},
     **merged("MORE"),
 }
-"""Arguments beside the id."""
+"""Arguments beside the id, or what gives them."""
 
 
 def sent(scene: AccessFixture, row: Row, viewer: str) -> dict[str, Any]:
@@ -74,6 +74,8 @@ def _about(scene: AccessFixture, row: Row, id_: str) -> dict[str, Any]:
     if name == "reorderChapters":
         return {"story": id_, "order": scene.order[row.names[0]]}
     more = {"to": row.names[1]} if name == "updateOrder" else MORE.get(name, {})
+    if callable(more):
+        more = more(scene)
     argument = "subject" if name == "report" else mutation_fixture.BY_ID[name][0]
     return {argument: id_, **more}
 

@@ -45,6 +45,14 @@ class MutationFixture:
     """A decision of the first one's against the other, who has appealed it."""
     in_force: str
     """Another one, which is not appealed."""
+    shared: str
+    """A draft of the first one's that the other writes too."""
+    theirs: str
+    """One of the other's that the first one writes too."""
+    invited: str
+    """To a third one of theirs."""
+    inviting: str
+    """The other, by the first one."""
 
     @classmethod
     def of(cls, me: ApiClient, other: ApiClient) -> "MutationFixture":
@@ -62,7 +70,18 @@ class MutationFixture:
         named = (whisper, report, printed, edition, order, told_of_a_day(me), another_token(me))
         decisions = [_warned(*pair) for pair in ((make_moderator(other), me), (me, other), (me, other))]
         make_moderator(other, moderator=False).appeal(decisions[1])
-        return cls(me, other, other.published_story(), draft, edge["node"]["id"], *named, *decisions)
+        story = other.published_story()
+        return cls(
+            me, other, story, draft, edge["node"]["id"], *named, *decisions, *_together(me, other, edited, printed)
+        )
+
+
+def _together(me: ApiClient, other: ApiClient, mine: str, printed: str) -> tuple[str, str, str, str]:
+    """What the two write together, and what they offer each other."""
+    shared, theirs = me.written_with(other, story=mine), other.written_with(me)
+    offered = other.create_story(other.shelf_version())["story"]["id"]
+    invited = other.invite(offered, me, "1")["invitation"]["id"]
+    return shared, theirs, invited, me.invite(printed, other, "2")["invitation"]["id"]
 
 
 def _warned(by: ApiClient, about: ApiClient) -> str:

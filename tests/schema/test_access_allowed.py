@@ -8,6 +8,7 @@ from tests.schema.asking import DOCUMENTS, outcome, sent
 LAST = (
     "unpublishStory",
     "deleteChapter",
+    "leaveStory",
     "deleteStory",
     "deleteWhisper",
     "block",

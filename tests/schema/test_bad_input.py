@@ -34,6 +34,7 @@ OTHER_TYPE = {
     "Whisper": "Report",
     "Report": "Whisper",
     "Decision": "Report",
+    "Invitation": "Story",
     "Edition": "Order",
     "Order": "Edition",
     "Notification": "Story",

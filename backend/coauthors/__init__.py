@@ -1,0 +1,1 @@
+"""Co-authors of stories, and invitations to become one."""

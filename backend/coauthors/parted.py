@@ -1,0 +1,98 @@
+"""Blocks and co-authors: nobody comes to write the story of somebody whom they block or who blocks them, and a block ends it.
+
+The row of a pair is locked before the stories of the two. So of a block and an invitation that is made or accepted at the same
+moment one comes first: the block ends what has come about, or what comes after the block is refused.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+
+from backend.coauthors.actions import without
+from backend.coauthors.models import Coauthor, Invitation, InvitationStatus
+from backend.engine.declarations import IsAny, query, select, update_all
+from backend.engine.statements import Declared, Result, compiled
+from backend.engine.versions import stamped
+from backend.social.pairs import Pair, meet
+from backend.stories.models import Story
+
+HOLD = """
+SELECT pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL
+FROM social_relationship AS pair JOIN unnest(%(lows)s, %(highs)s) AS of (low, high)
+    ON pair.low_id = of.low AND pair.high_id = of.high
+ORDER BY pair.id FOR SHARE OF pair
+"""
+
+
+def hold_pairs(person: uuid.UUID, others: Iterable[uuid.UUID]) -> "Held":
+    """Lock the pairs of a person with these others, so that no block comes between them until the unit of work ends."""
+    pairs = [Pair.of(one, person) for one in sorted(set(others) - {person})]
+    for pair in pairs:
+        meet(pair)
+    return Held(_hold(lows=[pair.key["low_id"] for pair in pairs], highs=[pair.key["high_id"] for pair in pairs]))
+
+
+class Held:
+    """Pairs that are locked. To look at them sends the query."""
+
+    def __init__(self, asked: Result[tuple[bool]]) -> None:
+        self._asked = asked
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether in one of them one blocks the other."""
+        return any(is_apart for (is_apart,) in self._asked.rows)
+
+
+@compiled
+def _hold(*, lows: list[uuid.UUID], highs: list[uuid.UUID]) -> Declared[tuple[bool]]:
+    return query(HOLD, lows=lows, highs=highs)
+
+
+def part(one: uuid.UUID, other: uuid.UUID) -> None:
+    """End what the two write together, and the invitations between them. Their pair is locked, and one blocks the other."""
+    people = {"one": one, "other": other}
+    _lock_stories(**people)
+    _part(**people)
+    _lock_invitations(**people)
+    _withdraw(**people)
+
+
+def _together(one: Any, other: Any) -> "QuerySet[Story]":
+    """The stories of one of the two that the other writes too."""
+    theirs = Q(Q(IsAny(other, F("writers"))), author_id=one) | Q(Q(IsAny(one, F("writers"))), author_id=other)
+    some = Coauthor.objects.filter(Q(person_id=one) | Q(person_id=other)).values("story_id")
+    return Story.objects.filter(theirs, pk__in=some)
+
+
+@compiled
+def _lock_stories(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(_together(one, other).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
+@compiled
+def _part(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Story]:
+    """No author is among the writers, so both may be taken away from them."""
+    left = {column: without(without(column, one), other) for column in ("writers", "managers")}
+    return update_all(_together(one, other), **left, **stamped(Story, ["coauthors"]))
+
+
+def _between(one: Any, other: Any) -> "QuerySet[Invitation]":
+    """The open invitations of one of the two to what the other has, or by the other."""
+    to_one = Q(person_id=one) & (Q(story__author_id=other) | Q(invited_by_id=other))
+    to_other = Q(person_id=other) & (Q(story__author_id=one) | Q(invited_by_id=one))
+    return Invitation.objects.filter(to_one | to_other, status=InvitationStatus.PENDING.value)
+
+
+@compiled
+def _lock_invitations(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    found = _between(one, other).order_by("pk")
+    return select(found.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+
+
+@compiled
+def _withdraw(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Invitation]:
+    withdrawn = InvitationStatus.WITHDRAWN.value
+    return update_all(_between(one, other), status=withdrawn, **stamped(Invitation, ["status"]))

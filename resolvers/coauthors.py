@@ -1,0 +1,128 @@
+"""Co-authors: inviting and answering, changing a right, removing somebody, leaving."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from backend.coauthors import actions, invitations
+from backend.coauthors.invitations import Written
+from backend.coauthors.queries import offered
+from backend.engine.idempotency import Applied, Outcome
+from backend.engine.mutations import Mutation, Target
+from backend.engine.versions import Expected
+from backend.notifications.actions import tell
+from backend.notifications.models import NotificationKind
+from backend.people.models import Person
+from backend.stories.models import Story
+from backend.stories.point_in_time import Moments
+from backend.stories.rights import Right
+from resolvers.authoring import performed_on_story
+from resolvers.work import performed, shown_to
+
+
+def invite_coauthor(
+    me: Person, *, story: uuid.UUID, person: uuid.UUID, right: Right, expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """Offer somebody a right to a story, and tell them."""
+
+    def write(seen: Expected) -> Outcome:
+        invitation, applied = invitations.invite(story, me.pk, person, right, seen)
+        if applied is Applied.WRITTEN:
+            tell(person, NotificationKind.INVITED, invitation=invitation.pk)
+        return Outcome(applied, {"invitation": invitation})
+
+    arguments = {"story": str(story), "person": str(person), "right": right.value}
+    return performed(Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect), me)
+
+
+def accept_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Take what one is offered."""
+    return _answered("acceptInvitation", me, invitation, expect, key, invitations.accept)
+
+
+def decline_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Refuse what one is offered."""
+    return _answered("declineInvitation", me, invitation, expect, key, invitations.decline)
+
+
+def withdraw_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Take an offer back."""
+    return _answered("withdrawInvitation", me, invitation, expect, key, invitations.withdraw)
+
+
+def _answered(
+    operation: str,
+    me: Person,
+    invitation: uuid.UUID,
+    expect: Expected,
+    key: uuid.UUID | None,
+    answer: Callable[[uuid.UUID, uuid.UUID, Expected], Written],
+) -> Outcome:
+    def write(seen: Expected) -> Outcome:
+        row, applied = answer(invitation, me.pk, seen)
+        return Outcome(applied, {"invitation": row})
+
+    target = Target("invitation", {"pk": invitation})
+    return performed(Mutation(operation, me.pk, key, {"id": str(invitation)}, write, target, expect), me)
+
+
+def story_of(outcome: Outcome, me: Person) -> Any:
+    """The story of the invitation that was written, as it is now and as the viewer may see it."""
+    return shown_to(offered(outcome.rows["invitation"].pk, me.pk), me)
+
+
+def set_coauthor_right(
+    me: Person, *, story: uuid.UUID, person: uuid.UUID, right: Right, expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """Give a co-author another right."""
+    moments = Moments(wanted=key is not None)
+
+    def write(seen: Expected) -> tuple[Story, Applied]:
+        return actions.set_right(story, me.pk, person, right, seen, moments)
+
+    arguments = {"story": str(story), "person": str(person), "right": right.value}
+    return _written("setCoauthorRight", me, story, expect, key, arguments, write, moments)
+
+
+def remove_coauthor(
+    me: Person, *, story: uuid.UUID, person: uuid.UUID, expect: Expected, key: uuid.UUID | None
+) -> Outcome:
+    """Take a co-author's right from them."""
+    moments = Moments(wanted=key is not None)
+
+    def write(seen: Expected) -> tuple[Story, Applied]:
+        return actions.remove(story, me.pk, person, seen, moments)
+
+    arguments = {"story": str(story), "person": str(person)}
+    return _written("removeCoauthor", me, story, expect, key, arguments, write, moments)
+
+
+def _written(
+    operation: str,
+    me: Person,
+    story: uuid.UUID,
+    expect: Expected,
+    key: uuid.UUID | None,
+    arguments: dict[str, str],
+    write: Callable[[Expected], tuple[Story, Applied]],
+    moments: Moments,
+) -> Outcome:
+    def work(seen: Expected) -> Outcome:
+        row, applied = write(seen)
+        return Outcome(applied, {"story": row})
+
+    return performed_on_story(Mutation(operation, me.pk, key, arguments, work, _story(story), expect), me, moments)
+
+
+def leave_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
+    """Write a story no more."""
+
+    def write(seen: Expected) -> Outcome:
+        actions.leave(story, me.pk, seen)
+        return Outcome(Applied.WRITTEN, {})
+
+    return performed(Mutation("leaveStory", me.pk, key, {"story": str(story)}, write, _story(story), expect), me)
+
+
+def _story(story: uuid.UUID) -> Target:
+    return Target("story", {"pk": story})
