@@ -12,12 +12,18 @@ from backend.engine.checks import Check
 DIFFERING = """
     SELECT '{kind}' AS kind, newest.id, newest.owner, newest.version, newest.gone, written.version AS version_of_row
     FROM (
-        SELECT DISTINCT ON (id, owner) id, owner, version, gone FROM changes_change WHERE kind = '{kind}'
-        ORDER BY id, owner, seq DESC
+        SELECT DISTINCT ON ({key}) id, owner, version, gone FROM changes_change WHERE kind = '{kind}'
+        ORDER BY {key}, seq DESC
     ) AS newest LEFT JOIN ({written}) AS written
         ON written.id = newest.id AND (written.owner IS NULL OR written.owner = newest.owner)
     WHERE CASE WHEN newest.gone THEN written.version > 0 ELSE newest.version IS DISTINCT FROM written.version END
 """
+
+
+def _has_own_ids(model: type[Model], log: ChangeLog) -> bool:
+    """Whether entries name the rows by their own ids. Otherwise an id is of another row, and says which only with the owner."""
+    field: Any = model._meta.get_field(log.sides[0]["id"])
+    return bool(field.unique)
 
 
 def _written(model: type[Model], log: ChangeLog) -> str:
@@ -25,7 +31,7 @@ def _written(model: type[Model], log: ChangeLog) -> str:
     found = []
     for side in log.sides:
         fields: dict[str, Any] = {name: model._meta.get_field(side[name]) for name in ("id", "version")}
-        is_own = fields["id"].unique
+        is_own = _has_own_ids(model, log)
         owner = "NULL::uuid" if is_own else str(model._meta.get_field(side["owner"]).column)  # type: ignore[union-attr]
         columns = f"{fields['id'].column} AS id, {owner} AS owner, {fields['version'].column} AS version"
         found.append(f"SELECT {columns} FROM {model._meta.db_table}")
@@ -36,7 +42,8 @@ def _differing() -> Iterator[str]:
     """For each model, SQL for the newest entries that do not say what the row is."""
     for model in apps.get_models():
         for log in logs_of(model):
-            yield DIFFERING.format(kind=log.kind, written=_written(model, log))
+            key = "id" if _has_own_ids(model, log) else "id, owner"  # who owns a row may change
+            yield DIFFERING.format(kind=log.kind, key=key, written=_written(model, log))
 
 
 def kinds_without_owner() -> set[str]:

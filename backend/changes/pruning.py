@@ -12,7 +12,7 @@ MARK = "INSERT INTO changes_mark (xid) VALUES (pg_snapshot_xmin(pg_current_snaps
 
 CHOOSE = """
 UPDATE changes_mark SET pruned = TRUE WHERE at = (
-    SELECT at FROM changes_mark WHERE at < now() - %(kept)s ORDER BY at DESC LIMIT 1
+    SELECT at FROM changes_mark WHERE at < now() - make_interval(secs => %(kept)s) ORDER BY at DESC LIMIT 1
 ) RETURNING xid::text
 """
 DELETE = f"""
@@ -32,7 +32,7 @@ def prune(kept: timedelta) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(MARK)
-        cursor.execute(CHOOSE, {"kept": kept})
+        cursor.execute(CHOOSE, {"kept": kept.total_seconds()})
         found = cursor.fetchone()
         if found is None:
             return 0
