@@ -97,6 +97,9 @@ clients: clients/typescript/dist/.ready ## Build the TypeScript client with npm,
 client-python: .venv/ready-dev ## Write what the Python client takes from the contract and from the server's merge.
 	@$(VENV) clients/python/generate.py
 
+screenshot: .venv/ready-dev clients ## Make README's picture of /together anew (needs Chromium).
+	@$(VENV) -m tests.schema.screenshot
+
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf clients/python/src/katha_client/generated

@@ -86,8 +86,10 @@ INSTALLED_APPS = [
     "backend.jobs",
     "backend.limits",
     "backend.persisted",
+    "backend.live",
     "schema",
     "schema.server.explorer",
+    "schema.server.together",
 ]
 
 # For Django's pages. /graphql does not pass through them: what it needs stands in `schema/server/http.py`, in its order.
