@@ -16,6 +16,7 @@ from typing import Any
 KEYS = {
     "Enter": "\ue006",
     "Tab": "\ue004",
+    "Escape": "\ue00c",
     "Shift": "\ue008",
     "Ctrl": "\ue009",
     "Space": " ",
