@@ -1,10 +1,13 @@
 # What `make run` sets up and serves, as an image: the Makefile's own steps, so the same pins. docs/operations.md says how to run it.
 
-FROM node:22-bookworm AS explorer
+FROM node:22-bookworm AS built
 WORKDIR /katha
 COPY Makefile ./
 COPY schema/server/explorer schema/server/explorer
-RUN make explorer
+COPY schema/schema.graphql schema/schema.graphql
+COPY clients/typescript clients/typescript
+COPY clients/together clients/together
+RUN make explorer clients
 
 FROM python:3.11-bookworm AS installed
 WORKDIR /katha
@@ -16,7 +19,8 @@ COPY backend backend
 COPY resolvers resolvers
 COPY schema schema
 COPY docs docs
-COPY --from=explorer /katha/schema/server/explorer/static/explorer/vendor schema/server/explorer/static/explorer/vendor
+COPY --from=built /katha/schema/server/explorer/static/explorer/vendor schema/server/explorer/static/explorer/vendor
+COPY --from=built /katha/schema/server/together/static/together/vendor schema/server/together/static/together/vendor
 # Nothing can be written here later, where it runs.
 RUN .venv/bin/python -m compileall -q .
 

@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python example clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -94,12 +94,18 @@ explorer: schema/server/explorer/static/explorer/vendor/.ready ## Build GraphiQL
 
 clients: clients/typescript/dist/.ready ## Build the TypeScript client with npm, and what /together runs.
 
+example: examples/app/node_modules/.ready ## Serve the example app at 127.0.0.1:5173, on the server of make run.
+	@cd examples/app && exec $(NPM) run --silent dev
+
 client-python: .venv/ready-dev ## Write what the Python client takes from the contract and from the server's merge.
 	@$(VENV) clients/python/generate.py
 
+screenshot: .venv/ready-dev clients ## Make README's picture of /together anew (needs Chromium).
+	@$(VENV) -m tests.schema.screenshot
+
 clean: ## Remove what was installed and fetched; the data in .katha stays.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf clients/python/src/katha_client/generated
+	rm -rf clients/python/src/katha_client/generated examples/app/node_modules examples/app/dist
 	rm -rf schema/server/explorer/node_modules schema/server/explorer/static/explorer/vendor
 	rm -rf $(addprefix clients/typescript/,node_modules dist .test) schema/server/together/static/together/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -170,11 +176,19 @@ clients/typescript/dist/.ready: clients/typescript/node_modules/.package-lock.js
 	@echo "▸ Building the TypeScript client and /together"
 	@cd clients/typescript && $(NPM) run --silent build
 
+# The client is copied into it, as if it had come from a registry.
+examples/app/node_modules/.ready: clients/typescript/dist/.ready $(addprefix examples/app/,package-lock.json package.json)
+	@echo "▸ Fetching what the example app is built with"
+	@cd examples/app && $(BOUNDED) $(NPM) ci
+	@touch $@
+
 # Not reachable is not fatal: everything else is there, and the pages say what to do.
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground 300)
+BUILT := explorer clients
+test test-exhaustive: BUILT += examples/app/node_modules/.ready
 .PHONY: built-if-possible
 built-if-possible:
-	@for what in explorer clients; do \
+	@for what in $(BUILT); do \
 	    if $(MAKE) -q $$what 2>/dev/null; then :; \
 	    elif ! command -v npm >/dev/null 2>&1; then \
 	        echo "▸ Note: npm is not here, so some pages have no content. Later: make $$what"; \

@@ -86,8 +86,10 @@ INSTALLED_APPS = [
     "backend.jobs",
     "backend.limits",
     "backend.persisted",
+    "backend.live",
     "schema",
     "schema.server.explorer",
+    "schema.server.together",
 ]
 
 # For Django's pages. /graphql does not pass through them: what it needs stands in `schema/server/http.py`, in its order.
@@ -314,6 +316,9 @@ HASHES_AT_ONCE = 2
 
 IDEMPOTENCY_KEY_DAYS = 7
 """How many days a key is kept; `manage.py expire_keys` deletes older ones."""
+
+CHANGES_KEPT_DAYS = 30
+"""How many days an app may be offline and still be told what changed; `manage.py prune_changes` deletes what is older."""
 
 REVISIONS_KEPT = 200
 """The maximum number of revisions of each story and each chapter; `manage.py prune_revisions` deletes older ones."""

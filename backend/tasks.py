@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from backend.changes import pruning
 from backend.engine.idempotency import forget_keys
 from backend.erasure import sweeping
 from backend.jobs.queue import Backoff
@@ -42,10 +43,11 @@ def rescreen(timestamp: int | None = None) -> None:  # noqa: ARG001
 @app.periodic(cron="30 3 * * *")
 @app.task(name="prune", retry=Backoff())
 def prune_daily(timestamp: int) -> None:  # noqa: ARG001
-    """Delete old idempotency keys, surplus revisions and empty rate-limit buckets."""
+    """Delete old idempotency keys, surplus revisions, old changes and empty rate-limit buckets."""
     prune(kept=settings.REVISIONS_KEPT, characters=settings.REVISION_CHARACTERS)
     forget_keys(timezone.now() - timedelta(days=settings.IDEMPOTENCY_KEY_DAYS))
     forget_empty()
+    pruning.prune(timedelta(days=settings.CHANGES_KEPT_DAYS))
 
 
 @app.periodic(cron="0 6 * * *")

@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import constraints, crowd, growth, idle, load, report
+from bench import constraints, crowd, growth, idle, live, load, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -125,19 +125,41 @@ def run(arguments: Namespace, console: Console) -> None:
                 ]
                 checked = less_checked(bench, db, checks, arguments, console)
             told = advised(database, Data.of(db), {own}, folder, arguments, console)
-        found, points = None, list[growth.Point]()
-        if not arguments.only or idle.NAME in arguments.only:
-            with serving(database, 1, {own}, folder) as server:
-                found = idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
+        found, points = rested(database, folder, arguments, own), list[growth.Point]()
+        lively = subscribed(database, folder, arguments, own, rest, console)
         if grows:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
     report.show(console, results, found, told, checked)
+    report.show_live(console, lively)
     if grows:
         report.show_growth(console, points, crowded)
     if arguments.json:
         about = {"processors": os.cpu_count(), "rounds": arguments.rounds, "quick": arguments.quick}
-        report.write_json(arguments.json, results, found, points, crowded, told, about)
+        report.write_json(arguments.json, results, found, lively, points, crowded, told, about)
+
+
+def rested(database: Database, folder: Path, arguments: Namespace, own: int) -> idle.Idle | None:
+    """What idle connections take; None unless it is asked for."""
+    if arguments.only and idle.NAME not in arguments.only:
+        return None
+    with serving(database, 1, {own}, folder) as server:
+        return idle.measure(server, idle.FEW if arguments.quick else idle.CONNECTIONS)
+
+
+def subscribed(
+    database: Database, folder: Path, arguments: Namespace, own: int, rest: set[int], console: Console
+) -> live.Live | None:
+    """What live updates cost; None unless it is asked for."""
+    if arguments.only and live.NAME not in arguments.only:
+        return None
+    console.print("▸ Subscribing")
+    with (
+        closing(database.connect(COPY)) as db,
+        serving(database, 1, {own}, folder) as one,
+        serving(database, 2, {own, *rest}, folder) as two,
+    ):
+        return live.measure(one, two, Data.of(db), quick=arguments.quick)
 
 
 def measured(
@@ -218,7 +240,7 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME, growth.NAME, crowd.NAME, constraints.NAME]
+    known = [*(work.name for work in WORKS), idle.NAME, live.NAME, growth.NAME, crowd.NAME, constraints.NAME]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found

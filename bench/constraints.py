@@ -23,10 +23,17 @@ WHERE tgdeferrable AND NOT tgisinternal AND tgrelid IN (SELECT oid FROM pg_class
 """
 """The triggers that look at COMMIT whether the people of a row are still there."""
 
-ALL, KEYS, PEOPLE, GUARDS, DISK = "all", "no foreign keys", "nor that people are there", "nor guards", "nor the disk"
-WAYS = (ALL, KEYS, PEOPLE, GUARDS, DISK)
-"""Each leaves out one more: foreign keys, deferred as Django makes them; `PresenceGuard`; `VersionGuard` and `RemovalGuard`; that
-a commit waits for the disk."""
+LOGS = """
+SELECT tgrelid::regclass::text, tgname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE NOT tgisinternal AND prosrc LIKE '%INSERT INTO changes_change%'
+"""
+"""The triggers that append to the change log."""
+
+ALL, LOG = "all", "no change log"
+KEYS, PEOPLE, GUARDS, DISK = "nor foreign keys", "nor that people are there", "nor guards", "nor the disk"
+WAYS = (ALL, LOG, KEYS, PEOPLE, GUARDS, DISK)
+"""Each leaves out one more: the change log; foreign keys, deferred as Django makes them; `PresenceGuard`; `VersionGuard` and
+`RemovalGuard`; that a commit waits for the disk."""
 
 
 @dataclass
@@ -68,9 +75,10 @@ def leave_out(db: "psycopg.Connection[object]", way: str) -> None:
             alter("ENABLE TRIGGER USER")
         if left_out >= WAYS.index(GUARDS):
             alter("DISABLE TRIGGER USER")
-    if left_out == WAYS.index(PEOPLE):
-        for table, trigger in rows(db, PRESENCE):
-            _alter(db, table, "DISABLE TRIGGER {}", trigger)
+    for way_of, triggers in ((LOG, LOGS), (PEOPLE, PRESENCE)):
+        if WAYS.index(way_of) <= left_out < WAYS.index(GUARDS):
+            for table, trigger in rows(db, triggers):
+                _alter(db, table, "DISABLE TRIGGER {}", trigger)
     waits = sql.SQL("off" if left_out >= WAYS.index(DISK) else "on")
     database = sql.Identifier(db.info.dbname)
     db.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = {}").format(database, waits))

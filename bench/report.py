@@ -15,6 +15,7 @@ from bench.crowd import Crowd
 from bench.growth import Point
 from bench.idle import Idle
 from bench.limit import Limit
+from bench.live import Live
 from bench.works import Work
 
 
@@ -131,6 +132,22 @@ def show(
         _show_checked(console, checked)
 
 
+def show_live(console: Console, live: Live | None) -> None:
+    """Print what live updates cost, if it was measured."""
+    if live is None:
+        return
+    for one in live.idle:
+        console.print(
+            f"\n{one.subscribers} idle subscribers by {one.transport}: {one.after_mb - one.before_mb:.1f} MB, "
+            f"{(one.after_mb - one.before_mb) * 1024 / one.subscribers:.1f} kB for each"
+        )
+    console.print(
+        f"{live.subscribers} subscribers of one story over two workers, {live.writes} changes: p50 {live.p50_ms:.0f} ms, "
+        f"p99 {live.p99_ms:.0f} ms, {100 * live.within:.1f} % within 500 ms\n"
+        f"Polling while nothing changes: {live.poll_percent:.1f} % of a core for each process"
+    )
+
+
 def _show_works(console: Console, results: Sequence[Result]) -> None:
     served, limits = _table(SERVED), _table(LIMITS)
     for one in results:
@@ -193,6 +210,7 @@ def write_json(
     path: Path,
     results: Sequence[Result],
     idle: Idle | None,
+    live: Live | None,
     points: Sequence[Point],
     crowds: Sequence[Result],
     advice: Sequence[Crowd],
@@ -204,6 +222,7 @@ def write_json(
         **about,
         "works": works,
         "idle": None if idle is None else idle.figures(),
+        "live": None if live is None else live.figures(),
         "growth": [asdict(one) for one in points],
         "crowds": [one.figures() for one in crowds],
         "advice": [one.figures() for one in advice],

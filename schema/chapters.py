@@ -52,7 +52,7 @@ class Chapter(Versioned):
 
     revisions: Annotated["RevisionConnection", strawberry.lazy("schema.revisions")] | None = paged(
         revisions.OF_CHAPTER,
-        "What writes to the title and text replaced, newest first. Only for the author, null for anybody else. "
+        "What writes to the title and text replaced, newest first. Only for those who write the story, null for anybody else. "
         "The oldest are forgotten in time.",
     )
 

@@ -15,6 +15,7 @@ from backend.live import queries
 from backend.live.subscriptions import FEEDS, OWN, PRESENT, Thing
 from backend.notifications import models as notification_models
 from backend.notifications import queries as notifications
+from backend.social.models import Relationship
 from backend.sources import Row, Value
 from backend.stories import lists
 from schema.arguments import parse_version
@@ -35,7 +36,8 @@ MAX_PRESENT = 100
 UNSEEN = None
 """What is seen of a thing of which nothing has been."""
 NOTIFICATIONS = logs_of(notification_models.Notification)[0].kind
-"""What the change log calls notifications."""
+RELATIONSHIPS = logs_of(Relationship)[0].kind
+"""What the change log calls notifications and relationships."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,10 @@ class Live:
     state: str = ""
     """SQL: what the client has once it was sent, NULL where there is nothing to send. Without it, the printed text counts."""
     needs_viewer: bool = True
+    is_list: bool = False
+    """Whether each new row of the viewer's is told by itself, as `$row.key`."""
+    is_of_server: bool = False
+    """Whether `$row.extra` is what the server knows of the thing and the database does not."""
     topic: Callable[[Any, Thing], Sequence[Hashable]] | None = None
     """What in the change log concerns it, for this viewer and thing, where that is not the thing itself."""
 
@@ -124,7 +130,7 @@ class LiveSubscription:
         return _seen(things)  # type: ignore[return-value]
 
     @watch(
-        Live(notifications.LIVE, topic=lambda viewer, _: [(NOTIFICATIONS, viewer)]),
+        Live(notifications.LIVE, is_list=True, topic=lambda viewer, _: [(NOTIFICATIONS, viewer)]),
         "The viewer's notifications as they come, with how many are unread; that number at once.",
     )
     def notified(self) -> Notified:
@@ -135,7 +141,7 @@ class LiveSubscription:
         Live(
             lists.FEED_HEAD,
             state=f"(SELECT head.id::text FROM ({lists.FEED_HEAD.sql}) AS head)",
-            topic=lambda *_: [FEEDS],
+            topic=lambda viewer, _: [FEEDS, (RELATIONSHIPS, viewer)],
         ),
         "The first story of the viewer's feed: at once, and whenever it is another one.",
     )
@@ -144,7 +150,7 @@ class LiveSubscription:
         return {OWN: UNSEEN}  # type: ignore[return-value]
 
     @watch(
-        Live(queries.PRESENCE, topic=lambda _, story: [(PRESENT, story.key), story.key]),
+        Live(queries.PRESENCE, is_of_server=True, topic=lambda _, story: [(PRESENT, story.key), story.key]),
         "Who has this story open, and where; subscribing says that the viewer has. At once, and whenever somebody comes, goes "
         "or opens another chapter. Who vanishes is gone within 10 seconds. Over SSE behind a proxy the stream ends after a few "
         "seconds, without complete: subscribe again, and you have never been away.",

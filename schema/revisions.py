@@ -55,7 +55,7 @@ def _as_sent(values: dict[str, Any]) -> dict[str, Any]:
 
 @strawberry_django.type(
     models.Revision,
-    description="What one write to a story or to a chapter replaced. It never changes; only the author sees it.",
+    description="What one write to a story or to a chapter replaced. It never changes; only those who write the story see it.",
 )
 class Revision(Node):
     """A revision."""
@@ -105,7 +105,7 @@ class RevisionSuccess:
 
     story: Story = strawberry.field(description="The story, with the new version.")
     chapter: Chapter | None = strawberry.field(description="The chapter that was written or came back, if one was.")
-    shelf: Shelf = strawberry.field(description="The author's shelf, with its version.")
+    shelf: Shelf = strawberry.field(description="Your own shelf, with its version.")
     applied: Applied = applied_field()
 
 

@@ -41,6 +41,7 @@ FREELY_REMOVED = {
     "coauthors_coauthor",
     "changes_change",
     "changes_mark",
+    "live_presence",
 }
 """What may go at any time: nothing counts it, and no history needs it."""
 NEVER_UPDATED = {"stories_revision", "moderation_evidence", "changes_change"}

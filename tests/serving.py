@@ -23,18 +23,18 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def serving(
-    database: str, *, workers: int = 2, jobs: bool = False, stderr: int | None = None
+    database: str, *, workers: int = 2, jobs: bool = False, stderr: int | None = None, port: int | None = None
 ) -> Iterator[tuple[str, Process]]:
     """A server over this database that is ready: its address and its main process. Ended when the block ends.
 
     `jobs`: with a worker, as it is for everybody else. Most tests look at rows that no job may add to. `stderr`: the
-    descriptor of a file for the log.
+    descriptor of a file for the log. `port`: a free one if left out.
     """
-    port = free_port()
+    port = port or free_port()
     process = start(database, port, *([] if jobs else ["--no-worker"]), workers=workers, stderr=stderr)
     address = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _answers(process, f"{address}/readyz"), "the server is ready")
+        until(lambda: answers(process, f"{address}/readyz"), "the server is ready")
         yield address, process
     finally:
         if process.poll() is None:
@@ -78,7 +78,8 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def _answers(process: Process, url: str) -> bool:
+def answers(process: Process, url: str) -> bool:
+    """Whether it answers at this address; an error if it has ended."""
     assert process.poll() is None, f"the server ended with {process.returncode}"
     try:
         with urllib.request.urlopen(url, timeout=5):

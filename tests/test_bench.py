@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bench import crowd, idle, writes
+from bench import crowd, idle, live, writes
 from bench.__main__ import LIMIT_TIMES
 from bench.account import megabytes, processor_seconds, tree
 from bench.count import ask, counts, heard
@@ -200,6 +200,8 @@ def test_a_quick_run_measures_every_work(tmp_path: Path) -> None:
     found = json.loads(file.read_text())
     assert found["idle"]["connections"] == idle.FEW
     assert found["idle"]["after_mb"] > 0
+    assert [one["subscribers"] for one in found["live"]["idle"]] == [live.FEW[0]] * 2
+    assert 0 < found["live"]["p50_ms"] <= found["live"]["p99_ms"]
     works = found["works"]
     assert list(works) == [work.name for work in WORKS]
     for work in WORKS:

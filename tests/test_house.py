@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ("backend", "resolvers", "schema", "bench")
 PACKAGES = ("clients/python",)
 """What others install. It writes no rows; `save` there is a client's."""
-OUTSIDE_THE_HOUSE = ("tests", "docs", "clients", "requirements", ".ci")
+OUTSIDE_THE_HOUSE = ("tests", "docs", "clients", "examples", "requirements", ".ci")
 NOT_OURS = {"node_modules", "vendor", "dist", ".test", "generated", "__pycache__", "migrations"}
 OF_GIT = {".git"}
 """In a work tree a file that says where the repository is."""
@@ -146,7 +146,7 @@ def machine_paths(text: str) -> Complaints:
 def registries(text: str) -> Complaints:
     """Packages are pinned by hash and come from wherever their user fetches packages."""
     hosts = r"pypi\.org|pythonhosted\.org|registry\.npmjs|registry\.yarnpkg"
-    yield from matches(hosts + r"|\"resolved\"\s*:|--(?:extra-)?index-url\b|--find-link[s]\b", text)
+    yield from matches(hosts + r"|\"resolved\"\s*:(?!\s*\"file:)|--(?:extra-)?index-url\b|--find-link[s]\b", text)
 
 
 # --- What they look at --------------------------------------------------------------------------------------
@@ -257,6 +257,7 @@ HOST = ".".join(["registry", "npmjs", "org"])
         (locks_over_io, "with NO_FORKS:\n    subprocess.Popen([])"),
         (machine_paths, f"DATA = '{HOME}'"),
         (registries, f"see {HOST}/graphiql"),
+        (registries, '"' + 'resolved": "somewhere"'),
         (registries, "--" + "index-url somewhere"),
     ],
 )
@@ -287,6 +288,7 @@ def test_commands_that_manage_py_knows_are_commands() -> None:
         (locks_over_io, "with open('x') as file:\n    file.read()"),
         (machine_paths, "url = 'https://example.org/home/asha'; up = '../root/x'"),
         (registries, "make lock --no-emit-index-url"),
+        (registries, '"resolved": "file:../beside"'),
     ],
 )
 def test_a_rule_leaves_good_code_alone(rule: Callable[[str], Complaints], sample: str) -> None:

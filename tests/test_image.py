@@ -65,7 +65,7 @@ def command_of_make_run() -> list[str]:
 def test_it_is_made_by_the_makefile() -> None:
     """So what is installed is what stands in requirements/run.txt, with its hashes, and no other step can drift from it."""
     assert {name: of(name, "RUN") for name in STAGES} == {
-        "explorer": ["make explorer"],
+        "built": ["make explorer clients"],
         "installed": ["make .venv/ready-run", ".venv/bin/python -m compileall -q ."],
         "image": ["useradd --uid 10001 --home-dir /data --create-home katha"],
     }

@@ -34,7 +34,8 @@ its work, which a crash changes, because after it PostgreSQL may use again the n
 HOLDS = """(
     {identity} = {expected} AND pg_snapshot_xmax({snapshot}) <= pg_snapshot_xmax(pg_current_snapshot())
     AND pg_snapshot_xmin({snapshot}) >= coalesce(
-        (SELECT xid FROM changes_mark WHERE pruned ORDER BY xid DESC LIMIT 1), '0'::xid8
+        (SELECT xid FROM changes_mark WHERE pruned AND xid <= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY xid DESC LIMIT 1),
+        '0'::xid8
     )
 )"""
 """SQL: whether the log still has everything since a cursor."""
@@ -58,14 +59,15 @@ LEFT JOIN LATERAL (
             WHERE now.holds AND xid = ANY(ARRAY(SELECT pg_snapshot_xip(%(snapshot)s::pg_snapshot)))
             UNION ALL
             SELECT * FROM changes_change WHERE now.holds AND xid >= pg_snapshot_xmax(%(snapshot)s::pg_snapshot)
+                AND xid < pg_snapshot_xmax(pg_current_snapshot())
         ) AS change
         LIMIT {MAX_BEHIND + 1}
     ) AS one
 ) AS found ON TRUE
 """
 """One row, from one snapshot, which is the next cursor. Two ranges of the index, however many of the later transactions were seen
-already behind one that stayed open. By `seq`, because of two writers of one thing the second has the greater one, and not
-always the greater number of a transaction.
+already behind one that stayed open; the end of the second only leaves out what a restore brought from another cluster. By `seq`,
+because of two writers of one thing the second has the greater one, and not always the greater number of a transaction.
 """
 
 APPEND = """

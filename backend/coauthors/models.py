@@ -63,7 +63,7 @@ class Invitation(models.Model):
     """Who is invited."""
     invited_by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False, null=True)
     """None once they have left."""
-    offered = models.CharField(max_length=6, choices=Right)
+    offered = models.CharField(max_length=9, choices=Right)
     status = models.CharField(max_length=9, choices=InvitationStatus, default=InvitationStatus.PENDING)
     created_at = models.DateTimeField(db_default=Now())
     version = models.BigIntegerField(default=1)

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import NOT_PROVIDED, Field
 
+from backend.changes import pruning
 from backend.demo.tables import World, tables
 from backend.nouns import Rows, Table
 from backend.people.actions import remember_token
@@ -42,6 +43,7 @@ def load(world: World, *, open_to_all: bool, watch: Watch) -> None:
         if open_to_all:
             for account in Account.objects.filter(login__in=HANDLES).order_by("pk"):
                 remember_token(account, token(account.login))
+        pruning.empty()  # nobody has a cursor yet
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # report an invalid reference here, not at COMMIT
         cursor.execute(f"ANALYZE {', '.join(loaded)}")
 

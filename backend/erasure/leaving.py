@@ -2,8 +2,10 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from backend.engine.declarations import insert, query, select, update_all
@@ -14,6 +16,7 @@ from backend.jobs.queue import defer
 from backend.people import queries, tokens
 from backend.people.models import Account, Departure, Person
 from backend.people.passwords import WRONG, hash_if_right
+from backend.stories.models import Story
 
 NO_PROFILE = {"name": "", "bio": "", "show_mature": False}
 
@@ -39,8 +42,8 @@ def leave(wanted: Leave) -> None:
     """Mark the person as having left, if the password is still the one that was checked.
 
     The person's row is locked as by a DELETE, so this and writes that refer to the person wait for each other
-    (`PresenceGuard`): earlier writes are swept, later ones are refused. The handle stays taken. Raises `Forbidden`,
-    `Unauthenticated`.
+    (`PresenceGuard`): earlier writes are swept, later ones are refused. Nobody writes their stories with them any more. The
+    handle stays taken. Raises `Forbidden`, `Unauthenticated`.
     """
     person = wanted.person_id
     _lock(person=person).check(_require_present)
@@ -49,6 +52,8 @@ def leave(wanted: Leave) -> None:
     _close(person=person, checked=wanted.checked, unusable=make_password(None)).check(_require_right)
     _depart(person=person)
     tokens.revoke_others(person, None)
+    _lock_shared(person=person)
+    _end_shared(person=person)
     defer("sweep", f"sweep:{person}", person=str(person))
 
 
@@ -82,6 +87,21 @@ def _close(*, person: uuid.UUID, checked: str | None, unusable: str) -> Declared
     closed = {"password": unusable, "is_active": False, "is_staff": False, "is_moderator": False}
     account = Account.objects.filter(pk=person, password=checked, is_active=True)
     return update_all(account, **closed, suspended_until=None)
+
+
+def _shared(person: Any) -> "QuerySet[Story]":
+    return Story.objects.filter(~Q(writers=[]), author_id=person)
+
+
+@compiled
+def _lock_shared(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(_shared(person).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
+@compiled
+def _end_shared(*, person: uuid.UUID) -> Declared[Story]:
+    """Nobody writes the stories of somebody who has left."""
+    return update_all(_shared(person), writers=[], managers=[], **stamped(Story, ["coauthors"]))
 
 
 @compiled

@@ -6,6 +6,7 @@ before, and while sending takes long, changes gather to fewer reads. What cannot
 
 import asyncio
 import logging
+import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from time import monotonic
@@ -14,13 +15,17 @@ from typing import Any, Protocol
 from django.db import DatabaseError, InterfaceError
 
 from backend.changes.kinds import ACCESS, LEFT, SIGHT
+from backend.changes.triggers import logs_of
 from backend.engine import metrics as engine_metrics
 from backend.engine.deadline import Deadline
 from backend.engine.errors import RateLimited, Refusal
+from backend.engine.values import as_text
 from backend.limits.spending import SPENDING
 from backend.live import metrics
-from backend.live.subscriptions import Asked, Batch, Ending, Subscription, Thing
+from backend.live.presence import Presence
+from backend.live.subscriptions import FEEDS, PRESENT, Asked, Batch, Ending, Subscription, Thing
 from backend.postgresql.reads import Row, Statement
+from backend.stories.models import Story
 
 log = logging.getLogger("katha")
 
@@ -30,6 +35,13 @@ AGAIN_SECONDS = 1.0
 """How long to wait after the database could not serve a poll."""
 READ_SECONDS = 10.0
 """How long one statement may take."""
+STORIES = logs_of(Story)[0].kind
+"""What the log calls stories."""
+FOLLOWERS = Statement.of(
+    "SELECT string_agg(DISTINCT follower_id::text, ' ') FROM follow "
+    "WHERE followee_id = ANY($1::uuid[]) AND follower_id = ANY($2::uuid[])"
+)
+"""Who of the viewers follows any of the authors."""
 PARTS = b"\x02"
 """What stands between what was printed for one and for the next."""
 STATE = b"\x03"
@@ -62,6 +74,7 @@ class Hub:
 
     def __init__(self, database: Database, log_: Log, in_thread: InThread) -> None:
         self._database, self._log, self._in_thread = database, log_, in_thread
+        self.presence = Presence()
         self._all: dict[Subscription, None] = {}
         self._by_topic: defaultdict[Hashable, set[tuple[Subscription, Thing]]] = defaultdict(set)
         self._by_viewer: defaultdict[Hashable, set[Subscription]] = defaultdict(set)
@@ -90,6 +103,7 @@ class Hub:
         self._by_viewer[subscription.viewer.id].add(subscription)
         metrics.SUBSCRIBERS.labels(subscription.batch.field).inc()
         self.mark(subscription, subscription.sent)
+        self._wake.set()
         if self.stops:
             self.end(subscription, Ending.STOPPING)
         elif self._task is None:
@@ -133,7 +147,6 @@ class Hub:
         """Look at these things again."""
         subscription.dirty.update(things)
         self._dirty[subscription] = None
-        self._wake.set()
 
     # --- The loop -----------------------------------------------------------------------------------------------
 
@@ -141,16 +154,15 @@ class Hub:
         """Until nobody subscribes."""
         self._began = False
         try:
-            while self._all:
+            while self._all or self.presence.is_asked:
+                self._wake.clear()
                 try:
                     await self._step()
                 except (Refusal, DatabaseError, InterfaceError) as error:
                     metrics.POLLS.labels(metrics.FAILED).inc()
                     log.warning("live updates wait for the database", exc_info=error)
                     await asyncio.sleep(AGAIN_SECONDS)
-                self._wake.clear()
-                if self._all and not any(one.outlet.is_ready for one in self._dirty):
-                    await self._pause()
+                await self._pause()
         except Exception as error:
             engine_metrics.FAULTS.inc()
             log.error("live updates have failed", exc_info=error)
@@ -164,6 +176,7 @@ class Hub:
             self.end(subscription, Ending.FAULT)
 
     async def _pause(self) -> None:
+        """Until the next poll is due, or somebody new is to be told at once."""
         try:
             await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         except TimeoutError:
@@ -186,7 +199,9 @@ class Hub:
             metrics.ENTRIES.inc(len(entries))
             for entry in entries:
                 self._note(entry)
+            await self._look_at_feeds({entry.owner for entry in entries if entry.kind == STORIES})
         await self._ask_sessions()
+        await self._look_around()
         if self._dirty:
             await self._tell()
             metrics.LAG_SECONDS.observe(monotonic() - began)
@@ -206,9 +221,10 @@ class Hub:
             for topic in ((kind, id_), (kind, owner, id_), entry.aggregate):
                 for subscription, thing in self._by_topic.get(topic, ()):
                     self.mark(subscription, [thing])
-            for subscription, thing in self._by_topic.get((kind, owner), ()):  # what is new is a thing of its own
-                is_new = entry.version == 1 and not entry.gone
-                self.mark(subscription, [Thing("", "", id_) if is_new else thing])
+            is_new = entry.version == 1 and not entry.gone
+            for subscription, thing in self._by_topic.get((kind, owner), ()):
+                is_one_more = is_new and subscription.batch.is_list
+                self.mark(subscription, [Thing("", "", id_) if is_one_more else thing])
 
     async def _ask_sessions(self) -> None:
         """End what a session that has ended had begun."""
@@ -217,6 +233,26 @@ class Hub:
             ask = subscription.viewer.is_signed_in
             if ask is not None and subscription in self._all and not await self._in_thread(ask):
                 self.end(subscription, Ending.SIGNED_OUT)
+
+    async def _look_at_feeds(self, authors: set[uuid.UUID | None]) -> None:
+        """Mark the feeds of those who follow these authors. One statement, whoever of them has published."""
+        feeds = self._by_topic.get(FEEDS)
+        if not authors or not feeds:
+            return
+        viewers = list({subscription.viewer.id for subscription, _ in feeds})
+        row = await self._database.fetch(FOLLOWERS, [as_text(list(authors)), as_text(viewers)], Deadline(READ_SECONDS))
+        found = {uuid.UUID(one) for one in (row[0] or b"").decode().split()} if row else set()
+        for subscription, thing in feeds:
+            if subscription.viewer.id in found:
+                self.mark(subscription, [thing])
+
+    async def _look_around(self) -> None:
+        """Hear who is there, if anybody asks."""
+        if not self.presence.is_asked:
+            return
+        for story in await self.presence.exchange(self._database):
+            for subscription, thing in self._by_topic.get((PRESENT, story), ()):
+                self.mark(subscription, [thing])
 
     def look(self) -> None:
         """End what has expired. Called about every second."""

@@ -63,6 +63,8 @@ class Batch(Protocol):
     field: str
     """The field that is subscribed to."""
     statement: Statement
+    is_list: bool
+    """Whether each new row of the viewer's is told by itself."""
     most: int
     """How many things it may read at a time."""
     cost: int

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
 from backend.engine.declarations import ANY_KEY, insert, query, select, update
@@ -24,6 +24,7 @@ from backend.engine.transactions import violated_constraint
 from backend.engine.versions import Expected, Seen, conflict, is_unchanged, stamped, unchanged
 from backend.erasure.whispers import tell_nouns
 from backend.moderation import action_log, decisions, evidence, outcomes
+from backend.moderation.interest import in_report
 from backend.moderation.models import REASON_CHARACTERS, SUBJECTS, ActionKind, Report, ReportOutcome, ReportStatus
 from backend.moderation.outcomes import Ruling
 from backend.moderation.row_locks import Held
@@ -232,7 +233,7 @@ def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, seen:
     ruling = ruling.checked()
     step, found, done = Step(report_id, moderator_id, seen), None, None
     if ruling.outcome is not ReportOutcome.DISMISSED:
-        found = _with_story(report=report_id).row
+        found = _with_story(report=report_id, moderator=moderator_id).row
         if found is None or not _may_resolve(found, moderator_id):
             return _resolved_so(step, ruling)
         done = outcomes.carry_out(found, ruling, moderator_id)
@@ -263,13 +264,14 @@ def _record(report: Report, step: Step, ruling: Ruling, found: Any, done: outcom
 
 
 @compiled
-def _with_story(*, report: uuid.UUID) -> Declared[Report]:
+def _with_story(*, report: uuid.UUID, moderator: uuid.UUID) -> Declared[Report]:
     excerpt = Coalesce("story__title", "chapter__story__title", "whisper__text", Value(""))
     return select(
         Report.objects.filter(pk=report).annotate(
             story_of_it=Coalesce("story_id", "chapter__story_id"),
             excerpt=Cast(excerpt, TextField()),
             was_nsfw=F("whisper__nsfw"),
+            is_own=_is_own(moderator),
         )
     )
 
@@ -290,7 +292,7 @@ def _resolve(
 
 
 def _may_resolve(present: Report, moderator_id: uuid.UUID) -> bool:
-    if present.about_id == moderator_id:
+    if present.is_own:  # type: ignore[attr-defined]
         return False
     if present.status == ReportStatus.CLAIMED:
         return present.claimed_by_id == moderator_id
@@ -313,15 +315,15 @@ def _resolved_so(step: Step, ruling: Ruling) -> Written:
 
 def _unchanged(report: uuid.UUID, moderator: uuid.UUID, seen: Seen) -> "QuerySet[Report]":
     """The report, if it has not changed and is not about the moderator."""
-    return Report.objects.filter(unchanged(Report, seen, ["state"]), pk=report).exclude(about_id=moderator)
+    return Report.objects.filter(unchanged(Report, seen, ["state"]), pk=report).exclude(in_report(moderator))
 
 
 def _present(step: Step, mine: ReportStatus) -> Report:
     """The present report. Raises `Conflict` if it has changed since it was seen, `NotFound`, `Forbidden`."""
-    present, seen = _report(report=step.report_id).row, step.seen
+    present, seen = _report(report=step.report_id, moderator=step.moderator_id).row, step.seen
     if present is None:
         raise NotFound(UNKNOWN_REPORT)
-    if present.about_id == step.moderator_id:
+    if present.is_own:  # type: ignore[attr-defined]
         raise Forbidden(OWN)
     if is_unchanged(present, seen, ["state"]):
         return present
@@ -333,8 +335,12 @@ def _present(step: Step, mine: ReportStatus) -> Report:
 
 
 @compiled
-def _report(*, report: uuid.UUID) -> Declared[Report]:
-    return select(Report.objects.filter(pk=report))
+def _report(*, report: uuid.UUID, moderator: uuid.UUID) -> Declared[Report]:
+    return select(Report.objects.filter(pk=report).annotate(is_own=_is_own(moderator)))
+
+
+def _is_own(moderator: Any) -> ExpressionWrapper:
+    return ExpressionWrapper(in_report(moderator), BooleanField())
 
 
 def _not_from(present: Report) -> Refusal:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres.functions import TransactionNow
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from backend.engine.declarations import insert, select, update
@@ -22,6 +22,7 @@ from backend.engine.statements import Declared, Json, compiled
 from backend.engine.text import Checker
 from backend.engine.versions import Expected, Seen, conflict, every_group, is_unchanged, stamped, unchanged
 from backend.moderation import action_log
+from backend.moderation.interest import in_decision
 from backend.moderation.models import REASON_CHARACTERS, ActionKind, AppealOutcome, Decision, ReportOutcome
 from backend.moderation.outcomes import Done, Ruling
 from backend.moderation.undoing import undo
@@ -172,7 +173,7 @@ def _judge(
     return update(
         _unchanged(decision, seen).filter(
             ~Q(moderator_id=moderator) | ~Exists(_who_could(OuterRef("about_id"), moderator)),
-            ~Q(about_id=moderator),
+            ~in_decision(moderator),
             lifted_at__isnull=True,
             appealed_at__isnull=False,
             appeal_outcome__isnull=True,
@@ -219,7 +220,7 @@ def lift(decision_id: uuid.UUID, moderator_id: uuid.UUID, seen: Expected) -> Wri
 def _lift(*, decision: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Declared[Decision]:
     judged = Q(appealed_at__isnull=True) | Q(appeal_outcome__isnull=False)
     return update(
-        _unchanged(decision, seen).filter(judged, ~Q(about_id=moderator), lifted_at__isnull=True),
+        _unchanged(decision, seen).filter(judged, ~in_decision(moderator), lifted_at__isnull=True),
         lifted_at=Now(),
         **stamped(Decision, ["state"]),
     )
@@ -227,8 +228,8 @@ def _lift(*, decision: uuid.UUID, moderator: uuid.UUID, seen: Expected) -> Decla
 
 def _undo(decision_id: uuid.UUID, moderator_id: uuid.UUID) -> None:
     """Undo what the decision does, as far as this moderator may; the conditioned write after it refuses the rest."""
-    found = _decision(decision=decision_id).row
-    if found is not None and found.about_id != moderator_id and found.lifted_at is None:
+    found = _decision_for(decision=decision_id, moderator=moderator_id).row
+    if found is not None and not found.is_own and found.lifted_at is None:  # type: ignore[attr-defined]
         undo(found)
 
 
@@ -244,12 +245,19 @@ def _decision(*, decision: uuid.UUID) -> Declared[Decision]:
     return select(Decision.objects.filter(pk=decision))
 
 
+@compiled
+def _decision_for(*, decision: uuid.UUID, moderator: uuid.UUID) -> Declared[Decision]:
+    """With `is_own`: whether the moderator has a part in it."""
+    is_own = ExpressionWrapper(in_decision(moderator), BooleanField())
+    return select(Decision.objects.filter(pk=decision).annotate(is_own=is_own))
+
+
 def _present(decision_id: uuid.UUID, moderator_id: uuid.UUID) -> Decision:
     """The present decision. Raises `NotFound`, and `Forbidden` if it is against the moderator."""
-    present = _decision(decision=decision_id).row
+    present = _decision_for(decision=decision_id, moderator=moderator_id).row
     if present is None:
         raise NotFound(UNKNOWN_DECISION)
-    if present.about_id == moderator_id:
+    if present.is_own:  # type: ignore[attr-defined]
         raise Forbidden(OWN)
     return present
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from backend.engine.declarations import query, select
 from backend.engine.errors import Forbidden
 from backend.engine.statements import Declared, compiled
+from backend.moderation.interest import decisions_of_others, reports_of_others
 from backend.moderation.models import ReportStatus
 from backend.people import tokens
 from backend.people.models import Account
@@ -86,7 +87,7 @@ def _hold(*, person: uuid.UUID) -> Declared[Any]:
 
 # --- Sources ----------------------------------------------------------------------------------------------------
 
-_OTHERS = "report.about_id <> $viewer"
+_OTHERS = reports_of_others("$viewer")
 """SQL: a moderator does not find a report about themselves, or something of theirs."""
 
 _REPORT = "SELECT report.* FROM moderation_report AS report"
@@ -143,7 +144,7 @@ APPEALED = "decision.appealed_at IS NOT NULL AND decision.appeal_outcome IS NULL
 
 DECISIONS = {
     appealed: Sourced(
-        f"{_DECISIONS} WHERE decision.about_id <> $viewer AND NOT {gone('decision.about_id')}"
+        f"{_DECISIONS} WHERE {decisions_of_others('$viewer')} AND NOT {gone('decision.about_id')}"
         f"{f' AND {APPEALED}' if appealed else ''}$between $order",
         *_PLACE,
         oldest_first=True,

@@ -1,5 +1,6 @@
 """Invariants of people and of those who have left, for `manage.py verify`."""
 
+from backend.changes.invariants import kinds_without_owner
 from backend.engine.checks import Check
 
 INVARIANTS = (
@@ -54,5 +55,15 @@ INVARIANTS = (
         "of somebody who has left there is the handle, which nobody else gets, and nothing that they said about themselves",
         "(SELECT FROM people_person WHERE left_at IS NOT NULL)",
         "SELECT id, handle FROM people_person WHERE left_at IS NOT NULL AND (name <> '' OR bio <> '' OR show_mature)",
+    ),
+    Check(
+        "changes_are_somebodys",
+        "each entry of the change log is of somebody's world, but those of what nobody has made, such as the screening",
+        "changes_change",
+        f"""
+        SELECT kind, id, owner FROM changes_change AS change
+        WHERE CASE WHEN owner IS NULL THEN kind NOT IN ({", ".join(f"'{kind}'" for kind in sorted(kinds_without_owner()))})
+            ELSE NOT EXISTS (SELECT FROM people_person AS person WHERE person.id = change.owner) END
+        """,
     ),
 )

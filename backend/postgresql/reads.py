@@ -34,7 +34,9 @@ log = logging.getLogger("katha")
 MAX_SEEN = 1_000
 """Statements of which the process remembers that it has seen them. A crowd of others in between, and one is new again."""
 
-OPTIONS = "-c default_transaction_read_only=on -c TimeZone=UTC"
+UTC = "-c TimeZone=UTC"
+"""Times are printed alike everywhere."""
+OPTIONS = f"-c default_transaction_read_only=on {UTC}"
 """Beyond those of the settings: nothing can be written."""
 
 ONLY_PSYCOPGS = {"context", "cursor_factory", "prepare_threshold", "autocommit", "row_factory"}
@@ -54,11 +56,11 @@ DJANGOS = (
 """Django's errors, the special ones first. psycopg's have the same names."""
 
 
-def connection_parameters() -> dict[str, Any]:
+def connection_parameters(*, only_reads: bool = True) -> dict[str, Any]:
     """How the settings say to connect, and what is set on connections that only read."""
     parameters = connections["default"].get_connection_params()
     kept = {name: value for name, value in parameters.items() if name not in ONLY_PSYCOPGS}
-    return kept | {"options": f"{parameters.get('options') or ''} {OPTIONS}".strip()}
+    return kept | {"options": f"{parameters.get('options') or ''} {OPTIONS if only_reads else UTC}".strip()}
 
 
 class Reads:

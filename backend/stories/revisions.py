@@ -19,6 +19,7 @@ from backend.people.queries import found
 from backend.sources import Page as Sourced
 from backend.sources import Row, Value
 from backend.stories.models import Chapter, Revision, Story
+from backend.stories.queries import VISIBLE
 from backend.stories.rights import writes
 
 CHAPTERS = "chapters"
@@ -261,7 +262,7 @@ OF_CHAPTER = _page(
 
 BY_ID = Row(
     "SELECT revision.* FROM stories_revision AS revision JOIN stories_story AS story ON story.id = revision.story_id "
-    f"WHERE revision.id = $key::uuid AND {writes('$viewer')}",
+    f"WHERE revision.id = $key::uuid AND {writes('$viewer')} AND {VISIBLE}",
     type="Revision",
 )
 """Of stories that the viewer writes: nobody else sees a revision."""

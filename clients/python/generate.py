@@ -257,21 +257,24 @@ def selection(
         if is_leaf_type(inner):
             parts.append(name)
         elif isinstance(inner, GraphQLInterfaceType):
+            asked: dict[str, str] = {}
             things = [one for one in schema.get_possible_types(inner) if one in shown]
-            parts.append(
-                f"{name} {{ __typename id version {' '.join(f'... on {one.name} {{ {whole(one)} }}' for one in things)} }}"
-            )
+            fragments = " ".join(f"... on {one.name} {{ {whole(one, asked)} }}" for one in things)
+            parts.append(f"{name} {{ __typename id version {fragments} }}")
         elif isinstance(inner, GraphQLObjectType) and not name.startswith("suggested") and not name.endswith("Value"):
             parts.append(f"{name} {{ {whole(inner) if inner in shown else brief(inner)} }}")
     return " ".join(parts)
 
 
-def whole(of: GraphQLObjectType) -> str:
-    """Everything that a thing says of itself, and briefly what it leads to; no lists that have pages."""
+def whole(of: GraphQLObjectType, asked: dict[str, str] | None = None) -> str:
+    """Everything that a thing says of itself, and briefly what it leads to; no lists that have pages. `asked`: what is asked of
+    things of other types in its place, by name: a field that has another type there cannot be asked for beside it.
+    """
     parts = ["__typename"]
+    asked = {} if asked is None else asked
     for name, field in of.fields.items():
         inner = get_named_type(field.type)
-        if field.args or field.deprecation_reason:
+        if field.args or field.deprecation_reason or asked.setdefault(name, str(field.type)) != str(field.type):
             continue
         if is_leaf_type(inner):
             parts.append(name)

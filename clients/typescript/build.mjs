@@ -28,6 +28,14 @@ await build({
   minifySyntax: true,
 });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."], { stdio: "inherit" });
+// The page that Katha serves at /together.
+await build({
+  ...options,
+  entryPoints: ["../together/main.ts"],
+  outfile: "../../schema/server/together/static/together/vendor/together.js",
+  minify: true,
+  sourcemap: false,
+});
 writeFileSync("dist/.ready", "");
 
 if (process.argv.includes("--tests")) {

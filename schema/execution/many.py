@@ -66,6 +66,7 @@ class Many:
         self, selection: Selection, plan: Plan, live: Live, *, cost: int, characters: int, a_minute: int, extra: Extra
     ) -> None:
         self.field = _root(selection)[1][0].node.name.value
+        self.is_list = live.is_list
         self.statement, self.cost, self.a_minute = plan.statement, cost, a_minute
         self.most = max(1, min(AT_ONCE, CHARACTERS_AT_ONCE // max(characters, 1)))
         self._plan, self._live, self._extra = plan, live, extra
@@ -82,7 +83,7 @@ class Many:
             "types": [one.type for one in things],
             "keys": [one.key for one in things],
             "owners": [one.owner for one in things],
-            "extras": [self._extra(one) for one in things],
+            "extras": [self._extra(one) if self._live.is_of_server else None for one in things],
             LIMIT: settings.MAX_ANSWER_CHARACTERS,
         }
         return self._binding.values(self._plan, given)

@@ -39,7 +39,7 @@ PROGRESS_BYTES = 16 * 1024
 NO_CONNECTION = "This server has too many connections. Nothing was written. Send the same request again."
 SEND_BUFFER_BYTES = 16 * 1024
 """How much of a stream the kernel holds; by itself it would hold some megabytes."""
-VANISHED_MS = 8_000
+VANISHED_MS = 6_000
 """A client that has not acknowledged for so long what was sent to it is gone."""
 OTHER_FILES = 256
 """File descriptors that a process needs besides its connections."""

@@ -5,6 +5,7 @@ from django.urls import path
 
 from schema.server import health
 from schema.server.explorer.views import docs, explorer, home
+from schema.server.together.views import together
 
 handler400 = "schema.server.refusals.bad_request"
 handler403 = "schema.server.refusals.forbidden"
@@ -15,6 +16,8 @@ urlpatterns = [
     path("", home),
     path("graphql", explorer),
     path("graphql/", explorer),
+    path("together", together),
+    path("together/", together),
     path("docs", docs),
     path("docs/", docs),
     path("docs/<path:name>", docs),

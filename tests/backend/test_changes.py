@@ -1,16 +1,20 @@
 """The change log: what is appended to it, and how it is read."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
-from backend.changes import log
+from backend.changes import log, pruning
 from backend.changes.kinds import ACCESS, LEFT, PUBLIC, SIGHT
 from backend.changes.log import Cursor, CursorExpired, Entry, Malformed
 from backend.changes.models import Mark
 from schema.nodes import from_id
 from tests.api import ApiClient
+from tests.races.rows import scalar
 from tests.schema.asking import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,3 +129,28 @@ def test_nonsense_is_no_cursor(text: str) -> None:
     """It never gets as far as PostgreSQL, which would refuse it with an error."""
     with pytest.raises(Malformed):
         Cursor.decode(text)
+
+
+def test_old_entries_go_and_later_ones_stay(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches, by the mark of a day; who has a cursor of before is refused, who has one of after finds all."""
+    monkeypatch.setattr(pruning, "DELETE", pruning.DELETE.replace(str(pruning.BATCH), "2"))
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    before = log.begin()
+    asha.create_story("0", chapters=4)
+    old = scalar("SELECT count(*) FROM changes_change")
+    kept = timedelta(days=30)
+    assert pruning.prune(kept) == 0
+    after = log.begin()
+    asha.create_whisper()
+    assert pruning.prune(kept) == 0
+    first = Mark.objects.earliest("at")
+    Mark.objects.filter(pk=first.pk).update(at=timezone.now() - kept - timedelta(hours=1))
+    assert pruning.prune(kept) == old
+    with pytest.raises(CursorExpired):
+        log.since(before)
+    assert told(log.since(after)[1]) == [("w", 1, False)]
+    assert pruning.prune(kept) == 0
+    call_command("prune_changes", "--all")
+    assert not Mark.objects.exists()
+    with pytest.raises(CursorExpired):
+        log.since(after)

@@ -241,6 +241,7 @@ def test_what_is_gone_and_what_is_wrong_is_told_and_the_text_is_kept(
     editing.edit(title="")
     assert editing.save() == "REFUSED"
     assert editing.refused["fields"][0]["path"] == "patch.title"
+    assert editing.save() == "REFUSED"
     editing.edit(title="Better", body="my text")
     asha.delete_chapter(chapter["id"], "1")
     assert (editing.save(), editing.values["body"]) == ("GONE", "my text")
@@ -286,7 +287,7 @@ PROGRAM = """
 import sys, time
 from katha_client import CHAPTER, Client, FileStore, Patience
 url, token, chapter, path, body = sys.argv[1:]
-client = Client(url, token, patience=Patience(seconds=3.0, first_pause=0.3, longest_pause=0.3))
+client = Client(url, token, patience=Patience(seconds=1.5, first_pause=0.2, longest_pause=0.2))
 editing = client.edit(CHAPTER, chapter, store=FileStore(path))
 editing.edit(body=body)
 print("opened", flush=True)
@@ -336,14 +337,14 @@ def test_a_program_that_is_killed_in_a_save_loses_nothing(
 def test_a_machine_that_sleeps_longer_than_its_patience_goes_on(
     wire: Wire, asha: ApiClient, chapter: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It was stopped in a pause; its three seconds were over when it woke, and the network came back some tries after that."""
+    """It was stopped in a pause; its second and a half was over when it woke, and the network came back some tries after that."""
     typed = "one\n\ntwo\n\nthree, typed"
     program = Program(wire.url, asha.token, chapter["id"], str(tmp_path / "drafts.sqlite"), typed)
     with wire.down():
         program.save()
         until(lambda: wire.refused > 0, "it was refused once")
         program.process.send_signal(signal.SIGSTOP)
-        time.sleep(5)
+        time.sleep(3.5)
         refused = wire.refused
         program.process.send_signal(signal.SIGCONT)
         until(lambda: wire.refused > refused + 1, "it has woken, and does not give up at the first refusal")

@@ -96,6 +96,29 @@ def test_a_subscription_of_ones_own_goes_on_after_a_cut(
     told.close()
 
 
+def test_who_is_here_is_told_and_goes_when_they_go(
+    connect: Connect, wire: Wire, asha: ApiClient, bilal: ApiClient
+) -> None:
+    """Both have one story open; then one of them hangs up."""
+    story = asha.published_story()
+    chapter = story["chapters"][0]["id"]
+
+    def wait(stream: Any, expected: dict[str, str | None]) -> None:
+        """Read on until these are here, each with the chapter that they have open."""
+        for people in stream:
+            if {one["person"]["handle"]: (one["chapter"] or {}).get("id") for one in people} == expected:
+                return
+
+    mine = connect(wire.url, asha.token).presence(story["id"])
+    wait(mine, {"asha": None})
+    theirs = connect(wire.url, bilal.token).presence(story["id"], chapter)
+    wait(theirs, {"asha": None, "bilal": chapter})
+    wait(mine, {"asha": None, "bilal": chapter})
+    theirs.close()
+    wait(mine, {"asha": None})
+    mine.close()
+
+
 def test_whoever_signs_nobody_in_is_told_so(connect: Connect, wire: Wire, asha: ApiClient) -> None:
     """A token that is none ends the stream, and is not asked with again."""
     told = connect(wire.url, "no token").subscribe("subscription Unread { notified { unreadCount } }")

@@ -68,6 +68,8 @@ def assert_refused(model: type[models.Model], *sets: str) -> None:
 def new_value(model: type[models.Model], field: str) -> str:
     """An assignment that changes a field."""
     column = model._meta.get_field(field)
+    if isinstance(column, ArrayField) and isinstance(column.base_field, models.UUIDField):
+        return f'"{column.column}" = ARRAY[{VALUES[models.UUIDField]}]::uuid[]'
     return f'"{column.column}" = {VALUES.get(type(column), chr(39) + "changed" + chr(39))}'
 
 

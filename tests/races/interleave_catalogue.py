@@ -136,6 +136,50 @@ create-edition report-story delete-author block-reader
 """
 
 
+def _together() -> Acts:
+    """A draft of Asha's that Bilal may publish too, and to which Chitra is invited; and one that is offered to Bilal."""
+    author, other, invited = patient("asha"), patient("bilal"), patient("chitra")
+    made = author.create_story("0", chapters=2)["story"]
+    id_, (one, two) = made["id"], [chapter["id"] for chapter in made["chapters"]]
+    author.written_with(other, "MANAGE", story=id_)
+    invitation = author.invite(id_, invited, "3")["invitation"]["id"]
+    given = author.create_story("1")["story"]["id"]
+    offer = author.invite(given, other, "1", "OWN")["invitation"]["id"]
+    return {
+        "accept": lambda: invited.accept(invitation),
+        "decline": lambda: invited.decline(invitation),
+        "withdraw": lambda: author.withdraw(invitation),
+        "withdraw-by-other": lambda: other.withdraw(invitation),
+        "demote": lambda: author.set_right(id_, other, "WRITE", "4"),
+        "remove": lambda: author.remove_coauthor(id_, other, "4"),
+        "leave": lambda: other.leave_story(id_, "4"),
+        "edit-by-other": lambda: other.update_story(id_, {"title": "His"}, "4"),
+        "edit": lambda: author.update_story(id_, {"summary": "Hers"}, "4", merge=True),
+        "write-by-other": lambda: other.update_chapter(one, {"body": "His."}, "1", merge=True),
+        "append-by-other": lambda: other.append(id_),
+        "reorder-by-other": lambda: other.reorder(id_, [two, one], "4"),
+        "publish": lambda: author.publish(id_, "4"),
+        "publish-by-other": lambda: other.publish(id_, "4"),
+        "take-over": lambda: other.accept(offer),
+        "delete-given": lambda: author.delete_story(given, "2"),
+        "publish-given": lambda: author.publish(given, "2"),
+        "delete-story": lambda: author.delete_story(id_, "4"),
+        "block": lambda: author.block(other),
+        "block-back": lambda: other.block(author),
+        "block-invited": lambda: invited.block(author),
+        "delete-author": lambda: author.delete_account(PASSWORD),
+        "delete-other": lambda: other.delete_account(PASSWORD),
+        "delete-invited": lambda: invited.delete_account(PASSWORD),
+    }
+
+
+WRITTEN_TOGETHER = """
+accept decline withdraw withdraw-by-other demote remove leave edit-by-other edit write-by-other append-by-other reorder-by-other
+publish publish-by-other take-over delete-given publish-given delete-story block block-back block-invited delete-author
+delete-other delete-invited
+"""
+
+
 def _market() -> Acts:
     """Two editions with three copies each, one of each ordered by Bilal."""
     author, buyer, other = patient("asha"), patient("bilal"), patient("chitra")
@@ -240,6 +284,7 @@ SCENES = {
         Scene("blocked", BLOCKED, partial(_pair, lambda asha, bilal: bilal.block(asha))),
         Scene("draft", EDITS, partial(_story, published=False)),
         Scene("published", READ, partial(_story, published=True)),
+        Scene("together", WRITTEN_TOGETHER, _together),
         Scene("market", TRADES, _market),
         Scene("reported", REPORTED, partial(_moderated, lambda *_: None, "1")),
         Scene("claimed", CLAIMED, partial(_moderated, lambda one, report: one.claim(report), "2")),
@@ -253,6 +298,8 @@ SAMPLE = [
     ("blocked", ("block", "unblock")),
     ("draft", ("merge-first-paragraph", "merge-second-paragraph")),
     ("published", ("delete-chapter", "view-further")),
+    ("together", ("remove", "write-by-other")),
+    ("together", ("accept", "block-invited")),
     ("market", ("place-order", "place-order-reversed")),
     ("reported", ("remove", "delete-whisper")),
 ]
@@ -262,6 +309,7 @@ THREE = [
     ("strangers", ("follow", "follow-back", "block")),
     ("blocked", ("follow", "unblock", "block-back")),
     ("draft", ("append", "delete-chapter", "publish")),
+    ("together", ("accept", "withdraw", "block-invited")),
     ("market", ("place-order", "place-order-reversed", "cancel")),
     ("reported", ("claim", "remove-by-other", "delete-whisper")),
 ]

@@ -52,12 +52,12 @@ def tables() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def numbered() -> frozenset[tuple[str, str]]:
-    """Columns that a sequence fills."""
+    """Columns that a sequence fills, or the number of the transaction."""
     return frozenset(
         query("""
             SELECT relname, attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
             LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-            WHERE relkind = 'r' AND (attidentity <> '' OR starts_with(pg_get_expr(adbin, adrelid), 'nextval'))
+            WHERE relkind = 'r' AND (attidentity <> '' OR pg_get_expr(adbin, adrelid) ~ '^(nextval|pg_current_xact_id)')
         """)
     )
 

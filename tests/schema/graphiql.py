@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 from schema.server.explorer.assets import vendored
-from tests.schema.webdriver import Browser, browser, missing, until
-
-# No name but the server's own resolves, so whatever the page needs must come from there.
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+from tests.schema.webdriver import OFFLINE, Browser, browser, missing, until
 
 needed = [
     pytest.mark.skipif(bool(missing()), reason=f"not on this machine: {', '.join(missing())}"),

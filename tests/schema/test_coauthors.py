@@ -239,6 +239,59 @@ def test_what_a_moderator_did_is_nobodys(asha: ApiClient, bilal: ApiClient, chit
     assert asha.invite(story, bilal, asha.version_of(story), "OWN")["code"] == "INVALID"
 
 
+def test_a_moderator_does_not_judge_what_they_write(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Neither a report of it, which they do not find, nor a decision about it."""
+    moderator, other = make_moderator(bilal), make_moderator(chitra)
+    story = asha.written_with(moderator)
+    asha.publish(story, "3")
+    chapter = asha.story_as_found(story)["chapters"][0]["id"]
+    of_story, of_chapter = (join(f"reader{n}").report(one)["report"]["id"] for n, one in enumerate((story, chapter)))
+    for report in (of_story, of_chapter):
+        assert moderator.ask("query ($id: ID!) { node(id: $id) { id } }", id=report)["node"] is None
+        assert moderator.claim(report)["code"] == "FORBIDDEN"
+        assert moderator.resolve(report, "REMOVED")["code"] == "FORBIDDEN"
+    assert moderator.ask("{ reports { edges { node { id } } } }")["reports"]["edges"] == []
+    decision = other.decided(of_story, "REMOVED")["id"]
+    assert moderator.lift(decision)["code"] == "FORBIDDEN"
+    assert moderator.ask("{ decisions { edges { node { id } } } }")["decisions"]["edges"] == []
+    assert other.lift(decision)["applied"] == "WRITTEN"
+
+
+CHANGES = """
+query ($since: String) { changes(since: $since) { __typename
+  ... on ChangePage { cursor hasMore changes { id version thing { __typename } } } } }
+"""
+
+
+def test_what_changed_is_told_to_those_who_write(asha: ApiClient, bilal: ApiClient) -> None:
+    """The story and its chapters, when somebody comes to write them, when they are written, and when that ends."""
+    story = asha.create_story("0", chapters=2)["story"]
+    one, two = (chapter["id"] for chapter in story["chapters"])
+    cursor = bilal.ask(CHANGES, since=None)["changes"]["cursor"]
+
+    def told() -> dict[str, str | None]:
+        nonlocal cursor
+        page = bilal.ask(CHANGES, since=cursor)["changes"]
+        assert page["hasMore"] is False
+        cursor = page["cursor"]
+        return {change["id"]: change["version"] for change in page["changes"]}
+
+    invited = asha.invite(story["id"], bilal, "1")["invitation"]["id"]
+    assert told()[invited] == "1"
+    bilal.accept(invited)
+    assert {name: version for name, version in told().items() if name != invited} == {
+        story["id"]: "3",
+        one: "1",
+        two: "1",
+    }
+    asha.update_chapter(one, {"body": "Hers."}, "1")
+    assert told() == {story["id"]: "4", one: "2"}
+    asha.remove_coauthor(story["id"], bilal, "4")
+    assert told() == {story["id"]: None, one: None, two: None}
+    asha.update_chapter(one, {"body": "Hers alone."}, "2")
+    assert told() == {}
+
+
 # --- Handing over -----------------------------------------------------------------------------------------------
 
 

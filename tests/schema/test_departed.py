@@ -118,9 +118,10 @@ def arguments(mutation: str, id_: str) -> dict[str, Any]:
     """Good ones, that name this id."""
     chapter = {"title": "One", "body": "Text."}
     given: dict[str, Any] = {
-        BY_ID[mutation][0]: id_,
         **{"expect": {"version": "1"}, "patch": {"title": "New"}, "order": [], "chapter": chapter, "title": "New"},
+        **{"person": to_id("Person", MISSING), "right": "WRITE"},
         **{"priceCents": 5, "stock": 3, "delta": 2, "to": 9, "key": "01890000-0000-7000-8000-000000000005"},
+        BY_ID[mutation][0]: id_,
     }
     return {name: value for name, value in given.items() if f"${name}:" in MUTATIONS[mutation]}
 

@@ -112,13 +112,23 @@ def test_a_page_shows_what_the_file_says(client: Client, name: str) -> None:
     )
     assert page.tags.count("pre") == len(re.findall(r"^ *```\w*$", text, re.M)) / 2
     assert ("table" in page.tags) is bool(re.search(r"^\|[-|]+\|$", text, re.M))
-    assert not {"script", "style", "img", "iframe"} & set(page.tags)
+    assert page.tags.count("img") == len(re.findall(r"^!\[", text, re.M))
+    assert not {"script", "style", "iframe"} & set(page.tags)
 
 
 def test_a_file_that_belongs_to_a_page_is_text(client: Client) -> None:
     answer = client.get("/docs/operations/alerts.yml")
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.content == documentation.FILES["operations/alerts.yml"].read_bytes()
+
+
+def test_a_picture_is_served(client: Client) -> None:
+    """README's first one is of the page on which two people write."""
+    page = client.get("/docs/readme").content.decode()
+    (source,) = re.findall(r'<img src="([^"]+)"', page)
+    answer = client.get(source)
+    assert answer["Content-Type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
 
 
 def test_the_start_page_leads_to_all_that_is_served(client: Client) -> None:

@@ -152,5 +152,7 @@ def test_nobody_hears_what_is_wrong(transactional_db: None) -> None:
             named["to"] = "SHIPPED"
         if mutation == "resolveAppeal":
             named["outcome"] = "UPHELD"
+        if mutation == "setCoauthorRight":
+            named["right"] = "WRITE"
         for nobody in (ApiClient(), ApiClient("nonsense")):
             assert nobody.post(MUTATIONS[mutation], **named)["data"][mutation]["code"] == "UNAUTHENTICATED", mutation

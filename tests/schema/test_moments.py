@@ -88,9 +88,11 @@ def test_no_type_tells_a_time_that_these_tests_do_not_look_at() -> None:
     }
     assert others == {
         ("Appeal", "at"),
+        ("Coauthor", "since"),
         ("ConflictError", "at"),
         ("ForbiddenError", "until"),
         ("MomentValue", "moment"),
+        ("Present", "since"),
         ("NotFoundError", "deletedAt"),
         ("Health", "startedAt"),
         ("HotThing", "lastAt"),
@@ -152,6 +154,14 @@ def test_what_is_gone_says_when_in_the_same_shape(asha: ApiClient) -> None:
     gone = asha.update_story(story, {"title": "Late"}, "1")
     assert SHAPE.fullmatch(gone["deletedAt"])
     assert gone["deletedAt"] in gone["message"]
+
+
+def test_a_co_author_writes_since_a_moment_in_the_same_shape(asha: ApiClient, bilal: ApiClient) -> None:
+    """The same as the last write to the story, which was that they came to."""
+    story = asha.written_with(bilal)
+    found = asha.ask("query ($id: ID!) { story(id: $id) { updatedAt coauthors { since } } }", id=story)["story"]
+    assert [one["since"] for one in found["coauthors"]] == [found["updatedAt"]]
+    assert SHAPE.fullmatch(found["updatedAt"])
 
 
 SUSPENDED = "{ viewer { suspendedUntil decisions { edges { node { until liftedAt appeal { at } } } } } }"

@@ -18,7 +18,7 @@ WRITES = {
     "unfollow, too late": ("ConflictError", 5),
     "removeFollower": ("WRITTEN", 5),
     "removeFollower, too late": ("ConflictError", 5),
-    "block": ("WRITTEN", 6),
+    "block": ("WRITTEN", 10),
     "block, too late": ("ConflictError", 8),
     "unblock": ("WRITTEN", 4),
     "unblock, too late": ("ConflictError", 5),
@@ -50,7 +50,7 @@ WRITES = {
     "unpublishStory": ("WRITTEN", 7),
     "unpublishStory, too late": ("ConflictError", 6),
     "deleteStory, too late": ("ConflictError", 11),
-    "deleteStory": ("WRITTEN", 19),
+    "deleteStory": ("WRITTEN", 20),
     "createWhisper, new policy": ("WRITTEN", 6),
     "createWhisper": ("WRITTEN", 4),
     "createWhisper, found": ("WRITTEN", 7),
@@ -81,7 +81,7 @@ WRITES = {
     "updateOrder": ("WRITTEN", 4),
     "updateOrder, too late": ("ConflictError", 4),
     "updateOrder, cancelling": ("WRITTEN", 6),
-    "deleteStory with an edition": ("WRITTEN", 20),
+    "deleteStory with an edition": ("WRITTEN", 21),
 }
 """With what the answer shows: one statement for each thing that was written, whatever is asked of it."""
 

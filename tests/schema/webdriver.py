@@ -16,12 +16,16 @@ from typing import Any
 KEYS = {
     "Enter": "\ue006",
     "Tab": "\ue004",
+    "Escape": "\ue00c",
     "Shift": "\ue008",
     "Ctrl": "\ue009",
     "Space": " ",
     "Down": "\ue015",
+    "Left": "\ue012",
     "ArrowRight": "\ue014",
 }
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+"""No name but the server's own resolves, so whatever a page needs must come from there."""
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900"]
 

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
             name='Invitation',
             fields=[
                 ('id', models.UUIDField(default=backend.engine.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('offered', models.CharField(choices=[('WRITE', 'write it'), ('MANAGE', 'publish it, and say who writes it'), ('OWN', 'everything')], max_length=6)),
+                ('offered', models.CharField(choices=[('WRITE', 'write it'), ('MANAGE', 'publish it, and say who writes it'), ('OWN', 'everything')], max_length=9)),
                 ('status', models.CharField(choices=[('PENDING', 'not answered'), ('ACCEPTED', 'accepted'), ('DECLINED', 'declined'), ('WITHDRAWN', 'withdrawn')], default='PENDING', max_length=9)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('version', models.BigIntegerField(default=1)),

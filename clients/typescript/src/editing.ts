@@ -161,10 +161,17 @@ export class Editing {
     return () => this.#listeners.delete(listener);
   };
 
-  /** What the person has typed: the new values of some fields. */
-  set(values: Values): void {
-    this.#draft = { ...this.#draft };
-    for (const name in values) this.#draft[name] = values[name]!.normalize(); // as the server stores texts
+  /**
+   * What the person has typed: the new values of some fields. `seen` is the state that was on the screen, if that may be an older
+   * one (as while an input method composes): what came in since is kept.
+   */
+  set(values: Values, seen: EditingState = this.state): void {
+    const now = this.#draft;
+    this.#draft = { ...now };
+    for (const name in values) {
+      const typed = values[name]!.normalize(); // as the server stores texts
+      this.#draft[name] = this.#merge(name, seen.values[name]!, typed, now[name]!) ?? typed;
+    }
     if (this.#conflict && this.#rebased(this.#conflict.current)) this.#conflict = null;
     if (!this.#conflict && this.#status !== "gone") this.#refusal = null;
     this.#changed();
@@ -222,6 +229,7 @@ export class Editing {
           const variables = { id: this.#thing.id, patch, expect };
           const onWait = ({ code }: Unserved) => this.#say(code ? "saving" : "offline");
           this.#settle(await this.katha.write<any, any>(this.#mutation, variables, { key, signal: this.#end.signal, onWait }));
+          this.#say(this.#status); // at once: who types meanwhile types into what is shown
           await this.#keep();
         }
         const hint = this.#hint;
@@ -277,7 +285,10 @@ export class Editing {
   }
 
   #mergedField(name: string, theirs: Values): string | null {
-    const [base, mine, other] = [this.#base[name]!, this.#draft[name]!, theirs[name]!];
+    return this.#merge(name, this.#base[name]!, this.#draft[name]!, theirs[name]!);
+  }
+
+  #merge(name: string, base: string, mine: string, other: string): string | null {
     // Blanks at the ends of a title are not stored: a person who types one goes on.
     if (name !== "body") return mine.trim() === other || tidy(base) === tidy(other) ? mine : mine === base ? other : null;
     return merged(threeWay(base, mine, other));
@@ -426,9 +437,9 @@ fragment Form on ${type} { __typename id version ${this.#fields.join(" ")} }`;
       if (!text) return false;
       const kept: Kept = JSON.parse(text);
       [this.#base, this.#version, this.#after, this.#draft, this.#pending] = [kept.base, kept.version, kept.after, kept.draft, kept.pending];
+      this.#changed();
       await this.#keep();
       await this.#store!.delete(slot);
-      this.#changed();
       return true;
     } catch {
       this.#isKept = false;

@@ -1,6 +1,7 @@
 /** Things that live: one stream for all that is shown, and polling where there is none. */
 import type { Katha } from "./client";
 import { pause, RequestError, spread } from "./waiting";
+import type { Unserved } from "./waiting";
 
 /** A thing is at a version that was not seen yet. Null where it is gone or hidden: the two look alike. */
 export interface Change<Thing = any> {
@@ -38,6 +39,30 @@ const GATHER_MS = 20; // many things that are shown at once become one stream
 const TRIES = 3; // after so many failures in a row a stream is tried only now and then
 const SELDOM = 10;
 const FIRST_PAUSE_MS = 100;
+
+/**
+ * Do it while the page can be seen. Over HTTP/1.1 a browser has six connections to a server for all of its tabs, and hidden ones
+ * would keep them.
+ */
+async function whileShown(signal: AbortSignal, act: (shown: AbortSignal) => Promise<void>): Promise<void> {
+  const page = globalThis.document;
+  const hidden = new AbortController();
+  let changed: (() => void) | undefined;
+  const look = () => {
+    if (page?.hidden) hidden.abort();
+    changed?.();
+  };
+  page?.addEventListener("visibilitychange", look);
+  signal.addEventListener("abort", look);
+  try {
+    while (page?.hidden && !signal.aborted) await new Promise<void>((done) => (changed = done));
+    signal.throwIfAborted();
+    await act(AbortSignal.any([signal, hidden.signal]));
+  } finally {
+    page?.removeEventListener("visibilitychange", look);
+    signal.removeEventListener("abort", look);
+  }
+}
 
 /** Watches things for one client. Browsers open few connections to a server, so all share one stream. */
 export class Live {
@@ -80,8 +105,12 @@ export class Live {
     const document = `subscription Presence($story: ID!, $chapter: ID) {
   presence(story: $story, chapter: $chapter) { people { person { id handle name } chapter { id } since } }
 }`;
-    void this.#again(end.signal, async () => {
-      for await (const { presence } of this.katha.stream<any, any>(document, where, end)) listener(presence.people);
+    // Behind a proxy the stream ends each few seconds, because only a client that asks again is known to be there.
+    void this.#again(end.signal, async (heard, signal) => {
+      for await (const { presence } of this.katha.stream<any, any>(document, where, { signal })) {
+        heard();
+        listener(presence.people);
+      }
     });
     return () => end.abort();
   }
@@ -89,7 +118,7 @@ export class Live {
   #restart() {
     this.#stop();
     const { signal } = (this.#running = new AbortController());
-    void this.#again(signal, () => this.#listen(signal), () => this.#poll(signal));
+    void this.#again(signal, this.#listen, () => this.#poll(signal));
   }
 
   #stop() {
@@ -103,49 +132,54 @@ export class Live {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Listen, and otherwise ask, until the signal. */
-  async #again(signal: AbortSignal, listen: () => Promise<void>, ask?: () => Promise<void>) {
+  /** Listen until the signal; while there is no stream, ask. */
+  async #again(signal: AbortSignal, listen: (heard: () => void, shown: AbortSignal) => Promise<void>, ask?: () => Promise<boolean>) {
     const { pollMs = 5_000 } = this.options;
     try {
       await pause(GATHER_MS, signal);
       for (let failures = 0; ; ) {
-        if (failures < TRIES || failures % SELDOM === 0)
+        let ms: number | undefined;
+        if (!ask || failures < TRIES || failures % SELDOM === 0)
           try {
-            await listen();
-            failures = 0;
+            await whileShown(signal, (shown) => listen(() => (failures = 0), shown));
+            ms = pollMs; // the server has completed it: there is no hurry
           } catch (problem) {
             failures += problem instanceof RequestError ? TRIES : 1;
+            ms = (problem as Unserved).afterMs;
           }
         else failures++;
         signal.throwIfAborted();
-        await ask?.();
-        await pause(spread(failures ? Math.min(pollMs, FIRST_PAUSE_MS * 2 ** failures) : pollMs), signal, true);
+        if (ask && !(await ask())) failures = 1; // nobody answers anything: that says nothing of streams
+        await pause(spread(ms ?? Math.min(pollMs, FIRST_PAUSE_MS * 2 ** failures)), signal, true);
       }
     } catch {
       // It was ended: nothing else leaves the loop.
     }
   }
 
-  async #listen(signal: AbortSignal) {
+  #listen = async (heard: () => void, signal: AbortSignal) => {
     const things = [...this.#things].map(([id, { version = null }]) => ({ id, version }));
     const document = `subscription Changed($things: [SeenInput!]!) {
   changed(things: $things) { id version thing { __typename id version ${this.#fields} } }
 }`;
     for await (const { changed } of this.katha.stream<any, any>(document, { things }, { signal })) {
+      heard();
       this.#say("stream");
       this.#tell(changed);
     }
-  }
+  };
 
-  async #poll(signal: AbortSignal) {
+  async #poll(signal: AbortSignal): Promise<boolean> {
     this.#say("polling");
     const ids = [...this.#things.keys()];
     const document = `query Poll($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Versioned { version } ${this.#fields} } }`;
     try {
       const { nodes } = await this.katha.send<any, any>(document, { ids }, { signal });
       ids.forEach((id, index) => this.#tell({ id, version: nodes[index]?.version ?? null, thing: nodes[index] }));
+      return true;
     } catch {
-      signal.throwIfAborted(); // the next round asks again
+      signal.throwIfAborted();
+      return false; // the next round asks again
     }
   }
 

@@ -35,13 +35,16 @@ async function write(katha: Katha, { id }: Chapter, body: string): Promise<Chapt
 
 /** A fetch whose answers wait until they are let go. */
 function gate() {
-  const gated = { waiting: 0, most: 0, held: false, let: () => {}, fetch: globalThis.fetch };
+  const gated = { waiting: 0, most: 0, held: false, arrived: false, let: () => {}, fetch: globalThis.fetch };
   let opened = Promise.resolve();
   gated.fetch = async (...request) => {
     gated.most = Math.max(gated.most, ++gated.waiting);
     try {
       const response = await fetch(...request);
-      if (gated.held) opened = new Promise((done) => (gated.let = () => ((gated.held = false), done())));
+      if (gated.held) {
+        opened = new Promise((done) => (gated.let = () => ((gated.held = false), done())));
+        gated.arrived = true;
+      }
       await opened;
       return response;
     } finally {
@@ -79,8 +82,7 @@ test("others' paragraphs are merged under what was typed meanwhile", async () =>
   await write(other, chapter, text("one", "two", "THEIRS"));
   gated.held = true;
   editing.set({ body: text("MINE", "two", "three") });
-  await until(() => gated.waiting, "it is sent");
-  await until(async () => (await read(other, chapter.id)).body === text("MINE", "two", "THEIRS"), "it is written");
+  await until(() => gated.arrived, "it is written, and the answer is held");
   editing.set({ body: text("MINE", "MEANWHILE", "three") });
   await pause(30);
   gated.let();
@@ -97,8 +99,7 @@ test("what was typed meanwhile and collides with a merge that was not seen is a 
   await write(other, chapter, text("one", "two", "THEIRS"));
   gated.held = true;
   editing.set({ body: text("MINE", "two", "three") });
-  await until(() => gated.waiting, "it is sent");
-  await pause(50);
+  await until(() => gated.arrived, "it is written, and the answer is held");
   editing.set({ body: text("MINE", "two", "OURS") });
   gated.let();
   await is(editing, "conflict");
@@ -139,6 +140,43 @@ test("a conflict follows what is typed, and goes when nothing collides any more"
   await is(editing, "saved");
   const stored = await read(other, chapter.id);
   assert.deepEqual([stored.title, stored.body], ["Another", text("THEIRS", "TWO")]);
+});
+
+test("what was typed into a text that was shown before is put into the one of now", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, text("one", "two"));
+  const editing = edit(katha, chapter, FAST);
+  const seen = editing.state;
+  editing.set({ body: text("THEIRS", "two") });
+  editing.set({ body: text("one", "MINE") }, seen);
+  assert.equal(editing.state.values["body"], text("THEIRS", "MINE"));
+  await is(editing, "saved");
+});
+
+test("whoever types into what the last event has shown takes nothing away", async () => {
+  // Looking takes a while, in which people go on typing.
+  const slow: typeof fetch = (url, init) => (String(init?.body).includes("query Look") ? pause(80).then(() => fetch(url, init)) : fetch(url, init));
+  const [one, two] = [await here.as("asha", { fetch: slow }), await here.as("asha", { fetch: slow })];
+  const chapter = await newChapter(one, text("A:", "B:"));
+  const typed = ["", ""];
+  const areas = [chapter.body, chapter.body];
+  const editors = [one, two].map((katha, who) => {
+    const editing = edit(katha, chapter, { ...FAST, live: new Live(katha, { pollMs: 30 }) });
+    editing.subscribe(() => (areas[who] = editing.state.values["body"]!));
+    return editing;
+  });
+  for (let round = 0; round < 80; round++) {
+    editors.forEach((editing, who) => {
+      typed[who] += ` ${round}`;
+      const paragraphs = areas[who]!.split("\n\n");
+      paragraphs[who] += ` ${round}`;
+      areas[who] = paragraphs.join("\n\n");
+      editing.set({ body: areas[who]! });
+    });
+    await pause(10);
+  }
+  await until(() => editors.every(({ state }) => state.status === "saved") && areas[0] === areas[1], "both have the same");
+  assert.equal(areas[0], text(`A:${typed[0]}`, `B:${typed[1]}`));
 });
 
 test("a title that both have changed is one collision, and its blanks are left to who types", async () => {

@@ -108,3 +108,43 @@ test("where there is no stream, it asks, and tells only what is new", async () =
   assert.deepEqual(heard[1], { id: chapter.id, version: null, thing: null });
   stop();
 });
+
+test("the real server tells of a change by a stream, and again after the connection was cut", async () => {
+  const one = await here.as("asha");
+  const chapter = await newChapter(one, "a");
+  const live = new Live(one, { pollMs: 600_000 });
+  const heard: Change<Chapter>[] = [];
+  const stop = live.watch<Chapter>({ id: chapter.id }, (change) => heard.push(change));
+  await until(() => heard.length, "the first is told at once");
+  assert.equal(live.mode, "stream");
+  const other = new Katha({ ...one.options, url: `${here.url}/graphql` });
+  let { version } = chapter;
+  for (const body of ["b", "c"]) {
+    version = (await other.write<any, any>(SAVE, { id: chapter.id, patch: { body }, expect: { version } })).chapter.version;
+    await until(() => heard.at(-1)!.version === version, "the change is told");
+    assert.equal(heard.at(-1)!.thing!.body, body);
+    here.proxy.cut();
+  }
+  stop();
+});
+
+test("who has a story open is told, and goes some moments after they vanished", async () => {
+  const [asha, bilal] = [await here.as("asha"), await here.as("bilal", { headers: { "X-Forwarded-For": "192.0.2.1" } })];
+  const { stories } = await asha.query<any, any>("{ stories(first: 1) { edges { node { id chapters { id } } } } }");
+  const [{ node: story }] = stories.edges;
+  let seen: string[] = [];
+  const moments: string[][] = [];
+  const stop = new Live(asha).presence({ story: story.id }, (people) => moments.push((seen = people.map(({ person }) => person.handle).sort())));
+  await until(() => seen.join() === "asha", "one is there");
+  const leave = new Live(bilal).presence({ story: story.id, chapter: story.chapters[0].id }, () => {});
+  await until(() => seen.join() === "asha,bilal", "two are there");
+  // As behind a proxy, where the server ends the stream and waits for it to be asked for again: longer than such a lease.
+  moments.length = 0;
+  await new Promise((done) => setTimeout(done, 12_000));
+  assert.deepEqual(moments.filter((handles) => handles.join() !== "asha,bilal"), [], "nobody was away");
+  leave();
+  const start = Date.now();
+  await until(() => seen.join() === "asha", "one has gone");
+  assert.ok(Date.now() - start < 30_000);
+  stop();
+});

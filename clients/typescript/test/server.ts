@@ -41,7 +41,7 @@ export function world(): World {
       const command = ["manage.py", "serve", "--migrate", "--demo", "--workers", "1", "--port", `${port}`];
       process_ = spawn(python, command, { cwd: ROOT, env: { ...process.env, KATHA_DATA: folder }, stdio: "ignore" });
       found.url = `http://127.0.0.1:${port}`;
-      await until(async () => (await fetch(`${found.url}/readyz`)).ok, "the server is ready");
+      await until(async () => (await fetch(`${found.url}/readyz`)).ok, "the server is ready", PATIENCE_MS);
     }
     found.proxy = await Proxy.to(found.url);
   });
@@ -68,8 +68,8 @@ export function world(): World {
 }
 
 /** Ask until it is so. */
-export async function until(isSo: () => unknown, what: string): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20)) {
+export async function until(isSo: () => unknown, what: string, patienceMs = 60_000): Promise<void> {
+  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(20)) {
     try {
       if (await isSo()) return;
     } catch {

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 FILES = {f"operations/{path.name}": path for path in sorted((DOCS / "operations").iterdir())}
 """What is no page but belongs to one, by its path below /docs/."""
+PICTURES = {path.name: path for path in sorted(DOCS.glob("*.png"))}
+"""The pictures of pages, by their path below /docs/."""
 ELSEWHERE = {
     ROOT / "schema" / "schema.graphql": "/schema.graphql",
     DOCS / "examples": "/graphql",
@@ -101,6 +103,8 @@ def _link(tokens: list[Token], path: Path) -> None:
     """Let the links in these tokens lead to pages of this server. A file that it does not serve is named, not linked."""
     served = True
     for token in tokens:
+        if token.type == "image":
+            token.attrSet("src", f"/docs/{Path(str(token.attrGet('src'))).name}")
         if token.type == "link_open":
             url = _url(str(token.attrGet("href")), path)
             served = url is not None

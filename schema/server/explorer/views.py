@@ -55,6 +55,8 @@ def docs(request: HttpRequest, name: str = "") -> HttpResponse:
     if name in documentation.FILES:
         text = documentation.FILES[name].read_text(encoding="utf-8")
         return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    if name in documentation.PICTURES:
+        return HttpResponse(documentation.PICTURES[name].read_bytes(), content_type="image/png")
     found = documentation.page(name)
     if name and found is None:
         return not_found(request)

@@ -15,7 +15,7 @@ from django.core.exceptions import TooManyFieldsSent
 from backend.engine.errors import Busy, RateLimited, Refusal
 from backend.engine.refusal_log import log_refusal
 from backend.live import metrics
-from backend.live.subscriptions import Ending
+from backend.live.subscriptions import Ending, Subscription
 from backend.monitoring.process import UNREAD
 from schema.context import Context
 from schema.execution.errors import RequestError
@@ -28,7 +28,7 @@ from schema.server.arrival import Receive
 from schema.server.asked import JSON, METHODS, asked_of
 from schema.server.driving import driven
 from schema.server.live.opening import opened, told_as_json
-from schema.server.live.streams import MARK_BYTES, Streams, why
+from schema.server.live.streams import LEASE_SECONDS, MARK_BYTES, PRESENCE, Streams, why
 from schema.server.requests import Answer, Request
 
 MEDIA = "text/event-stream"
@@ -41,6 +41,12 @@ HEADERS = {
 """No proxy may keep it back or change it. The connection ends with the stream."""
 COMMENT = b":\n\n"
 COMPLETE = b"event: complete\ndata: \n\n"
+
+PROXIES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA")
+"""The headers by which proxies tell of themselves."""
+
+PRESENT_SECONDS = 2.0
+"""How often a stream of `presence` says something at least."""
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -84,7 +90,13 @@ async def answered(request: Request, server: Any) -> Answer:
         return http.turned_away(request, busy(refusal))
     except Refusal as refusal:
         opened = told_as_json(refusal)
-    return Answer(200, headers=dict(HEADERS), stream=Events(server.streams, opened))
+    is_leased = isinstance(opened, Watching) and opened.many.field == PRESENCE and _comes_by_proxy(request)
+    return Answer(200, headers=dict(HEADERS), stream=Events(server.streams, opened, is_leased=is_leased))
+
+
+def _comes_by_proxy(request: Request) -> bool:
+    """Whether some proxy stands between: it would keep the stream open when the client has vanished."""
+    return any(name in request.META for name in PROXIES)
 
 
 def _steps(request: Request, context: Context, streams: Streams) -> Steps[bytes | Watching]:
@@ -98,8 +110,10 @@ def _steps(request: Request, context: Context, streams: Streams) -> Steps[bytes 
 class Events:
     """One stream of events."""
 
-    def __init__(self, streams: Streams, opened: bytes | Watching) -> None:
+    def __init__(self, streams: Streams, opened: bytes | Watching, *, is_leased: bool = False) -> None:
         self._streams, self._opened = streams, opened
+        self._lease_until = monotonic() + LEASE_SECONDS if is_leased else None
+        self._subscription: Subscription | None = None
         self._ending: Ending | None = None
         self._connection: Any = None
         self._send: Send
@@ -123,7 +137,7 @@ class Events:
             await self._finish()
             return
         try:
-            subscription = self._streams.subscribe(opened, self)
+            subscription = self._subscription = self._streams.subscribe(opened, self)
         except RateLimited as refusal:
             await self._write(event(told_as_json(refusal)) + COMPLETE)
             await self._finish()
@@ -160,11 +174,19 @@ class Events:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def look(self, now: float) -> None:
-        """Say now and then that it is still there."""
-        if now - self._said_at >= settings.KEEP_ALIVE_SECONDS and self.is_ready:
+        """Say now and then that it is still there, and end what is leased."""
+        if self._lease_until is not None and now >= self._lease_until and self._subscription is not None:
+            self._streams.hub.end(self._subscription, Ending.LEASE)
+        if now - self._said_at >= self._quiet_seconds and self.is_ready:
             await self._write(COMMENT)
 
     # --- What the hub asks and tells -----------------------------------------------------------------------------
+
+    @property
+    def _quiet_seconds(self) -> float:
+        """After how long without an event it says so. That a client has vanished shows only when something is sent to it."""
+        is_present = self._subscription is not None and self._subscription.batch.field == PRESENCE
+        return PRESENT_SECONDS if is_present else settings.KEEP_ALIVE_SECONDS
 
     @property
     def is_ready(self) -> bool:

@@ -70,6 +70,11 @@ class AsyncClient:
         """As `Client.watch`. Ends when its task is cancelled, too."""
         return self.each(live.watching(things, selection, interval, self.address.patience, self.address.clock))
 
+    def presence(self, story: str, chapter: str | None = None) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """As `Client.presence`."""
+        given, (patience, clock) = {"story": story, "chapter": chapter}, (self.address.patience, self.address.clock)
+        return self.each(live.subscribing(live.PRESENCE, lambda: given, live.people, patience, clock))
+
     def subscribe(
         self, document: str, variables: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[dict[str, Any], None]:

@@ -79,6 +79,11 @@ class Client:
         steps = live.watching(things, selection, interval, self.address.patience, self.address.clock)
         return self.each(steps, stop)
 
+    def presence(self, story: str, chapter: str | None = None) -> Generator[list[dict[str, Any]], None, None]:
+        """Who has a story open, whenever that changes: `person`, `chapter`, `since`. As long as this runs, the viewer has."""
+        given, (patience, clock) = {"story": story, "chapter": chapter}, (self.address.patience, self.address.clock)
+        return self.each(live.subscribing(live.PRESENCE, lambda: given, live.people, patience, clock))
+
     def subscribe(
         self, document: str, variables: Mapping[str, Any] | None = None
     ) -> Generator[dict[str, Any], None, None]:

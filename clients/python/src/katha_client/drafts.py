@@ -133,6 +133,11 @@ class Draft:
             for name in fields:
                 self.mine[name]
             self.mine.update(fields)
+            self.retry()
+
+    def retry(self) -> None:
+        """What was refused may be sent again: something else was typed, or somebody has signed in. What is gone stays gone."""
+        with self.lock:
             if self.refused and self.refused.get("__typename") != "NotFoundError":
                 self.refused = None
 

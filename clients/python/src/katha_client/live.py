@@ -27,6 +27,9 @@ CHANGES = """query Changes($since: String) { changes(since: $since) { __typename
   ... on ChangePage { cursor hasMore changes { id version thing { __typename id version %s } } }
   ... on Failure { code message retry { kind afterMs } } } }"""
 
+PRESENCE = """subscription Presence($story: ID!, $chapter: ID) { presence(story: $story, chapter: $chapter) {
+  people { person { id handle name } chapter { id title } since } } }"""
+
 Take = Callable[[dict[str, Any]], Any]
 """Makes of an event's data what is emitted; None is not."""
 
@@ -79,6 +82,11 @@ def subscribing(
             wait = told(problem.after, patience, clock) if problem.after is not None else None
         pause = next_pause(pause, clock.now() - began, patience)
         yield Wait(wait if wait is not None else pause * (0.5 + clock.chance()))
+
+
+def people(data: Mapping[str, Any]) -> Any:
+    """Who is there, from an event of presence."""
+    return data["presence"]["people"]
 
 
 def next_pause(pause: float, lived: float, patience: Patience) -> float:

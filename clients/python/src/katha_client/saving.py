@@ -29,6 +29,7 @@ def saving(draft: Draft, keep: Callable[[], Any], patience: Patience, clock: Clo
 
     Raises Unserved and RequestError.
     """
+    draft.retry()
     while True:
         if draft.stale and not draft.pending:
             yield from looking(draft, patience, clock)

@@ -1,6 +1,7 @@
 // Starts GraphiQL, sends its requests, and keeps the bar above it true.
 
 import { showConflicts } from "./conflict.js";
+import { results } from "./events.js";
 import { Memory, toPlayFirst, Untold } from "./memory.js";
 import { fragment, shared } from "./share.js";
 
@@ -14,19 +15,7 @@ const UNREACHABLE = "The server cannot be reached. Is it still running?";
 // ---------------------------------------------------------------- requests
 
 async function post(params, headers = {}) {
-  // Signing in changes the token, so the cookie is read anew for each request.
-  const token = document.cookie.match(new RegExp(`(?:^|; )${page.csrfCookie}=([^;]*)`))?.[1] ?? "";
-  const response = await fetch("/graphql", {
-    method: "POST",
-    credentials: "same-origin",
-    headers: {
-      "Content-Type": "application/json",
-      Accept: "application/graphql-response+json, application/json",
-      "X-CSRFToken": token,
-      ...headers,
-    },
-    body: JSON.stringify(params),
-  });
+  const response = await send(params, "application/graphql-response+json, application/json", headers);
   const text = await response.text();
   try {
     return JSON.parse(text);
@@ -35,16 +24,43 @@ async function post(params, headers = {}) {
   }
 }
 
+// The answers of a subscription as they come.
+async function* watch(params, headers = {}) {
+  const response = await send(params, "text/event-stream", headers);
+  if (response.headers.get("Content-Type")?.startsWith("text/event-stream")) yield* results(response.body);
+  else yield await response.json().catch(() => notSent(`The server answered with HTTP ${response.status} and no JSON.`));
+}
+
+function send(params, accept, headers) {
+  // Signing in changes the token, so the cookie is read anew for each request.
+  const token = document.cookie.match(new RegExp(`(?:^|; )${page.csrfCookie}=([^;]*)`))?.[1] ?? "";
+  return fetch("/graphql", {
+    method: "POST",
+    credentials: "same-origin",
+    headers: {
+      "Content-Type": "application/json",
+      Accept: accept,
+      "X-CSRFToken": token,
+      ...headers,
+    },
+    body: JSON.stringify(params),
+  });
+}
+
 const notSent = (message) => ({ errors: [{ message }] });
 
 // What GraphiQL calls: fills the placeholders, sends, and learns from the answer.
 async function fetcher({ query, operationName: chosen, variables }, options) {
   // Right after a change of tabs GraphiQL still says the name of the operation before.
-  const operationName = new RegExp(`(query|mutation)\\s+${chosen}\\b`).test(query) ? chosen : undefined;
+  const operationName = new RegExp(`(query|mutation|subscription)\\s+${chosen}\\b`).test(query) ? chosen : undefined;
   try {
     const filled = memory.fill(variables);
     if (operationName !== "IntrospectionQuery") tell(operationName, filled.used);
-    const answer = await post({ query, operationName, variables: filled.variables }, options?.headers);
+    const params = { query, operationName, variables: filled.variables };
+    if (new RegExp(`\\bsubscription\\s+${operationName}\\b`).test(query) || /^\s*subscription\b/.test(query)) {
+      return watch(params, options?.headers);
+    }
+    const answer = await post(params, options?.headers);
     memory.learn(answer.data);
     if (/\bsign(In|Out|Up)\b/.test(query)) await look();
     return answer;

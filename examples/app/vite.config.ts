@@ -1,0 +1,11 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+// The server is reached through this one, so the app is of its origin and needs no CORS. KATHA names another server.
+const katha = process.env.KATHA ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  server: { proxy: { "/graphql": { target: katha } } },
+  preview: { proxy: { "/graphql": { target: katha } } },
+});
