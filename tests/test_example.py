@@ -65,8 +65,8 @@ def app(built: Path, live_url: str) -> Iterator[str]:
     """The address of the app, served by vite, with a way to the server."""
     port = free_port()
     command = [
-        "npx",
-        "vite",
+        "node",
+        "node_modules/vite/bin/vite.js",
         "preview",
         "--host",
         "127.0.0.1",
