@@ -107,7 +107,7 @@ class Browser:
     def focused(self) -> dict[str, str]:
         """The role and the label by which a screen reader says what has the keyboard's focus."""
         active = self._call("GET", "/element/active")[_ELEMENT]
-        return {what: str(self._call("GET", f"/element/{active}/computed{what}")) for what in ("role", "label")}
+        return {what: str(self._call("GET", f"/element/{active}/computed{what}")).strip() for what in ("role", "label")}
 
     def screenshot(self, path: Path) -> None:
         """Keep a picture of the page."""
