@@ -1,8 +1,8 @@
 /** The client: sends requests until they are served, and opens streams. */
-import { isConflict } from "./answers";
-import type { Retry } from "./answers";
-import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting";
-import type { Insisting } from "./waiting";
+import { isConflict } from "./answers.js";
+import type { Retry } from "./answers.js";
+import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting.js";
+import type { Insisting } from "./waiting.js";
 
 /** A document as text, or what GraphQL Code Generator makes with `documentMode: "string"`, which knows its types. */
 export interface Document<Data = any, Variables = any> {

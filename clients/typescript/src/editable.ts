@@ -1,6 +1,6 @@
 /** What can be edited, what an editor shows of it, and what it asks the server. */
-import type { Refusal } from "./answers";
-import type { Part } from "./merge";
+import type { Refusal } from "./answers.js";
+import type { Part } from "./merge.js";
 
 /** What can be edited, with the fields of the form. */
 export interface Editable {

@@ -1,19 +1,19 @@
 /** Editing a chapter or a story while others do: autosave, merging, conflicts as data, and nothing typed is lost. */
-import type { Refusal } from "./answers";
-import type { Katha } from "./client";
-import { FORMS, looking, saving } from "./editable";
-import type { Conflict, Editable, EditingState, Status, Values } from "./editable";
-import type { Live } from "./live";
-import { merged, threeWay } from "./merge";
-import type { Storage } from "./storage";
-import { browserStorage } from "./storage";
-import { newKey, spread, Unserved } from "./waiting";
+import type { Refusal } from "./answers.js";
+import type { Katha } from "./client.js";
+import { FORMS, looking, saving } from "./editable.js";
+import type { Conflict, Editable, EditingState, Status, Values } from "./editable.js";
+import type { Live } from "./live.js";
+import { merged, threeWay } from "./merge.js";
+import type { Storage } from "./storage.js";
+import { browserStorage } from "./storage.js";
+import { newKey, spread, Unserved } from "./waiting.js";
 
-export type { Colliding, Conflict, Editable, EditingState, Status, Values } from "./editable";
-export { merged, threeWay } from "./merge";
-export type { Clean, Collision, Part } from "./merge";
-export { browserStorage, memoryStorage } from "./storage";
-export type { Storage } from "./storage";
+export type { Colliding, Conflict, Editable, EditingState, Status, Values } from "./editable.js";
+export { merged, threeWay } from "./merge.js";
+export type { Clean, Collision, Part } from "./merge.js";
+export { browserStorage, memoryStorage } from "./storage.js";
+export type { Storage } from "./storage.js";
 
 /** Of `new Editing`. */
 export interface EditingOptions {
