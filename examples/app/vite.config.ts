@@ -1,3 +1,4 @@
+// Builds and serves the app; what is asked of Katha goes through to its server.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
