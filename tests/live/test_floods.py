@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from backend.engine.errors import Busy
 from backend.limits.admission import Budget
 from schema.server.live import websocket
-from schema.server.live.socket import SUBPROTOCOL, Socket
+from schema.server.live.socket import SUBPROTOCOL, Operation, Socket
 from schema.server.live.websocket import MAX_FRAGMENTS, WebSocket
 from schema.server.policy import Policy
 from tests.backend.raw import Served, served
@@ -125,6 +126,17 @@ def test_messages_that_are_not_whole_share_their_memory(monkeypatch: pytest.Monk
     third._arrives(MEGABYTE)
 
 
+def test_an_idle_operation_takes_little_memory() -> None:
+    """Thousands of them run in a process."""
+    tracemalloc.start()
+    try:
+        operations = [Operation(None, str(number)) for number in range(100)]  # type: ignore[arg-type]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1_000 * len(operations)
+
+
 class Connection:
     """A connection that keeps how it was closed."""
 
@@ -132,6 +144,8 @@ class Connection:
 
     def close_with(self, code: int, reason: str) -> None:
         self.closed = code, reason
+
+    def forget_handshake(self) -> None: ...
 
 
 class Application:

@@ -55,6 +55,11 @@ class WebSocket(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
 
+    def forget_handshake(self) -> None:
+        """It was accepted: let go of what uvicorn keeps of the request and its answer, most of what an idle connection takes."""
+        self.request = self.response = None  # type: ignore[assignment]
+        self.scope["headers"] = []
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what it held."""
         self._arrives(0)
