@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python example clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python example screenshot clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1

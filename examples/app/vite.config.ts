@@ -7,6 +7,6 @@ const katha = process.env.KATHA ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
-  server: { proxy: { "/graphql": { target: katha } } },
-  preview: { proxy: { "/graphql": { target: katha } } },
+  server: { host: "127.0.0.1", proxy: { "/graphql": { target: katha } } },
+  preview: { host: "127.0.0.1", proxy: { "/graphql": { target: katha } } },
 });
