@@ -40,13 +40,13 @@ test-exhaustive: .venv/ready-dev built-if-possible ## The same tests with all ca
 # Who runs out of tests takes over some of another's, from its end, so that most modules stay together.
 PARALLEL := --numprocesses "$(JOBS)" --dist worksteal --durations=15
 
-check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules, completeness.
+check: .venv/ready-dev client-python ## Format, lint, types, import direction, contract, migrations, house rules, completeness.
 	@echo "▸ Formatting and lint"
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@echo "▸ Types"
 	@$(VENV) -m mypy
-	@$(MAKE) client-python && cd clients/python && ../../$(VENV) -m mypy
+	@cd clients/python && ../../$(VENV) -m mypy
 	@echo "▸ Import direction"
 	@PYTHONPATH=. $(VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@echo "▸ The printed contract"
