@@ -6,7 +6,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python example clean FORCE
+.PHONY: help run test test-exhaustive check bench tracing lock audit licences explorer clients client-python example screenshot clean FORCE
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -40,13 +40,13 @@ test-exhaustive: .venv/ready-dev built-if-possible ## The same tests with all ca
 # Who runs out of tests takes over some of another's, from its end, so that most modules stay together.
 PARALLEL := --numprocesses "$(JOBS)" --dist worksteal --durations=15
 
-check: .venv/ready-dev ## Format, lint, types, import direction, contract, migrations, house rules, completeness.
+check: .venv/ready-dev client-python ## Format, lint, types, import direction, contract, migrations, house rules, completeness.
 	@echo "▸ Formatting and lint"
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@echo "▸ Types"
 	@$(VENV) -m mypy
-	@$(MAKE) client-python && cd clients/python && ../../$(VENV) -m mypy
+	@cd clients/python && ../../$(VENV) -m mypy
 	@echo "▸ Import direction"
 	@PYTHONPATH=. $(VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@echo "▸ The printed contract"

@@ -154,12 +154,12 @@ PAGE = Row(
     f"""
 WITH span AS MATERIALIZED (
     SELECT $begun::pg_snapshot AS begun, coalesce($until::pg_snapshot, pg_current_snapshot()) AS until
-), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")}
+), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")} LIMIT $most::int + 1
 ), sight AS MATERIALIZED ({SIGHTS}
 ), joined AS MATERIALIZED ({JOINED}
 ), lost AS MATERIALIZED ({LOST}
 ), held AS MATERIALIZED ({HELD}
-), theirs AS MATERIALIZED ({THEIRS}
+), theirs AS MATERIALIZED ({THEIRS} LIMIT $most::int + 1
 ), seen AS MATERIALIZED ({SEEN}
 ), told AS ({TOLD}
 ), page AS MATERIALIZED (
@@ -177,11 +177,13 @@ SELECT
     EXISTS (SELECT FROM numbered WHERE number > $first::int) AS has_more
 FROM span
 WHERE {HOLDS.format(identity=IDENTITY, expected="$identity::text", snapshot="$begun::pg_snapshot")}
-    AND pg_snapshot_xmax(span.until) <= pg_snapshot_xmax(pg_current_snapshot())""",
+    AND pg_snapshot_xmax(span.until) <= pg_snapshot_xmax(pg_current_snapshot())
+    AND (SELECT count(*) FROM mine) <= $most::int AND (SELECT count(*) FROM theirs) <= $most::int""",
     type="ChangePage",
 )
 """A page of a walk from one snapshot to another. Each thing comes once in a walk, at its last entry in it, and as it is when it
-is read: that is never older than the walk's end, so nothing goes backwards.
+is read: that is never older than the end of the walk, so nothing goes backwards. Each page looks at all entries of the span, so
+there is none with more than `$most` of the viewer, or of those whose stories they hold (`log.MAX_BEHIND`).
 """
 
 BEGINNING = Row(

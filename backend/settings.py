@@ -303,6 +303,8 @@ FAILED_SIGN_INS_BY_ADDRESS = checked(
     "FAILED_SIGN_INS_BY_ADDRESS", Rate.read, os.environ.get("FAILED_SIGN_INS_BY_ADDRESS") or "100/1"
 )
 SIGN_UPS_BY_ADDRESS = checked("SIGN_UPS_BY_ADDRESS", Rate.read, os.environ.get("SIGN_UPS_BY_ADDRESS") or "1000/10")
+INVITATIONS = checked("INVITATIONS", Rate.read, os.environ.get("INVITATIONS") or "50/600")
+"""Invitations to write a story that one person makes, to all of their stories together."""
 
 COST_A_MINUTE = checked(
     "COST_A_MINUTE", allowance, os.environ.get("COST_A_MINUTE") or str(100_000_000 if PRODUCTION else 0)

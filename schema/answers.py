@@ -230,8 +230,8 @@ class KeyReusedError(Failure):
 
 
 @strawberry.type(
-    description="There were too many of these lately: for this handle, or from where the request came. Nothing was done, and no "
-    "password was looked at. The same request can be served after `retry.afterMs`."
+    description="There were too many of these lately: by you, for this handle, or from where the request came. Nothing was done, "
+    "and no password was looked at. The same request can be served after `retry.afterMs`."
 )
 class RateLimitedError(Failure):
     """Too many attempts."""

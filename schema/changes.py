@@ -9,6 +9,7 @@ import strawberry
 from django.apps import apps
 
 from backend import delta_sync
+from backend.changes import log
 from backend.changes.log import Malformed
 from backend.changes.triggers import kind_of, logs_of
 from backend.engine.errors import Invalid, Unauthenticated, Wrong
@@ -122,7 +123,7 @@ SINCE = OneOf(
         _refused("CURSOR_EXPIRED", "Not everything since this cursor is known any more.", "TRUE", "CursorExpiredError"),
     )
 )
-"""A page is found if the log holds everything since the cursor."""
+"""A page is found if the log holds everything since the cursor, and that is not too much."""
 
 
 @strawberry.type
@@ -152,4 +153,4 @@ class ChangesQuery:
             place = delta_sync.Place.of(since)
         except Malformed:
             raise Invalid.one("since", "is not a cursor that this server handed out.", Wrong.NOT_HANDED_OUT) from None
-        return Bound(SINCE, {**place.values, "first": first})  # type: ignore[return-value]
+        return Bound(SINCE, {**place.values, "first": first, "most": log.MAX_BEHIND})  # type: ignore[return-value]

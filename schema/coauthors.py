@@ -20,6 +20,7 @@ from schema.answers import (
     InvalidError,
     KeyReusedError,
     NotFoundError,
+    RateLimitedError,
     applied_field,
     applied_of,
 )
@@ -143,7 +144,14 @@ class LeaveSuccess:
 
 
 InviteCoauthorResult = Annotated[
-    InvitationSuccess | ConflictError | NotFoundError | ForbiddenError | InvalidError | KeyReusedError | BusyError,
+    InvitationSuccess
+    | ConflictError
+    | NotFoundError
+    | ForbiddenError
+    | InvalidError
+    | RateLimitedError
+    | KeyReusedError
+    | BusyError,
     strawberry.union("InviteCoauthorResult", description="What inviteCoauthor can answer."),
 ]
 AcceptInvitationResult = Annotated[
@@ -183,7 +191,8 @@ class CoauthorsMutation:
     @mutation(
         description="Offer somebody a right to a story: to write it with you, or with OWN the story itself. They are told. "
         "`expect` names the story's version; refused if who writes it has changed since, and nothing else collides. Whoever "
-        "manages the story may, OWN only its author; not of a story with editions, or that the moderators hold."
+        "manages the story may, OWN only its author; not of a story with editions, or that the moderators hold. RATE_LIMITED "
+        "if you have invited many lately, to whatever story."
     )
     def invite_coauthor(
         self,

@@ -265,7 +265,7 @@ class StoriesQuery:
     """Reads of stories."""
 
     @query(
-        description="A story by its id; null if there is none that you may see. Drafts are visible to their authors alone."
+        description="A story by its id; null if there is none that you may see. Drafts are visible to those who write them alone."
     )
     def story(self, id: Annotated[strawberry.ID, strawberry.argument(description="The story's id.")]) -> Story | None:
         """A story."""

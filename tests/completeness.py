@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db.models import Field, ForeignKey, Model
 
+from backend.changes.kinds import SIGNALS
+from backend.changes.triggers import logs_of
 from backend.engine.guard import guard_of, is_versioned, shown_as
 from backend.engine.locks import rank_of
 from backend.engine.presence import PresenceGuard
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
 WRITTEN_IN_THE_ADMIN = {"whispers_policy", "whispers_policyword"}
 """What no unit of work writes; each statement of the admin changes one of them alone."""
-ALONE = {"jobs_failure", "changes_change", "changes_mark"} | WRITTEN_IN_THE_ADMIN
+ALONE = {"jobs_failure", "changes_change", "changes_mark", "live_presence"} | WRITTEN_IN_THE_ADMIN
 """What no unit of work locks, and what each statement changes alone; of the change log nothing is ever updated."""
 FREELY_REMOVED = {
     "people_accesstoken",
@@ -127,6 +129,25 @@ def versions(models: Iterable[type[Model]]) -> Complaints:
                     f"{package_of(model)}/models.py: {model.__name__}.{field.name} is in no group of its VersionGuard: add it to "
                     "one of `sides`, or to `fixed` if it never changes"
                 )
+
+
+def change_logs(models: Iterable[type[Model]], shown: Collection[str]) -> Complaints:
+    """What the change log does not tell of, nobody hears of: neither who watches it, nor who was offline."""
+    kinds: dict[str, str] = {}
+    for model in filter(is_versioned, models):
+        where = f"{package_of(model)}/models.py: {model.__name__}"
+        logs = logs_of(model)
+        if not logs:
+            yield (
+                f'{where} has versions that are not logged: add ChangeLog(name="{model._meta.model_name}_change_log", kind=…, '
+                "aggregate=…, sides=…) to the constraints; see backend/changes/triggers.py"
+            )
+        for kind in {one.kind for one in logs}:
+            if kind in SIGNALS or kind in kinds:
+                yield f"{where} is logged as `{kind}`, which is {kinds.get(kind, 'a signal')} already; take a free character"
+            kinds[kind] = model.__name__
+            if model.__name__ not in shown:
+                yield f"schema/changes.py: TYPES has no type for {model.__name__}, so `changes` cannot tell of it"
 
 
 def removals(models: Iterable[type[Model]]) -> Complaints:

@@ -7,6 +7,7 @@ import pytest
 from django.apps import apps
 from graphql import is_object_type
 
+from backend.changes.triggers import logs_of
 from backend.engine.errors import Refusal
 from backend.engine.guard import guard_of, is_versioned
 from backend.erasure.invariants import swept_columns
@@ -17,6 +18,7 @@ from backend.people.models import Person
 from backend.reading.models import Reading
 from backend.social.models import PairSide, Relationship
 from backend.stories.models import Shelf
+from schema.changes import TYPES as LOGGED
 from schema.nodes import node_types, row_of
 from schema.root import schema
 from tests.backend.test_verify import WAYS
@@ -25,6 +27,7 @@ from tests.completeness import (
     Complaints,
     access_roots,
     access_rows,
+    change_logs,
     changed_fields,
     checks,
     ends,
@@ -119,6 +122,7 @@ def new_mutations() -> list[str]:
 RULES: list[tuple[Rule, Callable[[], tuple[Any, ...]]]] = [
     (ranks, lambda: (MODELS,)),
     (versions, lambda: (MODELS,)),
+    (change_logs, lambda: (MODELS, {one.__name__ for one in LOGGED})),
     (removals, lambda: (MODELS,)),
     (changed_fields, lambda: (MODELS, versioned_fields())),
     (guard_samples, lambda: (MODELS, {Person, Shelf, *(type(row) for row in samples(Person(), Person()))})),
@@ -158,6 +162,7 @@ OF_PERSON = {"Person": ["id", "pronouns"]}
             "tests/nouns/reading.py: guarded(one, other, story) has no row of Reading",
         ),
         (changed_fields, ([Reading], {Reading: {"chapter"}}), "clients know no `offset` of Reading"),
+        (change_logs, ([Reading], {"Story"}), "schema/changes.py: TYPES has no type for Reading"),
         (sweeping, ([Reading], set()), "backend/reading/erasure.py: reading_reading.reader_id"),
         (ends, ([Reading], {"reading": ["chapter_deleted"]}), "backend/reading/erasure.py: Reading refers to Story"),
         (profiles, (["pronouns"], {"name": ""}), "backend/erasure/leaving.py: NO_PROFILE leaves Person.pronouns"),
@@ -198,6 +203,21 @@ def test_a_rule_sees_a_model_that_forgot(rule: Rule, told: str, monkeypatch: pyt
     (complaint,) = rule([Reading])
     assert complaint.startswith("backend/reading/models.py")
     assert told in complaint
+
+
+def test_a_rule_sees_what_is_not_logged_and_a_kind_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind_log(Reading), "kind", kind_log(Person).kind)
+    (complaint,) = change_logs([Person, Reading], {"Person", "Reading"})
+    assert complaint.startswith("backend/reading/models.py: Reading is logged as `p`, which is Person already")
+    monkeypatch.setattr(Reading._meta, "constraints", [guard_of(Reading)])
+    (complaint,) = change_logs([Reading], {"Reading"})
+    assert "Reading has versions that are not logged: add ChangeLog" in complaint
+
+
+def kind_log(model: Any) -> Any:
+    """How the rows of a model are logged."""
+    (found,) = logs_of(model)
+    return found
 
 
 def test_a_rule_sees_a_rank_that_is_taken_and_a_field_in_no_group(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ PACKAGES = ("clients/python",)
 """What others install. It writes no rows; `save` there is a client's."""
 OUTSIDE_THE_HOUSE = ("tests", "docs", "clients", "examples", "requirements", ".ci")
 NOT_OURS = {"node_modules", "vendor", "dist", ".test", "generated", "__pycache__", "migrations"}
+SCRIPTS = {".ts", ".tsx", ".js", ".mjs"}
+WRITTEN_BY_THE_BUILD = ROOT / "clients" / "typescript" / "src" / "schema.ts"
 OF_GIT = {".git"}
 """In a work tree a file that says where the repository is."""
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
@@ -96,10 +98,20 @@ def missing_docstring(text: str) -> Complaints:
         yield "line 1: no docstring"
 
 
-def too_long(text: str) -> Complaints:
-    """Long files and functions do more than one thing."""
+def no_first_comment(text: str) -> Complaints:
+    """So does every file of TypeScript and JavaScript."""
+    if not text.startswith(("/** ", "/**\n", "// ")):
+        yield "line 1: no comment that says its job"
+
+
+def long_files(text: str) -> Complaints:
+    """Long files do more than one thing."""
     if (lines := len(text.splitlines())) > LONGEST_FILE:
         yield f"line {lines}: the file is longer than {LONGEST_FILE} lines"
+
+
+def long_functions(text: str) -> Complaints:
+    """So do long functions."""
     for function in functions(text):
         if (function.end_lineno or 0) - function.lineno >= LONGEST_FUNCTION:
             yield f"line {function.lineno}: {function.name}() is longer than {LONGEST_FUNCTION} lines"
@@ -178,6 +190,11 @@ def modules(*folders: str) -> Iterator[Path]:
     return (path for folder in folders for path in files(ROOT / folder) if path.suffix == ".py")
 
 
+def scripts() -> Iterator[Path]:
+    """What runs in browsers and Node, but for the types that a build writes."""
+    return (path for path in everything() if path.suffix in SCRIPTS and path != WRITTEN_BY_THE_BUILD)
+
+
 def outside_the_engine() -> Iterator[Path]:
     return (path for path in modules(*HOUSE) if ROOT / "backend" / "engine" not in path.parents)
 
@@ -204,7 +221,9 @@ def files(folder: Path) -> Iterator[Path]:
         (unconditioned_writes, outside_the_engine),
         (hidden_imports, lambda: modules(*HOUSE, *PACKAGES)),
         (missing_docstring, lambda: [ROOT / "manage.py", *modules(*HOUSE, *PACKAGES, "tests")]),
-        (too_long, lambda: modules(*HOUSE, *PACKAGES)),
+        (no_first_comment, scripts),
+        (long_files, lambda: [*modules(*HOUSE, *PACKAGES), *scripts()]),
+        (long_functions, lambda: modules(*HOUSE, *PACKAGES)),
         (class_wide_locks, lambda: modules(*HOUSE, *PACKAGES)),
         (locks_over_io, lambda: modules(*HOUSE, *PACKAGES)),
         (machine_paths, everything),
@@ -244,8 +263,9 @@ HOST = ".".join(["registry", "npmjs", "org"])
         ),
         (missing_docstring, "import json"),
         (missing_docstring, "import json\n'''too late'''"),
-        (too_long, "\n" * (LONGEST_FILE + 1)),
-        (too_long, "def f():\n" + "    f()\n" * LONGEST_FUNCTION),
+        (no_first_comment, 'import { build } from "esbuild";\n// too late'),
+        (long_files, "\n" * (LONGEST_FILE + 1)),
+        (long_functions, "def f():\n" + "    f()\n" * LONGEST_FUNCTION),
         (class_wide_locks, "from functools import cache, cached_property"),
         (class_wide_locks, "class A:\n    @functools.cached_property\n    def f(self): ..."),
         (
@@ -278,7 +298,10 @@ def test_commands_that_manage_py_knows_are_commands() -> None:
         (hidden_imports, "import json\ndef f():\n    return json"),
         (missing_docstring, ""),
         (missing_docstring, "'''Says its job.'''"),
-        (too_long, "def f():\n" + "    f()\n" * (LONGEST_FUNCTION - 1)),
+        (no_first_comment, "/** Says its job. */"),
+        (no_first_comment, "// Says its job."),
+        (long_files, "\n" * LONGEST_FILE),
+        (long_functions, "def f():\n" + "    f()\n" * (LONGEST_FUNCTION - 1)),
         (class_wide_locks, "from django.utils.functional import cached_property\nfrom functools import cache"),
         (locks_over_io, "busy = Lock()\nwith busy:\n    count += 1\nsleep(1)"),
         (

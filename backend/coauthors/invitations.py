@@ -8,6 +8,7 @@ transaction.
 import uuid
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 
@@ -34,6 +35,8 @@ from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
+from backend.limits import buckets
+from backend.limits.buckets import Limit
 from backend.nouns import collect
 from backend.people.models import PersonTally
 from backend.social.pairs import Pair, find
@@ -60,7 +63,8 @@ HELD = "is held by the moderators: a story is handed over when no decision of th
 def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected) -> Written:
     """Offer a right to the story, if nobody has changed who writes it since `seen`.
 
-    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
+    OWN is offered by the author alone. Only an invitation that is made counts for the limit of the inviter. Raises `Conflict`,
+    `NotFound`, `Forbidden`, `Invalid`, `RateLimited`.
     """
     if person_id == inviter_id:
         raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
@@ -69,10 +73,12 @@ def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, rig
     held = hold_pairs(person_id, [inviter_id, story.author_id])
     written = _note(right, needed, story=story_id, manager=inviter_id, person=person_id, seen=seen)
     made = _make(id=uuid7(), story=story_id, person=person_id, inviter=inviter_id, offered=right.value)
+    counted = buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
     _require_together(inviter_id, person_id, held)
     if right is Right.OWN:
         check_hand_over(story_id)
     if written.row is not None and made.row is not None:
+        buckets.require_room(counted)
         return made.row, Applied.WRITTEN
     same = _explain(story_id, inviter_id, person_id, right, needed, seen, made.row)
     if written.row is not None:  # an invitation was made since the story was looked at: it is so then

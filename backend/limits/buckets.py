@@ -18,7 +18,7 @@ from django.utils.functional import cached_property
 from backend.engine import committed, metrics
 from backend.engine.declarations import delete_all, query, update_all
 from backend.engine.errors import RateLimited
-from backend.engine.statements import Declared, compiled
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.transactions import unit_of_work
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
@@ -63,16 +63,32 @@ def count(limits: Iterable[Limit]) -> None:
     ordered = sorted(limits, key=lambda limit: limit.key)
 
     def work() -> None:
-        filled = [(limit, _fill(key=limit.key, drop=limit.drop, room=limit.room)) for limit in ordered]
-        full = [limit for limit, result in filled if not result.count]
-        waits = [(limit, _wait(key=limit.key, room=limit.room)) for limit in full]
-        if waits:
-            after_ms, longest = max(((_milliseconds(*wait.rows[0]), limit) for limit, wait in waits), key=itemgetter(0))
-            metrics.LIMITED.labels(longest.name).inc()
-            raise RateLimited(longest.name, after_ms=after_ms)
+        require_room(*[fill(limit) for limit in ordered])
 
     with metrics.operation(OPERATION), committed.apart():
         unit_of_work(work)
+
+
+Filled = tuple[Limit, Result[tuple[()]]]
+"""A bucket, and whether there was room in it."""
+
+
+def fill(limit: Limit) -> Filled:
+    """Count one event as part of the caller's unit of work, so that it counts only if that is committed.
+
+    The bucket stays locked until then. The caller looks at `require_room`.
+    """
+    return limit, _fill(key=limit.key, drop=limit.drop, room=limit.room)
+
+
+def require_room(*filled: Filled) -> None:
+    """Raise `RateLimited` if one of these was full; of several it names the one with the longest wait."""
+    full = [limit for limit, result in filled if not result.count]
+    waits = [(limit, _wait(key=limit.key, room=limit.room)) for limit in full]
+    if waits:
+        after_ms, longest = max(((_milliseconds(*wait.rows[0]), limit) for limit, wait in waits), key=itemgetter(0))
+        metrics.LIMITED.labels(longest.name).inc()
+        raise RateLimited(longest.name, after_ms=after_ms)
 
 
 # Waits for a concurrent transaction on the same bucket, and then re-checks the row as that one left it.

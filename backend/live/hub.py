@@ -25,7 +25,7 @@ from backend.live import metrics
 from backend.live.presence import Presence
 from backend.live.subscriptions import FEEDS, PRESENT, Asked, Batch, Ending, Subscription, Thing
 from backend.postgresql.reads import Row, Statement
-from backend.stories.models import Story
+from backend.stories.models import Chapter, Story
 
 log = logging.getLogger("katha")
 
@@ -35,8 +35,8 @@ AGAIN_SECONDS = 1.0
 """How long to wait after the database could not serve a poll."""
 READ_SECONDS = 10.0
 """How long one statement may take."""
-STORIES = logs_of(Story)[0].kind
-"""What the log calls stories."""
+STORIES, CHAPTERS = (logs_of(model)[0].kind for model in (Story, Chapter))
+"""What the log calls stories and chapters."""
 FOLLOWERS = Statement.of(
     "SELECT string_agg(DISTINCT follower_id::text, ' ') FROM follow "
     "WHERE followee_id = ANY($1::uuid[]) AND follower_id = ANY($2::uuid[])"
@@ -218,7 +218,10 @@ class Hub:
                     self._unsure[subscription] = None
         else:
             kind, id_, owner = entry.kind, entry.id, entry.owner
-            for topic in ((kind, id_), (kind, owner, id_), entry.aggregate):
+            topics: list[Hashable] = [(kind, id_), (kind, owner, id_)]
+            if kind in (STORIES, CHAPTERS):  # what else hangs on a story, such as places in it, hides nothing
+                topics.append(entry.aggregate)
+            for topic in topics:
                 for subscription, thing in self._by_topic.get(topic, ()):
                     self.mark(subscription, [thing])
             is_new = entry.version == 1 and not entry.gone

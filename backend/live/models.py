@@ -10,8 +10,6 @@ class Presence(models.Model):
     The table is UNLOGGED: what it says is over in seconds, so a crash may empty it, and no write of it is waited for.
     """
 
-    LOCK_RANK = 996
-
     process = models.UUIDField(primary_key=True)
     at = models.DateTimeField(db_default=Now())
     """When the process last said so; after some seconds it counts no more."""

@@ -10,7 +10,8 @@ from backend.engine.statements import Declared, Result, compiled
 from backend.engine.tallies import total
 from backend.people.queries import named
 from backend.sources import Row, Rows, Value
-from backend.stories.models import Chapter, Shelf, StoryTally
+from backend.stories.models import Chapter, Shelf, Story, StoryTally
+from backend.stories.rights import Right, may, written_story_of
 from backend.visibility import met
 
 
@@ -111,3 +112,28 @@ AS_THEN = {
     "chapterCount": Value("$chapter_count_then::int"),
 }
 """Of a story as it was when a mutation wrote it: its chapters as they were then."""
+
+
+# --- Replays ----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _written_by(*, story: uuid.UUID, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(Story.objects.filter(may(person, Right.WRITE), pk=story).values_list("pk"))
+
+
+@compiled
+def _text_written_by(*, chapter: uuid.UUID, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    return select(written_story_of(chapter, person).values_list("pk"))
+
+
+def _is_theirs(story: Story, person: uuid.UUID) -> bool:
+    return _written_by(story=story.pk, person=person).row is not None
+
+
+def _is_text_of_theirs(chapter: Chapter, person: uuid.UUID) -> bool:
+    return _text_written_by(chapter=chapter.pk, person=person).row is not None
+
+
+STILL_THERE = {Story: _is_theirs, Chapter: _is_text_of_theirs}
+"""A reply to a write shows what only those see who write the story, some of it as it is now: so not to who was removed since."""

@@ -1,5 +1,5 @@
 /** The story that the page is about: found, or made, with everybody in it who shows on the page. */
-import { isNotFound, newKey } from "../typescript/src/index";
+import { isConflict } from "../typescript/src/index";
 import type { Katha } from "../typescript/src/index";
 import type { Editable } from "../typescript/src/editing";
 
@@ -11,8 +11,6 @@ const BODY = [
 ].join("\n\n");
 
 const STORY = "id version title coauthors { person { id } } chapters { __typename id version title body }";
-/** The key under which it is made: whoever opens the page at the same moment makes the same one. */
-const KEY = "0de5c0de-0016-4000-8000-000000000016";
 const FIND = `query Find($text: String!) {
   viewer { id shelf { version } }
   stories(filter: { status: DRAFT, text: $text }, first: 20) { edges { node { ${STORY} } } }
@@ -50,9 +48,6 @@ export interface Opened {
   chapter: Editable;
 }
 
-/** What has the story of now in the place of the one that was seen. */
-const again = ({ current }: any, sent: any) => ({ ...sent, expect: { version: current.version } });
-
 function succeeded(answer: any): any {
   if (answer.code) throw new Error(answer.message ?? answer.code);
   return answer;
@@ -64,28 +59,31 @@ async function theStory(owner: Katha): Promise<any> {
   const found = stories.edges.map(({ node }: any) => node).filter((story: any) => story.title === TITLE && story.chapters.length);
   if (found.length) return found.at(-1);
   const input = { title: TITLE, summary: "Open this page twice, and write.", chapters: [{ title: "The desk", body: BODY }] };
-  const make = (key: string) => owner.write<any, any>(CREATE, { input, expect: { version: viewer.shelf.version } }, { key, rebase: again });
-  const made = await make(KEY);
-  return succeeded(isNotFound(made) ? await make(newKey()) : made).story; // it was deleted since
+  const made = await owner.write(CREATE, { input, expect: { version: viewer.shelf.version } });
+  // Who opened the page at the same moment was first: of all who saw this shelf one makes the story, and the others find it.
+  return isConflict(made) ? theStory(owner) : succeeded(made).story;
 }
 
-/** Make `guest` a co-author, if it is somebody else and is none yet. */
-async function join(owner: Katha, guest: Katha, story: any): Promise<void> {
-  const { viewer } = await guest.query<any, any>(INVITATIONS);
-  const me = await owner.query<any, any>("query Me { viewer { id } }");
-  if (me.viewer.id === viewer.id || story.coauthors.some(({ person }: any) => person.id === viewer.id)) return;
-  const invited = viewer.invitations.edges.map(({ node }: any) => node).find((one: any) => one.story.id === story.id && one.status === "PENDING");
-  const invitation =
-    invited ??
-    succeeded(await owner.write<any, any>(INVITE, { story: story.id, person: viewer.id, expect: { version: story.version } }, { rebase: again })).invitation;
-  succeeded(await guest.write<any, any>(ACCEPT, { id: invitation.id, expect: { version: invitation.version } }, { rebase: again }));
+/** Make `guest` a co-author, if it is somebody else and is none yet; false if something has changed since the story was read. */
+async function join(owner: Katha, guest: Katha, story: any): Promise<boolean> {
+  const { viewer } = await guest.query(INVITATIONS);
+  const me = await owner.query("query Me { viewer { id } }");
+  if (me.viewer.id === viewer.id || story.coauthors.some(({ person }: any) => person.id === viewer.id)) return true;
+  let invitation = viewer.invitations.edges.map(({ node }: any) => node).find((one: any) => one.story.id === story.id && one.status === "PENDING");
+  if (!invitation) {
+    const invited = await owner.write(INVITE, { story: story.id, person: viewer.id, expect: { version: story.version } });
+    if (isConflict(invited)) return false;
+    ({ invitation } = succeeded(invited));
+  }
+  const accepted = await guest.write(ACCEPT, { id: invitation.id, expect: { version: invitation.version } });
+  return !isConflict(accepted) && !!succeeded(accepted);
 }
 
 /** The story as this person finds it, who is made a co-author of it first. */
 export async function open(owner: Katha, guest: Katha): Promise<Opened> {
   const found = await theStory(owner);
-  await join(owner, guest, found);
-  const { story } = await guest.query<any, any>(PAGE, { id: found.id });
+  if (!(await join(owner, guest, found))) return open(owner, guest); // others open it, too: look again
+  const { story } = await guest.query(PAGE, { id: found.id });
   if (!story) throw new Error("This person cannot find the story: somebody has blocked somebody.");
   return { story, chapter: story.chapters[0] };
 }

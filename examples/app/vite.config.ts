@@ -1,3 +1,4 @@
+// Builds and serves the app; what is asked of Katha goes through to its server.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
@@ -6,6 +7,6 @@ const katha = process.env.KATHA ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
-  server: { proxy: { "/graphql": { target: katha } } },
-  preview: { proxy: { "/graphql": { target: katha } } },
+  server: { host: "127.0.0.1", proxy: { "/graphql": { target: katha } } },
+  preview: { host: "127.0.0.1", proxy: { "/graphql": { target: katha } } },
 });

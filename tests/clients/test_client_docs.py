@@ -21,6 +21,13 @@ TYPESCRIPT = ROOT / "clients" / "typescript"
 APP = ROOT / "examples" / "app" / "src"
 ADDRESS = "http://127.0.0.1:8000"
 
+TAKEN_FOR_GRANTED = """
+declare const FOLLOW: string;
+declare const [id, person, version]: string[];
+declare function askThePerson(fields: object[]): Promise<Record<string, string>>;
+declare function show(relationship: object): void;
+"""
+
 
 def under(heading: str) -> list[Block]:
     """The blocks of one section."""
@@ -58,16 +65,33 @@ def needed() -> str | None:
 def test_the_typescript_on_the_page_fits_its_types_and_prints_what_is_printed(live_url: str, tmp_path: Path) -> None:
     of = under("### In TypeScript")
     (tmp_path / "page.ts").write_text(program(of, "ts", live_url) + "\nprocess.exit(0);\n", encoding="utf-8")
-    modules = tmp_path / "node_modules"
+    tools = typed(tmp_path)
+    bundle = "--bundle --format=esm --platform=node --target=es2022 --outfile=page.mjs"
+    run(tools / "esbuild", *bundle.split(), "page.ts", folder=tmp_path)
+    assert run(Path(shutil.which("node") or "node"), "page.mjs", folder=tmp_path) == printed(of)
+
+
+@pytest.mark.skipif(needed() is not None, reason=str(needed()))
+def test_the_example_of_its_readme_fits_its_types(tmp_path: Path) -> None:
+    """Copied as it is, into an app that has what it takes for granted."""
+    text = (TYPESCRIPT / "README.md").read_text(encoding="utf-8")
+    example = next(block.text for block in blocks(text) if block.language == "ts")
+    (tmp_path / "page.ts").write_text(example + TAKEN_FOR_GRANTED, encoding="utf-8")
+    typed(tmp_path)
+
+
+def typed(folder: Path) -> Path:
+    """Check the types of its page.ts against the built package, as bundlers and as Node find it; returns where the tools are."""
+    modules = folder / "node_modules"
     (modules / "@katha").mkdir(parents=True)
     (modules / "@katha" / "client").symlink_to(TYPESCRIPT)
     (modules / "@types").symlink_to(TYPESCRIPT / "node_modules" / "@types")
     tools = TYPESCRIPT / "node_modules" / ".bin"
-    options = "--noEmit --strict --module esnext --target es2022 --moduleResolution bundler --skipLibCheck --types node"
-    run(tools / "tsc", *options.split(), "page.ts", folder=tmp_path)
-    bundle = "--bundle --format=esm --platform=node --target=es2022 --outfile=page.mjs"
-    run(tools / "esbuild", *bundle.split(), "page.ts", folder=tmp_path)
-    assert run(Path(shutil.which("node") or "node"), "page.mjs", folder=tmp_path) == printed(of)
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    for module, resolution in [("esnext", "bundler"), ("nodenext", "nodenext")]:
+        options = f"--noEmit --strict --module {module} --moduleResolution {resolution} --target es2022 --types node"
+        run(tools / "tsc", *options.split(), "page.ts", folder=folder)
+    return tools
 
 
 def run(*command: str | Path, folder: Path) -> str:

@@ -9,6 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from backend.coauthors.models import Coauthor, Invitation
+from backend.limits.rates import Rate
+from backend.notifications.models import Notification
 from backend.stories.models import Revision, Story
 from schema.nodes import to_id
 from tests import depth
@@ -253,6 +255,44 @@ def test_many_write_one_story_and_nothing_is_lost(asha: ApiClient) -> None:
     assert sorted(kept) == sorted(people[number].person.pk for number in summaries)
     assert Story.objects.get().chapters.count() == 16
     assert_verified()
+
+
+# --- How many one person may invite -----------------------------------------------------------------------------
+
+SLOW = 900.0
+
+
+def test_invitations_that_race_are_counted_exactly(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
+    """Of one inviter, to all stories together: whom the limit refuses, nobody is told of, and the story is as it was."""
+    settings.INVITATIONS = Rate(3, SLOW)
+    stories = [asha.create_story(str(number))["story"]["id"] for number in range(6)]
+    said = [told(one) for one in race([lambda one=one: asha.invite(one, bilal, "1") for one in stories])]
+    assert sorted(said) == ["RATE_LIMITED"] * 3 + ["WRITTEN"] * 3
+    assert Invitation.objects.count() == Notification.objects.count() == 3
+    assert sorted(Story.objects.values_list("version", flat=True)) == [1, 1, 1, 2, 2, 2]
+    refused = asha.invite(stories[said.index("RATE_LIMITED")], bilal, "1")
+    assert refused["retry"]["kind"] == "SAME_REQUEST"
+    assert 0 < refused["retry"]["afterMs"] <= SLOW * 1000
+    assert_verified()
+
+
+def test_only_an_invitation_that_is_made_counts(asha: ApiClient, bilal: ApiClient, settings: Any) -> None:
+    """Not one that is refused, nor the same request once more; one that was withdrawn does, for somebody was told of it."""
+    settings.INVITATIONS = Rate(2, SLOW)
+    story, key = asha.create_story("0")["story"]["id"], new_key()
+    assert [told(asha.invite(story, bilal, "9")) for _ in range(3)] == ["CONFLICT"] * 3
+    assert [told(asha.invite(story, asha, "1")) for _ in range(3)] == ["INVALID"] * 3
+    made = [asha.invite(story, bilal, "1", key=key) for _ in range(4)]
+    assert [told(one) for one in made] == ["WRITTEN", *["REPLAYED"] * 3]
+    assert told(asha.withdraw(made[0]["invitation"]["id"])) == "WRITTEN"
+    assert told(asha.invite(story, bilal, "2")) == "WRITTEN"
+    assert told(asha.withdraw(_open_to(asha, story))) == "WRITTEN"
+    assert told(asha.invite(story, bilal, "3")) == "RATE_LIMITED"
+
+
+def _open_to(author: ApiClient, story: str) -> str:
+    found = author.ask("query ($id: ID!) { story(id: $id) { invitations { id } } }", id=story)["story"]["invitations"]
+    return str(found[0]["id"])
 
 
 # --- Why the rights stand in the story's own row ----------------------------------------------------------------

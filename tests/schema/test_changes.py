@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from backend.changes import log
 from backend.changes.log import decoded, encoded
 from backend.changes.models import Mark
 from backend.erasure import sweeping
@@ -252,6 +253,22 @@ def test_a_cursor_that_the_log_cannot_answer_has_expired(asha: ApiClient) -> Non
     Mark.objects.create(xid=now, pruned=True)
     assert {asked(asha, cursor)["__typename"] for cursor in (at, middle)} == {"CursorExpiredError"}
     assert asked(asha)["__typename"] == "ChangePage"
+
+
+def test_what_is_too_far_behind_has_expired(asha: ApiClient, bilal: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page looks at all entries of its span: of the viewer, and of those whose stories they read."""
+    story = asha.published_story()
+    bilal.record_view(story["id"], "0", story["chapters"][0]["id"], 1)
+    hers, his = begun(asha), begun(bilal)
+    for version in range(1, 7):
+        asha.update_chapter(story["chapters"][0]["id"], {"title": f"Version {version}"}, str(version))
+    assert {asked(who, at)["__typename"] for who, at in ((asha, hers), (bilal, his))} == {"ChangePage"}
+    monkeypatch.setattr(log, "MAX_BEHIND", 5)
+    for who, at in ((asha, hers), (bilal, his)):
+        assert asked(who, at)["code"] == "CURSOR_EXPIRED"
+        assert asked(who, begun(who))["__typename"] == "ChangePage"
+    monkeypatch.setattr(log, "MAX_BEHIND", 50)
+    assert {asked(who, at)["__typename"] for who, at in ((asha, hers), (bilal, his))} == {"ChangePage"}
 
 
 @pytest.mark.parametrize("since", ["", "x", "ü", encoded("1.00000001.1.1.1", "1:"), encoded("a", "1:1:"), "A" * 30_000])

@@ -245,3 +245,25 @@ def test_every_replay_reads_in_one_snapshot(
     assert send(key)["applied"] == "REPLAYED"
     assert moments == [name for name in [mutation] if name != "changePassword"]
     assert metrics._OPERATION.get() == "other", "what its thread does next would be counted for the mutation"
+
+
+@pytest.mark.parametrize("status", ["DRAFT", "PUBLISHED"])
+def test_who_was_removed_is_shown_no_replay(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, status: str) -> None:
+    """Neither of a text nor of the story: some of what it shows is of now, such as who is invited."""
+    story = asha.written_with(bilal, "MANAGE")
+    chapter = asha.story_as_found(story)["chapters"][0]["id"]
+    edit, summary = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def write() -> list[Any]:
+        return [
+            bilal.update_chapter(chapter, {"body": "His."}, "1", key=edit),
+            bilal.update_story(story, {"summary": "His."}, "4", key=summary),
+        ]
+
+    assert [one["applied"] for one in write()] == ["WRITTEN"] * 2
+    assert [one["applied"] for one in write()] == ["REPLAYED"] * 2
+    assert asha.remove_coauthor(story, bilal, asha.version_of(story))["applied"] == "WRITTEN"
+    if status == "PUBLISHED":
+        asha.publish(story, asha.version_of(story))
+    assert asha.invite(story, chitra, asha.version_of(story))["applied"] == "WRITTEN"
+    assert [one.get("code") for one in write()] == ["NOT_FOUND"] * 2

@@ -34,7 +34,11 @@ CREATE TRIGGER story_coauthors_changed AFTER UPDATE ON stories_story FOR EACH RO
     WHEN (ROW(OLD.writers, OLD.managers) IS DISTINCT FROM ROW(NEW.writers, NEW.managers)) EXECUTE FUNCTION coauthors_keep();
 CREATE TRIGGER story_coauthors_dropped AFTER DELETE ON stories_story FOR EACH ROW
     WHEN (OLD.writers <> '{}') EXECUTE FUNCTION coauthors_drop();
+INSERT INTO coauthors_coauthor (story_id, person_id, granted, since)
+SELECT id, person, CASE WHEN person = ANY (managers) THEN 'MANAGE' ELSE 'WRITE' END, updated_at
+FROM stories_story CROSS JOIN LATERAL unnest(writers) AS person;
 """
+"""There are rows to be added only after a way back and forth."""
 
 LET_GO = """
 DROP TRIGGER story_coauthors_added ON stories_story;

@@ -4,6 +4,14 @@ import backend.engine.guard
 from django.db import migrations, models
 
 
+FORGET = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT set_config('katha.removal', 'notifications_notification', true);
+DELETE FROM notifications_notification WHERE kind = 'INVITED';
+"""
+"""On the way back: what nobody can be told of any more."""
+
+
 class Migration(migrations.Migration):
     """Tell people of invitations."""
 
@@ -40,4 +48,5 @@ class Migration(migrations.Migration):
             model_name='notification',
             constraint=backend.engine.guard.VersionGuard(fixed=('id', 'person', 'kind', 'story', 'day', 'open_reports', 'claimed_reports', 'resolved_reports', 'decision_id', 'report_id', 'invitation_id', 'created_at'), name='notification_version_guard', sides={'': {'read': ('read_at',)}}),
         ),
+        migrations.RunSQL(migrations.RunSQL.noop, FORGET),
     ]

@@ -2,10 +2,10 @@
 import { ApolloLink, Observable } from "@apollo/client";
 import { print } from "graphql";
 import type { OperationDefinitionNode } from "graphql";
-import type { Katha } from "./client";
-import { errorOf, insist, newKey, unserved, Unserved } from "./waiting";
-import type { Insisting } from "./waiting";
-import { streamed } from "./streamed";
+import type { Katha } from "./client.js";
+import { errorOf, insist, newKey, unserved, Unserved } from "./waiting.js";
+import type { Insisting } from "./waiting.js";
+import { streamed } from "./streamed.js";
 
 const UNSERVED_STATUSES = [429, 502, 503, 504];
 

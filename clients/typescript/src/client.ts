@@ -1,8 +1,8 @@
 /** The client: sends requests until they are served, and opens streams. */
-import { isConflict } from "./answers";
-import type { Retry } from "./answers";
-import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting";
-import type { Insisting } from "./waiting";
+import { isConflict } from "./answers.js";
+import type { Retry } from "./answers.js";
+import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting.js";
+import type { Insisting } from "./waiting.js";
 
 /** A document as text, or what GraphQL Code Generator makes with `documentMode: "string"`, which knows its types. */
 export interface Document<Data = any, Variables = any> {
@@ -59,7 +59,7 @@ export class Katha {
   constructor(readonly options: Options) {}
 
   /** The data of a query (or of a mutation that takes no key). Sent again until it is served. */
-  query<Data, Variables>(document: Document<Data, Variables>, variables?: Variables, insisting?: Insisting): Promise<Data> {
+  query<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables, insisting?: Insisting): Promise<Data> {
     return insist(() => this.send(document, variables, insisting), this.#patient(insisting));
   }
 
@@ -67,7 +67,7 @@ export class Katha {
    * The answer of a mutation, which is its one field and takes `$key`. BUSY, OUTCOME_UNKNOWN and a lost reply are sent again with
    * the same key; a conflict goes through `rebase`. Throws `Unserved` if nobody served it in time: the same key may be used later.
    */
-  async write<Data, Variables>(
+  async write<Data = any, Variables = any>(
     document: Document<Data, Variables>,
     variables: Variables,
     { key = newKey(), rebase, ...insisting }: WriteOptions<AnswerOf<Data>, Variables> = {},
@@ -90,7 +90,7 @@ export class Katha {
   }
 
   /** The data of one request that is sent once. Throws `Unserved`, if it may be sent again, or `RequestError`. */
-  async send<Data, Variables>(document: Document<Data, Variables>, variables?: Variables, { signal }: Sending = {}): Promise<Data> {
+  async send<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables, { signal }: Sending = {}): Promise<Data> {
     const response = await this.#post(document, variables, signal, AbortSignal.timeout(this.options.attemptMs ?? 30_000));
     return this.#data(response, signal);
   }
@@ -99,7 +99,7 @@ export class Katha {
    * The events of a subscription, by Server-Sent Events, until the server completes it. Throws `Unserved` if it was cut, also by
    * silence, or if there is no stream now; `RequestError` if it cannot be had.
    */
-  async *stream<Data, Variables>(
+  async *stream<Data = any, Variables = any>(
     document: Document<Data, Variables>,
     variables?: Variables,
     { signal }: Sending = {},

@@ -1,71 +1,19 @@
 /** Editing a chapter or a story while others do: autosave, merging, conflicts as data, and nothing typed is lost. */
-import type { Refusal } from "./answers";
-import type { Katha } from "./client";
-import type { Live } from "./live";
-import type { Part } from "./merge";
-import { merged, threeWay } from "./merge";
-import type { Storage } from "./storage";
-import { browserStorage } from "./storage";
-import { newKey, spread, Unserved } from "./waiting";
+import type { Refusal } from "./answers.js";
+import type { Katha } from "./client.js";
+import { FORMS, looking, saving } from "./editable.js";
+import type { Conflict, Editable, EditingState, Status, Values } from "./editable.js";
+import type { Live } from "./live.js";
+import { merged, threeWay } from "./merge.js";
+import type { Storage } from "./storage.js";
+import { browserStorage } from "./storage.js";
+import { newKey, spread, Unserved } from "./waiting.js";
 
-export { merged, threeWay } from "./merge";
-export type { Clean, Collision, Part } from "./merge";
-export { browserStorage, memoryStorage } from "./storage";
-export type { Storage } from "./storage";
-
-/** What can be edited, with the fields of the form. */
-export interface Editable {
-  __typename: "Chapter" | "Story";
-  id: string;
-  version: string;
-  title: string;
-  /** Of a chapter. */
-  body?: string;
-  /** Of a story. */
-  summary?: string;
-}
-
-/** The fields of a form by name. */
-export type Values = Record<string, string>;
-
-/** A field that both have changed. Of a chapter's body the parts are paragraphs; any other field is one collision. */
-export interface Colliding {
-  path: string;
-  /** All of the field in order. Its text is `text` of each CLEAN part and the side that was chosen of each COLLISION. */
-  parts: Part[];
-}
-
-/** What a dialogue shows. It is counted anew with every key that is pressed, and goes away if nothing collides any more. */
-export interface Conflict {
-  fields: Colliding[];
-  /** The thing as it is now. */
-  current: Editable;
-  /** Who made the latest of the others' changes, where that may be known. */
-  by: { id: string; handle: string; name: string } | null;
-  /** When that was. */
-  at: string | null;
-  /** How many versions were not seen. */
-  versionsBehind: number;
-}
-
-/**
- * `saved`: the server has all of it. `edited`: a save comes soon. `saving`: one is on its way. `offline`: nobody answers; it goes on
- * by itself. `conflict`: a person has to choose. `refused`: see `refusal`; the next change tries again. `gone`: it was deleted.
- */
-export type Status = "saved" | "edited" | "saving" | "offline" | "conflict" | "refused" | "gone";
-
-/** What an editor shows. A new object after every change. */
-export interface EditingState {
-  values: Values;
-  status: Status;
-  /** The version on which `values` are based. */
-  version: string;
-  conflict: Conflict | null;
-  /** Why a save was refused, of `refused` and `gone`. */
-  refusal: Refusal | null;
-  /** Whether what is not saved would survive a reload. */
-  isKept: boolean;
-}
+export type { Colliding, Conflict, Editable, EditingState, Status, Values } from "./editable.js";
+export { merged, threeWay } from "./merge.js";
+export type { Clean, Collision, Part } from "./merge.js";
+export { browserStorage, memoryStorage } from "./storage.js";
+export type { Storage } from "./storage.js";
 
 /** Of `new Editing`. */
 export interface EditingOptions {
@@ -96,7 +44,6 @@ interface Kept {
   pending: Pending | undefined;
 }
 
-const FORMS = { Chapter: ["title", "body"], Story: ["title", "summary"] } as const;
 const AGAIN_MS = 5_000;
 
 /** One thing that a person edits. */
@@ -228,7 +175,7 @@ export class Editing {
           this.#say("saving");
           const variables = { id: this.#thing.id, patch, expect };
           const onWait = ({ code }: Unserved) => this.#say(code ? "saving" : "offline");
-          this.#settle(await this.katha.write<any, any>(this.#mutation, variables, { key, signal: this.#end.signal, onWait }));
+          this.#settle(await this.katha.write(saving(this.#thing.__typename), variables, { key, signal: this.#end.signal, onWait }));
           this.#say(this.#status); // at once: who types meanwhile types into what is shown
           await this.#keep();
         }
@@ -321,10 +268,8 @@ export class Editing {
 
   /** Read the thing, and take it over. Only between saves, so that what is read is never older than what was written. */
   async #look(fresh?: any): Promise<void> {
-    const fields = this.#fields.join(" ");
-    const document = `query Look($id: ID!) { thing: node(id: $id) { __typename id ... on ${this.#thing.__typename} { version ${fields} } } }`;
     const options = { signal: this.#end.signal };
-    const thing = fresh ?? (await this.katha.query<any, any>(document, { id: this.#thing.id }, options)).thing;
+    const thing = fresh ?? (await this.katha.query(looking(this.#thing.__typename), { id: this.#thing.id }, options)).thing;
     if (this.#pending) {
       this.#hint = thing?.version;
       return;
@@ -336,21 +281,6 @@ export class Editing {
     else if (this.#rebased(thing)) this.#conflict = null;
     else if (this.#conflict) this.#conflict = { ...this.#conflict, current: thing };
     this.#changed();
-  }
-
-  get #mutation(): string {
-    const { __typename: type } = this.#thing;
-    return `mutation Save${type}($id: ID!, $patch: ${type}Patch!, $expect: Expect!, $key: UUID) {
-  save: update${type}(id: $id, patch: $patch, expect: $expect, onConflict: MERGE, key: $key) {
-    __typename
-    ... on ${type}Success { applied thing: ${type.toLowerCase()} { ...Form } }
-    ... on ConflictError { current { ...Form } versionsBehind by { id handle name } at }
-    ... on InvalidError { fields { path code limit } }
-    ... on NotFoundError { deletedAt }
-    ... on Failure { code message retry { kind afterMs } }
-  }
-}
-fragment Form on ${type} { __typename id version ${this.#fields.join(" ")} }`;
   }
 
   // --- State

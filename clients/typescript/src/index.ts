@@ -1,9 +1,9 @@
 /** @katha/client: the core, which needs no framework. */
-export * from "./answers";
-export * from "./client";
-export * from "./live";
-export * from "./toggle";
-export { insist, newKey, RequestError, Unserved } from "./waiting";
-export type { Insisting } from "./waiting";
+export * from "./answers.js";
+export * from "./client.js";
+export * from "./live.js";
+export * from "./toggle.js";
+export { insist, newKey, RequestError, Unserved } from "./waiting.js";
+export type { Insisting } from "./waiting.js";
 /** The contract's own types, generated from it at build: `Schema.Chapter`, `Schema.UpdateChapterResult`, … */
-export type * as Schema from "./schema";
+export type * as Schema from "./schema.js";

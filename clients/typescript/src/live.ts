@@ -1,7 +1,7 @@
 /** Things that live: one stream for all that is shown, and polling where there is none. */
-import type { Katha } from "./client";
-import { pause, RequestError, spread } from "./waiting";
-import type { Unserved } from "./waiting";
+import type { Katha } from "./client.js";
+import { pause, RequestError, spread } from "./waiting.js";
+import type { Unserved } from "./waiting.js";
 
 /** A thing is at a version that was not seen yet. Null where it is gone or hidden: the two look alike. */
 export interface Change<Thing = any> {

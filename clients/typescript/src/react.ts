@@ -1,13 +1,13 @@
 /** @katha/client/react: hooks. */
 import { createContext, createElement, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { ReactNode } from "react";
-import type { Document, Katha } from "./client";
-import { Editing } from "./editing";
-import type { Editable, EditingOptions, EditingState } from "./editing";
-import { Live } from "./live";
-import type { Mode, Present } from "./live";
-import { followToggle, Toggle } from "./toggle";
-import type { Following, ToggleState } from "./toggle";
+import type { Document, Katha } from "./client.js";
+import { Editing } from "./editing.js";
+import type { Editable, EditingOptions, EditingState } from "./editing.js";
+import { Live } from "./live.js";
+import type { Mode, Present } from "./live.js";
+import { followToggle, Toggle } from "./toggle.js";
+import type { Following, ToggleState } from "./toggle.js";
 
 const Context = createContext<Live | null>(null);
 const never = () => () => {};

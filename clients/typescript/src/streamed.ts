@@ -1,6 +1,6 @@
 /** A subscription that is opened again when it was cut, for clients that have a cache of their own. */
-import type { Katha } from "./client";
-import { insist } from "./waiting";
+import type { Katha } from "./client.js";
+import { insist } from "./waiting.js";
 
 /** Who hears it. */
 export interface Sink {

@@ -1,7 +1,7 @@
 /** A switch that shows at once what the person wants, and goes back if it cannot be had. */
-import type { Refusal } from "./answers";
-import { isConflict, isSuccess } from "./answers";
-import type { Document, Katha } from "./client";
+import type { Refusal } from "./answers.js";
+import { isConflict, isSuccess } from "./answers.js";
+import type { Document, Katha } from "./client.js";
 
 /** What a switch shows. A new object after every change. */
 export interface ToggleState<Thing> {

@@ -3,11 +3,11 @@ import type { Exchange, Operation, OperationResult } from "@urql/core";
 import { makeOperation } from "@urql/core";
 import type { OperationDefinitionNode } from "graphql";
 import { filter, makeSubject, merge, onPush, pipe, share } from "wonka";
-import type { Katha } from "./client";
-import { streamed } from "./streamed";
-import type { Sink } from "./streamed";
-import { errorOf, insist, newKey, unserved, Unserved } from "./waiting";
-import type { Insisting } from "./waiting";
+import type { Katha } from "./client.js";
+import { streamed } from "./streamed.js";
+import type { Sink } from "./streamed.js";
+import { errorOf, insist, newKey, unserved, Unserved } from "./waiting.js";
+import type { Insisting } from "./waiting.js";
 
 /**
  * Put it before fetchExchange. A mutation that declares `$key` gets a key, unless the app gave one, and is sent again with it until

@@ -1,5 +1,5 @@
 /** When to send again, and for how long. Shared by the client, the Apollo link and the urql exchange. */
-import type { Retry } from "./answers";
+import type { Retry } from "./answers.js";
 
 /** For how long a request is sent again before the person is told: a minute of waking time. */
 export const PATIENCE_MS = 60_000;

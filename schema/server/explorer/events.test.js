@@ -1,3 +1,4 @@
+// What the page hears of a stream of events that comes in pieces.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { results } from "./static/explorer/events.js";

@@ -5,6 +5,7 @@ which graphql-ws does not come back; what is wrong here, with one after which it
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from time import monotonic
@@ -89,6 +90,7 @@ class Socket:
         if not self._speaks:
             self._connection.close_with(SUBPROTOCOL_NEEDED, "Subprotocol not acceptable")
             return
+        self._connection.forget_handshake()
         self._streams.open(self, metrics.WEBSOCKET)
         try:
             await self._listen()
@@ -258,7 +260,10 @@ class Operation:
     """One operation over a WebSocket."""
 
     def __init__(self, socket: Socket, id_: str) -> None:
-        self._socket, self._id = socket, orjson.dumps(id_)
+        self._socket, self._id = (
+            socket,
+            json.dumps(id_).encode(),
+        )  # what orjson makes keeps 4 kB, however little is in it
         self.id = id_
         self._task: asyncio.Task[None] | None = None
         self._request: Request | None = None
