@@ -10,9 +10,11 @@ from backend.coauthors.queries import offered
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
+from backend.limits.buckets import Filled
 from backend.notifications.actions import tell
 from backend.notifications.models import NotificationKind
 from backend.people.models import Person
+from backend.people.suspension import hold_writer
 from backend.stories.models import Story
 from backend.stories.point_in_time import Moments
 from backend.stories.rights import Right
@@ -24,15 +26,20 @@ def invite_coauthor(
     me: Person, *, story: uuid.UUID, person: uuid.UUID, right: Right, expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
     """Offer somebody a right to a story, and tell them."""
+    counted: list[Filled] = []
+
+    def may() -> None:
+        counted.append(invitations.count(me.pk))
+        hold_writer(me.pk)
 
     def write(seen: Expected) -> Outcome:
-        invitation, applied = invitations.invite(story, me.pk, person, right, seen)
+        invitation, applied = invitations.invite(story, me.pk, person, right, seen, counted[-1])
         if applied is Applied.WRITTEN:
             tell(person, NotificationKind.INVITED, invitation=invitation.pk)
         return Outcome(applied, {"invitation": invitation})
 
     arguments = {"story": str(story), "person": str(person), "right": right.value}
-    return performed(Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect), me)
+    return performed(Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect, may=may), me)
 
 
 def accept_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:

@@ -36,7 +36,7 @@ from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.limits import buckets
-from backend.limits.buckets import Limit
+from backend.limits.buckets import Filled, Limit
 from backend.nouns import collect
 from backend.people.models import PersonTally
 from backend.social.pairs import Pair, find
@@ -60,11 +60,18 @@ HELD = "is held by the moderators: a story is handed over when no decision of th
 # --- Inviting ---------------------------------------------------------------------------------------------------
 
 
-def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected) -> Written:
+def count(inviter_id: uuid.UUID) -> Filled:
+    """Count an invitation for the limit of the inviter, if it is made. It is locked before anything else that `invite` locks."""
+    return buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
+
+
+def invite(
+    story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected, counted: Filled
+) -> Written:
     """Offer a right to the story, if nobody has changed who writes it since `seen`.
 
-    OWN is offered by the author alone. Only an invitation that is made counts for the limit of the inviter. Raises `Conflict`,
-    `NotFound`, `Forbidden`, `Invalid`, `RateLimited`.
+    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, and `RateLimited` if the inviter
+    has made too many, by what `count` has counted.
     """
     if person_id == inviter_id:
         raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
@@ -73,7 +80,6 @@ def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, rig
     held = hold_pairs(person_id, [inviter_id, story.author_id])
     written = _note(right, needed, story=story_id, manager=inviter_id, person=person_id, seen=seen)
     made = _make(id=uuid7(), story=story_id, person=person_id, inviter=inviter_id, offered=right.value)
-    counted = buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
     _require_together(inviter_id, person_id, held)
     if right is Right.OWN:
         check_hand_over(story_id)

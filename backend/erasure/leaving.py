@@ -46,13 +46,13 @@ def leave(wanted: Leave) -> None:
     handle stays taken. Raises `Forbidden`, `Unauthenticated`.
     """
     person = wanted.person_id
+    _lock_shared(person=person)  # first: who writes one holds it, and locks the person when they commit
     _lock(person=person).check(_require_present)
     _check_constraints()  # now: the key of this request refers to the person too
     _mark(person=person)
     _close(person=person, checked=wanted.checked, unusable=make_password(None)).check(_require_right)
     _depart(person=person)
     tokens.revoke_others(person, None)
-    _lock_shared(person=person)
     _end_shared(person=person)
     defer("sweep", f"sweep:{person}", person=str(person))
 

@@ -184,7 +184,7 @@ DECIDED_BY = found("$row.moderator_id", when="($moderator AND $row.about_id <> $
 STORY_OF_DECISION = Row(
     f"SELECT story.* FROM stories_story AS story WHERE story.id = $row.subject AND {visible('$viewer')}"
 )
-REPORT_OF_DECISION = Row(f"{_REPORT} WHERE report.id = $row.report_id AND $moderator AND {_OTHERS}", is_local=True)
+REPORT_OF_DECISION = Row(f"{_REPORT} WHERE report.id = $row.report_id AND $moderator AND {_OTHERS}")
 APPEAL = Same(when="$row.appealed_at IS NOT NULL")
 
 # --- The log ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""docs/live.md holds: its example in a shell runs as it stands, and its snippets are of clients that the tests run."""
+"""docs/live.md holds: its examples in a shell run as they stand, and its snippets are of clients that the tests run."""
 
 import re
 import shutil
@@ -12,13 +12,21 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine: install it")
-def test_the_example_runs(live_url: str) -> None:
-    """It tells who asks what they look like."""
-    (example,) = [text for language, text in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "sh"]
-    script = example.replace("http://127.0.0.1:8000", live_url)
-    ran = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, timeout=60)
-    assert "event: next" in ran.stdout
-    assert '"version":"1","thing":{"bio":"' in ran.stdout
+def test_the_examples_run(live_url: str) -> None:
+    """The one tells who asks what they look like, the other what they have written since."""
+    watched, synced = (
+        ran_in_shell(text.replace("http://127.0.0.1:8000", live_url))
+        for language, text in FENCE.findall(PAGE.read_text(encoding="utf-8"))
+        if language == "sh"
+    )
+    assert "event: next" in watched
+    assert '"version":"1","thing":{"bio":"' in watched
+    assert '"thing":{"__typename":"Whisper","text":"Psst."}' in synced
+
+
+def ran_in_shell(script: str) -> str:
+    """What it prints."""
+    return subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine: install Node.js 20 or newer")

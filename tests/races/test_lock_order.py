@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TALLIES = ("people_persontally", "stories_storytally")
 HELD_BEFORE = ("people_person", "stories_story", "market_edition", "whispers_screening", "notifications_announcement")
+LEAVING = ["stories_story", "people_person"]
+"""Who leaves holds the stories that others write with them before their own row, which those lock when they commit."""
 KEPT_BY_TRIGGERS = {"people_personwords", "stories_storywords", "coauthors_coauthor"}
 """Whoever writes them holds the person or the story that they belong to; no statement names them."""
 
@@ -43,9 +45,10 @@ def test_every_mutation_locks_in_the_declared_order(asha: ApiClient, bilal: ApiC
         # A story is locked before its chapters and written after them, editions before an order, and the mark of a job before
         # what it moves past: rows locked once.
         tables = [table for n, table in enumerate(tables) if table not in HELD_BEFORE or table not in tables[:n]]
+        seen |= set(tables)
+        tables = [table for n, table in enumerate(tables) if tables[n : n + 2] != LEAVING]
         places = [lock_order().index(table) for table in tables]
         assert places == sorted(places), tables
-        seen |= set(tables)
     assert seen == set(lock_order()) - KEPT_BY_TRIGGERS, (
         "a table of the declared order that no mutation here has locked"
     )

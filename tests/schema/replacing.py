@@ -10,11 +10,11 @@ from schema.execution import plans
 @contextmanager
 def replaced(source: Any, sql: str) -> Iterator[None]:
     """The source has this SQL inside; no plan is kept beyond either end."""
-    before, kept = source.sql, plans._PLANS
+    before, kept = source.sql, plans.PLANS
     object.__setattr__(source, "sql", sql)
-    plans._PLANS = type(kept)()  # type: ignore[misc]
+    plans.PLANS = type(kept)()  # type: ignore[misc]
     try:
         yield
     finally:
         object.__setattr__(source, "sql", before)
-        plans._PLANS = kept  # type: ignore[misc]
+        plans.PLANS = kept  # type: ignore[misc]

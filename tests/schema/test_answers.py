@@ -67,10 +67,17 @@ NOTIFICATION = """
 fragment N on Notification { id version updatedAt createdAt readAt kind published: story { ...S }
   digest { day openReports claimedReports resolvedReports } }
 """
+INVITATION = """
+fragment I on Invitation { id version updatedAt createdAt answered: status right invited: person { ...P } invitedBy { ...P }
+  offered: story { ...S } }
+"""
+COAUTHORS = "fragment Co on Story { viewerRight coauthors { since right person { ...P } } invitations { ...I } }"
 CURRENT = (
     "... on ConflictError { current { __typename id version updatedAt "
-    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...D ...E ...O ...N } }"
+    "...P ...S ...C ...R ...Sh ...Re ...W ...Rp ...D ...E ...O ...N ...I } }"
 )
+INVITATION_SUCCESS = "... on InvitationSuccess { applied invitation { ...I } story { ...S ...Co } }"
+COAUTHOR_SUCCESS = "... on CoauthorSuccess { applied story { ...S ...Co } }"
 REPORT_SUCCESS = "... on ReportSuccess { applied report { ...Rp } }"
 DECISION_SUCCESS = "... on DecisionSuccess { applied decision { ...D } }"
 STORY_SUCCESS = "... on StorySuccess { applied story { ...S } shelf { ...Sh } }"
@@ -108,14 +115,23 @@ ASKS: dict[str, tuple[str, str]] = {
     "setStock": ("edition: $edition, to: 2", "... on EditionSuccess { applied edition { ...E } }"),
     "markNotificationRead": ("id: $notification", "... on NotificationSuccess { applied notification { ...N } }"),
     "updateOrder": ("id: $order, to: CANCELLED", "... on OrderSuccess { applied order { ...O } }"),
+    "inviteCoauthor": ("story: $draft, person: $whom", INVITATION_SUCCESS),
+    "acceptInvitation": ("id: $offered", INVITATION_SUCCESS),
+    "declineInvitation": ("id: $offered", INVITATION_SUCCESS),
+    "withdrawInvitation": ("id: $made", INVITATION_SUCCESS),
+    "setCoauthorRight": ("story: $shared, person: $whom, right: MANAGE", COAUTHOR_SUCCESS),
+    "removeCoauthor": ("story: $shared, person: $whom", COAUTHOR_SUCCESS),
+    "leaveStory": ("story: $theirStory", "... on LeaveSuccess { applied id }"),
 }
 FRESH = {
     **dict.fromkeys(("updateProfile", "publishStory", "updateStory", "deleteStory", "reorderChapters"), "1"),
     **dict.fromkeys(("updateChapter", "deleteChapter"), "1"),
     **dict.fromkeys(("deleteWhisper", "claimReport", "unclaimReport", "resolveReport", "reopenReport"), "1"),
-    **{"createStory": "3", "unpublishStory": "3", "restoreRevision": "3"},
+    **{"createStory": "5", "unpublishStory": "3", "restoreRevision": "3"},
     **{"appealDecision": "1", "resolveAppeal": "2", "liftDecision": "1"},
     **{"setStock": "1", "updateOrder": "1", "markNotificationRead": "1"},
+    **dict.fromkeys(("inviteCoauthor", "acceptInvitation", "declineInvitation", "withdrawInvitation"), "1"),
+    **dict.fromkeys(("setCoauthorRight", "removeCoauthor", "leaveStory"), "3"),
 }
 """The version that a first write names; 0 for what does not exist yet."""
 
@@ -127,7 +143,8 @@ def send(who: ApiClient, field: str, variables: dict[str, Any], version: str, ke
     declared = "".join(f", ${name}: ID!" for name in used)
     query = (
         f"mutation ($e: Expect!, $k: UUID{declared}) {{ {field}({arguments}, expect: $e, key: $k) "
-        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION} {MARKET} {NOTIFICATION}"
+        f"{{ __typename {success} {CURRENT} }} }} {PERSON} {STORY} {REST} {MODERATION} {MARKET} {NOTIFICATION} {INVITATION} "
+        f"{COAUTHORS if '...Co' in success else ''}"
     )
     given = {name: variables[name] for name in used}
     return who.ask(query, e={"version": version}, k=key, **given)[field]
@@ -154,7 +171,18 @@ def given(me: ApiClient, other: ApiClient) -> dict[str, Any]:
     whisper = me.create_whisper()["whisper"]["id"]
     named |= {"whisper": whisper, "report": report, **decisions(me, other)}
     named |= {"edition": edition, "theirs": theirs, "order": order, "notification": told_of(me, story)}
+    named |= together(me, other)
     return {**named, "mine": mine["id"], "story": story, "revision": edges[0]["node"]["id"]}
+
+
+def together(me: ApiClient, other: ApiClient) -> dict[str, str]:
+    """What the two write together, and what each has offered to the other."""
+    shared, their_story = me.written_with(other), other.written_with(me)
+    mine = me.create_story(me.shelf_version())["story"]["id"]
+    theirs = other.create_story(other.shelf_version())["story"]["id"]
+    made, offered = me.invite(mine, other, "1"), other.invite(theirs, me, "1")
+    ids = {"made": made["invitation"]["id"], "offered": offered["invitation"]["id"]}
+    return {"shared": shared, "theirStory": their_story, **ids}
 
 
 def decisions(me: ApiClient, other: ApiClient) -> dict[str, str]:

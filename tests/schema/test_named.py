@@ -37,6 +37,10 @@ class NamedFixture:
         self.against_mina = bilal.decided(bilal.report(mina.id)["report"]["id"], "WARNED")["id"]
         make_moderator(bilal, moderator=False)
         self.reports = [bilal.report(one)["report"]["id"] for one in (self.hers, self.whisper)]
+        self.shared = bilal.written_with(mina, "MANAGE", bilal.written_with(asha, "MANAGE"))
+        self.handed_over = bilal.invite(self.shared, mina, bilal.version_of(self.shared), "OWN")["invitation"]["id"]
+        other = bilal.written_with(mina, "MANAGE")
+        self.invited = mina.invite(other, asha, mina.version_of(other))["invitation"]["id"]
         mina.follow(bilal)
         mina.block(asha)
         make_moderator(asha)
@@ -85,6 +89,17 @@ def of_conflict(scene: NamedFixture) -> Any:
     return found["by"]
 
 
+def of_coauthors(scene: NamedFixture) -> Any:
+    """Who writes a story of bilal's beside asha."""
+    found = scene.node(scene.shared, f"Story {{ coauthors {{ person {{ {PROFILE} }} }} }}")["coauthors"]
+    return next(one["person"] for one in found if one["person"]["id"] != scene.asha.id)
+
+
+def of_invitation(scene: NamedFixture, id_: str, field: str) -> Any:
+    """Somebody whom an invitation names."""
+    return scene.node(id_, f"Invitation {{ {field} {{ {PROFILE} }} }}")[field]
+
+
 def of_pair(scene: NamedFixture) -> Any:
     """The other one of a pair, who is blocked back."""
     query = (
@@ -105,9 +120,12 @@ def of_list(scene: NamedFixture) -> Any:
 Asked = Callable[[NamedFixture], Any]
 
 NAMED: dict[str, Asked] = {
+    "Coauthor.person": of_coauthors,
     "ConflictError.by": of_conflict,
     "Decision.moderator": lambda scene: of_decision(scene, scene.by_mina, "moderator"),
     "Decision.person": lambda scene: of_decision(scene, scene.against_mina, "person"),
+    "Invitation.invitedBy": lambda scene: of_invitation(scene, scene.invited, "invitedBy"),
+    "Invitation.person": lambda scene: of_invitation(scene, scene.handed_over, "person"),
     "ModerationAction.moderator": lambda scene: of_log(scene, scene.by_mina, "moderator"),
     "ModerationAction.person": lambda scene: of_log(scene, scene.against_mina, "person"),
     "Order.buyer": lambda scene: scene.node(scene.order, f"Order {{ buyer {{ {PROFILE} }} }}")["buyer"],
@@ -123,8 +141,17 @@ NAMED: dict[str, Asked] = {
 
 OWN = {"Order.author", "PasswordSuccess.person", "ProfileSuccess.person", "SignSuccess.person"}
 """Names the viewer; an order names the other side, whichever that is, by one rule."""
+TOLD = {"Present.person"}
+"""Is told by a subscription: tests/live/test_presence.py looks at it."""
 LEFT_OUT = {
-    *("ConflictError.by", "PersonEdge.node", "Report.claimedBy", "Report.reporter", "Revision.by"),
+    *(
+        "ConflictError.by",
+        "PersonEdge.node",
+        "Report.claimedBy",
+        "Report.reporter",
+        "Revision.by",
+        "Invitation.invitedBy",
+    ),
     *("Decision.moderator", "Decision.person", "ModerationAction.moderator", "ModerationAction.person"),
 }
 """Says nobody."""
@@ -147,7 +174,7 @@ def test_every_field_that_names_somebody_is_asked() -> None:
         for field, of in type_.fields.items()
         if get_named_type(of.type).name == "Person"
     }
-    assert found == set(NAMED) | OWN
+    assert found == set(NAMED) | OWN | TOLD
 
 
 def test_nobody_is_named_to_whom_they_are_hidden_from(scene: NamedFixture) -> None:

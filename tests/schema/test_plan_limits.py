@@ -51,7 +51,7 @@ def plan_of(document: str, variables: dict[str, Any] | None = None) -> tuple[Pla
 def kept(monkeypatch: pytest.MonkeyPatch) -> plans._Plans:
     """A process that has no plans yet."""
     kept = plans._Plans()
-    monkeypatch.setattr(plans, "_PLANS", kept)
+    monkeypatch.setattr(plans, "PLANS", kept)
     return kept
 
 
@@ -60,7 +60,7 @@ def test_however_many_documents_are_sent_those_in_use_are_kept(
 ) -> None:
     """The number and the size of all is bounded. One that is sent again and again is compiled once."""
     if not depth.EXHAUSTIVE:
-        monkeypatch.setattr(plans, "MAX_PLANS", 300)
+        monkeypatch.setattr(plans, "MAXPLANS", 300)
     hot, charged = plan_of(HOT)
     assert charged == hot.price > 0
     for number in range(DIFFERENT):
@@ -69,7 +69,7 @@ def test_however_many_documents_are_sent_those_in_use_are_kept(
         assert f'"a{number}":' in plan.statement.sql.decode()
         if number % 100 == 0:
             assert plan_of(HOT)[1] in (0, hot.price)  # its document may have been dropped meanwhile
-            assert len(kept) <= plans.MAX_PLANS
+            assert len(kept) <= plans.MAXPLANS
             assert kept.bytes <= MAX_BYTES
     assert plan_of(HOT)[0].statement == hot.statement
     assert plan_of(HOT)[1] == 0
@@ -77,7 +77,7 @@ def test_however_many_documents_are_sent_those_in_use_are_kept(
 
 def test_shapes_of_one_document_are_bounded_too(kept: plans._Plans, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page size, and each choice of what is left out, is a statement of its own."""
-    monkeypatch.setattr(plans, "MAX_PLANS", 20)
+    monkeypatch.setattr(plans, "MAXPLANS", 20)
     document = (
         "query ($n: Int, $t: Boolean!) { stories(first: $n) { edges { cursor node @include(if: $t) { title } } } }"
     )

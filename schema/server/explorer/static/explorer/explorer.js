@@ -57,7 +57,7 @@ async function fetcher({ query, operationName: chosen, variables }, options) {
     const filled = memory.fill(variables);
     if (operationName !== "IntrospectionQuery") tell(operationName, filled.used);
     const params = { query, operationName, variables: filled.variables };
-    if (new RegExp(`\\bsubscription\\s+${operationName}\\b`).test(query) || /^\s*subscription\b/.test(query)) {
+    if (new RegExp(`\\bsubscription\\s+${operationName}\\b`).test(query) || /^(\s|#.*)*subscription\b/.test(query)) {
       return watch(params, options?.headers);
     }
     const answer = await post(params, options?.headers);
