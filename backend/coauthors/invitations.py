@@ -175,7 +175,10 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     found = _pending(invitation_id, person_id, seen, InvitationStatus.ACCEPTED)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
-    (author_id,) = queries.author_of(story=found.story_id).rows[0]
+    author = queries.author_of(story=found.story_id).row
+    if author is None:  # the story was deleted since the invitation was looked at, and that with it
+        raise _overtaken(invitation_id, person_id, seen)
+    (author_id,) = author
     hands_over = found.offered == Right.OWN
     if hands_over:
         for owner in sorted((author_id, person_id)):
@@ -267,7 +270,8 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
     if found.status == InvitationStatus.PENDING:
         row = _answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
     if managed.row is None:
-        raise Forbidden(explain.MAY_NOT[Right.MANAGE])
+        is_there = read(Invitation, queries.BY_ID, key=invitation_id, viewer=manager_id).row is not None
+        raise Forbidden(explain.MAY_NOT[Right.MANAGE]) if is_there else NotFound(UNKNOWN_INVITATION)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     if row is None:

@@ -102,9 +102,9 @@ STORY = _offered("$row.story_id")
 OFFERED = _offered("(SELECT story_id FROM coauthors_invitation WHERE id = $key::uuid)")
 
 
-def offered(invitation: uuid.UUID, viewer: uuid.UUID) -> Story:
-    """The story of an invitation, as the viewer may see it."""
-    return read(Story, OFFERED, key=invitation, viewer=viewer).rows[0]
+def offered(invitation: uuid.UUID, viewer: uuid.UUID) -> Story | None:
+    """The story of an invitation, as the viewer may see it; None if both are gone."""
+    return read(Story, OFFERED, key=invitation, viewer=viewer).row
 
 
 @compiled
