@@ -36,9 +36,10 @@ from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.limits import buckets
-from backend.limits.buckets import Filled, Limit
+from backend.limits.buckets import Limit
 from backend.nouns import collect
 from backend.people.models import PersonTally
+from backend.people.suspension import hold_writer
 from backend.social.pairs import Pair, find
 from backend.sources import read
 from backend.stories import explain
@@ -60,22 +61,17 @@ HELD = "is held by the moderators: a story is handed over when no decision of th
 # --- Inviting ---------------------------------------------------------------------------------------------------
 
 
-def count(inviter_id: uuid.UUID) -> Filled:
-    """Count an invitation for the limit of the inviter, if it is made. It is locked before anything else that `invite` locks."""
-    return buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
-
-
-def invite(
-    story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected, counted: Filled
-) -> Written:
+def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected) -> Written:
     """Offer a right to the story, if nobody has changed who writes it since `seen`.
 
-    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, and `RateLimited` if the inviter
-    has made too many, by what `count` has counted.
+    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, `Suspended`, and `RateLimited` if
+    the inviter has made too many.
     """
     if person_id == inviter_id:
         raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
     needed = Right.OWN if right is Right.OWN else Right.MANAGE
+    counted = buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))  # locked before the account
+    hold_writer(inviter_id)
     story = explain.own_story(story_id, inviter_id, right=needed)
     held = hold_pairs(person_id, [inviter_id, story.author_id])
     written = _note(right, needed, story=story_id, manager=inviter_id, person=person_id, seen=seen)
