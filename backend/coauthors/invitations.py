@@ -172,7 +172,7 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     author = queries.author_of(story=found.story_id).row
-    if author is None:  # the story was deleted since the invitation was looked at, and that with it
+    if author is None or author == (person_id,):  # the story is deleted, or theirs, since the invitation was looked at
         raise _overtaken(invitation_id, person_id, seen)
     (author_id,) = author
     hands_over = found.offered == Right.OWN
@@ -181,10 +181,16 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
             _put_on_shelf(1 if owner == person_id else -1, author=owner)
     inviters = [] if found.invited_by_id is None else [found.invited_by_id]
     held = hold_pairs(person_id, [author_id, *inviters])
+    there = None
     if hands_over:
         _lock_story(story=found.story_id)
+        there = read(
+            Invitation, queries.BY_ID, key=invitation_id, viewer=person_id
+        )  # before all of the story is theirs
     given = _give(Right(found.offered), story=found.story_id, author=author_id, person=person_id)
     answered = _answer(InvitationStatus.ACCEPTED, invitation=invitation_id, seen=seen)
+    if there is not None and there.row is None:
+        raise NotFound(UNKNOWN_INVITATION)
     if held.are_apart or answered.row is None:
         raise _overtaken(invitation_id, person_id, seen)
     story = given.row

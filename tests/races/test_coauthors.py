@@ -194,10 +194,13 @@ def test_of_eight_invitations_on_one_version_one_is_made(asha: ApiClient) -> Non
     assert_verified()
 
 
+@pytest.mark.parametrize("right", ["WRITE", "OWN"])
 @pytest.mark.parametrize("answer", ["accept", "decline", "withdraw"])
-def test_of_eight_answers_on_one_version_one_is_given(asha: ApiClient, bilal: ApiClient, answer: str) -> None:
+def test_of_eight_answers_on_one_version_one_is_given(
+    asha: ApiClient, bilal: ApiClient, answer: str, right: str
+) -> None:
     """The others see it."""
-    _, invitation = _invited()(asha, bilal)
+    _, invitation = _invited(right)(asha, bilal)
     who = asha if answer == "withdraw" else bilal
     results = race([lambda: getattr(who, answer)(invitation)] * 8)
     (winner,) = won(results)
