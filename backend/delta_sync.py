@@ -114,7 +114,8 @@ EVENTS = f"""
 
 # Whether the viewer saw a story at the beginning of the span, and sees it now; and whether its author had met them, and has.
 SEEN = f"""
-    SELECT one.story_id, one.is_read, one.is_written, one.written, one.turned, one.met_now,
+    SELECT one.story_id, one.is_read, one.is_written, one.is_written AND one.was_writing IS NULL AS is_steady,
+        one.written, one.turned, one.met_now,
         one.author_id IS NULL OR one.met_before AS was_met,
         EXISTS (SELECT FROM stories_story AS story WHERE story.id = one.story_id AND {VISIBLE}) AS is_seen,
         one.author_id IS NULL OR one.author_before = $viewer OR one.met_before AND (
@@ -144,7 +145,7 @@ TOLD = f"""
     SELECT mine.kind::text, mine.id, mine.seq
     FROM mine LEFT JOIN seen ON mine.kind = '{CHAPTER}' AND seen.story_id = mine.aggregate
     WHERE mine.kind NOT IN ({_listed(SIGNALS)}) AND NOT (mine.gone AND mine.kind IN ({_listed(HANGING)}))
-        AND (seen.story_id IS NULL OR is_seen OR was_seen)
+        AND (is_steady AND NOT was_seen AND NOT is_seen) IS NOT TRUE
     UNION ALL
     SELECT '{PERSON}', id, seq FROM mine WHERE kind = '{RELATIONSHIP}' AND gone
     UNION ALL
