@@ -30,7 +30,7 @@ from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STEPS = depth.rounds(200, at_least=40)
+STEPS = depth.rounds(200, at_least=30)
 SEEDS = depth.some([1, 2, 3], 1)
 LOST, TROUBLE_SECONDS = 0.1, 0.3
 SAME_AGAIN = ("BUSY", "OUTCOME_UNKNOWN")
@@ -252,7 +252,7 @@ def log(transactional_db: None) -> Iterator[None]:
 def test_a_random_history_keeps_every_promise(
     log: None, proxy: CuttableProxy, served_database: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Whatever the interleaving, and whatever gets lost. The exhaustive run walks three such histories, five times as long."""
+    """Whatever the interleaving, and whatever gets lost. The exhaustive run walks three such histories, each longer."""
     monkeypatch.setenv("INVITATIONS", "100000/1")
     people = [join(f"person{number}") for number in range(4)]
     story = people[0].published_story(chapters=3)["id"]
