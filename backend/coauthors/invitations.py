@@ -36,9 +36,10 @@ from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.limits import buckets
-from backend.limits.buckets import Filled, Limit
+from backend.limits.buckets import Limit
 from backend.nouns import collect
 from backend.people.models import PersonTally
+from backend.people.suspension import hold_writer
 from backend.social.pairs import Pair, find
 from backend.sources import read
 from backend.stories import explain
@@ -65,22 +66,17 @@ HELD = "is held by the moderators: a story is handed over when no decision of th
 # --- Inviting ---------------------------------------------------------------------------------------------------
 
 
-def count(inviter_id: uuid.UUID) -> Filled:
-    """Count an invitation for the limit of the inviter, if it is made. It is locked before anything else that `invite` locks."""
-    return buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
-
-
-def invite(
-    story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected, counted: Filled
-) -> Written:
+def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected) -> Written:
     """Offer a right to the story, if nobody has changed who writes it since `seen`.
 
-    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, and `RateLimited` if the inviter
-    has made too many, by what `count` has counted.
+    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, `Suspended`, and `RateLimited` if
+    the inviter has made too many.
     """
     if person_id == inviter_id:
         raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
     needed = Right.OWN if right is Right.OWN else Right.MANAGE
+    counted = buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))  # locked before the account
+    hold_writer(inviter_id)
     story = explain.own_story(story_id, inviter_id, right=needed)
     held = hold_pairs(person_id, [inviter_id, story.author_id])
     written = _note(right, needed, story=story_id, manager=inviter_id, person=person_id, seen=seen)
@@ -180,7 +176,10 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     found = _pending(invitation_id, person_id, seen, InvitationStatus.ACCEPTED)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
-    (author_id,) = queries.author_of(story=found.story_id).rows[0]
+    author = queries.author_of(story=found.story_id).row
+    if author is None or author == (person_id,):  # the story is deleted, or theirs, since the invitation was looked at
+        raise _overtaken(invitation_id, person_id, seen)
+    (author_id,) = author
     hands_over = found.offered == Right.OWN
     if hands_over:
         for owner in sorted((author_id, person_id)):
@@ -188,10 +187,16 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     offering = {author_id, found.invited_by_id or author_id}
     around = _around(story=found.story_id).rows if hands_over else []
     held = hold_pairs(person_id, {*offering, *(one for (one,) in around)})
+    there = None
     if hands_over:
         _lock_story(story=found.story_id)
+        there = read(
+            Invitation, queries.BY_ID, key=invitation_id, viewer=person_id
+        )  # before all of the story is theirs
     given = _give(Right(found.offered), story=found.story_id, author=author_id, person=person_id)
     answered = _answer(InvitationStatus.ACCEPTED, invitation=invitation_id, seen=seen)
+    if there is not None and there.row is None:
+        raise NotFound(UNKNOWN_INVITATION)
     if held.apart & offering or answered.row is None:
         raise _overtaken(invitation_id, person_id, seen)
     story = given.row
@@ -292,7 +297,8 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
     if found.status == InvitationStatus.PENDING:
         row = _answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
     if managed.row is None:
-        raise Forbidden(explain.MAY_NOT[Right.MANAGE])
+        is_there = read(Invitation, queries.BY_ID, key=invitation_id, viewer=manager_id).row is not None
+        raise Forbidden(explain.MAY_NOT[Right.MANAGE]) if is_there else NotFound(UNKNOWN_INVITATION)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     if row is None:

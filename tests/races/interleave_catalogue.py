@@ -139,6 +139,12 @@ create-edition report-story delete-author block-reader
 def _together() -> Acts:
     """A draft of Asha's that Bilal may publish too, and to which Chitra is invited; and one that is offered to Bilal."""
     author, other, invited = patient("asha"), patient("bilal"), patient("chitra")
+    for who in (
+        author,
+        other,
+        invited,
+    ):  # of their own columns: whatever else is shown is read after COMMIT, as it is then
+        who.invitation, who.story = "id version status", "id version"
     made = author.create_story("0", chapters=2)["story"]
     id_, (one, two) = made["id"], [chapter["id"] for chapter in made["chapters"]]
     author.written_with(other, "MANAGE", story=id_)

@@ -16,7 +16,7 @@ from schema.nodes import to_id
 from tests import depth
 from tests.api import ApiClient, join
 from tests.api.moderation import new_key
-from tests.races.rivals import Rival, lost, race, won
+from tests.races.rivals import Rival, elsewhere, lost, race, won
 from tests.races.rows import assert_verified, query
 from tests.races.statements import before
 
@@ -219,15 +219,40 @@ def test_of_eight_invitations_on_one_version_one_is_made(asha: ApiClient) -> Non
     assert_verified()
 
 
+@pytest.mark.parametrize("right", ["WRITE", "OWN"])
 @pytest.mark.parametrize("answer", ["accept", "decline", "withdraw"])
-def test_of_eight_answers_on_one_version_one_is_given(asha: ApiClient, bilal: ApiClient, answer: str) -> None:
+def test_of_eight_answers_on_one_version_one_is_given(
+    asha: ApiClient, bilal: ApiClient, answer: str, right: str
+) -> None:
     """The others see it."""
-    _, invitation = _invited()(asha, bilal)
+    _, invitation = _invited(right)(asha, bilal)
     who = asha if answer == "withdraw" else bilal
     results = race([lambda: getattr(who, answer)(invitation)] * 8)
     (winner,) = won(results)
     assert [one["current"]["status"] for one in lost(results)] == [winner["invitation"]["status"]] * 7
     assert Coauthor.objects.count() == (answer == "accept")
+    assert_verified()
+
+
+NEXT = {
+    "accept": 'SELECT "stories_story"."author_id"',
+    "decline": 'UPDATE "coauthors_invitation"',
+    "withdraw": 'FROM "stories_story".* FOR NO KEY UPDATE',
+}
+"""What each sends right after it has looked at the invitation."""
+
+
+@pytest.mark.parametrize("right", ["WRITE", "OWN"])
+@pytest.mark.parametrize("answer", NEXT)
+def test_a_story_that_is_deleted_while_an_invitation_to_it_is_answered(
+    asha: ApiClient, bilal: ApiClient, answer: str, right: str
+) -> None:
+    """It went after the invitation was looked at, and took it along."""
+    story, invitation = _invited(right)(asha, bilal)
+    seen, who = asha.version_of(story), asha if answer == "withdraw" else bilal
+    with before(NEXT[answer], lambda: elsewhere(lambda: asha.delete_story(story, seen))):
+        assert told(getattr(who, answer)(invitation)) == "NOT_FOUND"
+    assert query("SELECT FROM stories_story UNION ALL SELECT FROM coauthors_invitation") == []
     assert_verified()
 
 
