@@ -21,7 +21,7 @@ export const kathaLink = (options: Insisting = {}): ApolloLink =>
     const { operation: kind, variableDefinitions = [] } = operationOf(operation);
     if (kind === "subscription") return forward(operation);
     const declares = variableDefinitions.some(({ variable }) => variable.name.value === "key");
-    if (declares) operation.variables = { key: newKey(), ...operation.variables };
+    if (declares) operation.variables = { ...operation.variables, key: operation.variables["key"] ?? newKey() };
     const mayRepeat = kind === "query" || declares;
     return new Observable((observer) => {
       const end = new AbortController();

@@ -51,12 +51,20 @@ export interface Sending {
   signal?: AbortSignal | undefined;
 }
 
+type Bearer = string | null | undefined;
+
 const MAX_REBASES = 10;
 const SILENCE_MS = 40_000; // a stream says something each 15 seconds
 
 /** A connection to one server, as one person. */
 export class Katha {
   constructor(readonly options: Options) {}
+
+  /** The present token, if there is one. */
+  get bearer(): Bearer {
+    const { token } = this.options;
+    return typeof token === "function" ? token() : token;
+  }
 
   /** The data of a query (or of a mutation that takes no key). Sent again until it is served. */
   query<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables, insisting?: Insisting): Promise<Data> {
@@ -65,7 +73,8 @@ export class Katha {
 
   /**
    * The answer of a mutation, which is its one field and takes `$key`. BUSY, OUTCOME_UNKNOWN and a lost reply are sent again with
-   * the same key; a conflict goes through `rebase`. Throws `Unserved` if nobody served it in time: the same key may be used later.
+   * the same key and token, because it is of who meant it; a conflict goes through `rebase`. Throws `Unserved` if nobody served it in
+   * time: the same key may be used later.
    */
   async write<Data = any, Variables = any>(
     document: Document<Data, Variables>,
@@ -73,9 +82,11 @@ export class Katha {
     { key = newKey(), rebase, ...insisting }: WriteOptions<AnswerOf<Data>, Variables> = {},
   ): Promise<AnswerOf<Data>> {
     if (!/\$key\b/.test(`${document}`)) throw new TypeError("The mutation has no $key, so it could not be sent again.");
+    const { bearer } = this; // whoever signs in while it is sent again did not mean it
     for (let rebases = 0; ; rebases++) {
       const attempt = async () => {
-        const data = await this.send<any, any>(document, { key, ...variables }, insisting);
+        const keyed = { ...variables, key: (variables as { key?: string | null }).key ?? key };
+        const data = await this.#send<any>(document, keyed, insisting.signal, bearer);
         const problem = unserved(data);
         if (problem) throw problem;
         return Object.values(data)[0] as AnswerOf<Data>;
@@ -90,9 +101,8 @@ export class Katha {
   }
 
   /** The data of one request that is sent once. Throws `Unserved`, if it may be sent again, or `RequestError`. */
-  async send<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables, { signal }: Sending = {}): Promise<Data> {
-    const response = await this.#post(document, variables, signal, AbortSignal.timeout(this.options.attemptMs ?? 30_000));
-    return this.#data(response, signal);
+  send<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables, { signal }: Sending = {}): Promise<Data> {
+    return this.#send(document, variables, signal, this.bearer);
   }
 
   /**
@@ -105,6 +115,7 @@ export class Katha {
     { signal }: Sending = {},
   ): AsyncGenerator<Data, void> {
     const silent = new AbortController();
+    const { bearer } = this;
     let timer: ReturnType<typeof setTimeout>;
     const heard = () => {
       clearTimeout(timer);
@@ -112,9 +123,9 @@ export class Katha {
     };
     heard();
     try {
-      const response = await this.#post(document, variables, signal, silent.signal, "text/event-stream");
+      const response = await this.#post(document, variables, signal, silent.signal, bearer, "text/event-stream");
       if (!/^text\/event-stream/.test(response.headers.get("Content-Type") ?? "")) {
-        await this.#data(response, signal);
+        await this.#data(response, bearer, signal);
         throw new RequestError("The server does not stream.");
       }
       const reader = response.body!.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
@@ -141,9 +152,13 @@ export class Katha {
 
   #patient = (insisting?: Insisting): Insisting => ({ patienceMs: this.options.patienceMs, ...insisting });
 
-  #post(document: Document, variables: unknown, signal: AbortSignal | undefined, end: AbortSignal, accept?: string) {
-    const { url, token, headers, fetch = globalThis.fetch } = this.options;
-    const bearer = typeof token === "function" ? token() : token;
+  async #send<Data>(document: Document, variables: unknown, signal: AbortSignal | undefined, bearer: Bearer): Promise<Data> {
+    const response = await this.#post(document, variables, signal, AbortSignal.timeout(this.options.attemptMs ?? 30_000), bearer);
+    return this.#data(response, bearer, signal);
+  }
+
+  #post(document: Document, variables: unknown, signal: AbortSignal | undefined, end: AbortSignal, bearer: Bearer, accept?: string) {
+    const { url, headers, fetch = globalThis.fetch } = this.options;
     return lost(
       fetch(url, {
         method: "POST",
@@ -160,7 +175,7 @@ export class Katha {
     );
   }
 
-  async #data<Data>(response: Response, signal?: AbortSignal): Promise<Data> {
+  async #data<Data>(response: Response, bearer: Bearer, signal?: AbortSignal): Promise<Data> {
     let answer;
     try {
       answer = await lost<any>(response.json(), signal);
@@ -171,7 +186,8 @@ export class Katha {
       const seconds = Number(response.headers.get("Retry-After"));
       throw new Unserved((problem as Error).message, seconds ? seconds * 1000 : undefined);
     }
-    if (answer.extensions?.authentication?.code === "TOKEN_REJECTED") this.options.onTokenRejected?.();
+    // What is said of a token that was given up meanwhile is no news.
+    if (answer.extensions?.authentication?.code === "TOKEN_REJECTED" && bearer === this.bearer) this.options.onTokenRejected?.();
     if (answer.errors) throw errorOf(answer.errors, answer.data);
     return answer.data;
   }

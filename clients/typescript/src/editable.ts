@@ -56,6 +56,24 @@ export interface EditingState {
   isKept: boolean;
 }
 
+/** A save that has no answer yet: the very same is sent until it has one. */
+export interface Pending {
+  key: string;
+  patch: Values;
+  expect: { version: string } | { after: string };
+  /** All values as they were then. */
+  sent: Values;
+}
+
+/** What is kept of what is not saved. */
+export interface Kept {
+  base: Values;
+  version: string;
+  after: string | undefined;
+  draft: Values;
+  pending: Pending | undefined;
+}
+
 /** The fields of each form. */
 export const FORMS = { Chapter: ["title", "body"], Story: ["title", "summary"] } as const;
 

@@ -2,11 +2,11 @@
 import type { Refusal } from "./answers.js";
 import type { Katha } from "./client.js";
 import { FORMS, looking, saving } from "./editable.js";
-import type { Conflict, Editable, EditingState, Status, Values } from "./editable.js";
+import type { Conflict, Editable, EditingState, Kept, Pending, Status, Values } from "./editable.js";
 import type { Live } from "./live.js";
 import { merged, threeWay } from "./merge.js";
 import type { Storage } from "./storage.js";
-import { browserStorage } from "./storage.js";
+import { browserStorage, claim, mark } from "./storage.js";
 import { newKey, spread, Unserved } from "./waiting.js";
 
 export type { Colliding, Conflict, Editable, EditingState, Status, Values } from "./editable.js";
@@ -23,28 +23,12 @@ export interface EditingOptions {
   live?: Live;
   /** Where unsaved text is kept: localStorage if left out, null for nowhere. */
   storage?: Storage | null;
-  /** Whose texts these are, where one browser is used by several people: it keeps them apart. */
+  /** The id of who types. Without it, what is not saved comes back only under the very token under which it was typed. */
   scope?: string;
 }
 
-/** A save that has no answer yet: the very same is sent until it has one. */
-interface Pending {
-  key: string;
-  patch: Values;
-  expect: { version: string } | { after: string };
-  /** All values as they were then. */
-  sent: Values;
-}
-
-interface Kept {
-  base: Values;
-  version: string;
-  after: string | undefined;
-  draft: Values;
-  pending: Pending | undefined;
-}
-
 const AGAIN_MS = 5_000;
+const STRANGER: Refusal = { code: "UNAUTHENTICATED", message: "Who typed this is not signed in. It stays in the storage." };
 
 /** One thing that a person edits. */
 export class Editing {
@@ -67,10 +51,13 @@ export class Editing {
   #hint: string | null | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #store: Storage | null | undefined;
+  #bearer: string | null | undefined;
+  #slots: string;
   #slot: string;
   #listeners = new Set<() => void>();
   #end = new AbortController();
   #leftovers: Promise<string[]>;
+  #leftover: { slot: string; text: string } | undefined;
   #keeping: Promise<unknown> = Promise.resolve();
   #ready: Promise<void>;
 
@@ -84,6 +71,8 @@ export class Editing {
     this.#base = this.#draft = this.#valuesOf(thing);
     this.#version = thing.version;
     this.#store = options.storage === undefined ? browserStorage() : options.storage;
+    this.#bearer = katha.bearer;
+    this.#slots = `katha:${options.scope ?? mark(this.#bearer)}:${thing.id}:`;
     this.#slot = `${this.#slots}${newKey()}`;
     this.state = this.#now();
     this.#leftovers = this.#find();
@@ -172,6 +161,10 @@ export class Editing {
         while (!this.#end.signal.aborted && !this.#conflict && !this.#refusal && (this.#pending ??= this.#next())) {
           const { key, patch, expect } = this.#pending;
           await this.#keep();
+          if (!(await this.#isTheirs())) {
+            this.#refusal = STRANGER;
+            return;
+          }
           this.#say("saving");
           const variables = { id: this.#thing.id, patch, expect };
           const onWait = ({ code }: Unserved) => this.#say(code ? "saving" : "offline");
@@ -194,6 +187,17 @@ export class Editing {
         this.#refusal = problem as Error;
       }
     }
+  }
+
+  /** Whether who is signed in now is who typed this; if the token is another one, the server says. */
+  async #isTheirs(): Promise<boolean> {
+    const { bearer } = this.katha;
+    if (bearer === this.#bearer) return true;
+    if (!bearer) return false;
+    const { viewer } = await this.katha.query("{ viewer { id } }", {}, { signal: this.#end.signal });
+    if (bearer !== this.katha.bearer || !viewer || viewer.id !== this.options.scope) return false;
+    this.#bearer = bearer;
+    return true;
   }
 
   /** The next save: the fields that differ, under a key of its own. After a refusal the same key goes on. */
@@ -332,44 +336,55 @@ export class Editing {
 
   // --- Surviving a reload
 
-  get #slots(): string {
-    return `katha:${this.options.scope ?? ""}:${this.#thing?.id}:`;
-  }
-
   #keep(): Promise<unknown> {
     return (this.#keeping = this.#keeping.then(async () => {
       const [base, version, after, draft, pending] = [this.#base, this.#version, this.#after, this.#draft, this.#pending];
       const kept: Kept = { base, version, after, draft, pending };
+      const before = this.#isKept;
       try {
         if (this.#isDirty || pending) await this.#store?.set(this.#slot, JSON.stringify(kept));
         else await this.#store?.delete(this.#slot);
         this.#isKept = !!this.#store;
       } catch {
-        this.#isKept = false; // full, or forbidden: `state` says so
+        this.#isKept = false; // full, or forbidden
       }
+      if (before !== this.#isKept) this.#say(this.#status);
     }));
   }
 
   /** The slots that pages have left which are no more: those who live hold a lock. */
   async #find(): Promise<string[]> {
-    const locks = globalThis.navigator?.locks;
-    const held = (await locks?.query())?.held?.map(({ name }) => name);
+    await claim(this.#slot, this.#end.signal);
+    const held = (await globalThis.navigator?.locks?.query())?.held?.map(({ name }) => name);
     const names = (await this.#store?.names(this.#slots)) ?? [];
-    void locks?.request(this.#slot, () => new Promise((end) => this.#end.signal.addEventListener("abort", end)));
-    return names.filter((name) => !held?.includes(name));
+    return names.filter((name) => name !== this.#slot && !held?.includes(name));
   }
 
-  /** Go on from what an earlier page has left, if there is something: first its save that has no answer, under its key. */
+  /** The next of them that nobody else has taken meanwhile. */
+  async #unclaimed(): Promise<{ slot: string; text: string } | undefined> {
+    const names = await this.#leftovers;
+    for (let slot; (slot = names.pop()); ) {
+      const text = (await claim(slot, this.#end.signal)) && (await this.#store!.get(slot));
+      if (text) return { slot, text };
+    }
+    return undefined;
+  }
+
+  /**
+   * Go on from what an earlier page has left, if there is something: first its save that has no answer, under its key. It stays in its
+   * slot, because there may be no room for a second copy. What has been typed meanwhile is saved before.
+   */
   async #restore(): Promise<boolean> {
     try {
-      const slot = (await this.#leftovers).pop();
-      const text = slot && (await this.#store!.get(slot));
-      if (!text) return false;
+      this.#leftover ??= await this.#unclaimed();
+      if (!this.#leftover || this.#isDirty) return false;
+      const [{ slot, text }, own] = [this.#leftover, this.#slot];
+      this.#leftover = undefined;
       const kept: Kept = JSON.parse(text);
       [this.#base, this.#version, this.#after, this.#draft, this.#pending] = [kept.base, kept.version, kept.after, kept.draft, kept.pending];
+      this.#slot = slot;
       this.#changed();
-      await this.#keep();
-      await this.#store!.delete(slot);
+      await this.#store!.delete(own);
       return true;
     } catch {
       this.#isKept = false;

@@ -41,18 +41,22 @@ export interface Asked<Data> {
 export function useQuery<Data = any, Variables = any>(document: Document<Data, Variables>, variables?: Variables): Asked<Data> {
   const katha = useKatha();
   const [round, setRound] = useState(0);
-  const [found, setFound] = useState<Omit<Asked<Data>, "reload">>({ data: undefined, error: undefined, isLoading: true });
   const asked = JSON.stringify([`${document}`, variables]);
+  const nothing = { katha, asked, data: undefined, error: undefined, isLoading: true };
+  const [found, setFound] = useState<Omit<Asked<Data>, "reload"> & { katha: Katha; asked: string }>(nothing);
+  // What was found for other variables, or for somebody else, is not the answer to this.
+  const now = found.katha === katha && found.asked === asked ? found : nothing;
   useEffect(() => {
     const end = new AbortController();
-    setFound((before) => ({ ...before, isLoading: true }));
+    setFound({ ...now, isLoading: true });
     katha.query(document, variables, { signal: end.signal }).then(
-      (data) => end.signal.aborted || setFound({ data, error: undefined, isLoading: false }),
+      (data) => end.signal.aborted || setFound({ katha, asked, data, error: undefined, isLoading: false }),
       (error) => end.signal.aborted || setFound((before) => ({ ...before, error, isLoading: false })),
     );
     return () => end.abort();
   }, [katha, asked, round]);
-  return { ...found, reload: () => setRound((before) => before + 1) };
+  const { data, error, isLoading } = now;
+  return { data, error, isLoading, reload: () => setRound((before) => before + 1) };
 }
 
 /** The thing as it is now: what was loaded, with every change since. Null once it is gone or hidden. */
@@ -87,13 +91,14 @@ export function usePresence(story: string, chapter?: string | null): Present[] {
 export function useEditing(thing: Editable | null, options: EditingOptions = {}): [EditingState, Editing] | [null, null] {
   const live = useLiveness();
   const [editing, setEditing] = useState<Editing | null>(null);
-  const fixed = useRef(options);
+  const given = useRef(options);
+  given.current = options;
   useEffect(() => {
     if (!thing) return setEditing(null);
-    const one = new Editing(live.katha, thing, { live, ...fixed.current });
+    const one = new Editing(live.katha, thing, { live, ...given.current });
     setEditing(one);
     return () => void one.flush().then(() => one.close());
-  }, [live, thing?.id]);
+  }, [live, thing?.id, options.scope]);
   const state = useSyncExternalStore(editing?.subscribe ?? never, () => editing?.state ?? null, () => null);
   return editing && state && editing.id === thing?.id ? [state, editing] : [null, null];
 }

@@ -33,3 +33,22 @@ export const memoryStorage = (kept = new Map<string, string>()): Storage => ({
   delete: (name) => kept.delete(name),
   names: (prefix) => [...kept.keys()].filter((name) => name.startsWith(prefix)),
 });
+
+/** Whether this name is ours until the signal, and nobody else's in this browser. Where there are no locks everything is. */
+export const claim = (name: string, signal: AbortSignal): Promise<boolean> =>
+  new Promise((claimed, failed) => {
+    const hold = (lock: unknown) => {
+      claimed(!!lock);
+      return lock && !signal.aborted ? new Promise((end) => signal.addEventListener("abort", end)) : undefined;
+    };
+    const { locks } = globalThis.navigator ?? {};
+    if (locks) locks.request(name, { ifAvailable: true }, hold).catch(failed);
+    else claimed(true);
+  });
+
+/** Tells tokens apart, and tells nothing of them. */
+export const mark = (bearer: string | null | undefined): string => {
+  let sum = 0;
+  for (const letter of bearer ?? "") sum = (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0;
+  return bearer ? sum.toString(36) : "";
+};

@@ -19,16 +19,17 @@ export const kathaExchange =
   (operations) => {
     const again = makeSubject<Operation>();
     const done = makeSubject<OperationResult>();
-    const awaited = new Map<number, (result: OperationResult) => void>();
+    // By the write's own key: of two that ask for the same, urql's is the same.
+    const awaited = new Map<string, (result: OperationResult) => void>();
 
     const send = (operation: Operation) => {
-      const { key, ...variables } = operation.variables as { key?: string };
-      const keyed = makeOperation(operation.kind, { ...operation, variables: { ...variables, key: key ?? newKey() } });
+      const key: string = (operation.variables as { key?: string | null }).key ?? newKey();
+      const keyed = makeOperation(operation.kind, { ...operation, variables: { ...operation.variables, key } });
       let last: OperationResult;
       const attempt = () =>
         new Promise<void>((served, failed) => {
-          awaited.set(keyed.key, (result) => {
-            awaited.delete(keyed.key);
+          awaited.set(key, (result) => {
+            awaited.delete(key);
             last = result;
             const problem = problemOf(result);
             if (problem) failed(problem);
@@ -45,7 +46,7 @@ export const kathaExchange =
     const results = pipe(
       forward(merge([others, again.source])),
       filter((result) => {
-        const hear = awaited.get(result.operation.key);
+        const hear = awaited.get((result.operation.variables as { key?: string } | undefined)?.key ?? "");
         hear?.(result);
         return !hear;
       }),

@@ -21,9 +21,12 @@ test("Apollo's mutations have keys, and are sent again until they are served", a
   here.proxy.break("reply", 2);
   const { data } = await client.mutate<any>({ mutation: gql(SAVE), variables: variablesOf(chapter, "b") });
   assert.deepEqual([data.updateChapter.applied, data.updateChapter.chapter.body], ["REPLAYED", "b"]);
+  here.proxy.break("reply", 1);
+  const unkeyed = { ...variablesOf(data.updateChapter.chapter, "b2"), key: null };
+  assert.equal((await client.mutate<any>({ mutation: gql(SAVE), variables: unkeyed })).data.updateChapter.applied, "REPLAYED");
   const conflict = await client.mutate<any>({ mutation: gql(SAVE), variables: variablesOf(chapter, "c") });
   assert.equal(conflict.data.updateChapter.__typename, "ConflictError");
-  assert.equal((cache.extract()[`Chapter:${chapter.id}`] as any).body, "b");
+  assert.equal((cache.extract()[`Chapter:${chapter.id}`] as any).body, "b2");
   here.proxy.break("refuse", 2);
   const asked = await client.query<any>({ query: gql("{ viewer { id handle } }") });
   assert.equal(asked.data.viewer.handle, "asha");
@@ -50,4 +53,17 @@ test("urql's mutations have keys, and are sent again until they are served", asy
   assert.ok(lost.error?.networkError);
   here.proxy.break("pass");
   assert.equal((await client.query("{ viewer { handle } }", {})).data.viewer.handle, "asha");
+});
+
+test("urql answers each of two mutations that ask for the same at once", async () => {
+  const katha = await here.as("asha");
+  const chapter = await newChapter(katha, "a");
+  const client = new Client({
+    url: here.proxy.url,
+    exchanges: [kathaExchange(), fetchExchange],
+    fetchOptions: { headers: headersOf(katha) },
+    preferGetMethod: false,
+  });
+  const both = await Promise.all([1, 2].map(() => client.mutation(SAVE, variablesOf(chapter, "b")).toPromise()));
+  assert.deepEqual(both.map(({ data }) => data.updateChapter.__typename).sort(), ["ChapterSuccess", "ConflictError"]);
 });

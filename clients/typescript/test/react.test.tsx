@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Window } from "happy-dom";
-import { StrictMode } from "react";
+import { StrictMode, useState } from "react";
 import type { ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { Live } from "../src/live";
@@ -70,4 +70,24 @@ test("a person is asked for and followed", async () => {
   await until(async () => (await katha.query<any, any>(document, { handle: "dev" })).person.relationship.following === (before !== "Following"), "it is so");
   assert.ok(person);
   page.leave();
+});
+
+test("what was asked for other variables is not shown as the answer to these", async () => {
+  const katha = await here.as("bilal");
+  const document = "query ($handle: String!) { person(handle: $handle) { handle } }";
+  const seen: string[] = [];
+  let look: (handle: string) => void;
+  const Person = () => {
+    const [handle, setHandle] = useState("dev");
+    look = setHandle;
+    const { data } = useQuery<{ person: { handle: string } }>(document, { handle });
+    seen.push(`${handle}: ${data?.person.handle}`);
+    return <p>{data?.person.handle}</p>;
+  };
+  const page = shown(katha, <Person />);
+  await page.has("dev");
+  look!("chitra");
+  await page.has("chitra");
+  page.leave();
+  assert.deepEqual([...new Set(seen)], ["dev: undefined", "dev: dev", "chitra: undefined", "chitra: chitra"]);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { Katha } from "../src/client";
 import { isConflict, isFailure, isNotFound, isSuccess } from "../src/answers";
 import { insist, pause, RequestError, Unserved } from "../src/waiting";
 import { newChapter, read, SAVE, world } from "./server";
@@ -23,6 +24,34 @@ test("a lost request and a lost reply are sent again with one key: one effect", 
     assert.equal(answer.applied, fault === "reply" ? "REPLAYED" : "WRITTEN");
     assert.equal((await read(katha, chapter.id)).version, answer.chapter.version);
     assert.notEqual(answer.chapter.version, chapter.version);
+  }
+});
+
+test("a write that is sent again is still of who meant it", async () => {
+  const { options } = await here.as("asha");
+  const chapter = await newChapter(new Katha(options), "a");
+  let token = options.token as string;
+  const sent: (string | null)[] = [];
+  const fetch: typeof globalThis.fetch = (url, init) => {
+    sent.push(new Headers(init?.headers).get("Authorization"));
+    return globalThis.fetch(url, init);
+  };
+  const rejected: string[] = [];
+  const katha = new Katha({ ...options, fetch, token: () => token, onTokenRejected: () => rejected.push(token) });
+  here.proxy.break("request", 2);
+  const answer = await katha.write(SAVE, save(chapter, { body: "b" }), { onWait: () => (token = "of somebody else") });
+  assert.deepEqual([answer.applied, new Set(sent), rejected], ["WRITTEN", new Set([`Bearer ${options.token}`]), []]);
+});
+
+test("variables that leave the key empty are sent with one", async () => {
+  const katha = await here.as("asha");
+  for (const key of [undefined, null]) {
+    const chapter = await newChapter(katha, "a");
+    here.proxy.break("reply");
+    const sending = katha.write(SAVE, { ...save(chapter, { body: "b" }), key });
+    await pause(200);
+    here.proxy.break("pass");
+    assert.equal((await sending).applied, "REPLAYED");
   }
 });
 
@@ -115,7 +144,7 @@ test("an answer that does not come is not waited for longer than an attempt", as
 
 test("time that the machine slept through is not counted", async (t) => {
   let now = 0;
-  t.mock.method(Date, "now", () => now);
+  t.mock.method(performance, "now", () => now);
   let tries = 0;
   const answer = await insist(
     async () => {
@@ -126,6 +155,17 @@ test("time that the machine slept through is not counted", async (t) => {
     { patienceMs: 1_000_000 },
   ).catch((problem) => problem);
   assert.equal(answer, "awake");
+});
+
+test("a clock that is set back makes nobody wait longer", async (t) => {
+  let now = 1e12;
+  t.mock.method(Date, "now", () => (now -= 60_000));
+  let tries = 0;
+  const attempt = async () => {
+    if (++tries > 50) throw new Error("It goes on and on.");
+    throw new Unserved("", 5);
+  };
+  await assert.rejects(insist(attempt, { patienceMs: 60 }), Unserved);
 });
 
 test("coming online ends a wait that nobody else has set", async () => {
