@@ -5,7 +5,7 @@ import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ class Served:
     address: str
     process: Process
     log: Path
+    metrics_token: str | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -57,7 +58,9 @@ class Served:
 
     def metrics(self) -> Counter[Any]:
         """All values, by name and labels."""
-        with urllib.request.urlopen(f"{self.address}/metrics", timeout=PATIENCE_SECONDS) as response:
+        token = {} if self.metrics_token is None else {"Authorization": f"Bearer {self.metrics_token}"}
+        asked = urllib.request.Request(f"{self.address}/metrics", headers=token)
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as response:
             text = response.read().decode()
         found: Counter[Any] = Counter()
         for family in text_string_to_metric_families(text):
@@ -68,12 +71,14 @@ class Served:
 
 @contextmanager
 def served(database: str, log: Path, workers: int = 1, **environment: str) -> Iterator[Served]:
-    """A server with these environment variables; its log goes to this file."""
-    with pytest.MonkeyPatch.context() as patch, log.open("wb") as stderr:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with serving(database, workers=workers, stderr=stderr.fileno()) as (address, process):
-            yield Served(address, process, log)
+    """A server with these environment variables, which no other one gets; its log goes to this file."""
+    with log.open("wb") as stderr, ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            serves = serving(database, workers=workers, stderr=stderr.fileno())
+            address, process = running.enter_context(serves)
+        yield Served(address, process, log, environment.get("METRICS_TOKEN"))
 
 
 def forks(parent: int) -> list[int]:
