@@ -44,6 +44,15 @@ class Served:
         """Its processes that live."""
         return forks(self.process.pid)
 
+    def worker_of(self, port: int) -> int:
+        """Its process that has the connection whose other end is this port."""
+        rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        ends = f":{self.place[1]:04X}", f":{port:04X}"
+        (inode,) = [row[9] for row in rows if (row[1][8:], row[2][8:]) == ends]
+        links = {pid: (Path("/proc") / str(pid) / "fd").iterdir() for pid in self.forks()}
+        (found,) = [pid for pid, fds in links.items() if any(_target(fd) == f"socket:[{inode}]" for fd in fds)]
+        return found
+
     def memory(self) -> int:
         """The memory of its processes, in bytes."""
         return sum(resident(pid) for pid in self.forks())
@@ -85,6 +94,13 @@ def forks(parent: int) -> list[int]:
     """The processes that this one has forked and that live."""
     found = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text().split()
     return [int(pid) for pid in found if (Path("/proc") / pid / "cmdline").read_bytes()]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # it was closed meanwhile
+        return ""
 
 
 def resident(pid: int) -> int:
