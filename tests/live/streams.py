@@ -132,8 +132,6 @@ class Ws:
             max_size=None,
             **given,
         )
-        self.port: int = self.socket.local_address[1]
-        """Of this end of the connection."""
         if greet:
             payload = {"Authorization": f"Bearer {who.token}"} if who is not None else None
             self.say(type="connection_init", **({} if payload is None else {"payload": payload}))
