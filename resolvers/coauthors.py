@@ -12,11 +12,9 @@ from backend.engine.errors import NotFound
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
-from backend.limits.buckets import Filled
 from backend.notifications.actions import tell
 from backend.notifications.models import NotificationKind
 from backend.people.models import Person
-from backend.people.suspension import hold_writer
 from backend.stories.models import Story
 from backend.stories.point_in_time import Moments
 from backend.stories.rights import Right
@@ -28,20 +26,16 @@ def invite_coauthor(
     me: Person, *, story: uuid.UUID, person: uuid.UUID, right: Right, expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
     """Offer somebody a right to a story, and tell them."""
-    counted: list[Filled] = []
-
-    def may() -> None:
-        counted.append(invitations.count(me.pk))
-        hold_writer(me.pk)
 
     def write(seen: Expected) -> Outcome:
-        invitation, applied = invitations.invite(story, me.pk, person, right, seen, counted[-1])
+        invitation, applied = invitations.invite(story, me.pk, person, right, seen)
         if applied is Applied.WRITTEN:
             tell(person, NotificationKind.INVITED, invitation=invitation.pk)
         return _with_story(invitation, applied, me)
 
     arguments = {"story": str(story), "person": str(person), "right": right.value}
-    return performed(Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect, may=may), me)
+    mutation = Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect)
+    return performed(mutation, me, while_suspended=True)  # `invite` itself asks, once it has counted
 
 
 def accept_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
