@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import constraints, crowd, growth, idle, live, load, report
+from bench import constraints, crowd, growth, idle, live, load, log, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -98,6 +98,7 @@ def run(arguments: Namespace, console: Console) -> None:
     works = [work for work in WORKS if not arguments.only or work.name in arguments.only]
     grows = arguments.growth or growth.NAME in (arguments.only or ())
     checks = constraints.MEASURED if constraints.NAME in (arguments.only or ()) else []
+    turns = log.MEASURED if log.NAME in (arguments.only or ()) else []
     crowds = [
         replace(work, clients=clients, limit=None) for work in WORKS for clients in CROWDS if work.name in CROWDED
     ]
@@ -116,7 +117,7 @@ def run(arguments: Namespace, console: Console) -> None:
                     number: stack.enter_context(
                         serving(database, number, {own} if number == 1 else {own, *rest}, folder)
                     )
-                    for number in {work.workers for work in [*works, *(crowds if grows else ()), *checks]}
+                    for number in {work.workers for work in [*works, *(crowds if grows else ()), *checks, *turns]}
                 }
                 bench = Bench(database, Data.of(db), servers, postmaster, own)
                 results = measured(bench, works, arguments, counted, console)
@@ -124,6 +125,7 @@ def run(arguments: Namespace, console: Console) -> None:
                     bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds if grows
                 ]
                 checked = less_checked(bench, db, checks, arguments, console)
+                logs = logged(bench, db, arguments) if turns else []
             told = advised(database, Data.of(db), {own}, folder, arguments, console)
         found, points = rested(database, folder, arguments, own), list[growth.Point]()
         lively = subscribed(database, folder, arguments, own, rest, console)
@@ -131,6 +133,7 @@ def run(arguments: Namespace, console: Console) -> None:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
     report.show(console, results, found, told, checked)
+    report.show_logged(console, [(one.work.name, one.figures()) for one in logs])
     report.show_live(console, lively)
     if grows:
         report.show_growth(console, points, crowded)
@@ -190,6 +193,12 @@ def less_checked(
     return constraints.measure(db, works, limit, arguments.rounds) if works else []
 
 
+def logged(bench: Bench, db: "psycopg.Connection[object]", arguments: Namespace) -> Sequence[log.Logged]:
+    """What the change log costs whole requests."""
+    turns, requests = (log.FEW_TURNS, log.FEW_REQUESTS) if arguments.quick else (log.TURNS, log.REQUESTS)
+    return log.measure(db, lambda work: bench.round(work, arguments.requests or requests), turns * arguments.rounds)
+
+
 def advised(
     database: Database, data: Data, cores: set[int], folder: Path, arguments: Namespace, console: Console
 ) -> list[crowd.Crowd]:
@@ -240,7 +249,8 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME, live.NAME, growth.NAME, crowd.NAME, constraints.NAME]
+    others = [idle.NAME, live.NAME, growth.NAME, crowd.NAME, constraints.NAME, log.NAME]
+    known = [*(work.name for work in WORKS), *others]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found
