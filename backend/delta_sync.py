@@ -1,14 +1,15 @@
 """What changed in a viewer's world since a cursor, for apps that were offline: as SQL over the change log.
 
 A viewer's world is what is theirs, the stories that they write beside their authors, and what they hold of others' stories:
-those that they read, and notifications of them. Of theirs everything is told that was written or is gone; of what they write
-with others the story and its chapters, all of it once that they come to write it or write it no more. Of another's story it is
-told that it was written, as long as they see it; and once that they cease or begin to see it, with the place in it and the
-notifications: because it was unpublished, taken down or deleted, because its author has left, or because of a block. The look-
-up of each thing decides what they see, so that gone and hidden look alike.
+those that they read, notifications of them, and invitations to write them. Of theirs everything is told that was written or is
+gone; of what they write with others the story and its chapters, all of it once that they come to write it or write it no more. Of
+another's story it is told that it was written, as long as they see it; and once that they cease or begin to see it, with the
+place in it and the notifications: because it was unpublished, taken down, deleted or handed over, because its author has left, or
+because of a block. The look-up of each thing decides what they see, so that gone and hidden look alike.
 
 Nothing is told that the viewer had no way to see: of a story that was hidden all the time neither edits nor that it is deleted,
-and of a block that came and went neither.
+and of a block that came and went neither. What somebody comes to see is what there is; what they cease to see was written to
+the log when they did (`triggers.RemovalLog`), so nothing is told that came and went while they were away.
 """
 
 import re
@@ -17,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.changes.kinds import LEFT, PUBLIC, SIGHT, SIGNALS
+from backend.changes.kinds import HANDED, LEFT, PUBLIC, SIGHT, SIGNALS
 from backend.changes.log import HOLDS, IDENTITY, Malformed, decoded, is_identity, is_snapshot
 from backend.changes.triggers import kind_of
+from backend.coauthors.models import Invitation
 from backend.notifications.models import Notification
 from backend.people.models import Person
 from backend.reading.models import Reading
@@ -27,10 +29,12 @@ from backend.social.models import Relationship
 from backend.sources import Row
 from backend.stories.models import Chapter, Story
 from backend.stories.queries import VISIBLE
-from backend.visibility import apart
+from backend.visibility import apart, gone, met
 
-STORY, READING, NOTIFICATION = map(kind_of, (Story, Reading, Notification))
+STORY, READING, NOTIFICATION, INVITATION = map(kind_of, (Story, Reading, Notification, Invitation))
 PERSON, RELATIONSHIP, CHAPTER = map(kind_of, (Person, Relationship, Chapter))
+HANGING = (READING, NOTIFICATION, INVITATION)
+"""What the viewer holds of a story, and is hidden with it."""
 
 
 def _listed(kinds: tuple[str, ...]) -> str:
@@ -51,19 +55,23 @@ SIGHTS = f"""
         (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) AS seq
     FROM mine WHERE kind = '{SIGHT}' AND aggregate <> id GROUP BY id"""
 
-# The stories that the viewer came to write, or writes no more: what a co-author sees is told by the story, see `kinds.SIGHT`.
-JOINED = f"SELECT * FROM mine WHERE kind = '{SIGHT}' AND aggregate = id"
+# The stories that the viewer came to write, or writes no more, and those that became theirs. Who was a co-author of one at the
+# beginning, is first told that this has ended.
+JOINED = f"""
+    SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{SIGHT}'))[1] AS before,
+        bool_or(kind = '{HANDED}') AS is_given, max(seq) AS seq
+    FROM mine WHERE kind = '{SIGHT}' AND aggregate = id OR kind = '{HANDED}' GROUP BY id"""
 
 # What went with its story, and whose that was: one transaction deletes one story. If that is unknown, the author has left and is
 # swept.
 LOST = f"""
     SELECT mine.kind, mine.id, mine.seq, story.owner AS author_id,
-        coalesce(story.id, CASE WHEN mine.kind = '{READING}' THEN mine.id END) AS story_id
+        coalesce(story.id, CASE WHEN mine.kind <> '{NOTIFICATION}' THEN mine.aggregate END) AS story_id
     FROM mine LEFT JOIN LATERAL (
         SELECT gone.id, gone.owner FROM changes_change AS gone
         WHERE gone.xid = mine.xid AND gone.kind = '{STORY}' AND gone.gone LIMIT 1
     ) AS story ON TRUE
-    WHERE mine.gone AND mine.kind IN ('{READING}', '{NOTIFICATION}')"""
+    WHERE mine.gone AND mine.kind IN ({_listed(HANGING)})"""
 
 HELD = f"""
     SELECT story_id, bool_or(is_read) AS is_read, bool_or(is_written) AS is_written, max(seq) AS seq,
@@ -77,39 +85,67 @@ HELD = f"""
         SELECT story_id, FALSE, FALSE, NULL, NULL FROM notifications_notification
         WHERE person_id = $viewer AND story_id IS NOT NULL
         UNION ALL
+        SELECT story_id, FALSE, FALSE, NULL, NULL FROM coauthors_invitation WHERE person_id = $viewer
+        UNION ALL
         SELECT story_id, kind = '{READING}', FALSE, seq, author_id FROM lost WHERE story_id IS NOT NULL
     ) AS one
     GROUP BY story_id"""
 
-THEIRS = f"""
-    SELECT change.* FROM (SELECT DISTINCT author_id FROM held WHERE author_id <> $viewer) AS author
-    CROSS JOIN LATERAL ({ENTRIES.format(owner="author.author_id")}
-        AND change.kind IN ({_listed((STORY, CHAPTER, PUBLIC, LEFT))})
+# The authors of these stories, and those who had them before.
+AUTHORS = f"""
+    SELECT author_id FROM held WHERE author_id IS NOT NULL
+    UNION
+    SELECT change.aggregate FROM authors CROSS JOIN LATERAL ({ENTRIES.format(owner="authors.author_id")}
+        AND change.kind = '{HANDED}'
     ) AS change"""
 
-# Whether the viewer saw a story at the beginning of the span, and sees it now.
+THEIRS = f"""
+    SELECT change.* FROM authors CROSS JOIN LATERAL ({ENTRIES.format(owner="authors.author_id")}
+        AND change.kind IN ({_listed((STORY, CHAPTER, PUBLIC, LEFT, HANDED))})
+    ) AS change WHERE authors.author_id <> $viewer OR change.kind IN ({_listed((PUBLIC, HANDED))})"""
+
+# What happened to a story: whether it was published at the beginning, whose it was, when it was written last.
+EVENTS = f"""
+    SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{PUBLIC}'))[1] AS was_public,
+        (array_agg(aggregate ORDER BY seq) FILTER (WHERE kind = '{HANDED}'))[1] AS author_before,
+        max(seq) FILTER (WHERE kind IN ({_listed((PUBLIC, HANDED))})) AS seq,
+        max(seq) FILTER (WHERE kind = '{STORY}' AND NOT gone) AS written
+    FROM theirs WHERE kind IN ({_listed((STORY, PUBLIC, HANDED))}) GROUP BY id"""
+
+# Whether the viewer saw a story at the beginning of the span, and sees it now; and whether its author had met them, and has.
 SEEN = f"""
-    SELECT held.*, written.seq AS written, greatest(held.seq, event.seq, sight.seq) AS turned,
-        EXISTS (SELECT FROM stories_story AS story WHERE story.id = held.story_id AND {VISIBLE}) AS is_seen,
-        held.author_id IS NULL OR coalesce(event.hides, EXISTS (
-            SELECT FROM stories_story AS story WHERE story.id = held.story_id AND story.published_at IS NOT NULL
-        )) AND coalesce(sight.before = 0, NOT {apart("held.author_id", "$viewer")}) AS was_seen
-    FROM held
-    LEFT JOIN sight ON sight.person_id = held.author_id
-    LEFT JOIN LATERAL (
-        SELECT (array_agg(theirs.kind = '{LEFT}' OR theirs.gone ORDER BY theirs.seq))[1] AS hides, max(theirs.seq) AS seq
-        FROM theirs WHERE theirs.owner = held.author_id
-        AND (theirs.kind = '{LEFT}' OR theirs.kind = '{PUBLIC}' AND theirs.id = held.story_id)
-    ) AS event ON TRUE
-    LEFT JOIN LATERAL (
-        SELECT max(theirs.seq) AS seq FROM theirs WHERE theirs.kind = '{STORY}' AND theirs.id = held.story_id AND NOT theirs.gone
-    ) AS written ON TRUE
-    WHERE held.author_id IS DISTINCT FROM $viewer"""
+    SELECT one.story_id, one.is_read, one.is_written, one.is_written AND one.was_writing IS NULL AS is_steady,
+        one.written, one.turned, one.met_now,
+        one.author_id IS NULL OR one.met_before AS was_met,
+        EXISTS (SELECT FROM stories_story AS story WHERE story.id = one.story_id AND {VISIBLE}) AS is_seen,
+        one.author_id IS NULL OR one.author_before = $viewer OR one.met_before AND (
+            coalesce(one.was_writing, one.is_written) OR coalesce(one.was_public, EXISTS (
+                SELECT FROM stories_story AS story WHERE story.id = one.story_id AND story.published_at IS NOT NULL
+            ))
+        ) AS was_seen
+    FROM (
+        SELECT story.*, {met("story.author_id", "$viewer")} AS met_now,
+            coalesce(sight.before = 0, NOT {apart("story.author_before", "$viewer")})
+            AND (fled.seq IS NOT NULL OR NOT {gone("story.author_before")}) AS met_before,
+            greatest(story.seq, sight.seq, sight_now.seq, fled.seq) AS turned
+        FROM (
+            SELECT held.story_id, held.author_id, held.is_read, held.is_written, event.written, event.was_public,
+                coalesce(event.author_before, held.author_id) AS author_before, joined.before AS was_writing,
+                greatest(held.seq, event.seq, joined.seq) AS seq
+            FROM held LEFT JOIN event ON event.story_id = held.story_id LEFT JOIN joined ON joined.story_id = held.story_id
+        ) AS story
+        LEFT JOIN sight ON sight.person_id = story.author_before
+        LEFT JOIN sight AS sight_now ON sight_now.person_id = story.author_id
+        LEFT JOIN (
+            SELECT owner, max(seq) AS seq FROM theirs WHERE kind = '{LEFT}' GROUP BY owner
+        ) AS fled ON fled.owner = story.author_before
+    ) AS one"""
 
 TOLD = f"""
-    SELECT kind::text, id, seq FROM mine
-    WHERE kind NOT IN ({_listed(SIGNALS)})
-        AND NOT (gone AND kind IN ('{READING}', '{NOTIFICATION}'))
+    SELECT mine.kind::text, mine.id, mine.seq
+    FROM mine LEFT JOIN seen ON mine.kind = '{CHAPTER}' AND seen.story_id = mine.aggregate
+    WHERE mine.kind NOT IN ({_listed(SIGNALS)}) AND NOT (mine.gone AND mine.kind IN ({_listed(HANGING)}))
+        AND (is_steady AND NOT was_seen AND NOT is_seen) IS NOT TRUE
     UNION ALL
     SELECT '{PERSON}', id, seq FROM mine WHERE kind = '{RELATIONSHIP}' AND gone
     UNION ALL
@@ -118,23 +154,27 @@ TOLD = f"""
     UNION ALL
     SELECT '{STORY}', story_id, written FROM seen WHERE (is_read OR is_written) AND is_seen AND written IS NOT NULL
     UNION ALL
-    SELECT theirs.kind::text, theirs.id, theirs.seq FROM seen JOIN theirs
+    SELECT '{CHAPTER}', chapter.id, theirs.seq FROM seen JOIN theirs
         ON theirs.kind = '{CHAPTER}' AND theirs.aggregate = seen.story_id
+    JOIN stories_chapter AS chapter ON chapter.id = theirs.id
     WHERE is_written AND is_seen
     UNION ALL
-    SELECT '{STORY}', id, seq FROM joined
+    SELECT '{STORY}', story_id, seq FROM joined
     UNION ALL
-    SELECT '{CHAPTER}', chapter.id, joined.seq FROM joined JOIN stories_chapter AS chapter ON chapter.story_id = joined.id
+    SELECT '{CHAPTER}', chapter.id, joined.seq
+    FROM joined JOIN stories_story AS story ON story.id = joined.story_id AND $viewer = ANY(story.author_id || story.writers)
+    JOIN stories_chapter AS chapter ON chapter.story_id = story.id
     UNION ALL
-    SELECT '{CHAPTER}', lost.id, joined.seq FROM joined JOIN changes_change AS lost
-        ON lost.xid = joined.xid AND lost.kind = '{CHAPTER}' AND lost.aggregate = joined.id AND lost.gone
+    SELECT '{INVITATION}', invitation.id, joined.seq
+    FROM joined JOIN coauthors_invitation AS invitation ON invitation.story_id = joined.story_id
+    JOIN stories_story AS story ON story.id = joined.story_id AND story.author_id = $viewer
     UNION ALL
     SELECT either.kind, either.id, turned FROM seen CROSS JOIN LATERAL (
         SELECT '{STORY}' AS kind, seen.story_id AS id
         UNION ALL
         SELECT '{CHAPTER}', chapter.id FROM stories_chapter AS chapter WHERE chapter.story_id = seen.story_id
     ) AS either
-    WHERE is_written AND NOT is_seen AND turned IS NOT NULL
+    WHERE is_written AND is_seen <> was_seen AND turned IS NOT NULL
     UNION ALL
     SELECT kind, story_id, turned FROM seen CROSS JOIN (VALUES ('{STORY}'), ('{READING}')) AS either (kind)
     WHERE is_read AND is_seen <> was_seen AND turned IS NOT NULL
@@ -144,22 +184,30 @@ TOLD = f"""
         ON notification.person_id = $viewer AND notification.story_id = seen.story_id
     WHERE is_seen <> was_seen AND turned IS NOT NULL
     UNION ALL
+    SELECT '{INVITATION}', invitation.id, turned
+    FROM seen JOIN coauthors_invitation AS invitation
+        ON invitation.person_id = $viewer AND invitation.story_id = seen.story_id
+    WHERE met_now <> was_met AND turned IS NOT NULL
+    UNION ALL
     SELECT lost.kind::text, lost.id, lost.seq FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
-    WHERE lost.kind = '{NOTIFICATION}' AND (lost.story_id IS NULL OR is_seen <> was_seen)"""
+    WHERE CASE lost.kind WHEN '{NOTIFICATION}' THEN lost.story_id IS NULL OR is_seen <> was_seen
+        WHEN '{INVITATION}' THEN was_met END"""
 
 CURSOR = "translate(encode(convert_to(concat_ws('|', {parts}), 'UTF8'), 'base64'), E'+/=\\n', '-_')"
 """SQL: an opaque text of parts; see `log.encoded`."""
 
 PAGE = Row(
     f"""
-WITH span AS MATERIALIZED (
+WITH RECURSIVE span AS MATERIALIZED (
     SELECT $begun::pg_snapshot AS begun, coalesce($until::pg_snapshot, pg_current_snapshot()) AS until
 ), mine AS MATERIALIZED ({ENTRIES.format(owner="$viewer")} LIMIT $most::int + 1
 ), sight AS MATERIALIZED ({SIGHTS}
 ), joined AS MATERIALIZED ({JOINED}
 ), lost AS MATERIALIZED ({LOST}
 ), held AS MATERIALIZED ({HELD}
+), authors AS MATERIALIZED ({AUTHORS}
 ), theirs AS MATERIALIZED ({THEIRS} LIMIT $most::int + 1
+), event AS MATERIALIZED ({EVENTS}
 ), seen AS MATERIALIZED ({SEEN}
 ), told AS ({TOLD}
 ), page AS MATERIALIZED (

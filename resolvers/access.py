@@ -161,12 +161,9 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
 def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:
     """Delete the viewer's account: hidden from everybody at once; a job deletes the data."""
     _may_hash(request)
-    address = address_of(request)
-    attempts.count_sign_in(me.handle, address)
-    leave = leaving.prepared(me.pk, password)
+    leave = leaving.prepared(me.pk, password, address=address_of(request))
 
     def work(_seen: Expected) -> Outcome:
-        attempts.forgive_sign_in(me.handle, address)
         leaving.leave(leave)
         return Outcome(Applied.WRITTEN)
 

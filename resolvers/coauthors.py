@@ -6,15 +6,15 @@ from typing import Any
 
 from backend.coauthors import actions, invitations
 from backend.coauthors.invitations import Written
+from backend.coauthors.models import Invitation
 from backend.coauthors.queries import offered
+from backend.engine.errors import NotFound
 from backend.engine.idempotency import Applied, Outcome
 from backend.engine.mutations import Mutation, Target
 from backend.engine.versions import Expected
-from backend.limits.buckets import Filled
 from backend.notifications.actions import tell
 from backend.notifications.models import NotificationKind
 from backend.people.models import Person
-from backend.people.suspension import hold_writer
 from backend.stories.models import Story
 from backend.stories.point_in_time import Moments
 from backend.stories.rights import Right
@@ -26,20 +26,16 @@ def invite_coauthor(
     me: Person, *, story: uuid.UUID, person: uuid.UUID, right: Right, expect: Expected, key: uuid.UUID | None
 ) -> Outcome:
     """Offer somebody a right to a story, and tell them."""
-    counted: list[Filled] = []
-
-    def may() -> None:
-        counted.append(invitations.count(me.pk))
-        hold_writer(me.pk)
 
     def write(seen: Expected) -> Outcome:
-        invitation, applied = invitations.invite(story, me.pk, person, right, seen, counted[-1])
+        invitation, applied = invitations.invite(story, me.pk, person, right, seen)
         if applied is Applied.WRITTEN:
             tell(person, NotificationKind.INVITED, invitation=invitation.pk)
-        return Outcome(applied, {"invitation": invitation})
+        return _with_story(invitation, applied, me)
 
     arguments = {"story": str(story), "person": str(person), "right": right.value}
-    return performed(Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect, may=may), me)
+    mutation = Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect)
+    return performed(mutation, me, while_suspended=True)  # `invite` itself asks, once it has counted
 
 
 def accept_invitation(me: Person, *, invitation: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -67,15 +63,30 @@ def _answered(
 ) -> Outcome:
     def write(seen: Expected) -> Outcome:
         row, applied = answer(invitation, me.pk, seen)
-        return Outcome(applied, {"invitation": row})
+        return _with_story(row, applied, me)
 
     target = Target("invitation", {"pk": invitation})
     return performed(Mutation(operation, me.pk, key, {"id": str(invitation)}, write, target, expect), me)
 
 
+def _with_story(invitation: Invitation, applied: Applied, me: Person) -> Outcome:
+    """The invitation, with its story as the viewer may see it: read with it, because both may be deleted after COMMIT.
+
+    Raises `NotFound` if they are gone.
+    """
+    story = offered(invitation.pk, me.pk)
+    if story is None:
+        raise NotFound(invitations.UNKNOWN_INVITATION)
+    invitation.story = story
+    return Outcome(applied, {"invitation": invitation})
+
+
 def story_of(outcome: Outcome, me: Person) -> Any:
-    """The story of the invitation that was written, as it is now and as the viewer may see it."""
-    return shown_to(offered(outcome.rows["invitation"].pk, me.pk), me)
+    """The story of the invitation that was written, as the viewer may see it: of a replay, as it is now."""
+    invitation: Any = outcome.rows["invitation"]
+    if outcome.applied is Applied.REPLAYED:
+        _with_story(invitation, outcome.applied, me)
+    return shown_to(invitation.story, me)
 
 
 def set_coauthor_right(

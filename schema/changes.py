@@ -91,7 +91,10 @@ class ChangePage:
     )
 
 
-@strawberry.type(description="The cursor is older than what is kept: load what you show, and begin anew.")
+@strawberry.type(
+    description="The cursor is older than what is kept, or of another database, or more has changed since than a walk tells: "
+    "load what you show, and begin anew with `since: null`."
+)
 class CursorExpiredError(Failure):
     """A cursor that the log cannot answer."""
 

@@ -88,14 +88,14 @@ def _answered(field: StrawberryField, call: Call, read: Callable[[], dict[str, A
             pipeline.current().settle_checks()  # who is asking is told first
             raise
     except (Refusal, DatabaseError, InterfaceError) as error:
-        answer = answer_to(error, _types_of(field))
+        answer = answer_to(error, types_of(field))
         if answer is None:
             raise
         return answer, None
 
 
 @cache
-def _types_of(field: StrawberryField) -> frozenset[str]:
+def types_of(field: StrawberryField) -> frozenset[str]:
     """The names of the types that the mutation can answer with."""
     types: Sequence[Any] = field.type.types if isinstance(field.type, StrawberryUnion) else ()
     return frozenset(one.__name__ for one in types)

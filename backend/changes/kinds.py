@@ -13,5 +13,9 @@ role or a suspension was set.
 """
 PUBLIC = "."
 """Others began to see the thing `id` of the owner, or ceased to (`gone`): it was published, taken back or deleted."""
-SIGNALS = (SIGHT, LEFT, ACCESS, PUBLIC)
+HANDED = ">"
+"""The thing `id` has come to be the owner's. Before, it was that of the person `aggregate`, under whom stands what was written of
+it until then, and of what hangs on it.
+"""
+SIGNALS = (SIGHT, LEFT, ACCESS, PUBLIC, HANDED)
 """The kinds that are about no thing."""

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import Model
 
-from backend.changes.kinds import PUBLIC, SIGHT
+from backend.changes.kinds import HANDED, PUBLIC, SIGHT
 from backend.engine.trigger import TriggerConstraint
 
 FUNCTION = """
@@ -191,6 +191,48 @@ class SignalLog(_Appending):
         path, args, kwargs = super().deconstruct()
         when = {"columns": self.columns} if self.columns else {"removals": True} if self.removals else {}
         return path, args, {**kwargs, "kind": self.kind, "owner": self.owner, "id": self.id, **when}
+
+
+class HandedLog(_Appending):
+    """Declares that a row may come to be another's: the person of its field `owner`. See `kinds.HANDED`."""
+
+    def __init__(self, *, name: str, owner: str) -> None:
+        super().__init__(name=name)
+        self.owner = owner
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL for this table's function and trigger."""
+        model, table, _ = self.quoted(model, schema_editor)
+        owner = _column(model, self.owner)
+        append = f"{APPEND} ('{HANDED}', NEW.id, OLD.{owner}, NEW.{owner}, 0, FALSE);"
+        return self._created(table, "UPDATE", f"OLD.{owner} <> NEW.{owner}", append)
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """How migrations serialise it."""
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "owner": self.owner}
+
+
+class RemovalLog(_Appending):
+    """Declares what others see no more when a row goes, or whom else it concerns that it is gone.
+
+    `entries` selects kind, id, aggregate, owner, version and gone; `OLD` is the row. It is logged at that moment, because later
+    nobody could say what those have seen: what came afterwards must not be told to them.
+    """
+
+    def __init__(self, *, name: str, entries: str) -> None:
+        super().__init__(name=name)
+        self.entries = entries
+
+    def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
+        """SQL for this table's function and trigger."""
+        _, table, _ = self.quoted(model, schema_editor)
+        return self._created(table, "DELETE", "", f"{APPEND.removesuffix('VALUES')}{self.entries};")
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """How migrations serialise it."""
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "entries": self.entries}
 
 
 class SightLog(_Appending):

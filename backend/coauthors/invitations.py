@@ -15,10 +15,10 @@ from django.db.models.functions import Now
 from backend.coauthors import queries
 from backend.coauthors.actions import GROUPS, changed, stories_managed, with_one, without
 from backend.coauthors.models import Invitation, InvitationStatus
-from backend.coauthors.parted import Held, hold_pairs
+from backend.coauthors.parted import Held, hold_pairs, part
 from backend.coauthors.queries import MAX_OPEN
 from backend.engine import tallies
-from backend.engine.declarations import ANY_KEY, IsAny, insert, select, update
+from backend.engine.declarations import ANY_KEY, IsAny, insert, query, select, update
 from backend.engine.errors import (
     Busy,
     Conflict,
@@ -36,9 +36,10 @@ from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.limits import buckets
-from backend.limits.buckets import Filled, Limit
+from backend.limits.buckets import Limit
 from backend.nouns import collect
 from backend.people.models import PersonTally
+from backend.people.suspension import hold_writer
 from backend.social.pairs import Pair, find
 from backend.sources import read
 from backend.stories import explain
@@ -46,6 +47,11 @@ from backend.stories.models import MAX_COAUTHORS, Shelf, Story
 from backend.stories.rights import Right, may
 
 Written = tuple[Invitation, Applied]
+
+AROUND = """
+SELECT unnest(writers) FROM stories_story WHERE id = %(story)s
+UNION SELECT person_id FROM coauthors_invitation WHERE story_id = %(story)s AND status = 'PENDING'
+"""
 
 UNKNOWN_INVITATION = "There is no such invitation."
 FULL = f"has {MAX_COAUTHORS} co-authors already, and may not have more."
@@ -60,22 +66,17 @@ HELD = "is held by the moderators: a story is handed over when no decision of th
 # --- Inviting ---------------------------------------------------------------------------------------------------
 
 
-def count(inviter_id: uuid.UUID) -> Filled:
-    """Count an invitation for the limit of the inviter, if it is made. It is locked before anything else that `invite` locks."""
-    return buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))
-
-
-def invite(
-    story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected, counted: Filled
-) -> Written:
+def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, right: Right, seen: Expected) -> Written:
     """Offer a right to the story, if nobody has changed who writes it since `seen`.
 
-    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, and `RateLimited` if the inviter
-    has made too many, by what `count` has counted.
+    OWN is offered by the author alone. Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`, `Suspended`, and `RateLimited` if
+    the inviter has made too many.
     """
     if person_id == inviter_id:
         raise Oneself.one("person", "is yourself; this needs another person.", Wrong.ONESELF)
     needed = Right.OWN if right is Right.OWN else Right.MANAGE
+    counted = buckets.fill(Limit("invitation", str(inviter_id), settings.INVITATIONS))  # locked before the account
+    hold_writer(inviter_id)
     story = explain.own_story(story_id, inviter_id, right=needed)
     held = hold_pairs(person_id, [inviter_id, story.author_id])
     written = _note(right, needed, story=story_id, manager=inviter_id, person=person_id, seen=seen)
@@ -97,7 +98,7 @@ def _require_together(inviter_id: uuid.UUID, person_id: uuid.UUID, held: Held) -
     row = find(pair)
     if row is not None and getattr(row, f"{pair.mine}blocks_at") is not None:
         raise Forbidden("You block this person. Unblock them before you invite them.")
-    if held.are_apart:
+    if held.apart:
         raise Forbidden("This person cannot be invited to this story.")
 
 
@@ -175,27 +176,56 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     found = _pending(invitation_id, person_id, seen, InvitationStatus.ACCEPTED)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
-    (author_id,) = queries.author_of(story=found.story_id).rows[0]
+    author = queries.author_of(story=found.story_id).row
+    if author is None or author == (person_id,):  # the story is deleted, or theirs, since the invitation was looked at
+        raise _overtaken(invitation_id, person_id, seen)
+    (author_id,) = author
     hands_over = found.offered == Right.OWN
     if hands_over:
         for owner in sorted((author_id, person_id)):
             _put_on_shelf(1 if owner == person_id else -1, author=owner)
-    inviters = [] if found.invited_by_id is None else [found.invited_by_id]
-    held = hold_pairs(person_id, [author_id, *inviters])
+    offering = {author_id, found.invited_by_id or author_id}
+    around = _around(story=found.story_id).rows if hands_over else []
+    held = hold_pairs(person_id, {*offering, *(one for (one,) in around)})
+    there = None
     if hands_over:
         _lock_story(story=found.story_id)
+        there = read(
+            Invitation, queries.BY_ID, key=invitation_id, viewer=person_id
+        )  # before all of the story is theirs
     given = _give(Right(found.offered), story=found.story_id, author=author_id, person=person_id)
     answered = _answer(InvitationStatus.ACCEPTED, invitation=invitation_id, seen=seen)
-    if held.are_apart or answered.row is None:
+    if there is not None and there.row is None:
+        raise NotFound(UNKNOWN_INVITATION)
+    if held.apart & offering or answered.row is None:
         raise _overtaken(invitation_id, person_id, seen)
     story = given.row
     if story is None:
         raise _not_given(found, person_id)
     if hands_over:
         check_hand_over(story.pk)
+        _part_from(held, story.pk, person_id, {author_id, *(one for (one,) in around)})
         if story.published_at is not None:
             tallies.add(PersonTally, [(author_id, "stories", -1), (person_id, "stories", 1)])
     return answered.row, Applied.WRITTEN
+
+
+def _part_from(held: Held, story_id: uuid.UUID, heir_id: uuid.UUID, known: set[uuid.UUID]) -> None:
+    """End the rights of those whom a block parts from the heir, and the offers to them: as if it had been set now.
+
+    Raises `Busy` if somebody has come since their pairs were locked, whom no lock kept from blocking the heir.
+    """
+    now = {one for (one,) in _around(story=story_id).rows}
+    if not now <= known:
+        raise Busy(after_ms=after_busy_ms())
+    for other in sorted(now & held.apart):
+        part(heir_id, other)
+
+
+@compiled
+def _around(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
+    """Who writes the story beside its author, and who is invited to."""
+    return query(AROUND, story=story)
 
 
 @compiled
@@ -267,7 +297,8 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
     if found.status == InvitationStatus.PENDING:
         row = _answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
     if managed.row is None:
-        raise Forbidden(explain.MAY_NOT[Right.MANAGE])
+        is_there = read(Invitation, queries.BY_ID, key=invitation_id, viewer=manager_id).row is not None
+        raise Forbidden(explain.MAY_NOT[Right.MANAGE]) if is_there else NotFound(UNKNOWN_INVITATION)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     if row is None:

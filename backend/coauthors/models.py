@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from backend.changes.kinds import SIGHT
-from backend.changes.triggers import ChangeLog, SignalLog
+from backend.changes.triggers import ChangeLog, RemovalLog, SignalLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -17,6 +17,12 @@ from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
 from backend.stories.models import Story
 from backend.stories.rights import Right
+
+SEEN_UNTIL_NOW = (
+    "SELECT 'c', chapter.id, OLD.story_id, OLD.person_id, chapter.version, FALSE "
+    "FROM stories_chapter AS chapter WHERE chapter.story_id = OLD.story_id"
+)
+"""SQL: what the log says to who writes a story no more: these are the chapters that they have seen. Nothing that comes later."""
 
 
 class Coauthor(models.Model):
@@ -35,6 +41,7 @@ class Coauthor(models.Model):
         constraints = (
             PresenceGuard(name="coauthor_is_somebody", people=["person"]),
             SignalLog(name="coauthor_sight_log", kind=SIGHT, owner="person", id="story"),
+            RemovalLog(name="coauthor_removal_log", entries=SEEN_UNTIL_NOW),
         )
         indexes = (models.Index(F("person"), F("since").desc(), F("story").desc(), name="coauthor_newest"),)
 

@@ -1,4 +1,5 @@
-"""Blocks and co-authors: nobody comes to write the story of somebody whom they block or who blocks them, and a block ends it.
+"""Blocks and co-authors: nobody comes to write the story of somebody whom they block or who blocks them, and a block ends it; so
+does a hand-over to somebody who is apart from one of those who write the story.
 
 The row of a pair is locked before the stories of the two. So of a block and an invitation that is made or accepted at the same
 moment one comes first: the block ends what has come about, or what comes after the block is refused.
@@ -19,7 +20,7 @@ from backend.social.pairs import Pair, meet
 from backend.stories.models import Story
 
 HOLD = """
-SELECT pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL
+SELECT pair.low_id, pair.high_id, pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL
 FROM social_relationship AS pair JOIN unnest(%(lows)s, %(highs)s) AS of (low, high)
     ON pair.low_id = of.low AND pair.high_id = of.high
 ORDER BY pair.id FOR SHARE OF pair
@@ -31,23 +32,24 @@ def hold_pairs(person: uuid.UUID, others: Iterable[uuid.UUID]) -> "Held":
     pairs = [Pair.of(one, person) for one in sorted(set(others) - {person})]
     for pair in pairs:
         meet(pair)
-    return Held(_hold(lows=[pair.key["low_id"] for pair in pairs], highs=[pair.key["high_id"] for pair in pairs]))
+    lows, highs = ([pair.key[side] for pair in pairs] for side in ("low_id", "high_id"))
+    return Held(person, _hold(lows=lows, highs=highs))
 
 
 class Held:
-    """Pairs that are locked. To look at them sends the query."""
+    """Pairs of a person that are locked. To look at them sends the query."""
 
-    def __init__(self, asked: Result[tuple[bool]]) -> None:
-        self._asked = asked
+    def __init__(self, person: uuid.UUID, asked: Result[tuple[uuid.UUID, uuid.UUID, bool]]) -> None:
+        self._person, self._asked = person, asked
 
     @property
-    def are_apart(self) -> bool:
-        """Whether in one of them one blocks the other."""
-        return any(is_apart for (is_apart,) in self._asked.rows)
+    def apart(self) -> set[uuid.UUID]:
+        """The others of those pairs in which one blocks the other."""
+        return {high if low == self._person else low for low, high, is_apart in self._asked.rows if is_apart}
 
 
 @compiled
-def _hold(*, lows: list[uuid.UUID], highs: list[uuid.UUID]) -> Declared[tuple[bool]]:
+def _hold(*, lows: list[uuid.UUID], highs: list[uuid.UUID]) -> Declared[tuple[uuid.UUID, uuid.UUID, bool]]:
     return query(HOLD, lows=lows, highs=highs)
 
 

@@ -73,27 +73,29 @@ COAUTHORED = Page(
 """The stories that somebody writes beside their authors, drafts included; private."""
 
 _HIDDEN = {
+    "author_id": "story.author_id",
+    "title": "story.title",
+    "created_at": "story.created_at",
+    "updated_at": "story.created_at",
     "summary": "''",
-    "mature": "FALSE",
     "warnings": "'{}'::varchar[]",
     "writers": "'{}'::uuid[]",
     "managers": "'{}'::uuid[]",
     "status": "'DRAFT'",
-    "published_at": "NULL",
-    "republished_at": "NULL",
-    "updated_at": "story.created_at",
-    "version": "0",
+    **dict.fromkeys(("mature", "held", "mature_held"), "FALSE"),
+    **dict.fromkeys(("handed_over_at", "published_at", "republished_at", "was_published_at"), "NULL"),
 }
+"""What a draft shows to who does not find it; its versions are 0."""
 _SHOWN = ", ".join(
-    f"CASE WHEN story.is_hidden THEN {sql} ELSE story.{name} END AS {name}" for name, sql in _HIDDEN.items()
+    f"CASE WHEN story.is_hidden THEN {_HIDDEN.get(name, '0')} ELSE story.{name} END AS {name}"
+    for name in (str(one.column) for one in Story._meta.concrete_fields)
+    if name != "id"
 )
 
 
 def _offered(id_: str) -> Row:
     story = f"SELECT story.*, {visible('$viewer')} IS NOT TRUE AS is_hidden FROM stories_story AS story WHERE story.id = {id_}"
-    return Row(
-        f"SELECT story.id, story.author_id, story.title, story.created_at, {_SHOWN} FROM ({story} OFFSET 0) AS story"
-    )
+    return Row(f"SELECT story.id, {_SHOWN} FROM ({story} OFFSET 0) AS story")
 
 
 STORY = _offered("$row.story_id")
@@ -102,9 +104,9 @@ STORY = _offered("$row.story_id")
 OFFERED = _offered("(SELECT story_id FROM coauthors_invitation WHERE id = $key::uuid)")
 
 
-def offered(invitation: uuid.UUID, viewer: uuid.UUID) -> Story:
-    """The story of an invitation, as the viewer may see it."""
-    return read(Story, OFFERED, key=invitation, viewer=viewer).rows[0]
+def offered(invitation: uuid.UUID, viewer: uuid.UUID) -> Story | None:
+    """The story of an invitation, as the viewer may see it; None if both are gone."""
+    return read(Story, OFFERED, key=invitation, viewer=viewer).row
 
 
 @compiled

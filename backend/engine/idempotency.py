@@ -137,7 +137,9 @@ def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:
         if _claim(person=person_id, key=key, fingerprint=b"").count:  # waits like a second request with this key
             # The key was free; the refusal rolls this claim back.
             raise Busy(NOT_SERVED_YET, after_ms=after_busy_ms(), cause="the write that `after` names is not served yet")
-        found = _key(person=person_id, key=key).rows[0]
+        found = _key(person=person_id, key=key).row
+    if found is None:  # expired since it was found to be used
+        raise Busy(after_ms=after_busy_ms())
     if found.reply is None:
         raise Invalid.one("expect.after", "is the key of this same request.")
     return _load(cast(dict[str, Any], found.reply))

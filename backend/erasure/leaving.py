@@ -2,21 +2,19 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from backend.coauthors import shared
 from backend.engine.declarations import insert, query, select, update_all
 from backend.engine.errors import Unauthenticated, WrongPassword
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.jobs.queue import defer
-from backend.people import queries, tokens
+from backend.people import attempts, queries, tokens
 from backend.people.models import Account, Departure, Person
 from backend.people.passwords import WRONG, hash_if_right
-from backend.stories.models import Story
 
 NO_PROFILE = {"name": "", "bio": "", "show_mature": False}
 
@@ -28,14 +26,20 @@ class Leave:
     person_id: uuid.UUID
     checked: str | None
     """The stored hash that the password matched; None if it was wrong."""
+    attempt: tuple[str, str]
+    """The handle and the address for which the attempt was counted."""
 
 
-def prepared(person_id: uuid.UUID, password: str) -> Leave:
-    """Check the password, before the unit of work."""
+def prepared(person_id: uuid.UUID, password: str, *, address: str) -> Leave:
+    """Check the password, before the unit of work.
+
+    Counts as an attempt to sign in from this address. Raises `RateLimited`, `Unauthenticated`.
+    """
     account = queries.account(person=person_id).row
     if account is None or not account.is_active:
         raise Unauthenticated
-    return Leave(person_id, hash_if_right(account, password))
+    attempts.count_sign_in(account.login, address)
+    return Leave(person_id, hash_if_right(account, password), (account.login, address))
 
 
 def leave(wanted: Leave) -> None:
@@ -46,14 +50,15 @@ def leave(wanted: Leave) -> None:
     handle stays taken. Raises `Forbidden`, `Unauthenticated`.
     """
     person = wanted.person_id
-    _lock_shared(person=person)  # first: who writes one holds it, and locks the person when they commit
+    attempts.forgive_sign_in(*wanted.attempt)
+    shared.lock(person)  # first: who writes such a story holds it, and locks the person when they commit
     _lock(person=person).check(_require_present)
     _check_constraints()  # now: the key of this request refers to the person too
     _mark(person=person)
     _close(person=person, checked=wanted.checked, unusable=make_password(None)).check(_require_right)
     _depart(person=person)
     tokens.revoke_others(person, None)
-    _end_shared(person=person)
+    shared.end(person)
     defer("sweep", f"sweep:{person}", person=str(person))
 
 
@@ -87,21 +92,6 @@ def _close(*, person: uuid.UUID, checked: str | None, unusable: str) -> Declared
     closed = {"password": unusable, "is_active": False, "is_staff": False, "is_moderator": False}
     account = Account.objects.filter(pk=person, password=checked, is_active=True)
     return update_all(account, **closed, suspended_until=None)
-
-
-def _shared(person: Any) -> "QuerySet[Story]":
-    return Story.objects.filter(~Q(writers=[]), author_id=person)
-
-
-@compiled
-def _lock_shared(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
-    return select(_shared(person).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-
-
-@compiled
-def _end_shared(*, person: uuid.UUID) -> Declared[Story]:
-    """Nobody writes the stories of somebody who has left."""
-    return update_all(_shared(person), writers=[], managers=[], **stamped(Story, ["coauthors"]))
 
 
 @compiled

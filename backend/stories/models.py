@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from backend.changes.triggers import ChangeLog
+from backend.changes.triggers import ChangeLog, HandedLog, RemovalLog
 from backend.engine.declarations import IsAny
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
@@ -161,6 +161,7 @@ class Story(models.Model):
             ChangeLog(
                 name="story_change_log", kind="s", aggregate="id", sides=[{"owner": "author"}], public="published_at"
             ),
+            HandedLog(name="story_handed_log", owner="author"),
         )
         indexes = (
             models.Index(F("author"), F("created_at").desc(), F("id").desc(), name="story_by_author"),
@@ -181,6 +182,13 @@ class Story(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+GONE_FOR_WRITERS = (
+    "SELECT 'c', OLD.id, OLD.story_id, unnest(story.writers), OLD.version, TRUE "
+    "FROM stories_story AS story WHERE story.id = OLD.story_id"
+)
+"""SQL: what the log says to co-authors when a chapter goes. If the story went before, they have been told that already."""
 
 
 class Chapter(models.Model):
@@ -221,6 +229,7 @@ class Chapter(models.Model):
             ChangeLog(
                 name="chapter_change_log", kind="c", aggregate="story", sides=[{"owner": "story__author"}], parent="s"
             ),
+            RemovalLog(name="chapter_removal_log", entries=GONE_FOR_WRITERS),
         )
 
     def __str__(self) -> str:

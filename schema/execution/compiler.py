@@ -135,7 +135,7 @@ class Compiler:
         names = Names(self, scope.alias, id(details[0].node), bound)
         match source:
             case None:
-                return self._or_null("NULL", definition, details, None)
+                return self._or_null("NULL", definition, details)
             case Value() if self.measuring:
                 is_long = longest(GRAPHQL, owner, details[0].node.name.value) > 0
                 return length_of(names.of(source.sql)) if is_long else literal("")
@@ -143,7 +143,10 @@ class Compiler:
                 return self.value(source, owner, definition, details, names)
             case Row():
                 return self._or_null(
-                    self._row(source, inner, details, names, scope, shapes), definition, details, source.missing
+                    self._row(source, inner, details, names, scope, shapes),
+                    definition,
+                    details,
+                    source.missing or markers.IsGone,
                 )
             case Rows():
                 alias = self.alias()
@@ -174,11 +177,11 @@ class Compiler:
             sql = f"{literal(markers.opening(self._number(source.convert)))} || ({sql})::text || '}}'"
         else:
             sql = printed(type_.name, sql, literal(owner) if source.of is None else names.of(source.of))
-        return self._or_null(sql, definition, details, None)
+        return self._or_null(sql, definition, details)
 
-    def _or_null(self, sql: str, definition: GraphQLField, details: Details, missing: Any) -> str:
+    def _or_null(self, sql: str, definition: GraphQLField, details: Details, missing: Any = markers.IsNull) -> str:
         is_required = is_non_null_type(definition.type)
-        nothing = self._mark(missing or markers.IsNull, details) if is_required else literal("null")
+        nothing = self._mark(missing, details) if is_required else literal("null")
         return f"coalesce({sql}, {nothing})"
 
     def _row(

@@ -24,6 +24,10 @@ class IsNull(GraphQLError):
         super().__init__("Cannot return null for a field that cannot be null.")
 
 
+class IsGone(IsNull):
+    """A row that cannot be null is there no more: it was deleted after what refers to it was written or read."""
+
+
 class Marked(NamedTuple):
     """What a mark stands for."""
 

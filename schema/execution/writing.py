@@ -19,18 +19,22 @@ from graphql import (
 )
 from graphql.pyutils import Path
 
+from backend.engine.errors import NotFound
+from schema.answers import answer_to
 from schema.context import Context
 from schema.execution.counting import FieldCount
 from schema.execution.errors import Stopped
 from schema.execution.fields import arguments_of, declared
 from schema.execution.graphql_schema import GRAPHQL
-from schema.execution.markers import IsNull
+from schema.execution.markers import IsGone, IsNull
 from schema.execution.operations import Selected, Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import RowPlans, price_of
 from schema.execution.rows import answer_with_row, is_row, own_columns
-from schema.mutations import Call, run
+from schema.mutations import Call, run, types_of
 from schema.nodes import type_name_of
+
+GONE = "This was written, and is gone: somebody deleted it before it could be shown."
 
 
 class Writing:
@@ -64,10 +68,25 @@ class Writing:
             return one.owner.name
         here = Path(path, one.name, one.owner.name)
         try:
-            value = self._written(one) if path is None else one.read(of)
-            return self._completed(one.definition.type, one, value, here)
+            if path is None:
+                return self._answered(one, here)
+            return self._completed(one.definition.type, one, one.read(of), here)
         except Exception as raised:
             return self._null(one.definition.type, one, here, raised)
+
+    def _answered(self, one: Selected, path: Path) -> Any:
+        """The answer of a mutation; that it is gone, if somebody has deleted of it what must be shown since COMMIT."""
+        assert one.definition is not None
+        answer = self._written(one)
+        try:
+            return self._completed(one.definition.type, one, answer, path)
+        except GraphQLError as error:
+            if not isinstance(error.original_error, IsGone):
+                raise
+            gone = answer_to(NotFound(GONE), types_of(declared(one.definition)))
+            if gone is None:
+                raise
+            return self._completed(one.definition.type, one, gone, path)
 
     def _written(self, one: Selected) -> Any:
         assert one.definition is not None

@@ -18,12 +18,17 @@ class CoauthorCalls:
     """The mutations of co-authors and invitations, and what one finds of both."""
 
     ask: Any
+    invitation, story = INVITATION, STORY
+    """What is asked of an invitation and of a story."""
+
+    @property
+    def _invited(self) -> str:
+        return f"... on InvitationSuccess {{ applied invitation {{ {self.invitation} }} story {{ {self.story} }} }}"
 
     def invite(self, story: str, whom: Any, version: str, right: str = "WRITE", key: str | None = None) -> Any:
         query = (
             "mutation ($s: ID!, $p: ID!, $r: CoauthorRight!, $e: Expect!, $k: UUID) { inviteCoauthor(story: $s, person: $p, "
-            f"right: $r, expect: $e, key: $k) {{ __typename ... on InvitationSuccess {{ applied invitation {{ {INVITATION} }} "
-            f"story {{ {STORY} }} }} {FAILURE} {CONFLICT} }} }}"
+            f"right: $r, expect: $e, key: $k) {{ __typename {self._invited} {FAILURE} {CONFLICT} }} }}"
         )
         return self.ask(query, s=story, p=whom.id, r=right, e={"version": version}, k=key)["inviteCoauthor"]
 
@@ -39,14 +44,14 @@ class CoauthorCalls:
     def _answer(self, field: str, invitation: str, version: str, key: str | None) -> Any:
         query = (
             f"mutation ($id: ID!, $e: Expect!, $k: UUID) {{ {field}(id: $id, expect: $e, key: $k) {{ __typename "
-            f"... on InvitationSuccess {{ applied invitation {{ {INVITATION} }} story {{ {STORY} }} }} {FAILURE} {CONFLICT} }} }}"
+            f"{self._invited} {FAILURE} {CONFLICT} }} }}"
         )
         return self.ask(query, id=invitation, e={"version": version}, k=key)[field]
 
     def set_right(self, story: str, whom: Any, right: str, version: str, key: str | None = None) -> Any:
         query = (
             "mutation ($s: ID!, $p: ID!, $r: CoauthorRight!, $e: Expect!, $k: UUID) { setCoauthorRight(story: $s, person: $p, "
-            f"right: $r, expect: $e, key: $k) {{ __typename ... on CoauthorSuccess {{ applied story {{ {STORY} }} }} "
+            f"right: $r, expect: $e, key: $k) {{ __typename ... on CoauthorSuccess {{ applied story {{ {self.story} }} }} "
             f"{FAILURE} {CONFLICT} }} }}"
         )
         return self.ask(query, s=story, p=whom.id, r=right, e={"version": version}, k=key)["setCoauthorRight"]
@@ -54,7 +59,7 @@ class CoauthorCalls:
     def remove_coauthor(self, story: str, whom: Any, version: str, key: str | None = None) -> Any:
         query = (
             "mutation ($s: ID!, $p: ID!, $e: Expect!, $k: UUID) { removeCoauthor(story: $s, person: $p, expect: $e, key: $k) { "
-            f"__typename ... on CoauthorSuccess {{ applied story {{ {STORY} }} }} {FAILURE} {CONFLICT} }} }}"
+            f"__typename ... on CoauthorSuccess {{ applied story {{ {self.story} }} }} {FAILURE} {CONFLICT} }} }}"
         )
         return self.ask(query, s=story, p=whom.id, e={"version": version}, k=key)["removeCoauthor"]
 

@@ -137,14 +137,23 @@ create-edition report-story delete-author block-reader
 
 
 def _together() -> Acts:
-    """A draft of Asha's that Bilal may publish too, and to which Chitra is invited; and one that is offered to Bilal."""
+    """A draft of Asha's that Bilal may publish too, and to which Chitra is invited; and one that Chitra writes too, and that is
+    offered to Bilal.
+    """
     author, other, invited = patient("asha"), patient("bilal"), patient("chitra")
+    for who in (
+        author,
+        other,
+        invited,
+    ):  # of their own columns: whatever else is shown is read after COMMIT, as it is then
+        who.invitation, who.story = "id version status", "id version"
     made = author.create_story("0", chapters=2)["story"]
     id_, (one, two) = made["id"], [chapter["id"] for chapter in made["chapters"]]
     author.written_with(other, "MANAGE", story=id_)
     invitation = author.invite(id_, invited, "3")["invitation"]["id"]
     given = author.create_story("1")["story"]["id"]
-    offer = author.invite(given, other, "1", "OWN")["invitation"]["id"]
+    author.written_with(invited, story=given)
+    offer = author.invite(given, other, "3", "OWN")["invitation"]["id"]
     return {
         "accept": lambda: invited.accept(invitation),
         "decline": lambda: invited.decline(invitation),
@@ -161,8 +170,11 @@ def _together() -> Acts:
         "publish": lambda: author.publish(id_, "4"),
         "publish-by-other": lambda: other.publish(id_, "4"),
         "take-over": lambda: other.accept(offer),
-        "delete-given": lambda: author.delete_story(given, "2"),
-        "publish-given": lambda: author.publish(given, "2"),
+        "delete-given": lambda: author.delete_story(given, "4"),
+        "publish-given": lambda: author.publish(given, "4"),
+        "remove-given": lambda: author.remove_coauthor(given, invited, "4"),
+        "leave-given": lambda: invited.leave_story(given, "4"),
+        "write-given": lambda: invited.append(given),
         "delete-story": lambda: author.delete_story(id_, "4"),
         "block": lambda: author.block(other),
         "block-back": lambda: other.block(author),
@@ -175,7 +187,8 @@ def _together() -> Acts:
 
 WRITTEN_TOGETHER = """
 accept decline withdraw withdraw-by-other demote remove leave edit-by-other edit write-by-other append-by-other reorder-by-other
-publish publish-by-other take-over delete-given publish-given delete-story block block-back block-invited delete-author
+publish publish-by-other take-over delete-given publish-given remove-given leave-given write-given delete-story
+block block-back block-invited delete-author
 delete-other delete-invited
 """
 

@@ -16,7 +16,7 @@ from schema.nodes import to_id
 from tests import depth
 from tests.api import ApiClient, join
 from tests.api.moderation import new_key
-from tests.races.rivals import Rival, lost, race, won
+from tests.races.rivals import Rival, elsewhere, lost, race, won
 from tests.races.rows import assert_verified, query
 from tests.races.statements import before
 
@@ -105,6 +105,27 @@ def _handed(
     return make
 
 
+def _handed_beside(
+    one: str, other: str, *, is_in: bool
+) -> Callable[[ApiClient, ApiClient, ApiClient], tuple[Act, Act]]:
+    """Handed over to bilal, while chitra writes it or, if she `is_in` not yet, is invited to."""
+
+    def make(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> tuple[Act, Act]:
+        story, invitation = _invited()(asha, chitra)
+        if is_in:
+            chitra.accept(invitation)
+        offered = asha.invite(story, bilal, asha.version_of(story), "OWN")["invitation"]["id"]
+        acts: dict[str, Act] = {
+            "take over": lambda key: bilal.accept(offered, key=key),
+            "block": lambda key: chitra.block(bilal, key=key),
+            "be blocked": lambda key: bilal.block(chitra, key=key),
+            "accept": lambda key: chitra.accept(invitation, key=key),
+        }
+        return acts[one], acts[other]
+
+    return make
+
+
 BOTH, LATE, HIDDEN = ("WRITTEN", "WRITTEN"), ("WRITTEN", "CONFLICT"), ("WRITTEN", "NOT_FOUND")
 MEETINGS = {
     "accept, withdraw": Meeting(_answers("accept", "withdraw"), LATE, LATE),
@@ -133,6 +154,10 @@ MEETINGS = {
         _handed("take over", "print", published=True), ("WRITTEN", "FORBIDDEN"), ("WRITTEN", "INVALID")
     ),
     "take over, edit": Meeting(_handed("take over", "edit"), BOTH, BOTH),
+    "take over, block by a co-author": Meeting(_handed_beside("take over", "block", is_in=True), BOTH, BOTH),
+    "take over, block of a co-author": Meeting(_handed_beside("take over", "be blocked", is_in=True), BOTH, BOTH),
+    "take over, block by one invited": Meeting(_handed_beside("take over", "block", is_in=False), BOTH, BOTH),
+    "take over, accept": Meeting(_handed_beside("take over", "accept", is_in=False), ("WRITTEN", "BUSY"), BOTH),
 }
 
 
@@ -194,15 +219,40 @@ def test_of_eight_invitations_on_one_version_one_is_made(asha: ApiClient) -> Non
     assert_verified()
 
 
+@pytest.mark.parametrize("right", ["WRITE", "OWN"])
 @pytest.mark.parametrize("answer", ["accept", "decline", "withdraw"])
-def test_of_eight_answers_on_one_version_one_is_given(asha: ApiClient, bilal: ApiClient, answer: str) -> None:
+def test_of_eight_answers_on_one_version_one_is_given(
+    asha: ApiClient, bilal: ApiClient, answer: str, right: str
+) -> None:
     """The others see it."""
-    _, invitation = _invited()(asha, bilal)
+    _, invitation = _invited(right)(asha, bilal)
     who = asha if answer == "withdraw" else bilal
     results = race([lambda: getattr(who, answer)(invitation)] * 8)
     (winner,) = won(results)
     assert [one["current"]["status"] for one in lost(results)] == [winner["invitation"]["status"]] * 7
     assert Coauthor.objects.count() == (answer == "accept")
+    assert_verified()
+
+
+NEXT = {
+    "accept": 'SELECT "stories_story"."author_id"',
+    "decline": 'UPDATE "coauthors_invitation"',
+    "withdraw": 'FROM "stories_story".* FOR NO KEY UPDATE',
+}
+"""What each sends right after it has looked at the invitation."""
+
+
+@pytest.mark.parametrize("right", ["WRITE", "OWN"])
+@pytest.mark.parametrize("answer", NEXT)
+def test_a_story_that_is_deleted_while_an_invitation_to_it_is_answered(
+    asha: ApiClient, bilal: ApiClient, answer: str, right: str
+) -> None:
+    """It went after the invitation was looked at, and took it along."""
+    story, invitation = _invited(right)(asha, bilal)
+    seen, who = asha.version_of(story), asha if answer == "withdraw" else bilal
+    with before(NEXT[answer], lambda: elsewhere(lambda: asha.delete_story(story, seen))):
+        assert told(getattr(who, answer)(invitation)) == "NOT_FOUND"
+    assert query("SELECT FROM stories_story UNION ALL SELECT FROM coauthors_invitation") == []
     assert_verified()
 
 

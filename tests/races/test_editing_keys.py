@@ -3,15 +3,16 @@
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from backend.engine.errors import Busy, Conflict, Invalid
-from backend.engine.idempotency import Outcome
+from backend.engine.idempotency import Outcome, forget_keys
 from tests.api import ApiClient
 from tests.races.authored_story import Answer, AuthoredStory, fields, told, word, words
-from tests.races.rivals import GLANCE_SECONDS, PATIENCE_SECONDS, Rival, race
+from tests.races.rivals import GLANCE_SECONDS, PATIENCE_SECONDS, Rival, elsewhere, race
 from tests.races.rows import assert_verified, everything, scalar
 from tests.races.statements import before
 
@@ -176,6 +177,22 @@ def test_two_requests_that_wait_for_each_other_end(asha: ApiClient) -> None:
     untouched = everything()
     assert words(race([lambda: send(*keys), lambda: send(*reversed(keys))])) == ["BUSY", "BUSY"]
     assert everything() == untouched
+
+
+def test_after_a_key_that_is_forgotten_meanwhile_all_wait(asha: ApiClient) -> None:
+    """The first was served while the second looked for its key, and the key expired before it looked again."""
+    authored, first = AuthoredStory.of(asha.person), uuid.uuid4()
+
+    def serve_and_commit() -> None:
+        elsewhere(lambda: authored.edit(1, key=first, title="First"))
+
+    def forget() -> None:
+        elsewhere(lambda: forget_keys(datetime.now(UTC) + timedelta(days=1)))
+
+    looks = r'SELECT .* FROM "engine_idempotencykey"'
+    with before("INSERT INTO engine_idempotencykey", serve_and_commit), before(looks, lambda: None, forget):
+        assert word(told(lambda: authored.edit(first, title="Second"))) == "BUSY"
+    assert (authored.row().title, authored.row().version) == ("First", 2)
 
 
 def test_a_request_after_itself_is_told_that_it_makes_no_sense(asha: ApiClient) -> None:

@@ -314,6 +314,26 @@ def test_a_story_is_handed_over(asha: ApiClient, bilal: ApiClient, before: str) 
     assert_verified()
 
 
+@pytest.mark.parametrize("blocker", ["the heir", "the other"])
+def test_a_hand_over_ends_what_a_block_parts_from_the_heir(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, blocker: str
+) -> None:
+    """The right of a co-author, and what is offered to somebody: nobody writes the story of one from whom a block parts them."""
+    dev = join("dev")
+    story = asha.written_with(chitra)
+    offered = asha.invite(story, dev, asha.version_of(story))["invitation"]["id"]
+    for other in (chitra, dev):
+        if blocker == "the heir":
+            bilal.block(other)
+        else:
+            other.block(bilal)
+    made = asha.invite(story, bilal, asha.version_of(story), "OWN")["invitation"]["id"]
+    assert bilal.accept(made)["applied"] == "WRITTEN"
+    assert Story.objects.get().writers == Story.objects.get().managers == [asha.person.pk]
+    assert Invitation.objects.get(pk=key_in(offered)).status == "WITHDRAWN"
+    assert_verified()
+
+
 def test_a_story_with_editions_stays(asha: ApiClient, bilal: ApiClient) -> None:
     """Orders and editions are the author's."""
     story = asha.published_story()["id"]
