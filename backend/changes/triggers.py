@@ -205,7 +205,7 @@ class HandedLog(_Appending):
         model, table, _ = self.quoted(model, schema_editor)
         owner = _column(model, self.owner)
         append = f"{APPEND} ('{HANDED}', NEW.id, OLD.{owner}, NEW.{owner}, 0, FALSE);"
-        return self._created(table, "UPDATE", f"OLD.{owner} <> NEW.{owner}", append)
+        return self._created(table, f"UPDATE OF {owner}", f"OLD.{owner} <> NEW.{owner}", append)
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
@@ -227,7 +227,7 @@ class RemovalLog(_Appending):
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """SQL for this table's function and trigger."""
         _, table, _ = self.quoted(model, schema_editor)
-        return self._created(table, "DELETE", "", f"{APPEND.removesuffix('VALUES')}{self.entries};")
+        return self._created(table, "DELETE", "", f"{INTO} {self.entries};")
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""

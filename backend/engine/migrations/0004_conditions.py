@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("changes", "0001_initial"),
-        ("coauthors", "0001_initial"),
+        ("coauthors", "0002_handed"),
         ("engine", "0003_removal_guards"),
         ("jobs", "0001_initial"),
         ("limits", "0001_initial"),
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         ("persisted", "0001_initial"),
         ("reading", "0005_change_log"),
         ("social", "0005_change_log"),
-        ("stories", "0012_coauthors"),
+        ("stories", "0013_handed"),
         ("whispers", "0006_change_log"),
     ]
     operations = [migrations.RunPython(create_again, migrations.RunPython.noop)]

@@ -10,5 +10,5 @@ CREATE TRIGGER story_coauthors_changed AFTER UPDATE OF writers, managers ON stor
 class Migration(migrations.Migration):
     """Let an update that does not write rights ask no trigger whether they changed."""
 
-    dependencies = [("coauthors", "0001_initial")]
+    dependencies = [("coauthors", "0002_handed")]
     operations = [migrations.RunSQL(OF_COLUMNS, migrations.RunSQL.noop)]

@@ -14,5 +14,5 @@ CREATE TRIGGER chapter_words_changed AFTER UPDATE OF title ON stories_chapter FO
 class Migration(migrations.Migration):
     """Let an update that does not write titles, summaries or dates ask no trigger whether they changed."""
 
-    dependencies = [("stories", "0012_coauthors")]
+    dependencies = [("stories", "0013_handed")]
     operations = [migrations.RunSQL(OF_COLUMNS, migrations.RunSQL.noop)]
