@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('people', '0011_change_log'),
-        ('stories', '0013_handed'),
+        ('stories', '0014_words_of_columns'),
     ]
 
     operations = [
