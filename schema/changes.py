@@ -92,8 +92,8 @@ class ChangePage:
 
 
 @strawberry.type(
-    description="The cursor is older than what is kept, or of another database, or more has changed since than a walk tells: load "
-    "what you show, and begin anew with `since: null`."
+    description="The cursor is older than what is kept, or of another database, or more has changed since than a walk tells: "
+    "load what you show, and begin anew with `since: null`."
 )
 class CursorExpiredError(Failure):
     """A cursor that the log cannot answer."""

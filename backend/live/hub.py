@@ -9,6 +9,8 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from functools import partial
+from itertools import islice
 from time import monotonic
 from typing import Any, Protocol
 
@@ -37,6 +39,8 @@ READ_SECONDS = 10.0
 """How long one statement may take."""
 STORIES, CHAPTERS = (logs_of(model)[0].kind for model in (Story, Chapter))
 """What the log calls stories and chapters."""
+SESSIONS_AT_ONCE = 50
+"""How many sessions are looked up at a time."""
 FOLLOWERS = Statement.of(
     "SELECT string_agg(DISTINCT follower_id::text, ' ') FROM follow "
     "WHERE followee_id = ANY($1::uuid[]) AND follower_id = ANY($2::uuid[])"
@@ -65,7 +69,7 @@ class Database(Protocol):
         """The first row."""
 
 
-InThread = Callable[[Callable[[], bool]], Awaitable[bool]]
+InThread = Callable[[Callable[[], list[Subscription]]], Awaitable[list[Subscription]]]
 """Calls something in a thread."""
 
 
@@ -81,6 +85,8 @@ class Hub:
         self._dirty: dict[Subscription, None] = {}
         self._unsure: dict[Subscription, None] = {}
         """Those whose session may have ended."""
+        self._authors: set[uuid.UUID | None] = set()
+        """Whose followers' feeds are to be looked at. Kept, as the others are, until it was done: the log tells it once."""
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._began = False
@@ -102,7 +108,7 @@ class Hub:
             self._by_topic[topic].add((subscription, thing))
         self._by_viewer[subscription.viewer.id].add(subscription)
         metrics.SUBSCRIBERS.labels(subscription.batch.field).inc()
-        self.mark(subscription, subscription.sent)
+        self._look_again(subscription)  # a session may have ended since it was looked up, which the log has told nobody
         self._wake.set()
         if self.stops:
             self.end(subscription, Ending.STOPPING)
@@ -116,6 +122,7 @@ class Hub:
         subscription.is_over = True
         del self._all[subscription]
         self._dirty.pop(subscription, None)
+        self._unsure.pop(subscription, None)
         for topic, thing in subscription.topics:
             _drop(self._by_topic, topic, (subscription, thing))
         _drop(self._by_viewer, subscription.viewer.id, subscription)
@@ -193,14 +200,14 @@ class Hub:
         if entries is None:
             metrics.POLLS.labels(metrics.EXPIRED).inc()
             for subscription in self._all:
-                self.mark(subscription, subscription.sent)
+                self._look_again(subscription)
         else:
             metrics.POLLS.labels(metrics.OK).inc()
             metrics.ENTRIES.inc(len(entries))
             for entry in entries:
                 self._note(entry)
-            await self._look_at_feeds({entry.owner for entry in entries if entry.kind == STORIES})
         await self._ask_sessions()
+        await self._look_at_feeds()
         await self._look_around()
         if self._dirty:
             await self._tell()
@@ -214,10 +221,12 @@ class Hub:
         elif entry.kind in (SIGHT, ACCESS):
             for subscription in self._by_viewer.get(entry.owner, ()):
                 self.mark(subscription, subscription.sent)
-                if entry.kind == ACCESS and subscription.viewer.is_signed_in is not None:
-                    self._unsure[subscription] = None
+                if entry.kind == ACCESS:
+                    self._doubt(subscription)
         else:
             kind, id_, owner = entry.kind, entry.id, entry.owner
+            if kind == STORIES:
+                self._authors.add(owner)
             topics: list[Hashable] = [(kind, id_), (kind, owner, id_)]
             if kind in (STORIES, CHAPTERS):  # what else hangs on a story, such as places in it, hides nothing
                 topics.append(entry.aggregate)
@@ -229,25 +238,34 @@ class Hub:
                 is_one_more = is_new and subscription.batch.is_list
                 self.mark(subscription, [Thing("", "", id_) if is_one_more else thing])
 
-    async def _ask_sessions(self) -> None:
-        """End what a session that has ended had begun."""
-        unsure, self._unsure = self._unsure, {}
-        for subscription in unsure:
-            ask = subscription.viewer.is_signed_in
-            if ask is not None and subscription in self._all and not await self._in_thread(ask):
-                self.end(subscription, Ending.SIGNED_OUT)
+    def _look_again(self, subscription: Subscription) -> None:
+        """Look at all that it watches, and whether its session still signs somebody in."""
+        self.mark(subscription, subscription.sent)
+        self._doubt(subscription)
 
-    async def _look_at_feeds(self, authors: set[uuid.UUID | None]) -> None:
-        """Mark the feeds of those who follow these authors. One statement, whoever of them has published."""
-        feeds = self._by_topic.get(FEEDS)
-        if not authors or not feeds:
-            return
-        viewers = list({subscription.viewer.id for subscription, _ in feeds})
-        row = await self._database.fetch(FOLLOWERS, [as_text(list(authors)), as_text(viewers)], Deadline(READ_SECONDS))
-        found = {uuid.UUID(one) for one in (row[0] or b"").decode().split()} if row else set()
-        for subscription, thing in feeds:
-            if subscription.viewer.id in found:
-                self.mark(subscription, [thing])
+    def _doubt(self, subscription: Subscription) -> None:
+        if subscription.viewer.is_signed_in is not None:
+            self._unsure[subscription] = None
+
+    async def _ask_sessions(self) -> None:
+        """End what a session that has ended had begun. Some at a time: a crowd that comes back would hold up all others."""
+        some = list(islice(self._unsure, SESSIONS_AT_ONCE))
+        for subscription in await self._in_thread(partial(_signed_out, some)) if some else ():
+            self.end(subscription, Ending.SIGNED_OUT)
+        for subscription in some:
+            self._unsure.pop(subscription, None)
+
+    async def _look_at_feeds(self) -> None:
+        """Mark the feeds of those who follow who has written a story. One statement, whoever of them has published."""
+        feeds, authors = self._by_topic.get(FEEDS), list(self._authors)
+        if authors and feeds:
+            viewers = list({subscription.viewer.id for subscription, _ in feeds})
+            row = await self._database.fetch(FOLLOWERS, [as_text(authors), as_text(viewers)], Deadline(READ_SECONDS))
+            found = {uuid.UUID(one) for one in (row[0] or b"").decode().split()} if row else set()
+            for subscription, thing in feeds:
+                if subscription.viewer.id in found:
+                    self.mark(subscription, [thing])
+        self._authors.clear()
 
     async def _look_around(self) -> None:
         """Hear who is there, if anybody asks."""
@@ -273,7 +291,7 @@ class Hub:
         now = monotonic()
         for subscription in list(self._dirty):
             if subscription.outlet.is_ready and self._may(subscription, now):
-                batches[id(subscription.batch)] += [Asked(subscription, thing) for thing in subscription.dirty]
+                batches[id(subscription.batch)] += [Asked(subscription, thing) for thing in subscription.due()]
         for asked in batches.values():
             batch = asked[0].subscription.batch
             for start in range(0, len(asked), batch.most):
@@ -350,6 +368,12 @@ class Hub:
             SPENDING.charge(viewer.sender, subscription.batch.cost, subscription.batch.a_minute)
         metrics.DELIVERIES.labels(subscription.batch.field).inc()
         await subscription.outlet.send(subscription.batch.payload(printed, str(viewer.id or "")))
+
+
+def _signed_out(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    """Those whose session signs nobody in any more."""
+    asked = ((one, one.viewer.is_signed_in) for one in subscriptions)
+    return [one for one, ask in asked if ask is not None and not ask()]
 
 
 def _drop(index: dict[Any, set[Any]], key: Hashable, one: Any) -> None:

@@ -8,6 +8,7 @@ import enum
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from backend.postgresql.reads import Statement
@@ -135,3 +136,11 @@ class Subscription:
         self.is_over = False
         self.waits_until = 0.0
         """Until when its sender has no allowance (monotonic seconds)."""
+
+    def due(self) -> list[Thing]:
+        """What is to be looked at, in the order in which the client named it: that of the log may say why it is hidden."""
+        if len(self.dirty) == 1:
+            return list(self.dirty)
+        return [one for one in self.sent if one in self.dirty] + sorted(
+            self.dirty - self.sent.keys(), key=attrgetter("key")
+        )

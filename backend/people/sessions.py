@@ -5,6 +5,7 @@ import uuid
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.utils import timezone
 
 from backend.changes import log
 from backend.changes.kinds import ACCESS
@@ -24,6 +25,11 @@ class SessionStore(DatabaseStore):
         super().flush()
         if person is not None:
             log.append(ACCESS, uuid.UUID(person))
+
+    def seconds_left(self) -> float:
+        """How long it still signs somebody in. Django's `get_expiry_age` tells how long a new one would."""
+        ends_at = self.model.objects.filter(session_key=self.session_key).values_list("expire_date", flat=True).first()
+        return 0.0 if ends_at is None else (ends_at - timezone.now()).total_seconds()
 
     def _validate_session_key(self, key: str | None) -> bool:
         return bool(key and KEY.fullmatch(key))

@@ -102,7 +102,7 @@ def _viewer(context: Context) -> Steps[Viewer]:
     me = context.viewer
     if me is None:
         return Viewer(None, address, address)
-    ends_at = monotonic() + context.request.session.get_expiry_age()
+    ends_at = monotonic() + context.request.session.seconds_left()  # type: ignore[attr-defined]
     return Viewer(me.pk, address, str(me.pk), is_signed_in=partial(_still_signed_in, context, me.pk), ends_at=ends_at)
 
 

@@ -46,8 +46,10 @@ OTHER_FILES = 256
 NO_HTTP = "This is no HTTP request that can be read."
 
 
-_WAITING: "OrderedDict[Protocol, None]" = OrderedDict()
-"""The connections that wait for a whole head, the one that has waited longest first."""
+WAITING: "OrderedDict[Any, None]" = OrderedDict()
+"""The connections over which nothing is done, the one that has waited longest first: those that wait for a whole head, and
+WebSockets without an operation. `close` ends one to make room.
+"""
 
 
 class Protocol(HttpToolsProtocol):
@@ -82,8 +84,8 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) <= max_connections():
             self._wait()
-        elif _WAITING:
-            next(iter(_WAITING)).close(FULL)
+        elif WAITING:
+            next(iter(WAITING)).close(FULL)
             self._wait()
         else:
             self._turn_away(busy(Busy(NO_CONNECTION, after_ms=after_busy_ms(lasted=2.0), cause="connections")))
@@ -106,12 +108,12 @@ class Protocol(HttpToolsProtocol):
     def _wait(self) -> None:
         """From now on it waits for a whole head."""
         self._waits_since = self.loop.time()
-        _WAITING[self] = None
-        _WAITING.move_to_end(self)
+        WAITING[self] = None
+        WAITING.move_to_end(self)
 
     def _wait_no_more(self) -> None:
         self._waits_since = None
-        _WAITING.pop(self, None)
+        WAITING.pop(self, None)
 
     def close(self, cause: str) -> None:
         """Close it without an answer."""

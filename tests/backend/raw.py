@@ -5,7 +5,7 @@ import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ class Served:
     address: str
     process: Process
     log: Path
+    metrics_token: str | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -42,6 +43,15 @@ class Served:
     def forks(self) -> list[int]:
         """Its processes that live."""
         return forks(self.process.pid)
+
+    def worker_of(self, port: int) -> int:
+        """Its process that has the connection whose other end is this port."""
+        rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        ends = f":{self.place[1]:04X}", f":{port:04X}"
+        (inode,) = [row[9] for row in rows if (row[1][8:], row[2][8:]) == ends]
+        links = {pid: (Path("/proc") / str(pid) / "fd").iterdir() for pid in self.forks()}
+        (found,) = [pid for pid, fds in links.items() if any(_target(fd) == f"socket:[{inode}]" for fd in fds)]
+        return found
 
     def memory(self) -> int:
         """The memory of its processes, in bytes."""
@@ -57,7 +67,9 @@ class Served:
 
     def metrics(self) -> Counter[Any]:
         """All values, by name and labels."""
-        with urllib.request.urlopen(f"{self.address}/metrics", timeout=PATIENCE_SECONDS) as response:
+        token = {} if self.metrics_token is None else {"Authorization": f"Bearer {self.metrics_token}"}
+        asked = urllib.request.Request(f"{self.address}/metrics", headers=token)
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as response:
             text = response.read().decode()
         found: Counter[Any] = Counter()
         for family in text_string_to_metric_families(text):
@@ -68,18 +80,27 @@ class Served:
 
 @contextmanager
 def served(database: str, log: Path, workers: int = 1, **environment: str) -> Iterator[Served]:
-    """A server with these environment variables; its log goes to this file."""
-    with pytest.MonkeyPatch.context() as patch, log.open("wb") as stderr:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with serving(database, workers=workers, stderr=stderr.fileno()) as (address, process):
-            yield Served(address, process, log)
+    """A server with these environment variables, which no other one gets; its log goes to this file."""
+    with log.open("wb") as stderr, ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            serves = serving(database, workers=workers, stderr=stderr.fileno())
+            address, process = running.enter_context(serves)
+        yield Served(address, process, log, environment.get("METRICS_TOKEN"))
 
 
 def forks(parent: int) -> list[int]:
     """The processes that this one has forked and that live."""
     found = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text().split()
     return [int(pid) for pid in found if (Path("/proc") / pid / "cmdline").read_bytes()]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # it was closed meanwhile
+        return ""
 
 
 def resident(pid: int) -> int:

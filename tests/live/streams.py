@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,8 @@ from backend.people.sessions import SessionStore
 from tests.api import ApiClient
 
 PATIENCE_SECONDS = 20
+SILENT_SECONDS = 60
+"""How long a stream may say nothing, when something is waited for."""
 SUBPROTOCOL = "graphql-transport-ws"
 BIO = (
     "subscription ($things: [SeenInput!]!) { changed(things: $things) { id version thing { ... on Person { bio } } } }"
@@ -50,6 +53,8 @@ class Sse:
         token = {"Authorization": f"Bearer {who.token}"} if who is not None and who.token else {}
         sent = {"Accept": "text/event-stream", "Content-Type": "application/json", **token, **(headers or {})}
         self._connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables or {}}), sent)
+        self.port: int = self._connection.sock.getsockname()[1]
+        """Of this end of the connection."""
         self.response = self._connection.getresponse()
 
     def __enter__(self) -> "Sse":
@@ -76,7 +81,9 @@ class Sse:
 
     def event(self) -> tuple[str, Any] | None:
         """The next event, by name, with its data; None at the end of the stream. Comments are left out."""
+        over = monotonic() + SILENT_SECONDS
         while lines := self.lines():
+            assert monotonic() < over, "nothing but comments comes"
             if not lines[0].startswith(":"):
                 name, data = lines[0].removeprefix("event: "), lines[1].removeprefix("data: ")
                 return name, json.loads(data) if data else None

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from backend.engine.transactions import unit_of_work
 from backend.people.models import AccessToken
 from tests import depth
-from tests.api import ApiClient
+from tests.api import PASSWORD, ApiClient
 from tests.backend.raw import Served, forks, served
 from tests.live.streams import BIO, Sse, Ws, session_of, things
 from tests.serving import until
@@ -224,3 +224,42 @@ def test_a_stop_ends_all_in_time(served_database: str, tmp_path: Path, asha: Api
         assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
         ended = [line for line in live.lines() if line["event"] == "subscriptions were ended"]
         assert sum(line["times"] for line in ended) == 12
+
+
+def test_all_that_is_hidden_is_told_alike(
+    live: Served, asha: ApiClient, bilal: ApiClient, chitra: ApiClient, person: Callable[[str], ApiClient]
+) -> None:
+    """Unpublished, deleted, its author left, a block: a message each for the story and its chapter, in the order in which the
+    client named them, and no more after that, whatever is written there.
+    """
+    dara = person("dara")
+    authors = (asha, chitra, dara, person("edna"))
+    stories = {author: author.published_story() for author in authors}
+    named = {author: [found["chapters"][0]["id"], found["id"]] for author, found in stories.items()}
+    query = "subscription ($things: [SeenInput!]!) { changed(things: $things) { id version thing { __typename } } }"
+
+    def unpublish(author: ApiClient) -> None:
+        assert author.unpublish(stories[author]["id"], "2")["applied"] == "WRITTEN"
+        assert author.update_chapter(named[author][0], {"title": "Unseen"}, "1")["applied"] == "WRITTEN"
+
+    def delete(author: ApiClient) -> None:
+        assert author.delete_story(stories[author]["id"], "2")["__typename"] == "StoryDeleted"
+
+    def leave(author: ApiClient) -> None:
+        gone = author.ask("mutation ($p: String!) { deleteAccount(password: $p) { __typename } }", p=PASSWORD)
+        assert "Error" not in gone["deleteAccount"]["__typename"]
+
+    def block(author: ApiClient) -> None:
+        assert author.block(bilal)["applied"] == "WRITTEN"
+        assert author.update_chapter(named[author][0], {"title": "Unseen"}, "1")["applied"] == "WRITTEN"
+
+    for author, hide in zip(authors, (unpublish, delete, leave, block), strict=True):
+        with Sse(live.place, query, things(*named[author], bilal.id), who=bilal) as stream:
+            for _ in range(3):
+                assert stream.next()["changed"]["thing"]
+            hide(author)
+            for id_ in named[author]:
+                assert stream.next()["changed"] == {"id": id_, "version": None, "thing": None}, hide.__name__
+            version = bilal.version_of(bilal.id)
+            assert bilal.update_profile({"bio": hide.__name__}, version)["applied"] == "WRITTEN"
+            assert stream.next()["changed"]["id"] == bilal.id, "nothing came in between"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import tracemalloc
@@ -13,7 +14,8 @@ import pytest
 from backend.engine.errors import Busy
 from backend.limits.admission import Budget
 from schema.server.live import websocket
-from schema.server.live.socket import SUBPROTOCOL, Operation, Socket
+from schema.server.live.operation import Operation
+from schema.server.live.socket import SUBPROTOCOL, Socket
 from schema.server.live.websocket import MAX_FRAGMENTS, WebSocket
 from schema.server.policy import Policy
 from tests.backend.raw import Served, served
@@ -142,25 +144,60 @@ class Connection:
 
     closed: tuple[int, str] | None = None
 
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def say(self, text: bytes) -> None:
+        self.said.append(json.loads(text))
+
+    async def drained(self) -> None: ...
+
     def close_with(self, code: int, reason: str) -> None:
         self.closed = code, reason
 
     def forget_handshake(self) -> None: ...
 
+    def wait(self) -> None: ...
+
+    def wait_no_more(self) -> None: ...
+
 
 class Application:
     """An application whose database does this."""
 
-    def __init__(self, fault: Exception) -> None:
+    def __init__(self, fault: Exception | None = None) -> None:
         self.streams = self.reads = self
         self._fault = fault
 
     async def fetch(self, *_: Any) -> None:
-        raise self._fault
+        if self._fault is not None:
+            raise self._fault
+
+    def extra(self, *_: Any) -> None: ...
+
+    def loop_for(self, *_: Any) -> None: ...
 
     def open(self, *_: Any) -> None: ...
 
     def close(self, *_: Any) -> None: ...
+
+
+def scope(connection: Connection) -> dict[str, Any]:
+    """What ASGI says of a handshake."""
+    return {
+        "type": "websocket",
+        "scheme": "ws",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "root_path": "",
+        "subprotocols": [SUBPROTOCOL],
+        "connection": connection,
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,21 +215,7 @@ def test_a_fault_of_the_server_has_a_code_of_its_own(fault: Exception, code: int
 
         async def send(_: Any) -> None: ...
 
-        scope = {
-            "type": "websocket",
-            "scheme": "ws",
-            "path": "/graphql",
-            "raw_path": b"/graphql",
-            "query_string": b"",
-            "headers": [(b"host", b"localhost")],
-            "http_version": "1.1",
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-            "root_path": "",
-            "subprotocols": [SUBPROTOCOL],
-            "connection": connection,
-        }
-        await Socket(Application(fault), scope, receive, send, Policy.of_settings()).run()
+        await Socket(Application(fault), scope(connection), receive, send, Policy.of_settings()).run()
 
     asyncio.run(connect())
     assert connection.closed is not None

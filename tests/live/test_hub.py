@@ -1,16 +1,19 @@
 """What the hub reads for which entries of the change log, statement by statement."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from backend.changes import log
 from backend.changes.log import Entry
 from backend.engine.deadline import Deadline
-from backend.live.hub import Hub
-from backend.live.subscriptions import Subscription
+from backend.engine.errors import Busy
+from backend.live import hub
+from backend.live.hub import FOLLOWERS, Hub
+from backend.live.subscriptions import OWN, Ending, Subscription, Viewer
 from backend.postgresql.reads import Row, Statement
 from tests.api import ApiClient
 from tests.live.watched import CHANGED, Nowhere, seen, watching
@@ -82,3 +85,66 @@ def test_who_reads_a_story_causes_no_read_for_who_watches_it(asha: ApiClient, bi
     assert reads_after(entries, *watched) == 0
     assert asha.update_chapter(chapter, {"title": "Another"}, "1")["applied"] == "WRITTEN"
     assert reads_after(log.since(now)[1], *watched) == 2, "one for what changed, one for who is there"
+
+
+class Interrupted(Given):
+    """As `Given`, but the database fails once with the statement that finds followers, and with a look-up of sessions."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__(entries)
+        self.failures = {FOLLOWERS: 1}
+        self.looks = 0
+
+    async def fetch(self, statement: Statement, parameters: Sequence[bytes | None], deadline: Deadline) -> Row | None:
+        """Followers at the second time."""
+        if statement is not FOLLOWERS:
+            return await super().fetch(statement, parameters, deadline)
+        self.statements.append(statement)
+        if self.failures.pop(FOLLOWERS, 0):
+            raise Busy("There is no connection.", after_ms=5, cause="x")
+        return [b""]
+
+    async def look(self, ask: Callable[[], list[Subscription]]) -> list[Subscription]:
+        """What it says at the second time."""
+        self.looks += 1
+        if self.looks == 1:
+            raise OperationalError
+        return await asyncio.to_thread(ask)
+
+
+class Ended(Nowhere):
+    """An outlet that keeps why it ended."""
+
+    ending: Ending | None = None
+
+    def end(self, ending: Ending) -> None:
+        self.ending = ending
+
+
+def test_what_a_failure_interrupts_is_done_later(
+    asha: ApiClient, bilal: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log tells of each thing once, so whom a story concerns, and whose session may have ended, is kept until it is known."""
+    monkeypatch.setattr(hub, "AGAIN_SECONDS", 0.01)
+    began = log.begin()
+    asha.published_story()
+    _, entries = log.since(began)
+    feed, session = (
+        watching(bilal, "subscription { feedHead { title } }"),
+        watching(bilal, CHANGED, things=seen(asha.id)),
+    )
+    by_cookie = Viewer(session.viewer.id, "", "", is_signed_in=lambda: False)
+    outlet = Ended()
+
+    async def listen() -> Interrupted:
+        given = Interrupted(entries)
+        running = Hub(given, given, given.look)
+        running.add(Subscription(feed.viewer, feed.many, Nowhere(), {OWN: b"same"}, feed.topics))
+        running.add(Subscription(by_cookie, session.many, outlet, dict.fromkeys(session.seen, b"same"), session.topics))
+        await asyncio.wait_for(given.is_over.wait(), 30)
+        running.stop()
+        return given
+
+    given = asyncio.run(listen())
+    assert given.statements.count(FOLLOWERS) == 2, "they are asked for again"
+    assert outlet.ending is Ending.SIGNED_OUT

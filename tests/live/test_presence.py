@@ -135,3 +135,82 @@ def test_behind_a_proxy_a_lease_is_renewed(live: Served, asha: ApiClient, bilal:
         ended = time.monotonic()
         assert handles(hers) == ["asha"], "nothing was told in between"
         assert time.monotonic() - ended < 2 * GONE_SECONDS
+
+
+def test_a_block_hides_both_from_each_other_alone(
+    live: Served, asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """Both have a third person's story open, who sees both; and again when it is lifted."""
+    story = chitra.published_story()["id"]
+    with ExitStack() as all_:
+        streams = {}
+        for who in (asha, bilal, chitra):
+            streams[who] = all_.enter_context(Sse(live.place, PRESENCE, {"story": story}, who=who))
+        for stream in streams.values():
+            until_there(stream, {"asha", "bilal", "chitra"})
+        version = asha.block(bilal)["relationship"]["version"]
+        until_there(streams[asha], {"asha", "chitra"})
+        until_there(streams[bilal], {"bilal", "chitra"})
+        assert asha.unblock(bilal, version)["applied"] == "WRITTEN"
+        for who in (asha, bilal):
+            until_there(streams[who], {"asha", "bilal", "chitra"})
+        streams[bilal].close()
+        assert handles(streams[chitra]) == ["asha", "chitra"], "of the block she was told nothing"
+
+
+def test_who_writes_a_draft_no_more_is_there_no_more(
+    live: Served, asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """Both ways, at once; a stranger is told of nobody all along."""
+    made = asha.create_story("0")["story"]
+    story, chapter = made["id"], made["chapters"][0]["id"]
+    asha.written_with(bilal, story=story)
+    with ExitStack() as all_:
+        hers = all_.enter_context(Sse(live.place, PRESENCE, {"story": story}, who=asha))
+        his = all_.enter_context(Sse(live.place, PRESENCE, {"story": story, "chapter": chapter}, who=bilal))
+        strangers = all_.enter_context(Ws(live.place, who=chitra))
+        strangers.begin("1", PRESENCE, {"story": story, "chapter": chapter})
+        assert handles(strangers) == []
+        until_there(hers, {"asha", "bilal"})
+        until_there(his, {"asha", "bilal"})
+        asha.remove_coauthor(story, bilal, asha.version_of(story))
+        until_there(hers, {"asha"})
+        until_there(his, set())
+        strangers.say(type="ping")
+        assert strangers.hear() == {"type": "pong"}, "and nothing before it"
+
+
+def test_a_chapter_that_is_deleted_is_open_no_more(live: Served, asha: ApiClient, bilal: ApiClient) -> None:
+    """The person stays, until the story is deleted too; one of another story, or none, is nowhere."""
+    story = asha.published_story()["id"]
+    other = asha.create_story("1")["story"]["chapters"][0]["id"]
+    chapter = asha.append(story, title="Two")["chapter"]["id"]
+    with ExitStack() as all_:
+        his = all_.enter_context(Sse(live.place, PRESENCE, {"story": story, "chapter": chapter}, who=bilal))
+        (one,) = until_there(his, {"bilal"})
+        assert one["chapter"] == {"title": "Two"}
+        with Sse(live.place, PRESENCE, {"story": story, "chapter": other}, who=asha) as hers:
+            assert {one["chapter"] and one["chapter"]["title"] for one in until_there(hers, {"asha", "bilal"})} == {
+                "Two",
+                None,
+            }
+        until_there(his, {"bilal"})
+        asha.delete_chapter(chapter, "1")
+        assert [one["chapter"] for one in until_there(his, {"bilal"})] == [None]
+        assert asha.delete_story(story, asha.version_of(story))["__typename"] == "StoryDeleted"
+        until_there(his, set())
+
+
+def test_who_is_connected_to_a_process_that_is_killed_is_gone(live: Served, asha: ApiClient, bilal: ApiClient) -> None:
+    """Its row counts no more soon, and the process that takes its place knows nothing of it."""
+    story = asha.published_story()["id"]
+    with ExitStack() as all_:
+        his = all_.enter_context(Sse(live.place, PRESENCE, {"story": story}, who=bilal))
+        killed = live.worker_of(his.port)
+        hers = all_.enter_context(Sse(live.place, PRESENCE, {"story": story}, who=asha))
+        while live.worker_of(hers.port) == killed:
+            hers = all_.enter_context(Sse(live.place, PRESENCE, {"story": story}, who=asha))
+        until_there(hers, {"asha", "bilal"})
+        os.kill(killed, signal.SIGKILL)
+        until_there(hers, {"asha"})
+    until(lambda: len(live.forks()) == 2, "there is another process")

@@ -165,6 +165,25 @@ def test_cookies_need_the_csrf_token_as_anywhere(live: Served, asha: ApiClient) 
         assert stream.all()[0] == ("next", {"data": {"viewer": {"handle": "asha"}}})
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("Sec-Fetch-Site: same-origin", 200),
+        ("Sec-Fetch-Site: same-site", 403),
+        ("Sec-Fetch-Site: cross-site", 403),
+        ("Origin: https://evil.example", 403),
+        ("Origin: null", 403),
+        ("Accept-Language: en", 200),
+    ],
+)
+def test_a_cookie_begins_a_stream_for_a_page_of_this_server_alone(
+    live: Served, asha: ApiClient, said: str, status: int
+) -> None:
+    """A page of another host of the same site comes with it, as does one that does not want to read the answer."""
+    cookie = f"Cookie: sessionid={session_of(asha)}"
+    assert get(live, "subscription { notified { unreadCount } }", cookie, said)[0] == status
+
+
 def test_pages_of_sites_that_were_allowed_may_read_it(live: Served) -> None:
     """By CORS, and no others."""
     for origin, said in ((ALLOWED, ALLOWED), ("https://evil.example", None)):

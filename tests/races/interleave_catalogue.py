@@ -187,7 +187,8 @@ def _together() -> Acts:
 
 WRITTEN_TOGETHER = """
 accept decline withdraw withdraw-by-other demote remove leave edit-by-other edit write-by-other append-by-other reorder-by-other
-publish publish-by-other take-over delete-given publish-given remove-given leave-given write-given delete-story block block-back block-invited delete-author
+publish publish-by-other take-over delete-given publish-given remove-given leave-given write-given delete-story
+block block-back block-invited delete-author
 delete-other delete-invited
 """
 

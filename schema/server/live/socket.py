@@ -5,7 +5,6 @@ which graphql-ws does not come back; what is wrong here, with one after which it
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
 from time import monotonic
@@ -13,7 +12,6 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import TooManyFieldsSent
 
 from backend import logs
 from backend.engine import metrics as engine_metrics
@@ -21,20 +19,18 @@ from backend.engine.deadline import Deadline
 from backend.engine.errors import RateLimited, Refusal
 from backend.engine.refusal_log import log_refusal
 from backend.engine.values import as_text
+from backend.limits.addresses import address_of
+from backend.limits.spending import SPENDING
 from backend.live import metrics
-from backend.live.subscriptions import Ending, Subscription
+from backend.live.subscriptions import Ending
 from resolvers.access import digest_of
-from schema.context import Context
-from schema.execution.errors import RequestError, fault
 from schema.execution.problems import Problem, log_problem
-from schema.execution.watching import ACCOUNT, Watching
+from schema.execution.watching import ACCOUNT
 from schema.server import http, safety
 from schema.server.arrival import Receive
-from schema.server.asked import checked
-from schema.server.driving import driven
-from schema.server.live.opening import opened, told_as_json
+from schema.server.live.operation import Operation
 from schema.server.live.origins import require_our_page
-from schema.server.live.streams import MARK_BYTES, Streams, why
+from schema.server.live.streams import MARK_BYTES, Streams
 from schema.server.policy import Policy
 from schema.server.requests import Request, meta_of
 
@@ -76,6 +72,10 @@ class Socket:
         self._began = monotonic()
         self._is_greeted = self._is_acknowledged = False
         self._operations: dict[str, Operation] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        """The work for operations that the client wants no more of, as long as a thread has not ended it."""
+        self._sender: str = ""
+        """Whose allowance it uses."""
 
     async def run(self) -> None:
         """Serve it until it is closed."""
@@ -84,17 +84,20 @@ class Socket:
         except Problem as problem:
             await self._refuse(problem)
             return
-        self._request = None
+        assert self._request is not None
+        self._sender, self._request = address_of(self._request), None
         accept: dict[str, Any] = {"type": "websocket.accept"}
         await self._send({**accept, "subprotocol": SUBPROTOCOL} if self._speaks else accept)
         if not self._speaks:
             self._connection.close_with(SUBPROTOCOL_NEEDED, "Subprotocol not acceptable")
             return
         self._connection.forget_handshake()
+        self._connection.wait()
         self._streams.open(self, metrics.WEBSOCKET)
         try:
             await self._listen()
         finally:
+            self._connection.wait_no_more()
             self._streams.close(self)
             self._leave()
 
@@ -141,23 +144,40 @@ class Socket:
                 self._connection.close_with(FAULT, "Internal server error")
                 return
             await self._connection.drained()
+            await asyncio.sleep(0)  # of a flood, others have their turn after each message
 
     async def _hear(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "connection_init":
                 await self._greet(message.get("payload"))
             case "ping":
+                self._charge()
                 self._connection.say(PONG)
             case "pong":
-                return
+                self._charge()
             case "subscribe":
                 self._begin(message)
             case "complete":
-                operation = self._operations.pop(_id_of(message), None)
-                if operation is not None:
-                    operation.leave()
+                self._charge()
+                self._end(_id_of(message))
             case _:
                 raise Broken(INVALID, "Unknown type of message")
+
+    def _charge(self) -> None:
+        """Count what asks for nothing as a request that cannot be read. It is served all the same: it keeps streams open."""
+        if settings.COST_A_MINUTE:
+            SPENDING.charge(self._sender, http.MALFORMED_COST, settings.COST_A_MINUTE)
+
+    def _end(self, id_: str) -> None:
+        """complete: the client wants no more of it. What a thread does for it keeps its place until that is done."""
+        operation = self._operations.get(id_)
+        if operation is None:
+            return
+        self.done(id_)
+        task = operation.leave()
+        if task is not None:
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
     async def _greet(self, payload: Any) -> None:
         """connection_init: who is there. A browser cannot send headers, so the token may come here."""
@@ -183,7 +203,11 @@ class Socket:
         except Refusal as refusal:
             log_refusal(refusal)
             raise Broken(AGAIN, "Busy") from None
-        return row is not None
+        if row is None:
+            return False
+        assert row[0] is not None
+        self._sender = row[0].decode()
+        return True
 
     def _begin(self, message: dict[str, Any]) -> None:
         """subscribe: an operation of any kind."""
@@ -195,11 +219,13 @@ class Socket:
         if id_ in self._operations:
             raise Broken(ALREADY_THERE, f"Subscriber for {id_[:60]} already exists")
         operation = Operation(self, id_)
-        if len(self._operations) >= settings.OPERATIONS_AT_ONCE:
+        if len(self._operations) + len(self._leaving) >= settings.OPERATIONS_AT_ONCE:
             engine_metrics.LIMITED.labels(LIMIT).inc()
+            self._charge()
             operation.refuse(RateLimited(LIMIT, TOO_MANY.format(settings.OPERATIONS_AT_ONCE), after_ms=0))
             return
         self._operations[id_] = operation
+        self._connection.wait_no_more()
         operation.begin(payload)
 
     # --- What operations need -----------------------------------------------------------------------------------
@@ -233,8 +259,9 @@ class Socket:
         return not self._connection.close_sent and self._connection.unread() < MARK_BYTES
 
     def done(self, id_: str) -> None:
-        """An operation has ended."""
-        self._operations.pop(id_, None)
+        """An operation has ended. Without any, the connection is one that may have to make room for another one."""
+        if self._operations.pop(id_, None) is not None and not self._operations:
+            self._connection.wait()
 
     def close(self, ending: Ending) -> None:
         """End the connection with all that runs over it."""
@@ -254,123 +281,6 @@ class Socket:
         operations, self._operations = self._operations, {}
         for operation in operations.values():
             operation.leave()
-
-
-class Operation:
-    """One operation over a WebSocket."""
-
-    def __init__(self, socket: Socket, id_: str) -> None:
-        self._socket, self._id = (
-            socket,
-            json.dumps(id_).encode(),
-        )  # what orjson makes keeps 4 kB, however little is in it
-        self.id = id_
-        self._task: asyncio.Task[None] | None = None
-        self._request: Request | None = None
-        self._subscription: Subscription | None = None
-        self._is_over = False
-
-    def begin(self, payload: dict[str, Any]) -> None:
-        """Do it."""
-        self._request = self._socket.request()
-        self._task = asyncio.get_running_loop().create_task(self._run(self._request, payload))
-
-    async def _run(self, request: Request, payload: dict[str, Any]) -> None:
-        try:
-            found = await self._opened(request, payload)
-            if self._is_over:
-                return
-            if isinstance(found, Watching):
-                self._subscription = self._socket.streams.subscribe(found, self)
-            elif found is not None:
-                self._say(b"next", found)
-                self._complete()
-        except RateLimited as refusal:
-            self.refuse(refusal)
-        except asyncio.CancelledError:
-            if not self._is_over:  # the server stops
-                self._socket.close(Ending.STOPPING)
-        except Exception as error:
-            log.error("fault", exc_info=error, extra=request.facts)
-            self.refuse(fault(request.id))
-        finally:
-            self._task = self._request = None
-
-    async def _opened(self, request: Request, payload: dict[str, Any]) -> bytes | Watching | None:
-        """What it has come to; None if it was refused, which was told."""
-        context = Context(request)
-        try:
-            context.require_allowance()
-            asked = checked(payload)
-            return await driven(
-                request, opened(request, asked, context, self._socket.streams.extra), self._socket.server(request)
-            )
-        except Problem as problem:
-            context.charge(http.REJECTED_COST if isinstance(problem, RequestError) else http.MALFORMED_COST)
-            log_problem(problem, **request.facts)
-            self.refuse(problem)
-        except TooManyFieldsSent:
-            self.refuse(Problem(400, "BAD_REQUEST", "The request holds too many parameters."))
-        except Refusal as refusal:
-            log_refusal(refusal, **request.facts)
-            self.refuse(refusal)
-        return None
-
-    # --- What it tells ------------------------------------------------------------------------------------------
-
-    def _say(self, type_: bytes, payload: bytes) -> None:
-        self._socket.say(b'{"id":' + self._id + b',"type":"' + type_ + b'","payload":' + payload + b"}")
-
-    def _complete(self) -> None:
-        self._is_over = True
-        self._socket.done(self.id)
-        self._socket.say(b'{"id":' + self._id + b',"type":"complete"}')
-
-    def refuse(self, refusal: Refusal | Problem) -> None:
-        """Tell why it is not done, or goes on no more."""
-        if self._is_over:
-            return
-        self._is_over = True
-        self._socket.done(self.id)
-        errors = orjson.loads(told_as_json(refusal))["errors"]
-        self._say(b"error", orjson.dumps(errors))
-
-    def leave(self) -> None:
-        """The client wants no more of it, or has closed the connection. What a thread has begun is ended by its deadline."""
-        self._is_over = True
-        if self._request is not None:
-            self._request.deadline.leave()
-            if self._task is not None and not self._request.deadline.begun:
-                self._task.cancel()
-        if self._subscription is not None:
-            self._unsubscribe(Ending.LEFT)
-
-    def _unsubscribe(self, ending: Ending) -> None:
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            self._socket.streams.unsubscribe(subscription, ending)
-
-    # --- What the hub asks and tells -----------------------------------------------------------------------------
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the client has read so much that more may be sent."""
-        return self._socket.is_ready
-
-    async def send(self, payload: bytes) -> None:
-        """Send one execution result."""
-        self._say(b"next", payload)
-
-    def end(self, ending: Ending) -> None:
-        """Nothing more comes."""
-        self._unsubscribe(ending)
-        reason = why(ending)
-        if ending in (Ending.SIGNED_OUT, Ending.STOPPING):
-            self._socket.close(ending)
-        elif reason is not None and not self._is_over:
-            self._is_over = True
-            self._socket.done(self.id)
-            self._say(b"error", orjson.dumps(orjson.loads(reason)["errors"]))
 
 
 def _parsed(message: Mapping[str, Any]) -> dict[str, Any]:

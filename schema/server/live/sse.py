@@ -28,6 +28,7 @@ from schema.server.arrival import Receive
 from schema.server.asked import JSON, METHODS, asked_of
 from schema.server.driving import driven
 from schema.server.live.opening import opened, told_as_json
+from schema.server.live.origins import require_our_page
 from schema.server.live.streams import LEASE_SECONDS, MARK_BYTES, PRESENCE, Streams, why
 from schema.server.requests import Answer, Request
 
@@ -72,6 +73,8 @@ async def answered(request: Request, server: Any) -> Answer:
     try:
         if request.method == "OPTIONS":
             return Answer(204, headers={"Allow": METHODS})
+        if not context.has_token and "HTTP_COOKIE" in request.META:
+            require_our_page(request)
         context.require_allowance()
         opened = await driven(request, _steps(request, context, server.streams), server)
     except RequestError as problem:

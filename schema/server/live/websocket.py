@@ -15,7 +15,7 @@ from backend.engine.errors import Busy
 from backend.engine.refusal_log import log_refusal
 from backend.limits.admission import SMALL, Budget, Share
 from backend.monitoring.process import CLOSED, SILENT, UNREAD, VANISHED
-from schema.server.protocol import bounded
+from schema.server.protocol import WAITING, bounded
 
 PING_SECONDS, PONG_SECONDS = 4.0, 4.0
 """How often a client is pinged, and how long it may take to answer: who has vanished is noticed within 8 seconds."""
@@ -59,6 +59,22 @@ class WebSocket(WebSocketsSansIOProtocol):
         """It was accepted: let go of what uvicorn keeps of the request and its answer, most of what an idle connection takes."""
         self.request = self.response = None  # type: ignore[assignment]
         self.scope["headers"] = []
+
+    def wait(self) -> None:
+        """From now on no operation runs over it: it makes room if there are too many connections."""
+        WAITING[self] = None
+        WAITING.move_to_end(self)
+
+    def wait_no_more(self) -> None:
+        """An operation runs over it, or it is closed."""
+        WAITING.pop(self, None)
+
+    def close(self, cause: str) -> None:
+        """Close it, so that its client comes back later."""
+        CLOSED.labels(cause).inc()
+        self.wait_no_more()
+        self.close_with(AGAIN, "Busy")
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what it held."""
