@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 
 from backend.embedded import EmbeddedError, running
-from bench import constraints, crowd, growth, idle, live, load, report
+from bench import constraints, crowd, growth, idle, live, load, log, report
 from bench.account import end_with_parent, megabytes, pin, processor_seconds
 from bench.data import COPY, LARGE, ROOT, SMALL, Data, Database, copy, environment, fill, prepare
 from bench.limit import Limit, measure
@@ -34,6 +34,9 @@ LIMIT_TIMES = 3
 """The SQL runs so many times as often as the server is asked, because it is faster and has to be measured as exactly."""
 CROWDS = (1, 4, 16, 64)
 CROWDED = ("R1", "R2")
+BY_CONNECTIONS = [
+    replace(work, clients=clients, limit=None) for work in WORKS for clients in CROWDS if work.name in CROWDED
+]
 """With `--growth` these workloads are measured on so many connections."""
 
 
@@ -97,10 +100,8 @@ def run(arguments: Namespace, console: Console) -> None:
     os.environ["KATHA_DATA"] = str(folder)
     works = [work for work in WORKS if not arguments.only or work.name in arguments.only]
     grows = arguments.growth or growth.NAME in (arguments.only or ())
-    checks = constraints.MEASURED if constraints.NAME in (arguments.only or ()) else []
-    crowds = [
-        replace(work, clients=clients, limit=None) for work in WORKS for clients in CROWDS if work.name in CROWDED
-    ]
+    checks, turns = (one.MEASURED if one.NAME in (arguments.only or ()) else [] for one in (constraints, log))
+    crowds = BY_CONNECTIONS if grows else []
     with running(folder / "postgres", durable=True, report=console.print) as sockets:
         database = Database(sockets)
         fill(database, SMALL if arguments.quick else LARGE)
@@ -116,14 +117,13 @@ def run(arguments: Namespace, console: Console) -> None:
                     number: stack.enter_context(
                         serving(database, number, {own} if number == 1 else {own, *rest}, folder)
                     )
-                    for number in {work.workers for work in [*works, *(crowds if grows else ()), *checks]}
+                    for number in {work.workers for work in [*works, *crowds, *checks, *turns]}
                 }
                 bench = Bench(database, Data.of(db), servers, postmaster, own)
                 results = measured(bench, works, arguments, counted, console)
-                crowded = [
-                    bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds if grows
-                ]
+                crowded = [bench.crowd(work, _requests(work, bench.data, arguments, console)) for work in crowds]
                 checked = less_checked(bench, db, checks, arguments, console)
+                logs = logged(bench, db, turns, arguments)
             told = advised(database, Data.of(db), {own}, folder, arguments, console)
         found, points = rested(database, folder, arguments, own), list[growth.Point]()
         lively = subscribed(database, folder, arguments, own, rest, console)
@@ -131,6 +131,7 @@ def run(arguments: Namespace, console: Console) -> None:
             console.print("▸ Making rows, step by step")
             points = growth.measure(database, growth.QUICK if arguments.quick else growth.SIZES, folder / "growth.log")
     report.show(console, results, found, told, checked)
+    report.show_logged(console, [(one.work.name, one.figures()) for one in logs])
     report.show_live(console, lively)
     if grows:
         report.show_growth(console, points, crowded)
@@ -192,6 +193,15 @@ def less_checked(
     return constraints.measure(db, works, limit, arguments.rounds) if works else []
 
 
+def logged(
+    bench: Bench, db: "psycopg.Connection[object]", works: Sequence[Work], arguments: Namespace
+) -> Sequence[log.Logged]:
+    """What the change log costs whole requests."""
+    turns, requests = (log.FEW_TURNS, log.FEW_REQUESTS) if arguments.quick else (log.TURNS, log.REQUESTS)
+    requests = arguments.requests or requests
+    return log.measure(db, works, lambda work: bench.round(work, requests), turns * arguments.rounds)
+
+
 def advised(
     database: Database, data: Data, cores: set[int], folder: Path, arguments: Namespace, console: Console
 ) -> list[crowd.Crowd]:
@@ -242,7 +252,8 @@ def count(database: Database, works: Sequence[Work], log: Path) -> dict[str, tup
 def names(text: str) -> list[str]:
     """Parse comma-separated names of workloads."""
     found = text.split(",")
-    known = [*(work.name for work in WORKS), idle.NAME, live.NAME, growth.NAME, crowd.NAME, constraints.NAME]
+    others = [idle.NAME, live.NAME, growth.NAME, crowd.NAME, constraints.NAME, log.NAME]
+    known = [*(work.name for work in WORKS), *others]
     if unknown := [name for name in found if name not in known]:
         raise ArgumentTypeError(f"there is no work {', '.join(unknown)}; there are {', '.join(known)}")
     return found

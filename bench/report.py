@@ -196,6 +196,19 @@ def _show_checked(console: Console, checked: Sequence[Checked]) -> None:
     console.print("\nThe limit: PostgreSQL's CPU ms for each request, with fewer and fewer checks\n", table)
 
 
+def show_logged(console: Console, logged: Sequence[tuple[str, dict[str, float]]]) -> None:
+    """Print what requests cost without the change log and with it."""
+    if not logged:
+        return
+    table = _table(
+        ["work", "server ms", "PostgreSQL ms", "server ms, log", "PostgreSQL ms, log", "PostgreSQL µs more", "all"]
+    )
+    for name, figures in logged:
+        *costs, more_us, more = figures.values()
+        table.add_row(name, *(f"{cost:.2f}" for cost in costs), f"{more_us:+.0f}", f"{more:+.1f} %")
+    console.print("\nThe change log: requests without it and with it, in turns\n", table)
+
+
 def _show_advice(console: Console, crowds: Sequence[Crowd]) -> None:
     """Print what crowds did who listen to the advice on when to retry, and who do not. Medians of the rounds."""
     table = _table(["clients", "retry", *(what for what, _ in ADVICE)])

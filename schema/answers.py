@@ -191,7 +191,8 @@ class NotFoundError(Failure):
 
     deleted_at: datetime | None = strawberry.field(
         default=None,
-        description="When it was deleted, if it was yours; null for anybody else and for what has never been there.",
+        description="When it was deleted, if it was yours, or a chapter of a story that you write; null for anybody else and for "
+        "what has never been there.",
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bench import crowd, idle, live, writes
+from bench import crowd, idle, live, log, writes
 from bench.__main__ import LIMIT_TIMES
 from bench.account import megabytes, processor_seconds, tree
 from bench.count import ask, counts, heard
@@ -222,6 +222,15 @@ def test_crowds_who_listen_and_crowds_who_do_not(tmp_path: Path) -> None:
     found = json.loads(file.read_text())["advice"]
     assert [(one["clients"], one["listens"]) for one in found] == [(n, how) for n in crowd.FEW for how in (False, True)]
     assert all(one["attempts_per_success"] >= 1 for one in found)
+
+
+@pytest.mark.skipif(not depth.EXHAUSTIVE, reason="the exhaustive run measures")
+def test_requests_with_the_change_log_and_without() -> None:
+    """Each work in both ways, on the same rows: `check` of each batch holds in both."""
+    done = bench("--quick", "--rounds", "1", "--only", "log")
+    assert done.returncode == 0, done.stderr
+    for work in log.MEASURED:
+        assert f"| {work.name} " in done.stdout
 
 
 def test_a_round_has_no_more_requests_than_the_data_suffice_for(data: Data) -> None:

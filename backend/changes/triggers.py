@@ -1,7 +1,8 @@
 """The database triggers that append to the change log. They stand beside a model's guards, so that no write can forget them.
 
-Each is an AFTER trigger with a function of its own, whose SQL is fixed: that is what makes it cheap. Rows are logged in the
-transaction that writes them, so a rollback takes its entries with it.
+Each is an AFTER trigger with a function of its own, whose SQL is fixed, so that a session plans it once: that is what makes it
+cheap. Conditions stand in the function, because each statement would read that of a WHEN from its text anew. Rows are logged in
+the transaction that writes them, so a rollback takes its entries with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +22,19 @@ BEGIN
 END
 $body$
 """
-APPEND = "INSERT INTO changes_change (kind, id, aggregate, owner, version, gone) VALUES"
+INTO = "INSERT INTO changes_change (kind, id, aggregate, owner, version, gone)"
+APPEND = f"{INTO} VALUES"
+ADDED = "added"
+"""In the SQL of triggers: the rows that a statement inserted."""
 
-OWNER_OF = """coalesce(
-        (SELECT {owner} FROM {table} WHERE {key} = {row}.{column}),
+OWNER_OF = "(SELECT {owner} FROM {table} WHERE {key} = {row}.{column})"
+"""The owner that another row names."""
+OWNER_OF_LOST = """coalesce(
+        {owner_of},
         (SELECT owner FROM changes_change
          WHERE xid = pg_current_xact_id() AND kind = '{kind}' AND id = {row}.{column} AND gone LIMIT 1)
     )"""
-"""The owner that another row names; if that is gone already, it went in this very transaction, and its entry says it."""
+"""The same for a row that goes: if the other is gone already, it went in this very transaction, and its entry says it."""
 
 Side = Mapping[str, str]
 """By which fields a row is logged: `version`, `id`, `owner` (`story__author` for that field of the row that `story` refers to);
@@ -40,9 +46,11 @@ class _Appending(TriggerConstraint):
     """What those below share: a trigger that runs a function; both have the constraint's name."""
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """SQL that drops the trigger and its function."""
-        _, table, name = self.quoted(model, schema_editor)
-        return f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()"
+        """SQL that drops the triggers and their functions."""
+        _, table, _ = self.quoted(model, schema_editor)
+        return "; ".join(
+            f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()" for name in self.triggers
+        )
 
     def _created(self, table: str, events: str, when: str, body: str) -> str:
         """SQL for the function and the trigger."""
@@ -78,13 +86,29 @@ class ChangeLog(_Appending):
         self.sides = [{"version": "version", "id": "id", **side} for side in sides]
         """`parent` is the kind of the row that names the owner, if it is another one."""
 
+    @property
+    def triggers(self) -> Sequence[str]:
+        """The names of its triggers.
+
+        One is for rows. Rows of one side are added many at a time, such as the chapters of a story or the notifications of all
+        followers: that is logged by statement, with a trigger of its own. Those that people share come one by one.
+        """
+        return (self.name, f"{self.name}_added") if len(self.sides) == 1 else (self.name,)
+
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """SQL for this table's function and trigger."""
+        """SQL for this table's functions and triggers."""
         model, table, _ = self.quoted(model, schema_editor)
-        logged = [self._logged(model, side) for side in self.sides]
-        if self.public:
-            logged.append(self._published(model, self.sides[0]))
-        return self._created(table, "INSERT OR UPDATE OR DELETE", "", "\n    ".join(logged))
+        gone, written = (self._appends(model, row) for row in ("OLD", "NEW"))
+        body = f"IF TG_OP = 'DELETE' THEN\n    {gone}\n    ELSE\n    {written}\n    END IF;"
+        if len(self.sides) > 1:
+            return self._created(table, "INSERT OR UPDATE OR DELETE", "", body)
+        name, side = self.triggers[1], self.sides[0]
+        entries = f"SELECT {self._entry(model, side, ADDED)} FROM {ADDED} WHERE {self._is_told(model, side, ADDED)}"
+        return (
+            f"{self._created(table, 'UPDATE OR DELETE', '', body)}; {FUNCTION.format(name=name, body=f'{INTO} {entries};')}; "
+            f"CREATE TRIGGER {name} AFTER INSERT ON {table} REFERENCING NEW TABLE AS {ADDED} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+        )
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
@@ -92,47 +116,44 @@ class ChangeLog(_Appending):
         more = {name: value for name in ("parent", "public") if (value := getattr(self, name))}
         return path, args, {**kwargs, "kind": self.kind, "aggregate": self.aggregate, "sides": self.sides, **more}
 
-    def _logged(self, model: type[Model], side: Side) -> str:
+    def _appends(self, model: type[Model], row: str) -> str:
+        """PL/pgSQL that appends what is to be told of a row that goes (OLD) or that was written (NEW)."""
+        appends = [(self._is_told(model, side, row), self._entry(model, side, row)) for side in self.sides]
+        if self.public:
+            column = _column(model, self.public)
+            turned, gone = {
+                "OLD": (f"OLD.{column} IS NOT NULL", "TRUE"),
+                "NEW": (f"(OLD.{column} IS NULL) <> (NEW.{column} IS NULL)", f"NEW.{column} IS NULL"),
+            }[row]
+            appends.append((turned, self._entry(model, self.sides[0], row, kind=PUBLIC, gone=gone)))
+        return "\n    ".join(f"IF {told} THEN {APPEND} ({entry}); END IF;" for told, entry in appends)
+
+    def _is_told(self, model: type[Model], side: Side, row: str) -> str:
+        """SQL: whether a side is told."""
         version = _column(model, side["version"])
-        going, written = f"OLD.{version} > 0", f"NEW.{version} > coalesce(OLD.{version}, 0)"
-        if "unless" in side:
-            owner, other = (_column(model, side[one]) for one in ("owner", "unless"))
-            going += f" AND OLD.{owner} <> OLD.{other}"
-            written += f" AND NEW.{owner} <> NEW.{other}"
-        return (
-            f"IF TG_OP = 'DELETE' THEN IF {going} THEN {self._append(model, side, 'OLD', gone='TRUE')} END IF;\n"
-            f"    ELSIF {written} THEN {self._append(model, side, 'NEW', gone='FALSE')}\n"
-            "    END IF;"
-        )
+        told = f"{row}.{version} > " + (f"coalesce(OLD.{version}, 0)" if row == "NEW" else "0")
+        if "unless" not in side:
+            return told
+        owner, other = (_column(model, side[one]) for one in ("owner", "unless"))
+        return f"{told} AND {row}.{owner} <> {row}.{other}"
 
-    def _published(self, model: type[Model], side: Side) -> str:
-        column = _column(model, self.public)
-        return (
-            f"IF TG_OP = 'DELETE' THEN IF OLD.{column} IS NOT NULL THEN "
-            f"{self._append(model, side, 'OLD', gone='TRUE', kind=PUBLIC)} END IF;\n"
-            f"    ELSIF TG_OP = 'UPDATE' THEN IF (OLD.{column} IS NULL) <> (NEW.{column} IS NULL) THEN "
-            f"{self._append(model, side, 'NEW', gone=f'NEW.{column} IS NULL', kind=PUBLIC)} END IF;\n"
-            "    END IF;"
-        )
-
-    def _append(self, model: type[Model], side: Side, row: str, *, gone: str, kind: str = "") -> str:
+    def _entry(self, model: type[Model], side: Side, row: str, *, kind: str = "", gone: str = "") -> str:
         id_, version = (f"{row}.{_column(model, side[one])}" for one in ("id", "version"))
         aggregate, owner = f"{row}.{_column(model, self.aggregate)}", self._owner(model, side, row)
-        return f"{APPEND} ('{kind or self.kind}', {id_}, {aggregate}, {owner}, {version}, {gone});"
+        is_gone = gone or str(row == "OLD").upper()
+        return f"'{kind or self.kind}', {id_}, {aggregate}, {owner}, {version}, {is_gone}"
 
     def _owner(self, model: type[Model], side: Side, row: str) -> str:
         name, _, of_other = side["owner"].partition("__")
+        column = _column(model, name)
         if not of_other:
-            return f"{row}.{_column(model, name)}"
+            return f"{row}.{column}"
         other: Any = model._meta.get_field(name).related_model
-        return OWNER_OF.format(
-            owner=_column(other, of_other),
-            table=other._meta.db_table,
-            key=other._meta.pk.column,
-            row=row,
-            column=_column(model, name),
-            kind=self.parent,
-        )
+        names = {"owner": _column(other, of_other), "table": other._meta.db_table, "key": other._meta.pk.column}
+        owner_of = OWNER_OF.format(**names, row=row, column=column)
+        if row != "OLD":
+            return owner_of
+        return OWNER_OF_LOST.format(owner_of=owner_of, row=row, column=column, kind=self.parent)
 
 
 class SignalLog(_Appending):
@@ -157,7 +178,8 @@ class SignalLog(_Appending):
 
         if self.columns:
             new, old = (", ".join(f"{row}.{_column(model, one)}" for one in self.columns) for row in ("NEW", "OLD"))
-            return self._created(table, "UPDATE", f"ROW({new}) IS DISTINCT FROM ROW({old})", append("NEW"))
+            events = f"UPDATE OF {', '.join(_column(model, one) for one in self.columns)}"
+            return self._created(table, events, f"ROW({new}) IS DISTINCT FROM ROW({old})", append("NEW"))
         if self.removals:
             return self._created(table, "DELETE", "", append("OLD"))
         return self._created(
@@ -183,7 +205,7 @@ class HandedLog(_Appending):
         model, table, _ = self.quoted(model, schema_editor)
         owner = _column(model, self.owner)
         append = f"{APPEND} ('{HANDED}', NEW.id, OLD.{owner}, NEW.{owner}, 0, FALSE);"
-        return self._created(table, "UPDATE", f"OLD.{owner} <> NEW.{owner}", append)
+        return self._created(table, f"UPDATE OF {owner}", f"OLD.{owner} <> NEW.{owner}", append)
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
@@ -205,7 +227,7 @@ class RemovalLog(_Appending):
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
         """SQL for this table's function and trigger."""
         _, table, _ = self.quoted(model, schema_editor)
-        return self._created(table, "DELETE", "", f"{APPEND.removesuffix('VALUES')}{self.entries};")
+        return self._created(table, "DELETE", "", f"{INTO} {self.entries};")
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
@@ -229,7 +251,8 @@ class SightLog(_Appending):
             for one, other in (("low", "high"), ("high", "low"))
         )
         changed = " OR ".join(f"{_is_blocking('NEW', one)} <> {_is_blocking('OLD', one)}" for one in ("low", "high"))
-        return self._created(table, "INSERT OR UPDATE", "", f"IF {changed} THEN\n    {body}\n    END IF;")
+        events = "INSERT OR UPDATE OF low_blocks_at, high_blocks_at"  # so that a follow calls nothing
+        return self._created(table, events, "", f"IF {changed} THEN\n    {body}\n    END IF;")
 
 
 def _is_blocking(row: str, side: str) -> str:

@@ -15,13 +15,19 @@ no fields.
 """
 
 REFUSE = """
-CREATE OR REPLACE FUNCTION katha_refuse_unversioned_write() RETURNS trigger LANGUAGE plpgsql AS $body$
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-    RAISE EXCEPTION USING
-        ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-        MESSAGE = 'a write to "' || TG_TABLE_NAME || '" must raise its version by one and stamp each group it changes';
+    IF {refused} THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = 'a write to "' || TG_TABLE_NAME || '" must raise its version by one and stamp each group it changes';
+    END IF;
+    RETURN NEW;
 END
 $body$
+"""
+"""The condition is in the function, which a session plans once. In the trigger's WHEN, PostgreSQL would read it from its text
+anew for each statement that updates a row: that was a third of what a follow cost.
 """
 
 
@@ -48,17 +54,17 @@ class VersionGuard(TriggerConstraint):
         self.stamps = tuple(stamps)
 
     def create_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """SQL for the function that all guards share and for this table's trigger."""
+        """SQL for the function, which knows the groups, and for the trigger; both are named like the constraint."""
         model, table, name = self.quoted(model, schema_editor)
         return (
-            f"{REFUSE}; CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({self._refused(model)}) "
-            "EXECUTE FUNCTION katha_refuse_unversioned_write()"
+            f"{REFUSE.format(name=name, refused=self._refused(model))}; "
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
         )
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
-        """SQL that drops this table's trigger."""
+        """SQL that drops the trigger and its function."""
         _, table, name = self.quoted(model, schema_editor)
-        return f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        return f"DROP TRIGGER IF EXISTS {name} ON {table}; DROP FUNCTION IF EXISTS {name}()"
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         """How migrations serialise it."""
@@ -70,7 +76,7 @@ class VersionGuard(TriggerConstraint):
         """SQL: whether the trigger must refuse the change from OLD to NEW."""
         versions = [f"{side}version" for side in self.sides]
         none_rises = " AND ".join(f"NEW.{version} = OLD.{version}" for version in versions)
-        refused = [f"(OLD.* IS DISTINCT FROM NEW.* AND {none_rises})"]
+        refused = [f"({none_rises} AND OLD.* IS DISTINCT FROM NEW.*)"]
         refused += [f"NEW.{version} NOT IN (OLD.{version}, OLD.{version} + 1)" for version in versions]
         if self.fixed:
             refused.append(_differs(_columns(model, self.fixed)))

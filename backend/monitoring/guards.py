@@ -65,7 +65,7 @@ def _guards() -> Check:
         "version_guards",
         "each versioned table has its trigger, and it is enabled",
         VersionGuard,
-        "tgfoid = to_regproc('katha_refuse_unversioned_write')",
+        "tgfoid = to_regproc(expected.column2)",
     )
 
 

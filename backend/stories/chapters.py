@@ -32,7 +32,7 @@ from backend.stories.models import BODY_CHARACTERS, MAX_CHAPTERS, TITLE_CHARACTE
 from backend.stories.point_in_time import UNWANTED, Moments
 from backend.stories.revisions import CHAPTERS, Bases
 from backend.stories.rights import Right, is_written_by, may, written_story_of
-from backend.stories.tombstones import bury
+from backend.stories.tombstones import bury_chapter
 
 LAST_CHAPTER = (
     "is the last chapter of a published story: add another one, or make the story a draft again (unpublishStory)."
@@ -116,7 +116,7 @@ def delete_chapter(
         raise _conflict(present, dict.fromkeys(TEXTS), seen, bases)
     _move_up(story=story.pk, gap=chapter.position)
     _keep_order(story, writer_id, order.ids, removed=chapter)
-    bury([chapter_id], story.author_id)
+    bury_chapter(chapter_id, story)
     return story, chapter, [one for one in order.ids if one != chapter_id]
 
 

@@ -67,9 +67,9 @@ def not_own_chapter(chapter_id: uuid.UUID, person_id: uuid.UUID) -> Refusal:
     return not_own_story(found.story_id, person_id)
 
 
-def gone(id_: uuid.UUID, author_id: uuid.UUID, otherwise: str) -> NotFound:
-    """`NotFound`; its author is told when it was deleted."""
-    stone = stone_of(id_, author_id)
+def gone(id_: uuid.UUID, person_id: uuid.UUID, otherwise: str) -> NotFound:
+    """`NotFound`; whose it was is told when it was deleted."""
+    stone = stone_of(id_, person_id)
     if stone is None:
         return NotFound(otherwise)
     return NotFound(f"This was deleted at {moment(stone.deleted_at)}.", deleted_at=stone.deleted_at)

@@ -277,16 +277,18 @@ class Revision(models.Model):
 
 
 class Tombstone(models.Model):
-    """The id of a deleted story, chapter or whisper, so that its author can be told when it was deleted."""
+    """The id of a deleted story, chapter or whisper, so that those whose it was can be told when it was deleted."""
 
     LOCK_RANK = 430
 
     id = models.UUIDField(primary_key=True, editable=False)
     author = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+", db_index=False)
+    story_id = models.UUIDField(null=True)
+    """The story of a deleted chapter, whose writers are told too. No foreign key: the story may be deleted later."""
     deleted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = (RemovalGuard(name="tombstone_removal_guard", fixed=["id", "author", "deleted_at"]),)
+        constraints = (RemovalGuard(name="tombstone_removal_guard", fixed=["id", "author", "story_id", "deleted_at"]),)
         indexes = (models.Index(fields=["author", "id"], name="tombstone_by_author"),)
 
     def __str__(self) -> str:

@@ -319,6 +319,30 @@ def test_a_reader_is_told_what_was_hidden_before_a_hand_over(
     assert told(bilal, hidden) == {}
 
 
+@pytest.mark.parametrize("first", ["a hand-over", "a hand-over to one apart", "unpublished", "blocked"])
+def test_what_is_read_is_gone_whatever_came_before_it_was_deleted(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, announced: tuple[Story, list[str]], first: str
+) -> None:
+    """With the place and the notification; once, whether it was hidden before or not."""
+    (story, *_), held = announced
+    asha.publish(story, asha.version_of(story))
+    if first == "a hand-over to one apart":
+        chitra.block(bilal)
+    at, owner = begun(bilal), asha
+    if first == "unpublished":
+        asha.unpublish(story, asha.version_of(story))
+    elif first == "blocked":
+        asha.block(bilal, asha.relationship(bilal)["version"])
+    else:
+        hand_over(asha, chitra, story)
+        owner = chitra
+    middle = begun(bilal)
+    assert owner.delete_story(story, owner.version_of(story))["__typename"] == "StoryDeleted"
+    gone = dict.fromkeys([story, *held])
+    assert told(bilal, at).items() >= gone.items()
+    assert told(bilal, middle) == (gone if first == "a hand-over" else {})
+
+
 def test_a_story_is_hidden_that_comes_to_somebody_who_is_apart(
     asha: ApiClient, bilal: ApiClient, chitra: ApiClient
 ) -> None:

@@ -292,6 +292,27 @@ def test_what_changed_is_told_to_those_who_write(asha: ApiClient, bilal: ApiClie
     assert told() == {}
 
 
+def test_a_late_edit_of_a_deleted_chapter_is_told_when_it_went(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
+    """To all who write the story by then, also to a request that had been served; to nobody else."""
+    story = asha.written_with(bilal)
+    chapter, key = asha.story_as_found(story)["chapters"][0]["id"], new_key()
+    assert bilal.update_chapter(chapter, {"body": "His."}, "1", key=key)["applied"] == "WRITTEN"
+    asha.delete_chapter(chapter, "2")
+
+    def told(who: ApiClient, with_key: str | None = None) -> tuple[str, bool]:
+        answer = who.update_chapter(chapter, {"body": "His."}, "1", key=with_key)
+        return answer["code"], "deleted at " in answer["message"]
+
+    when, nothing = ("NOT_FOUND", True), ("NOT_FOUND", False)
+    assert [told(asha), told(bilal), told(bilal, key), told(chitra)] == [when, when, when, nothing]
+    made = asha.invite(story, chitra, asha.version_of(story), "OWN")["invitation"]["id"]
+    chitra.accept(made)
+    chitra.remove_coauthor(story, bilal, chitra.version_of(story))
+    assert [told(chitra), told(bilal), told(bilal, key)] == [when, nothing, nothing]
+
+
 # --- Handing over -----------------------------------------------------------------------------------------------
 
 
