@@ -41,7 +41,7 @@ def record_view(
     """
     opened = locked_story(story_id, viewer=reader_id)
     story, place, length = _checked(opened, _held(story_id, place), place, seen)
-    visit = Visit(story_id, reader_id, seen, place)
+    visit = Visit(story_id, reader_id, seen, story.version, place)
     tries = places.advance(visit) if furthest else places.move(visit, expected)
     views = _count_views([story], reader_id)
     written = places.written_by(tries)
@@ -88,8 +88,8 @@ def record_views(reader_id: uuid.UUID, cards: Mapping[int, Card]) -> dict[int, V
     for number in order:
         card = cards[number]
         try:
-            _, place, _ = _checked(opened[number], held[number], card.place, card.seen)
-            visits[number] = Visit(card.story_id, reader_id, card.seen, place)
+            present_story, place, _ = _checked(opened[number], held[number], card.place, card.seen)
+            visits[number] = Visit(card.story_id, reader_id, card.seen, present_story.version, place)
         except (NotFound, Invalid) as refusal:
             found[number] = refusal
     tries = {number: places.advance(visit) for number, visit in visits.items()}

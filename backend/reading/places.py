@@ -16,6 +16,7 @@ from backend.engine.versions import Expected, conflict, is_unchanged, stamped, u
 from backend.reading.models import Reading
 from backend.reading.queries import never
 from backend.stories.models import Chapter, Story
+from backend.stories.rights import Right, may
 
 FIELDS = {field.attname: field for field in Reading._meta.concrete_fields}
 
@@ -36,6 +37,8 @@ class Visit:
     reader_id: uuid.UUID
     opened: int | None
     """The version of the story that the reader has open; None for the present one."""
+    found: int
+    """The version of the story when it was looked at."""
     place: ReadingPlace | None
 
     @property
@@ -51,6 +54,7 @@ class Visit:
             "story": self.story_id,
             "reader": self.reader_id,
             "opened": self.opened,
+            "found": self.found,
             "values": self.values,
         }
 
@@ -72,24 +76,24 @@ def move(visit: Visit, seen: Expected) -> Tries:
 
 @compiled
 def _insert(
-    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values
+    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values
 ) -> Declared[Reading]:
     key = ["story", "reader"]
-    version = _version(story, opened)
+    version = _version(story, reader, opened, found)
     return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=version, **values)
 
 
 @compiled
 def _move(
-    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values, seen: Expected
+    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values, seen: Expected
 ) -> Declared[Reading]:
-    news = Q(story_version__lt=_version(story, opened))
+    news = Q(story_version__lt=_version(story, reader, opened, found))
     if values:
         news |= ~Q(**values)
     return update(
         Reading.objects.filter(news, unchanged(Reading, seen, ["place"]), story_id=story, reader_id=reader),
         **values,
-        **_seen(story, opened),
+        **_seen(story, reader, opened, found),
     )
 
 
@@ -104,8 +108,10 @@ def advance(visit: Visit) -> Tries:
 
 
 @compiled
-def _advance(*, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values: Values) -> Declared[Reading]:
-    news, moved = Q(story_version__lt=_version(story, opened)), {}
+def _advance(
+    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values
+) -> Declared[Reading]:
+    news, moved = Q(story_version__lt=_version(story, reader, opened, found)), {}
     if values:
         further = _further(**values)
         news |= further
@@ -113,7 +119,9 @@ def _advance(*, story: uuid.UUID, reader: uuid.UUID, opened: int | None, values:
             name: Case(When(further, then=value), default=F(name), output_field=FIELDS[name])
             for name, value in values.items()
         }
-    return update(Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story, opened))
+    return update(
+        Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story, reader, opened, found)
+    )
 
 
 def _further(chapter_id: uuid.UUID, offset: int) -> Q:
@@ -123,14 +131,21 @@ def _further(chapter_id: uuid.UUID, offset: int) -> Q:
     return Q(chapter_id=None) | Q(chapter_id=chapter_id, offset__lt=offset) | Q(behind)
 
 
-def _version(story: Any, opened: Any) -> Coalesce:
-    """The version of the story that the reader has open, or the present one: that of now, after any wait for the chapter."""
-    return Coalesce(opened, Subquery(Story.objects.filter(pk=story).values("version")))
+def _version(story: Any, reader: Any, opened: Any, found: Any) -> Coalesce:
+    """The version of the story that the reader has open, or the present one.
+
+    That is the one of now, after any wait for the chapter; if the reader finds it no more, the one that was found.
+    """
+    visible = Story.objects.filter(Q(published_at__isnull=False) | may(reader, Right.WRITE), pk=story)
+    return Coalesce(opened, Subquery(visible.values("version")), found)
 
 
-def _seen(story: Any, opened: Any) -> Mapping[str, Any]:
+def _seen(story: Any, reader: Any, opened: Any, found: Any) -> Mapping[str, Any]:
     """What each write sets. The seen version of the story never falls."""
-    return {"story_version": Greatest(F("story_version"), _version(story, opened)), **stamped(Reading, ["place"])}
+    return {
+        "story_version": Greatest(F("story_version"), _version(story, reader, opened, found)),
+        **stamped(Reading, ["place"]),
+    }
 
 
 def present(visit: Visit, seen: Expected) -> Reading:

@@ -189,6 +189,8 @@ def fault(run: Run, serial: Serial) -> str | None:
     """What is wrong with a schedule."""
     if run.aborts:
         return f"broken off by PostgreSQL: {', '.join(run.aborts)}"
+    if any(isinstance(answer, dict) and answer.get("code") == "INTERNAL_SERVER_ERROR" for answer in run.answers):
+        return "answers with a fault"
     return None if run.end in serial else "ends as no serial order does"
 
 
