@@ -82,6 +82,21 @@ def test_a_write_over_a_wire_that_is_cut_happens_once(
     assert (wire.requests, writes(asha, chapter)) == (len(cuts) + 1, 1)
 
 
+def test_a_write_that_is_sent_again_is_still_of_who_meant_it(
+    connect: Connect, wire: Wire, asha: ApiClient, bilal: ApiClient, chapter: dict[str, Any]
+) -> None:
+    """Somebody else signs in while a conflict is looked at; what was meant goes on as it began, and what comes next is theirs."""
+    client = connect(wire.url, asha.token)
+    client.write(retitled(chapter, "First"))
+
+    def rebase(_: dict[str, Any]) -> dict[str, Any]:
+        client.address.token = bilal.token
+        return {"patch": {"title": "Second"}}
+
+    assert client.write(retitled(chapter, "Mine"), rebase=rebase)["applied"] == "WRITTEN"
+    assert client.write(retitled(chapter, "Third", "3"))["code"] == "NOT_FOUND"
+
+
 def test_nobody_there_is_told_when_the_patience_ends_and_the_key_can_be_used_later(
     connect: Connect, wire: Wire, asha: ApiClient, chapter: dict[str, Any]
 ) -> None:

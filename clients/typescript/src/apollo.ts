@@ -3,7 +3,7 @@ import { ApolloLink, Observable } from "@apollo/client";
 import { print } from "graphql";
 import type { OperationDefinitionNode } from "graphql";
 import type { Katha } from "./client.js";
-import { errorOf, insist, newKey, unserved, Unserved } from "./waiting.js";
+import { errorOf, insist, newKey, retryAfterMs, unserved, Unserved } from "./waiting.js";
 import type { Insisting } from "./waiting.js";
 import { streamed } from "./streamed.js";
 
@@ -58,7 +58,7 @@ export const streamLink = (katha: Katha): ApolloLink =>
 /** An error of the network as what may be sent again; any other as it is. */
 function lost(error: any): unknown {
   const status = error.statusCode;
-  if (error.name === "AbortError" || (status && !UNSERVED_STATUSES.includes(status))) return error;
-  const seconds = Number(error.response?.headers.get("Retry-After"));
-  return new Unserved(error.message, seconds ? seconds * 1000 : undefined);
+  // A reply with a good status that cannot be read was cut.
+  if (error.name === "AbortError" || (status >= 300 && !UNSERVED_STATUSES.includes(status))) return error;
+  return new Unserved(error.message, retryAfterMs(error.response));
 }

@@ -1,7 +1,7 @@
 /** The client: sends requests until they are served, and opens streams. */
 import { isConflict } from "./answers.js";
 import type { Retry } from "./answers.js";
-import { errorOf, insist, newKey, pause, RequestError, spread, unserved, Unserved } from "./waiting.js";
+import { errorOf, insist, newKey, pause, RequestError, retryAfterMs, spread, unserved, Unserved } from "./waiting.js";
 import type { Insisting } from "./waiting.js";
 
 /** A document as text, or what GraphQL Code Generator makes with `documentMode: "string"`, which knows its types. */
@@ -182,9 +182,7 @@ export class Katha {
       if (!answer.data && !answer.errors) throw new Unserved(`HTTP ${response.status}`);
     } catch (problem) {
       signal?.throwIfAborted();
-      // A reply that was cut, or a page of a proxy: its Retry-After is in seconds.
-      const seconds = Number(response.headers.get("Retry-After"));
-      throw new Unserved((problem as Error).message, seconds ? seconds * 1000 : undefined);
+      throw new Unserved((problem as Error).message, retryAfterMs(response)); // a reply that was cut, or a page of a proxy
     }
     // What is said of a token that was given up meanwhile is no news.
     if (answer.extensions?.authentication?.code === "TOKEN_REJECTED" && bearer === this.bearer) this.options.onTokenRejected?.();

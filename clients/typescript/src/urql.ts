@@ -6,7 +6,7 @@ import { filter, makeSubject, merge, onPush, pipe, share } from "wonka";
 import type { Katha } from "./client.js";
 import { streamed } from "./streamed.js";
 import type { Sink } from "./streamed.js";
-import { errorOf, insist, newKey, unserved, Unserved } from "./waiting.js";
+import { errorOf, insist, newKey, retryAfterMs, unserved, Unserved } from "./waiting.js";
 import type { Insisting } from "./waiting.js";
 
 /**
@@ -66,7 +66,7 @@ const takesKey = ({ kind, query }: Operation): boolean =>
   );
 
 function problemOf({ error, data }: OperationResult): Unserved | undefined {
-  if (error?.networkError) return new Unserved(error.message);
+  if (error?.networkError) return new Unserved(error.message, retryAfterMs(error.response));
   const problem = error?.graphQLErrors.length ? errorOf(error.graphQLErrors as never) : unserved(data);
   return problem instanceof Unserved ? problem : undefined;
 }

@@ -79,6 +79,10 @@ export const errorOf = (
   return afterMs === undefined ? new RequestError(message, code, data) : new Unserved(message, afterMs, code);
 };
 
+/** How long a proxy's page asks to wait: its Retry-After is in seconds. */
+export const retryAfterMs = (response?: Response): number | undefined =>
+  Number(response?.headers.get("Retry-After")) * 1000 || undefined;
+
 /** Settings of `insist`. */
 export interface Insisting {
   /** Ends it. */

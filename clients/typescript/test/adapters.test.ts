@@ -6,6 +6,7 @@ import { Client, fetchExchange } from "@urql/core";
 import { kathaLink } from "../src/apollo";
 import type { Katha } from "../src/client";
 import { kathaExchange } from "../src/urql";
+import type { Unserved } from "../src/waiting";
 import { newChapter, read, SAVE, world } from "./server";
 
 const here = world();
@@ -66,4 +67,33 @@ test("urql answers each of two mutations that ask for the same at once", async (
   });
   const both = await Promise.all([1, 2].map(() => client.mutation(SAVE, variablesOf(chapter, "b")).toPromise()));
   assert.deepEqual(both.map(({ data }) => data.updateChapter.__typename).sort(), ["ChapterSuccess", "ConflictError"]);
+});
+
+/** A fetch that meets a proxy's page, then a reply that is cut but looks whole, and then nothing. */
+function mishaps() {
+  const keys: string[] = [];
+  const mishap: typeof fetch = async (url, init) => {
+    keys.push(JSON.parse(String(init?.body)).variables.key);
+    if (keys.length === 1) return new Response("<h1>Busy</h1>", { status: 503, headers: { "Retry-After": "1", "Content-Type": "text/html" } });
+    const response = await fetch(url, init);
+    return keys.length === 2 ? new Response((await response.text()).slice(0, 20), { headers: { "Content-Type": "application/json" } }) : response;
+  };
+  return { keys, fetch: mishap };
+}
+
+test("both wait as long as a proxy's page says, and ask again for a reply that was cut in its midst", async () => {
+  const katha = await here.as("asha");
+  for (const name of ["Apollo", "urql"]) {
+    const { keys, fetch } = mishaps();
+    const waits: (number | undefined)[] = [];
+    const onWait = ({ afterMs }: Unserved) => waits.push(afterMs);
+    const variables = variablesOf(await newChapter(katha, "a"), "b");
+    const reach = { headers: headersOf(katha), fetch };
+    const link = ApolloLink.from([kathaLink({ onWait }), new HttpLink({ uri: here.proxy.url, ...reach })]);
+    const apollo = new ApolloClient({ link, cache: new InMemoryCache() });
+    const exchanges = [kathaExchange({ onWait }), fetchExchange];
+    const urql = new Client({ url: here.proxy.url, exchanges, fetch, fetchOptions: { headers: headersOf(katha) }, preferGetMethod: false });
+    const { data } = await (name === "urql" ? urql.mutation(SAVE, variables) : apollo.mutate<any>({ mutation: gql(SAVE), variables }));
+    assert.deepEqual([data.updateChapter.applied, waits, new Set(keys).size, keys.length], ["REPLAYED", [1_000, undefined], 1, 3], name);
+  }
 });

@@ -11,7 +11,8 @@ from katha_client.drafts import CHAPTER, STORY, Collision, Conflict, Form
 from katha_client.effects import Patience
 from katha_client.errors import CursorExpired, KathaError, NotFound, NotListening, RequestError, Unserved
 from katha_client.generated import mutations, types
-from katha_client.generated.merge import merged, three_way
+from katha_client.generated.merge import Clean, merged, three_way
+from katha_client.generated.merge import Collision as CollidingPart
 from katha_client.live import Change, ChangePage
 from katha_client.outbox import Entry
 from katha_client.stores import FileStore, MemoryStore, Store
@@ -26,7 +27,9 @@ __all__ = [
     "AsyncToggle",
     "Change",
     "ChangePage",
+    "Clean",
     "Client",
+    "CollidingPart",
     "Collision",
     "Conflict",
     "CursorExpired",

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -119,22 +120,22 @@ class AsyncClient:
     # --- Doing what the core asks ---------------------------------------------------------------------------------
 
     async def run(self, steps: Steps[ResultT]) -> ResultT:
-        """The result of some steps of the core, none of which emits."""
-        async with aclosing(self._steps(steps)) as values:
+        """The result of some steps of the core, none of which emits. Whoever signs in meanwhile did not mean them."""
+        async with aclosing(self._steps(steps, replace(self.address))) as values:
             return cast(ResultT, await anext(values))
 
     async def each(self, steps: Steps[None]) -> AsyncGenerator[Any, None]:
         """What some steps of the core emit. Whoever stops before the end closes it (`contextlib.aclosing`)."""
-        async with aclosing(self._steps(steps)) as values:
+        async with aclosing(self._steps(steps, self.address)) as values:
             async for value in values:
                 if isinstance(value, Emit):
                     yield value.value
 
-    async def _steps(self, steps: Steps[Any]) -> AsyncGenerator[Any, None]:
+    async def _steps(self, steps: Steps[Any], address: Address) -> AsyncGenerator[Any, None]:
         """What is emitted, and at the end the result."""
         result: Any = None
         problem: Exception | None = None
-        async with AsyncStream(self._http, self.address) as stream:
+        async with AsyncStream(self._http, address) as stream:
             while True:
                 try:
                     effect = steps.throw(problem) if problem else steps.send(result)
@@ -146,15 +147,15 @@ class AsyncClient:
                     yield effect
                     continue
                 try:
-                    result = await self._do(effect, stream)
+                    result = await self._do(effect, address, stream)
                 except Exception as raised:
                     problem = raised
 
-    async def _do(self, effect: Effect, stream: "AsyncStream") -> Any:
+    async def _do(self, effect: Effect, address: Address, stream: "AsyncStream") -> Any:
         match effect:
             case Send(body):
                 with unserved():
-                    return reply(await self._http.post(**self.address.request(body)))
+                    return reply(await self._http.post(**address.request(body)))
             case Wait(seconds):
                 await asyncio.sleep(seconds)
             case Ask(call, arguments):

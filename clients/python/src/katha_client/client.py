@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -133,22 +134,24 @@ class Client:
     # --- Doing what the core asks ---------------------------------------------------------------------------------
 
     def run(self, steps: Steps[ResultT]) -> ResultT:
-        """The result of some steps of the core, none of which emits."""
-        with closing(self._steps(steps)) as values:
+        """The result of some steps of the core, none of which emits. Whoever signs in meanwhile did not mean them."""
+        with closing(self._steps(steps, replace(self.address))) as values:
             return cast(ResultT, next(values))
 
     def each(self, steps: Steps[None], stop: threading.Event | None = None) -> Generator[Any, None, None]:
         """What some steps of the core emit. It ends once `stop` is set, at the next thing to do."""
-        with closing(self._steps(steps, stop)) as values:
+        with closing(self._steps(steps, self.address, stop)) as values:
             for value in values:
                 if isinstance(value, Emit):
                     yield value.value
 
-    def _steps(self, steps: Steps[Any], stop: threading.Event | None = None) -> Generator[Any, None, None]:
+    def _steps(
+        self, steps: Steps[Any], address: Address, stop: threading.Event | None = None
+    ) -> Generator[Any, None, None]:
         """What is emitted, and at the end the result."""
         result: Any = None
         problem: Exception | None = None
-        with Stream(self._http, self.address) as stream:
+        with Stream(self._http, address) as stream:
             while True:
                 try:
                     effect = steps.throw(problem) if problem else steps.send(result)
@@ -162,15 +165,15 @@ class Client:
                     yield effect
                     continue
                 try:
-                    result = None if stop and isinstance(effect, Wait) else self._do(effect, stream)
+                    result = None if stop and isinstance(effect, Wait) else self._do(effect, address, stream)
                 except Exception as raised:
                     problem = raised
 
-    def _do(self, effect: Effect, stream: "Stream") -> Any:
+    def _do(self, effect: Effect, address: Address, stream: "Stream") -> Any:
         match effect:
             case Send(body):
                 with unserved():
-                    return reply(self._http.post(**self.address.request(body)))
+                    return reply(self._http.post(**address.request(body)))
             case Wait(seconds):
                 time.sleep(seconds)
             case Ask(call, arguments):
