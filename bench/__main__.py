@@ -155,12 +155,14 @@ def subscribed(
     if arguments.only and live.NAME not in arguments.only:
         return None
     console.print("▸ Subscribing")
-    with (
-        closing(database.connect(COPY)) as db,
-        serving(database, 1, {own}, folder) as one,
-        serving(database, 2, {own, *rest}, folder) as two,
-    ):
-        return live.measure(one, two, Data.of(db), quick=arguments.quick)
+    rested = []
+    with closing(database.connect(COPY)) as db:
+        data = Data.of(db)
+        for transport in live.TRANSPORTS:  # each in a fresh server: what another has given back would be used again
+            with serving(database, 1, {own}, folder) as server:
+                rested.append(live.rest(server, data, transport, quick=arguments.quick))
+        with serving(database, 1, {own}, folder) as one, serving(database, 2, {own, *rest}, folder) as two:
+            return live.measure(one, two, data, rested, quick=arguments.quick)
 
 
 def measured(

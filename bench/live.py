@@ -29,7 +29,7 @@ SETTLE_SECONDS, POLL_SECONDS, PAUSE_SECONDS = 2.0, 5.0, 0.2
 PATIENCE_SECONDS = 30.0
 OPENING = 50
 """How many subscribe at a time."""
-SSE, WEBSOCKET = "sse", "websocket"
+SSE, WEBSOCKET = TRANSPORTS = "sse", "websocket"
 CHANGED = "subscription ($id: ID!) { changed(things: [{id: $id}]) { version thing { ... on Story { title } } } }"
 PUBLISH = (
     "mutation ($id: ID!, $expect: Expect!) { publishStory(id: $id, expect: $expect) "
@@ -158,20 +158,28 @@ class Subscriber:
         self._writer.close()
 
 
-def measure(one: Server, two: Server, data: Data, *, quick: bool) -> Live:
+def rest(server: Server, data: Data, transport: str, *, quick: bool) -> Idle:
+    """The memory of a server of one worker that has just begun, without and with subscribers who are told nothing."""
+    _let_open_files()
+    return asyncio.run(_rest(server, data, transport, (FEW if quick else (IDLE, SUBSCRIBERS, WRITES))[0]))
+
+
+def measure(one: Server, two: Server, data: Data, rested: Sequence[Idle], *, quick: bool) -> Live:
     """Measure on a server of one worker and on one of two. Raises `Wrong` if anybody is not told of a change."""
+    _let_open_files()
+    _, subscribers, writes = FEW if quick else (IDLE, SUBSCRIBERS, WRITES)
+    return asyncio.run(_measure(one, two, data, rested, subscribers, writes))
+
+
+def _let_open_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    idle, subscribers, writes = FEW if quick else (IDLE, SUBSCRIBERS, WRITES)
-    return asyncio.run(_measure(one, two, data, idle, subscribers, writes))
 
 
-async def _measure(one: Server, two: Server, data: Data, idle: int, subscribers: int, writes: int) -> Live:
+async def _measure(one: Server, two: Server, data: Data, rested: Sequence[Idle], subscribers: int, writes: int) -> Live:
     story, version = await _published(two, data)
-    warm = await _subscribed(one, data, story, [SSE, WEBSOCKET])
-    _leave(warm)
+    await _warm(one, data, story)
     poll = await _poll(one, data, story)
-    rested = [await _idle(one, data, story, transport, idle) for transport in (SSE, WEBSOCKET)]
     times = await _told(two, data, story, version, subscribers, writes)
     ordered = sorted(times)
     return Live(
@@ -183,6 +191,11 @@ async def _measure(one: Server, two: Server, data: Data, idle: int, subscribers:
         sum(one <= 0.5 for one in ordered) / len(ordered),
         poll,
     )
+
+
+async def _warm(server: Server, data: Data, story: str) -> None:
+    """Let it do all once that is done for subscribers of either kind."""
+    _leave(await _subscribed(server, data, story, TRANSPORTS))
 
 
 async def _published(server: Server, data: Data) -> tuple[str, str]:
@@ -207,7 +220,9 @@ async def _subscribed(server: Server, data: Data, story: str, transports: Sequen
     return found
 
 
-async def _idle(server: Server, data: Data, story: str, transport: str, number: int) -> Idle:
+async def _rest(server: Server, data: Data, transport: str, number: int) -> Idle:
+    story, _ = await _published(server, data)
+    await _warm(server, data, story)
     await asyncio.sleep(SETTLE_SECONDS)
     before = megabytes(server.pid)
     found = await _subscribed(server, data, story, list(repeat(transport, number)))

@@ -69,8 +69,10 @@ class Protocol(HttpToolsProtocol):
         """The size of what is being parsed."""
         self._refusal: Problem | None = None
         """Why the head is refused that is being parsed."""
-        self._unread, self._unread_since = 0, 0.0
-        """How many bytes of answers the client has not read, and since when it has read little of them."""
+        self.streamed = 0
+        """The size of what was sent of a stream."""
+        self._read, self._unread_since = 0, 0.0
+        """How many bytes the client has read beyond what a whole answer has, and since when it has read little more."""
         self._lingers = self._stops = False
         self.closed_for: str | None = None
         """Why it was closed without an answer."""
@@ -144,8 +146,9 @@ class Protocol(HttpToolsProtocol):
             self._look_at_head(now - self._waits_since)
         elif self.cycle is not None and self.cycle.more_body:
             self.cycle.message_event.set()  # `arrival.body_of` looks whether the time of the body is up
-        if not unread or unread > self._unread or self._unread - unread >= PROGRESS_BYTES:
-            self._unread, self._unread_since = unread, now
+        read = self.streamed - unread  # a stream is written to again as soon as some of it was read
+        if not unread or read < self._read or read - self._read >= PROGRESS_BYTES:
+            self._read, self._unread_since = read, now
         elif now - self._unread_since > UNREAD_SECONDS:
             self.close(UNREAD)
 

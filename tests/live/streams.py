@@ -31,6 +31,15 @@ def things(*ids: str, version: str | None = None) -> dict[str, Any]:
     return {"things": [{"id": id_, "version": version} for id_ in ids]}
 
 
+def _narrow(place: tuple[str, int], receive_buffer: int) -> socket.socket:
+    """A connection that takes little before it is read from."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    made.settimeout(PATIENCE_SECONDS)
+    made.connect(place)
+    return made
+
+
 class Sse:
     """A stream of events."""
 
@@ -46,10 +55,7 @@ class Sse:
     ) -> None:
         self._connection = HTTPConnection(*place, timeout=PATIENCE_SECONDS)
         if receive_buffer is not None:
-            self._connection.sock = socket.socket()
-            self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            self._connection.sock.settimeout(PATIENCE_SECONDS)
-            self._connection.sock.connect(place)
+            self._connection.sock = _narrow(place, receive_buffer)
         token = {"Authorization": f"Bearer {who.token}"} if who is not None and who.token else {}
         sent = {"Accept": "text/event-stream", "Content-Type": "application/json", **token, **(headers or {})}
         self._connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables or {}}), sent)
@@ -119,9 +125,12 @@ class Ws:
         headers: Mapping[str, str] | None = None,
         origin: str | None = None,
         host: str | None = None,
+        receive_buffer: int | None = None,
     ) -> None:
         address = "ws://{}:{}/graphql".format(*place)
         given: Any = {} if host is None else {"sock": socket.create_connection(place)}
+        if receive_buffer is not None:
+            given = {"sock": _narrow(place, receive_buffer), "max_queue": 1}
         self.socket = connect(
             address if host is None else f"ws://{host}/graphql",
             subprotocols=subprotocols,  # type: ignore[arg-type]

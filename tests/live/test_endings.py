@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -199,10 +200,48 @@ def test_who_does_not_read_holds_up_nobody(live: Served, asha: ApiClient, bilal:
         del slow
 
 
-def read_to(stream: Sse, last: int, heard: list[int]) -> None:
-    """Read up to this version."""
+def read_to(stream: Sse | Ws, last: int, heard: list[int], pause: float = 0.0) -> None:
+    """Read up to this version, with a pause after each."""
     while not heard or heard[-1] < last:
         heard.append(int(stream.next()["changed"]["version"]))
+        time.sleep(pause)
+
+
+def test_who_reads_slowly_gets_the_last_state(live: Served, asha: ApiClient, bilal: ApiClient) -> None:
+    """Over both; fewer in between, none twice and none older than one before, at no cost of memory or of others."""
+    rounds, each = depth.rounds(1_000, at_least=100), 4
+    chapter = asha.create_story("0", title="Long")["story"]["chapters"][0]["id"]
+    query = "subscription ($things: [SeenInput!]!) { changed(things: $things) { version thing { ... on Chapter { body } } } }"
+    with ExitStack() as all_:
+        streams: list[tuple[Sse | Ws, float]] = []
+        for buffer, pause in [(None, 0.0), *[(4096, 0.2)] * each]:
+            streams.append(
+                (all_.enter_context(Sse(live.place, query, things(chapter), who=asha, receive_buffer=buffer)), pause)
+            )
+            ws = all_.enter_context(Ws(live.place, who=asha, receive_buffer=buffer))
+            ws.begin("1", query, things(chapter))
+            streams.append((ws, pause))
+        heard: list[list[int]] = [[] for _ in streams]
+        reading = [
+            threading.Thread(target=read_to, args=[stream, rounds + 1, versions, pause])
+            for (stream, pause), versions in zip(streams, heard, strict=True)
+        ]
+        until(lambda: subscribed(live) == len(streams), "all subscribe")
+        before = live.memory()
+        for one in reading:
+            one.start()
+        for version in range(1, rounds + 1):
+            assert (
+                asha.update_chapter(chapter, {"body": f"{version} " + "x" * 40_000}, str(version))["applied"]
+                == "WRITTEN"
+            )
+        for one in reading:
+            one.join(120)
+        assert live.memory() - before < 2 * each * 1_000_000, "of megabytes that were written for each"
+    for versions in heard:
+        assert versions == sorted(set(versions))
+        assert versions[-1] == rounds + 1
+    assert max(map(len, heard[2:])) < min(map(len, heard[:2])), "who reads slowly is told of fewer"
 
 
 def test_a_stop_ends_all_in_time(served_database: str, tmp_path: Path, asha: ApiClient) -> None:

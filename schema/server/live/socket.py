@@ -45,6 +45,11 @@ INIT_TIMEOUT, ALREADY_THERE, TWICE_INITIALISED = 4408, 4409, 4429
 STOPPING = 1012
 FAULT, AGAIN = 4500, 4503
 """Close codes. graphql-ws comes back after 1012, 4403, 4408 and 4503."""
+OF_HANDSHAKE = {
+    *("HTTP_UPGRADE", "HTTP_CONNECTION", "HTTP_ORIGIN", "HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION"),
+    *("HTTP_SEC_WEBSOCKET_EXTENSIONS", "HTTP_SEC_WEBSOCKET_PROTOCOL"),
+}
+"""Headers that no operation needs: thousands of connections keep the others."""
 ACK, PONG = b'{"type":"connection_ack"}', b'{"type":"pong"}'
 TOO_MANY = "There are too many operations on this connection: at most {}. End one first."
 LIMIT = "operations"
@@ -72,8 +77,8 @@ class Socket:
         self._began = monotonic()
         self._is_greeted = self._is_acknowledged = False
         self._operations: dict[str, Operation] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        """The work for operations that the client wants no more of, as long as a thread has not ended it."""
+        self._leaving = 0
+        """How many operations a thread still works for that the client wants no more of."""
         self._sender: str = ""
         """Whose allowance it uses."""
 
@@ -86,6 +91,7 @@ class Socket:
             return
         assert self._request is not None
         self._sender, self._request = address_of(self._request), None
+        self._meta = {name: value for name, value in self._meta.items() if name not in OF_HANDSHAKE}
         accept: dict[str, Any] = {"type": "websocket.accept"}
         await self._send({**accept, "subprotocol": SUBPROTOCOL} if self._speaks else accept)
         if not self._speaks:
@@ -176,8 +182,11 @@ class Socket:
         self.done(id_)
         task = operation.leave()
         if task is not None:
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leaving += 1
+            task.add_done_callback(self._has_left)
+
+    def _has_left(self, _task: asyncio.Task[None]) -> None:
+        self._leaving -= 1
 
     async def _greet(self, payload: Any) -> None:
         """connection_init: who is there. A browser cannot send headers, so the token may come here."""
@@ -219,7 +228,7 @@ class Socket:
         if id_ in self._operations:
             raise Broken(ALREADY_THERE, f"Subscriber for {id_[:60]} already exists")
         operation = Operation(self, id_)
-        if len(self._operations) + len(self._leaving) >= settings.OPERATIONS_AT_ONCE:
+        if len(self._operations) + self._leaving >= settings.OPERATIONS_AT_ONCE:
             engine_metrics.LIMITED.labels(LIMIT).inc()
             self._charge()
             operation.refuse(RateLimited(LIMIT, TOO_MANY.format(settings.OPERATIONS_AT_ONCE), after_ms=0))

@@ -171,6 +171,7 @@ class Events:
 
     async def _write(self, data: bytes) -> None:
         self._said_at = monotonic()
+        self._connection.streamed += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _finish(self) -> None:

@@ -15,7 +15,7 @@ from backend.engine.errors import Busy
 from backend.engine.refusal_log import log_refusal
 from backend.limits.admission import SMALL, Budget, Share
 from backend.monitoring.process import CLOSED, SILENT, UNREAD, VANISHED
-from schema.server.protocol import WAITING, bounded
+from schema.server.protocol import PROGRESS_BYTES, WAITING, bounded
 
 PING_SECONDS, PONG_SECONDS = 4.0, 4.0
 """How often a client is pinged, and how long it may take to answer: who has vanished is noticed within 8 seconds."""
@@ -36,7 +36,10 @@ log.setLevel(logging.WARNING)
 class WebSocket(WebSocketsSansIOProtocol):
     """One WebSocket."""
 
+    _said = _read = 0
+    """The size of all messages that were sent, and how much of it the client had read at some time."""
     _unread_since: float | None = None
+    """Since when it has read little more than that, while much is there to be read."""
     _incomplete_since: float | None = None
     """Since when a part of a message is there that is not whole."""
     _share: Share | None = None
@@ -131,6 +134,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         """Send a message."""
         if not self.close_sent and not self.transport.is_closing():
             self.conn.send_text(text)
+            self._said += len(text)
             self.transport.write(b"".join(self.conn.data_to_send()))
 
     def close_with(self, code: int, reason: str) -> None:
@@ -154,10 +158,12 @@ class WebSocket(WebSocketsSansIOProtocol):
     def look(self, now: float) -> None:
         """Close it if its client has not read for long, or sends a message without end. Called about every second."""
         self._look_at_what_arrives(now)
-        if self.unread() < HIGH_BYTES:
+        unread = self.unread()
+        read = self._said - unread
+        if unread < HIGH_BYTES:
             self._unread_since = None
-        elif self._unread_since is None:
-            self._unread_since = now
+        elif self._unread_since is None or read - self._read >= PROGRESS_BYTES:
+            self._read, self._unread_since = read, now
         elif now - self._unread_since > settings.UNREAD_SECONDS:
             CLOSED.labels(UNREAD).inc()
             self.close_with(AGAIN, "Too slow")
