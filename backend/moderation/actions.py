@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from backend.engine.declarations import ANY_KEY, insert, query, select, update
 from backend.engine.errors import Busy, FieldConflict, Forbidden, Invalid, NotFound, Refusal, after_busy_ms
@@ -231,7 +231,7 @@ def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, seen:
     `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
     ruling = ruling.checked()
-    step, found, done = Step(report_id, moderator_id, seen), None, None
+    step, done = Step(report_id, moderator_id, seen), None
     if ruling.outcome is not ReportOutcome.DISMISSED:
         found = _with_story(report=report_id, moderator=moderator_id).row
         if found is None or not _may_resolve(found, moderator_id):
@@ -243,17 +243,17 @@ def resolve(report_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, seen:
         return _resolved_so(step, ruling)
     if row is None:
         raise _not_from(_present(step, ReportStatus.RESOLVED))
-    _record(row, step, ruling, found, done)
+    _record(row, step, ruling, done)
     return row, Applied.WRITTEN
 
 
-def _record(report: Report, step: Step, ruling: Ruling, found: Any, done: outcomes.Done | None) -> None:
+def _record(report: Report, step: Step, ruling: Ruling, done: outcomes.Done | None) -> None:
     """What follows from a resolved report: the decision, its line in the log, and who is told."""
     decision = None
     if done is not None:
         if done.whisper is not None:
             tell_nouns([done.subject])
-        decision = decisions.make(report.pk, report.about_id, step.moderator_id, ruling, done, found.excerpt)
+        decision = decisions.make(report.pk, report.about_id, step.moderator_id, ruling, done)
     action_log.of_report(ActionKind.RESOLVED, report, step.moderator_id, decision)
     if done is not None:
         tell(report.about_id, NotificationKind.DECISION_MADE, decision=decision)
@@ -265,15 +265,8 @@ def _record(report: Report, step: Step, ruling: Ruling, found: Any, done: outcom
 
 @compiled
 def _with_story(*, report: uuid.UUID, moderator: uuid.UUID) -> Declared[Report]:
-    excerpt = Coalesce("story__title", "chapter__story__title", "whisper__text", Value(""))
-    return select(
-        Report.objects.filter(pk=report).annotate(
-            story_of_it=Coalesce("story_id", "chapter__story_id"),
-            excerpt=Cast(excerpt, TextField()),
-            was_nsfw=F("whisper__nsfw"),
-            is_own=_is_own(moderator),
-        )
-    )
+    story = Coalesce("story_id", "chapter__story_id")
+    return select(Report.objects.filter(pk=report).annotate(story_of_it=story, is_own=_is_own(moderator)))
 
 
 @compiled

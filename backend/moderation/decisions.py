@@ -39,9 +39,7 @@ OWN = "This decision is against you: another moderator deals with it."
 JUDGED_BY_ANOTHER = "You made this decision: another moderator judges the appeal against it."
 
 
-def make(
-    report_id: uuid.UUID, about_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, done: Done, text: str
-) -> uuid.UUID:
+def make(report_id: uuid.UUID, about_id: uuid.UUID, moderator_id: uuid.UUID, ruling: Ruling, done: Done) -> uuid.UUID:
     """Write down what was done to the subject, unless its author has left; returns the decision's id. The caller tells them."""
     id_ = uuid7()
     _make(
@@ -53,7 +51,7 @@ def make(
         subject=done.subject,
         outcome=ruling.outcome.value,
         reason=ruling.reason,
-        excerpt=text,
+        excerpt=done.excerpt,
         before=done.undone_by,
         length=ruling.length,
     )

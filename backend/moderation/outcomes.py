@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.db.models import TextField
+from django.db.models.functions import Cast, Coalesce
+
+from backend.engine.declarations import select
 from backend.engine.errors import Invalid
-from backend.engine.statements import Result
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.text import Checker
-from backend.moderation.models import REASON_CHARACTERS, ReportOutcome
+from backend.moderation.models import REASON_CHARACTERS, Report, ReportOutcome
 from backend.people.suspension import suspend
 from backend.stories import moderated
 from backend.stories.models import Story
@@ -48,27 +52,40 @@ class Ruling(NamedTuple):
         return Ruling(self.outcome, reason, self.days)
 
 
+Found = tuple[str, bool | None]
+"""The text of a subject, or its title; and whether it is marked as NSFW, if it is a whisper."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What was done to the subject, and what remains to be done after the report was written."""
 
     kind: str
     subject: uuid.UUID
+    found: Result[Found] | None = None
+    """What there was of it, once it was locked; None of a person."""
     whisper: Result[Whisper] | None = None
     """The whisper that was deleted."""
     flag: Result[Flag] | None = None
     """Its flag, if it had one."""
     withdrawn: Story | None = None
     """The story that was published until now."""
-    before: dict[str, Any] | None = None
-    """What the whisper was."""
+
+    @property
+    def excerpt(self) -> str:
+        """A few words of the subject; none of a person."""
+        return "" if self._was is None else self._was[0]
+
+    @property
+    def _was(self) -> Found | None:
+        return None if self.found is None else self.found.row
 
     @property
     def undone_by(self) -> dict[str, Any] | None:
         """Of a whisper what it takes to undo this, by column."""
         row = None if self.whisper is None else self.whisper.row
         if row is None:
-            return self.before
+            return None if self.kind != "whisper" or self._was is None else {"nsfw": self._was[1]}
         flag = None if self.flag is None else self.flag.row
         return {
             "nsfw": row.nsfw,
@@ -95,21 +112,30 @@ def carry_out(report: Any, ruling: Ruling, moderator_id: uuid.UUID) -> Done:
         return Done("person", report.person_id)
     if report.whisper_id is not None:
         return _of_whisper(report, outcome)
-    return _of_story(report.story_of_it, outcome, moderator_id)
+    return _of_story(report, outcome, moderator_id)
 
 
 def _of_whisper(report: Any, outcome: ReportOutcome) -> Done:
     whispers.lock(report.whisper_id)
+    found = _found(report=report.pk)
     if outcome is ReportOutcome.MARKED_NSFW:
         whispers.mark_nsfw(whispers=[report.whisper_id])
-        return Done("whisper", report.whisper_id, before={"nsfw": report.was_nsfw})
+        return Done("whisper", report.whisper_id, found)
     whisper, flag = whispers.take_away(report.whisper_id, report.about_id)
-    return Done("whisper", report.whisper_id, whisper=whisper, flag=flag)
+    return Done("whisper", report.whisper_id, found, whisper=whisper, flag=flag)
 
 
-def _of_story(story_id: uuid.UUID, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:
+def _of_story(report: Any, outcome: ReportOutcome, moderator_id: uuid.UUID) -> Done:
+    story_id = report.story_of_it
     moderated.lock(story_id)
+    found = _found(report=report.pk)
     if outcome is ReportOutcome.MARKED_NSFW:
         moderated.mark_mature(story_id, moderator_id)
-        return Done("story", story_id)
-    return Done("story", story_id, withdrawn=moderated.take_down(story_id, moderator_id))
+        return Done("story", story_id, found)
+    return Done("story", story_id, found, withdrawn=moderated.take_down(story_id, moderator_id))
+
+
+@compiled
+def _found(*, report: uuid.UUID) -> Declared[Found]:
+    text = Cast(Coalesce("story__title", "chapter__story__title", "whisper__text"), TextField())
+    return select(Report.objects.filter(pk=report).values_list(text, "whisper__nsfw"))
