@@ -14,7 +14,7 @@ from backend.changes.log import Cursor, CursorExpired, Entry, Malformed
 from backend.changes.models import Mark
 from schema.nodes import from_id
 from tests.api import ApiClient
-from tests.races.rows import scalar
+from tests.races.rows import scalar, until_all_is_over
 from tests.schema.asking import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -139,6 +139,7 @@ def test_old_entries_go_and_later_ones_stay(asha: ApiClient, monkeypatch: pytest
     asha.create_story("0", chapters=4)
     old = scalar("SELECT count(*) FROM changes_change")
     kept = timedelta(days=30)
+    until_all_is_over()
     assert pruning.prune(kept) == 0
     after = log.begin()
     asha.create_whisper()

@@ -11,6 +11,7 @@ from backend.engine.removal import removing
 from backend.monitoring import verify
 from backend.people.models import Person
 from backend.stories.models import Shelf
+from tests.races.rivals import until
 
 REMEMBERED_IN = {"stories_tombstone", "engine_idempotencykey", "procrastinate_jobs", "changes_change"}
 """Tables that may name what has been deleted."""
@@ -101,3 +102,11 @@ def crowd(count: int, prefix: str = "guest") -> list[Person]:
     Person.objects.bulk_create(people, batch_size=2_000)
     Shelf.objects.bulk_create([Shelf(author=person) for person in people])
     return people
+
+
+ALL_IS_OVER = "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), TRUE) FROM changes_change"
+
+
+def until_all_is_over() -> None:
+    """Return when no transaction is open that is older than what is logged: in whatever database, so another test's may be."""
+    until(lambda: scalar(ALL_IS_OVER), "everybody's transactions to be over")
