@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection
 from backend.coauthors import queries
 from backend.engine.transactions import unit_of_work
 from backend.erasure.sweeping import sweep
+from backend.stories import revisions
 from backend.stories.models import Story
 from tests.api import PASSWORD, ApiClient, join
 from tests.races.rows import assert_verified
@@ -114,6 +115,16 @@ def test_of_two_changes_the_later_one_counts(asha: ApiClient, bilal: ApiClient, 
     removed = asha.remove_coauthor(story, chitra, asha.version_of(story))
     assert asha.set_right(story, bilal, "WRITE", seen)["by"] == {"id": asha.id}
     assert removed["applied"] == "WRITTEN"
+
+
+def test_a_change_that_no_history_has_is_nobodys(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Not of who changed who writes the story before it."""
+    story, seen = shared(asha, bilal, chitra)
+    invites(story, asha, bilal)
+    assert chitra.update_story(story, {"title": "Hers"}, chitra.version_of(story))["applied"] == "WRITTEN"
+    assert chitra.leave_story(story, seen)["by"] == {"id": chitra.id}
+    revisions.prune(kept=0, characters=0)
+    assert chitra.leave_story(story, seen)["by"] is None
 
 
 def test_whom_one_cannot_find_is_not_named(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
