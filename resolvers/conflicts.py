@@ -1,5 +1,6 @@
 """The latest change behind a conflict: when it was made and by whom, as far as the viewer may know."""
 
+import uuid
 from datetime import datetime
 
 from backend.engine.errors import Conflict
@@ -15,7 +16,7 @@ from resolvers.work import shown_to
 def by(conflict: Conflict) -> Person | None:
     """Who made the latest change; None if nobody recorded it, or the viewer may not know them."""
     me, revision = conflict.viewer, _revision(conflict)
-    person_id = conflict.unseen.by if revision is None else revision.by_id
+    person_id = _without_history(conflict) if revision is None else revision.by_id
     if person_id is None or (
         revision is not None and revision.moderated and person_id != me.pk and not is_moderator(me)
     ):
@@ -30,6 +31,14 @@ def at(conflict: Conflict) -> datetime | None:
         return conflict.unseen.at
     revision = _revision(conflict)
     return None if revision is None else revision.at
+
+
+def _without_history(conflict: Conflict) -> uuid.UUID | None:
+    """Who made a latest change that no history has: of who writes a story, its row says so."""
+    row = conflict.current
+    if isinstance(row, Story) and conflict.unseen.latest == row.coauthors_changed:
+        return row.coauthors_by
+    return conflict.unseen.by
 
 
 def _revision(conflict: Conflict) -> Revision | None:

@@ -162,7 +162,7 @@ class ConflictError(Failure):
     by: Writer | None = computed(
         lambda answer: conflicts.by(answer.refusal),
         "Who made the latest of those changes: you on another device, or somebody whom you can find. Null where that is not "
-        "recorded, as of a follow, a stock, a mark of the moderators, a reader's place or who writes a story.",
+        "recorded, as of a follow, a stock, a mark of the moderators, a reader's place or a co-author who left the story.",
     )
     at: datetime | None = computed(
         lambda answer: conflicts.at(answer.refusal),

@@ -36,6 +36,8 @@ WRITES_OF_UNVERSIONED = {
 }
 # These are words of dictionaries and hashes as well, so they are looked at only behind a model's manager.
 WRITES_BEHIND_A_MANAGER = {"update", "aupdate"}
+STAMPS = {"stamped", "stamped_when", "stamped_if_new"}
+RIGHTS = ROOT / "backend" / "stories" / "rights.py"
 LOCKS = {"NO_FORKS"}
 """Locks that other modules import; those of a module itself are seen where they are made."""
 WAITS = {
@@ -82,6 +84,15 @@ def unconditioned_writes(text: str) -> Complaints:
                 verb in WRITES_BEHIND_A_MANAGER and owner in VERSIONED and "objects" in path
             ):
                 yield f"line {node.lineno}: {owner or '…'} is written by .{verb}(), past the engine"
+
+
+def unnamed_writers(text: str) -> Complaints:
+    """Who writes a story is stamped by `stamped_by` of stories/rights.py alone, because it says who changed that."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and chain(node.func)[-1] in STAMPS:
+            named = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+            if "coauthors" in named:
+                yield f"line {node.lineno}: a write to who writes a story does not say who makes it"
 
 
 def hidden_imports(text: str) -> Complaints:
@@ -219,6 +230,7 @@ def files(folder: Path) -> Iterator[Path]:
     ("rule", "where"),
     [
         (unconditioned_writes, outside_the_engine),
+        (unnamed_writers, lambda: (path for path in modules("backend") if path != RIGHTS)),
         (hidden_imports, lambda: modules(*HOUSE, *PACKAGES)),
         (missing_docstring, lambda: [ROOT / "manage.py", *modules(*HOUSE, *PACKAGES, "tests")]),
         (no_first_comment, scripts),
@@ -256,6 +268,8 @@ HOST = ".".join(["registry", "npmjs", "org"])
         (unconditioned_writes, "Story.objects.bulk_update(stories, ['title'])"),
         (unconditioned_writes, "Person.objects.update_or_create(handle='asha')"),
         (unconditioned_writes, "async def f():\n    await story.asave()"),
+        (unnamed_writers, "update(stories, writers=[], **stamped(Story, ['author', 'coauthors']))"),
+        (unnamed_writers, "update(stories, **versions.stamped_when(Story, {'coauthors': Q()}))"),
         (hidden_imports, "def f():\n    import json"),
         (
             hidden_imports,
@@ -295,6 +309,7 @@ def test_commands_that_manage_py_knows_are_commands() -> None:
     [
         (unconditioned_writes, "AccessToken.objects.filter(pk=1).delete()"),
         (unconditioned_writes, "settings.update(title='x'); Story.by_id.update({})"),
+        (unnamed_writers, "update(stories, **stamped_by(None, 'author')); stamped(Story, ['author'])"),
         (hidden_imports, "import json\ndef f():\n    return json"),
         (missing_docstring, ""),
         (missing_docstring, "'''Says its job.'''"),

@@ -16,11 +16,11 @@ from backend.engine.declarations import IsAny, update
 from backend.engine.errors import Busy, Conflict, FieldConflict, Invalid, Wrong, after_busy_ms
 from backend.engine.idempotency import Applied
 from backend.engine.statements import Declared, compiled
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
+from backend.engine.versions import Expected, conflict, is_unchanged, unchanged
 from backend.stories import explain
 from backend.stories.models import Story
 from backend.stories.point_in_time import UNWANTED, Moments
-from backend.stories.rights import Right, may, right_of
+from backend.stories.rights import Right, may, right_of, stamped_by
 
 GROUPS = ("author", "coauthors")
 """The field groups of a story that say who writes it."""
@@ -61,8 +61,8 @@ def _set_right(
     manages = Q(IsAny(person, F("managers")))
     others = stories_managed(story, manager, seen).filter(Q(IsAny(person, F("writers"))))
     if right is Right.MANAGE:
-        return update(others.filter(~manages), managers=with_one("managers", person), **stamped(Story, ["coauthors"]))
-    return update(others.filter(manages), managers=without("managers", person), **stamped(Story, ["coauthors"]))
+        return update(others.filter(~manages), managers=with_one("managers", person), **stamped_by(manager))
+    return update(others.filter(manages), managers=without("managers", person), **stamped_by(manager))
 
 
 def remove(
@@ -86,7 +86,7 @@ def remove(
 @compiled
 def _remove(*, story: uuid.UUID, manager: uuid.UUID, person: uuid.UUID, seen: Expected) -> Declared[Story]:
     writes = stories_managed(story, manager, seen).filter(Q(IsAny(person, F("writers"))))
-    return update(writes, **without_person(person), **stamped(Story, ["coauthors"]))
+    return update(writes, **without_person(person), **stamped_by(manager))
 
 
 def leave(story_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> None:
@@ -107,7 +107,7 @@ def leave(story_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> None:
 @compiled
 def _leave(*, story: uuid.UUID, person: uuid.UUID, seen: Expected) -> Declared[Story]:
     writes = Story.objects.filter(unchanged(Story, seen, GROUPS), Q(IsAny(person, F("writers"))), pk=story)
-    return update(writes, **without_person(person), **stamped(Story, ["coauthors"]))
+    return update(writes, **without_person(person), **stamped_by(None))
 
 
 # --- Helpers ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from backend.engine.declarations import IsAny, delete_all, update_all
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.stories.models import Story
+from backend.stories.rights import stamped_by
 
 SWEEP_STAGE = 35
 SWEPT_COLUMNS = {
@@ -29,7 +30,7 @@ def _sweep_rights(person_id: uuid.UUID, limit: int) -> bool:
     list(Story.objects.filter(pk__in=found).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if found:
         stories = Story.objects.filter(IsAny("pk", found))
-        update_all(stories, **without_person(person_id), **stamped(Story, ["coauthors"])).run()
+        update_all(stories, **without_person(person_id), **stamped_by(None)).run()
     return bool(found)
 
 

@@ -44,7 +44,7 @@ from backend.social.pairs import Pair, find
 from backend.sources import read
 from backend.stories import explain
 from backend.stories.models import MAX_COAUTHORS, Shelf, Story
-from backend.stories.rights import Right, may
+from backend.stories.rights import Right, may, stamped_by
 
 Written = tuple[Invitation, Applied]
 
@@ -113,7 +113,7 @@ def _note(
     else:
         free &= Q(writers__len__lt=MAX_COAUTHORS) & ~Q(IsAny(person, F("writers")))
     stories = stories_managed(story, manager, seen, needed).filter(free).exclude(author_id=person)
-    return update(stories, **stamped(Story, ["coauthors"]))
+    return update(stories, **stamped_by(manager))
 
 
 @compiled
@@ -251,10 +251,10 @@ def _give(right: Right, *, story: uuid.UUID, author: uuid.UUID, person: uuid.UUI
         free = of_author.filter(has_room, held=False, mature_held=False)
         swapped = {name: with_one(without(name, person), author) for name in ("writers", "managers")}
         owned = {"author": person, "handed_over_at": Now()}
-        return update(free, **owned, **swapped, **stamped(Story, ["author", "coauthors"]))
+        return update(free, **owned, **swapped, **stamped_by(person, "author"))
     free = of_author.filter(~Q(IsAny(person, F("writers"))), writers__len__lt=MAX_COAUTHORS)
     columns = ("writers", "managers") if right is Right.MANAGE else ("writers",)
-    return update(free, **{name: with_one(name, person) for name in columns}, **stamped(Story, ["coauthors"]))
+    return update(free, **{name: with_one(name, person) for name in columns}, **stamped_by(person))
 
 
 def _not_given(invitation: Invitation, person_id: uuid.UUID) -> Refusal:

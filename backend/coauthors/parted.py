@@ -18,6 +18,7 @@ from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import stamped
 from backend.social.pairs import Pair, meet
 from backend.stories.models import Story
+from backend.stories.rights import stamped_by
 
 HOLD = """
 SELECT pair.low_id, pair.high_id, pair.low_blocks_at IS NOT NULL OR pair.high_blocks_at IS NOT NULL
@@ -76,9 +77,9 @@ def _lock_stories(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UU
 
 @compiled
 def _part(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Story]:
-    """No author is among the writers, so both may be taken away from them."""
+    """No author is among the writers, so both may be taken away from them. Nobody is told who blocks whom."""
     left = {column: without(without(column, one), other) for column in ("writers", "managers")}
-    return update_all(_together(one, other), **left, **stamped(Story, ["coauthors"]))
+    return update_all(_together(one, other), **left, **stamped_by(None))
 
 
 def _between(one: Any, other: Any) -> "QuerySet[Invitation]":

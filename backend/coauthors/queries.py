@@ -83,7 +83,7 @@ _HIDDEN = {
     "managers": "'{}'::uuid[]",
     "status": "'DRAFT'",
     **dict.fromkeys(("mature", "held", "mature_held"), "FALSE"),
-    **dict.fromkeys(("handed_over_at", "published_at", "republished_at", "was_published_at"), "NULL"),
+    **dict.fromkeys(("handed_over_at", "coauthors_by", "published_at", "republished_at", "was_published_at"), "NULL"),
 }
 """What a draft shows to who does not find it; its versions are 0."""
 _SHOWN = ", ".join(

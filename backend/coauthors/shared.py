@@ -9,6 +9,7 @@ from backend.engine.declarations import select, update_all
 from backend.engine.statements import Declared, compiled
 from backend.engine.versions import stamped
 from backend.stories.models import Story
+from backend.stories.rights import stamped_by
 
 
 def lock(person_id: uuid.UUID) -> None:
@@ -33,7 +34,7 @@ def _lock(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
 @compiled
 def _end(*, person: uuid.UUID) -> Declared[Story]:
     written = Story.objects.filter(~Q(writers=[]), author_id=person)
-    return update_all(written, writers=[], managers=[], **stamped(Story, ["coauthors"]))
+    return update_all(written, writers=[], managers=[], **stamped_by(None))
 
 
 _PENDING = Invitation.objects.filter(status=InvitationStatus.PENDING.value)

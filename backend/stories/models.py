@@ -88,6 +88,8 @@ class Story(models.Model):
     """The ids of its co-authors: each may read it as a draft, and write it. See `rights`."""
     managers = ArrayField(models.UUIDField(), default=list, db_default=[], blank=True)
     """Those of them who may also publish it, order its chapters, and say who writes it."""
+    coauthors_by = models.UUIDField(null=True)
+    """Who wrote the group `coauthors` last; None if nobody is told. They write the story, so the id goes with their right."""
     title = models.CharField(max_length=TITLE_CHARACTERS)
     summary = models.CharField(max_length=SUMMARY_CHARACTERS, default="", blank=True)
     mature = models.BooleanField(default=False)
@@ -129,6 +131,12 @@ class Story(models.Model):
                 name="story_written_by_others_too",
             ),
             models.CheckConstraint(
+                condition=Q(coauthors_by__isnull=True)
+                | Q(coauthors_by=F("author"))
+                | Q(IsAny(F("coauthors_by"), F("writers"))),
+                name="story_coauthors_by_who_writes",
+            ),
+            models.CheckConstraint(
                 condition=Q(status=StoryStatus.PUBLISHED, published_at__isnull=False)
                 | Q(status=StoryStatus.DRAFT, published_at__isnull=True),
                 name="story_published_has_a_date",
@@ -151,7 +159,7 @@ class Story(models.Model):
                         "chapters": [],
                         "texts": [],
                         "author": ["author", "handed_over_at"],
-                        "coauthors": ["writers", "managers"],
+                        "coauthors": ["writers", "managers", "coauthors_by"],
                     }
                 },
                 fixed=["id", "created_at"],

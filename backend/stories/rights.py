@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from backend.engine.declarations import IsAny
+from backend.engine.versions import stamped
 from backend.stories.models import Chapter, Story
 
 
@@ -32,6 +33,15 @@ def may(person: Any, right: Right) -> Q:
     if right is Right.OWN:
         return own
     return own | Q(IsAny(person, F("writers" if right is Right.WRITE else "managers")))
+
+
+def stamped_by(person: Any, *others: str) -> dict[str, Any]:
+    """The values that each write to who writes a story sets; `others` are further groups that it stamps.
+
+    `person` made it, and writes the story afterwards; None if nobody is told who. Who leaves a story is not: a block that ends
+    what two people write together has to look like that.
+    """
+    return {"coauthors_by": person, **stamped(Story, ["coauthors", *others])}
 
 
 def written_story_of(chapter: Any, writer: Any) -> "models.QuerySet[Story]":
