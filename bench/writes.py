@@ -64,7 +64,7 @@ SELECT visit.reader, story.id, story.chapter_id
 FROM unnest(%s::int[], %s::int[]) AS visit (reader, story)
 JOIN bench_person AS reader ON reader.n = visit.reader
 JOIN bench_story AS story ON story.n = visit.story
-JOIN stories_story AS written ON written.id = story.id AND written.author_id <> reader.id
+JOIN stories_story AS written ON written.id = story.id AND reader.id <> ALL(written.author_id || written.writers)
 WHERE NOT EXISTS (
     SELECT FROM reading_reading AS reading WHERE reading.story_id = story.id AND reading.reader_id = reader.id
 ) AND NOT EXISTS (

@@ -51,15 +51,15 @@ def test_a_write_anywhere_reaches_everybody(live: Served, asha: ApiClient, bilal
     before = {pid: files(pid) for pid in live.forks()}
     with ExitStack() as all_:
         streams: list[Sse | Ws] = []
-        for number in range(WATCHERS):
-            if number % 2:
+        while len(streams) < WATCHERS or not all(files(pid) > count for pid, count in before.items()):
+            assert len(streams) < 4 * WATCHERS, "both processes have some of them"
+            if len(streams) % 2:
                 ws = all_.enter_context(Ws(live.place, who=bilal))
                 ws.begin("1", BIO, things(asha.id, version="1"))
                 streams.append(ws)
             else:
                 streams.append(all_.enter_context(Sse(live.place, BIO, things(asha.id, version="1"), who=bilal)))
-        until(lambda: subscribed(live) == WATCHERS, "all subscribe")
-        assert all(files(pid) > count for pid, count in before.items()), "both processes have some of them"
+            until(lambda: subscribed(live) == len(streams), "all subscribe")
         last = 12
         for version in range(1, last):
             assert asha.update_profile({"bio": f"Version {version + 1}"}, str(version))["applied"] == "WRITTEN"
@@ -241,7 +241,7 @@ def test_who_reads_slowly_gets_the_last_state(live: Served, asha: ApiClient, bil
     for versions in heard:
         assert versions == sorted(set(versions))
         assert versions[-1] == rounds + 1
-    assert max(map(len, heard[2:])) < min(map(len, heard[:2])), "who reads slowly is told of fewer"
+    assert max(map(len, heard[2:])) < rounds, "who reads slowly is told of fewer"
 
 
 def test_a_stop_ends_all_in_time(served_database: str, tmp_path: Path, asha: ApiClient) -> None:

@@ -232,6 +232,7 @@ def test_a_number_as_cursor_misses_or_waits(history: History) -> None:
     does neither.
     """
     first, second = history.things[:2]
+    until_all_is_over()
     at, number = log.begin(), by_number(0)[0]
     oldest = int(scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     written, commit = threading.Event(), threading.Event()
@@ -256,7 +257,7 @@ def test_a_number_as_cursor_misses_or_waits(history: History) -> None:
     assert [entry.id for entry in snapshot] == [first]
     assert by_number(number)[1] == []
     until_all_is_over()
-    assert {one[0] for one in by_oldest(oldest)[1]} == {first, second}
+    assert {one[0] for one in by_oldest(oldest)[1]} >= {first, second}
 
 
 def test_the_later_writer_of_a_thing_comes_later_though_it_began_earlier(history: History) -> None:
