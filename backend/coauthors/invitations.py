@@ -33,7 +33,7 @@ from backend.engine.errors import (
 )
 from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
-from backend.engine.statements import Declared, compiled
+from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.limits import buckets
 from backend.limits.buckets import Limit
@@ -190,9 +190,7 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
     there = None
     if hands_over:
         _lock_story(story=found.story_id)
-        there = read(
-            Invitation, queries.BY_ID, key=invitation_id, viewer=person_id
-        )  # before all of the story is theirs
+        there = _look_up(invitation_id, person_id)  # before all of the story is theirs
     given = _give(Right(found.offered), story=found.story_id, author=author_id, person=person_id)
     answered = _answer(InvitationStatus.ACCEPTED, invitation=invitation_id, seen=seen)
     if there is not None and there.row is None:
@@ -297,7 +295,7 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
     if found.status == InvitationStatus.PENDING:
         row = _answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
     if managed.row is None:
-        is_there = read(Invitation, queries.BY_ID, key=invitation_id, viewer=manager_id).row is not None
+        is_there = _look_up(invitation_id, manager_id).row is not None
         raise Forbidden(explain.MAY_NOT[Right.MANAGE]) if is_there else NotFound(UNKNOWN_INVITATION)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
@@ -329,6 +327,11 @@ def check_hand_over(story_id: uuid.UUID) -> None:
         check(story_id)
 
 
+def _look_up(invitation_id: uuid.UUID, viewer_id: uuid.UUID) -> Result[Invitation]:
+    """The invitation, if the viewer finds it."""
+    return read(Invitation, queries.BY_ID, key=invitation_id, viewer=viewer_id)
+
+
 def _pending(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected, wanted: InvitationStatus) -> Invitation:
     """`_open`, of who is invited. Raises `Forbidden` for anybody else."""
     found = _open(invitation_id, person_id, seen, wanted)
@@ -339,7 +342,7 @@ def _pending(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected, wan
 
 def _open(invitation_id: uuid.UUID, viewer_id: uuid.UUID, seen: Expected, wanted: InvitationStatus) -> Invitation:
     """The present invitation, if it is pending or has the wanted status already. Raises what refuses anything else."""
-    found = read(Invitation, queries.BY_ID, key=invitation_id, viewer=viewer_id).row
+    found = _look_up(invitation_id, viewer_id).row
     if found is None:
         raise NotFound(UNKNOWN_INVITATION)
     if found.status == InvitationStatus.PENDING:
@@ -353,7 +356,7 @@ def _open(invitation_id: uuid.UUID, viewer_id: uuid.UUID, seen: Expected, wanted
 
 def _overtaken(invitation_id: uuid.UUID, viewer_id: uuid.UUID, seen: Expected) -> Refusal:
     """Why an invitation that was pending could not be answered."""
-    found = read(Invitation, queries.BY_ID, key=invitation_id, viewer=viewer_id).row
+    found = _look_up(invitation_id, viewer_id).row
     if found is None:
         return NotFound(UNKNOWN_INVITATION)
     if not is_unchanged(found, seen, ["status"]):

@@ -91,11 +91,23 @@ def _between(one: Any, other: Any) -> "QuerySet[Invitation]":
 
 @compiled
 def _lock_invitations(*, one: uuid.UUID, other: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
-    found = _between(one, other).order_by("pk")
-    return select(found.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+    return lock_invitations(_between(one, other))
 
 
 @compiled
 def _withdraw(*, one: uuid.UUID, other: uuid.UUID) -> Declared[Invitation]:
-    withdrawn = InvitationStatus.WITHDRAWN.value
-    return update_all(_between(one, other), status=withdrawn, **stamped(Invitation, ["status"]))
+    return withdraw_invitations(_between(one, other))
+
+
+# --- Helpers ----------------------------------------------------------------------------------------------------
+
+
+def lock_invitations(found: "QuerySet[Invitation]") -> Declared[tuple[uuid.UUID]]:
+    """In their order, before they are withdrawn."""
+    locked = found.order_by("pk").select_for_update(no_key=True, of=("self",))
+    return select(locked.values_list("pk"))
+
+
+def withdraw_invitations(found: "QuerySet[Invitation]") -> Declared[Invitation]:
+    """All of these, which are pending."""
+    return update_all(found, status=InvitationStatus.WITHDRAWN.value, **stamped(Invitation, ["status"]))

@@ -5,9 +5,9 @@ import uuid
 from django.db.models import Exists, OuterRef, Q
 
 from backend.coauthors.models import Invitation, InvitationStatus
+from backend.coauthors.parted import lock_invitations, withdraw_invitations
 from backend.engine.declarations import select, update_all
 from backend.engine.statements import Declared, compiled
-from backend.engine.versions import stamped
 from backend.stories.models import Story
 from backend.stories.rights import stamped_by
 
@@ -42,11 +42,9 @@ _PENDING = Invitation.objects.filter(status=InvitationStatus.PENDING.value)
 
 @compiled
 def _lock_invitations(*, person: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
-    found = _PENDING.filter(story__author_id=person).order_by("pk")
-    return select(found.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+    return lock_invitations(_PENDING.filter(story__author_id=person))
 
 
 @compiled
 def _withdraw(*, person: uuid.UUID) -> Declared[Invitation]:
-    withdrawn = InvitationStatus.WITHDRAWN.value
-    return update_all(_PENDING.filter(story__author_id=person), status=withdrawn, **stamped(Invitation, ["status"]))
+    return withdraw_invitations(_PENDING.filter(story__author_id=person))

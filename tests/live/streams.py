@@ -200,3 +200,13 @@ def session_of(caller: ApiClient) -> str:
     store.create()
     assert store.session_key is not None
     return store.session_key
+
+
+def assert_told_to(last: int, stream: Sse | Ws) -> None:
+    """Of a person whose bio names its version: each version once and in order, up to the last one."""
+    told = [1]
+    while told[-1] < last:
+        change = stream.next()["changed"]
+        assert change["thing"]["bio"] == f"Version {change['version']}"
+        told.append(int(change["version"]))
+    assert told == sorted(set(told))

@@ -15,7 +15,7 @@ from backend.people.models import AccessToken
 from tests import depth
 from tests.api import PASSWORD, ApiClient
 from tests.backend.raw import Served, forks, served
-from tests.live.streams import BIO, Sse, Ws, session_of, things
+from tests.live.streams import BIO, Sse, Ws, assert_told_to, session_of, things
 from tests.serving import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,12 +64,7 @@ def test_a_write_anywhere_reaches_everybody(live: Served, asha: ApiClient, bilal
         for version in range(1, last):
             assert asha.update_profile({"bio": f"Version {version + 1}"}, str(version))["applied"] == "WRITTEN"
         for stream in streams:
-            told = [1]
-            while told[-1] < last:
-                change = stream.next()["changed"]
-                assert change["thing"]["bio"] == f"Version {change['version']}"
-                told.append(int(change["version"]))
-            assert told == sorted(set(told))
+            assert_told_to(last, stream)
 
 
 def subscribed(live: Served) -> float:

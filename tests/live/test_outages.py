@@ -19,7 +19,7 @@ from tests.api import ApiClient
 from tests.backend.raw import Served, served
 from tests.backend.test_changes_elsewhere import WRITE, Elsewhere, crash, restored, run
 from tests.depth import EXHAUSTIVE
-from tests.live.streams import BIO, Sse, Ws, session_of, things
+from tests.live.streams import BIO, Sse, Ws, assert_told_to, session_of, things
 from tests.races.cuttable_proxy import PORT, CuttableProxy
 from tests.serving import until
 
@@ -138,12 +138,7 @@ def test_streams_outlive_connections_that_are_killed(live: Served, asha: ApiClie
                 cursor.execute(KILL)
             assert asha.update_profile({"bio": f"Version {version + 1}"}, str(version))["applied"] == "WRITTEN"
         for stream in streams:
-            told = [1]
-            while told[-1] < last:
-                change = stream.next()["changed"]
-                assert change["thing"]["bio"] == f"Version {change['version']}"
-                told.append(int(change["version"]))
-            assert told == sorted(set(told))
+            assert_told_to(last, stream)
 
 
 def test_who_was_connected_to_a_process_that_is_killed_comes_back(
