@@ -16,7 +16,7 @@ from backend.coauthors.models import Coauthor, Invitation, InvitationStatus
 from backend.engine.declarations import IsAny, query, select, update_all
 from backend.engine.statements import Declared, Result, compiled
 from backend.engine.versions import stamped
-from backend.social.pairs import Pair, meet
+from backend.social.pairs import Pair, meet, unmeet
 from backend.stories.models import Story
 from backend.stories.rights import stamped_by
 
@@ -29,12 +29,16 @@ ORDER BY pair.id FOR SHARE OF pair
 
 
 def hold_pairs(person: uuid.UUID, others: Iterable[uuid.UUID]) -> "Held":
-    """Lock the pairs of a person with these others, so that no block comes between them until the unit of work ends."""
+    """Lock the pairs of a person with these others, so that no block comes between them until the unit of work ends.
+
+    Strangers stay strangers: the row that their pair gets for the lock is deleted again.
+    """
     pairs = [Pair.of(one, person) for one in sorted(set(others) - {person})]
-    for pair in pairs:
-        meet(pair)
+    made = [meet(pair) for pair in pairs]
     lows, highs = ([pair.key[side] for pair in pairs] for side in ("low_id", "high_id"))
-    return Held(person, _hold(lows=lows, highs=highs))
+    held = Held(person, _hold(lows=lows, highs=highs))
+    unmeet(made)
+    return held
 
 
 class Held:

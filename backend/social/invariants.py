@@ -24,6 +24,12 @@ INVARIANTS = (
         """,
     ),
     Check(
+        "strangers_have_no_row",
+        "a pair has a row once one of the two has written to it, not because somebody locked it",
+        "social_relationship",
+        "SELECT id, low_id, high_id FROM social_relationship WHERE low_version = 0 AND high_version = 0",
+    ),
+    Check(
         "low_before_high",
         "a pair is two people, the lower id first",
         "social_relationship",

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from backend.engine.declarations import insert, select
+from backend.engine.declarations import IsAny, delete_all, insert, select
 from backend.engine.errors import Conflict, FieldConflict, NotFound, Oneself, Wrong
 from backend.engine.ids import uuid7
 from backend.engine.statements import Declared, Parameter, compiled
@@ -99,19 +99,35 @@ def is_there(person: uuid.UUID) -> RawSQL:
     return RawSQL(f"NOT {gone('%s')}", [person], output_field=BooleanField())
 
 
-def meet(pair: Pair) -> None:
-    """Insert the pair's row if there is none, and they are there.
+def meet(pair: Pair) -> uuid.UUID:
+    """Insert the pair's row if there is none, and they are there; returns the id that it has then.
 
     A new row has version 0 on both sides and says nothing, so it does not matter which of two concurrent inserts succeeds:
-    the conditioned write that follows decides.
+    the conditioned write that follows decides. Without one, `unmeet` deletes the row.
     """
-    _meet(id=uuid7(), pair=pair)
+    new = uuid7()
+    _meet(id=new, pair=pair)
+    return new
 
 
 @compiled
 def _meet(*, id: uuid.UUID, pair: Pair) -> Declared[Relationship]:
     there = RawSQL("EXISTS (SELECT FROM people_person WHERE id = %s AND left_at IS NULL)", [pair.them])
     return insert(Relationship, ["low", "high"], when=there, id=id, **pair.key)  # type: ignore[arg-type]
+
+
+def unmeet(made: list[uuid.UUID]) -> None:
+    """Delete those of these rows that `meet` has inserted in this unit of work.
+
+    Whoever meets one of these pairs waits for this unit of work all the same: a unique index waits for whoever has inserted
+    a row to end, also if they have deleted it.
+    """
+    _unmeet(made=made)
+
+
+@compiled
+def _unmeet(*, made: list[uuid.UUID]) -> Declared[Relationship]:
+    return delete_all(Relationship.objects.filter(IsAny("pk", made)))
 
 
 def hold(pair: Pair) -> None:

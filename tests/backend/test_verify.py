@@ -106,6 +106,15 @@ WAYS = [
         CONSTRAINTS,
     ),
     Broken(
+        "strangers_have_no_row",
+        BLOCK,
+        unguarded(
+            "social_relationship", "UPDATE social_relationship SET low_version = 0, high_version = 0 WHERE id = '{it}'"
+        ),
+        "id={it}",
+        frozenset({"versions_of_relationship"}),
+    ),
+    Broken(
         "low_before_high",
         BLOCK,
         "ALTER TABLE social_relationship DROP CONSTRAINT relationship_low_before_high; "

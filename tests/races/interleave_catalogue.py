@@ -179,6 +179,7 @@ def _together() -> Acts:
         "block": lambda: author.block(other),
         "block-back": lambda: other.block(author),
         "block-invited": lambda: invited.block(author),
+        "block-heir": lambda: invited.block(other),
         "delete-author": lambda: author.delete_account(PASSWORD),
         "delete-other": lambda: other.delete_account(PASSWORD),
         "delete-invited": lambda: invited.delete_account(PASSWORD),
@@ -188,7 +189,7 @@ def _together() -> Acts:
 WRITTEN_TOGETHER = """
 accept decline withdraw withdraw-by-other demote remove leave edit-by-other edit write-by-other append-by-other reorder-by-other
 publish publish-by-other take-over delete-given publish-given remove-given leave-given write-given delete-story
-block block-back block-invited delete-author
+block block-back block-invited block-heir delete-author
 delete-other delete-invited
 """
 

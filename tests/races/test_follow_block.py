@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from backend.engine.declarations import delete_all
 from backend.engine.transactions import unit_of_work
 from backend.engine.versions import Expected
 from backend.people.models import Person
@@ -172,16 +173,20 @@ def test_whoever_waits_for_the_row_sees_what_the_first_has_made_of_it(known: boo
     assert_sound()
 
 
-@pytest.mark.parametrize("commits", [True, False], ids=["commits", "rolls back"])
-def test_strangers_wait_for_the_one_who_inserts_their_row(commits: bool) -> None:
-    """The first contact is a race to insert: losing it, or the winner's rollback, must cost neither follow nor block."""
+@pytest.mark.parametrize("end", ["commits", "rolls back", "commits without the row"])
+def test_strangers_wait_for_the_one_who_inserts_their_row(end: str) -> None:
+    """The first contact is a race to insert: losing it, or the winner's rollback, must cost neither follow nor block. Nor does
+    who only locks the pair, and deletes the row again: they are waited for all the same.
+    """
     me, them = crowd(2)
     with transaction.atomic():
         Relationship.objects.bulk_create([Relationship(**Pair.of(me.pk, them.pk).key)])
+        if end == "commits without the row":
+            delete_all(Relationship.objects.all()).run()
         rivals = [Rival(lambda: follow(me, them)), Rival(lambda: block(them, me))]
         for rival in rivals:
             rival.until_it_waits()
-        transaction.set_rollback(not commits)
+        transaction.set_rollback(end == "rolls back")
     followed, blocked = (rival.result() for rival in rivals)
     assert blocked == "WRITTEN"
     assert followed in ("WRITTEN", "NOT_FOUND")
