@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.coauthors import actions, invitations
+from backend.coauthors.answers import UNKNOWN_INVITATION
 from backend.coauthors.invitations import Written
 from backend.coauthors.models import Invitation
 from backend.coauthors.queries import offered
@@ -76,7 +77,7 @@ def _with_story(invitation: Invitation, applied: Applied, me: Person) -> Outcome
     """
     story = offered(invitation.pk, me.pk)
     if story is None:
-        raise NotFound(invitations.UNKNOWN_INVITATION)
+        raise NotFound(UNKNOWN_INVITATION)
     invitation.story = story
     return Outcome(applied, {"invitation": invitation})
 

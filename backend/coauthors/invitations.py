@@ -10,57 +10,43 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db.models import Exists, F, Q
-from django.db.models.functions import Now
 
-from backend.coauthors import queries
-from backend.coauthors.actions import GROUPS, changed, stories_managed, with_one, without
-from backend.coauthors.models import Invitation, InvitationStatus
-from backend.coauthors.parted import Held, hold_pairs, part
-from backend.coauthors.queries import MAX_OPEN
-from backend.engine import tallies
-from backend.engine.declarations import ANY_KEY, IsAny, insert, query, select, update
-from backend.engine.errors import (
-    Busy,
-    Conflict,
-    FieldConflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Oneself,
-    Refusal,
-    Wrong,
-    after_busy_ms,
+from backend.coauthors import hand_overs, queries
+from backend.coauthors.actions import GROUPS, changed, stories_managed, with_one
+from backend.coauthors.answers import (
+    FULL,
+    HELD,
+    UNKNOWN_INVITATION,
+    Offer,
+    answer,
+    look_up,
+    overtaken,
+    present,
+    present_to_invited,
 )
+from backend.coauthors.hand_overs import take_over
+from backend.coauthors.models import Invitation, InvitationStatus
+from backend.coauthors.parted import Held, hold_pairs
+from backend.coauthors.queries import MAX_OPEN
+from backend.engine.declarations import ANY_KEY, IsAny, insert, select, update
+from backend.engine.errors import Busy, Forbidden, Invalid, NotFound, Oneself, Refusal, Wrong, after_busy_ms
 from backend.engine.idempotency import Applied
 from backend.engine.ids import uuid7
-from backend.engine.statements import Declared, Result, compiled
-from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
+from backend.engine.statements import Declared, compiled
+from backend.engine.versions import Expected, is_unchanged
 from backend.limits import buckets
 from backend.limits.buckets import Limit
-from backend.nouns import collect
-from backend.people.models import PersonTally
 from backend.people.suspension import hold_writer
 from backend.social.pairs import Pair, find
-from backend.sources import read
 from backend.stories import explain
-from backend.stories.models import MAX_COAUTHORS, Shelf, Story
+from backend.stories.models import MAX_COAUTHORS, Story
 from backend.stories.rights import Right, may, stamped_by
 
 Written = tuple[Invitation, Applied]
 
-AROUND = """
-SELECT unnest(writers) FROM stories_story WHERE id = %(story)s
-UNION SELECT person_id FROM coauthors_invitation WHERE story_id = %(story)s AND status = 'PENDING'
-"""
-
-UNKNOWN_INVITATION = "There is no such invitation."
-FULL = f"has {MAX_COAUTHORS} co-authors already, and may not have more."
-CLOSED = "is of an invitation that is not open any more."
 ANOTHER = "has an open invitation already: withdraw it first (withdrawInvitation)."
 TOO_MANY_OPEN = f"has {MAX_OPEN} open invitations already: withdraw some, or wait for the answers."
 ONE_HAND_OVER = "is offered to somebody already: withdraw that first (withdrawInvitation)."
-NOT_YOURS = "Only who is invited can accept or decline an invitation."
-HELD = "is held by the moderators: a story is handed over when no decision of theirs about it is in force."
 
 
 # --- Inviting ---------------------------------------------------------------------------------------------------
@@ -83,7 +69,7 @@ def invite(story_id: uuid.UUID, inviter_id: uuid.UUID, person_id: uuid.UUID, rig
     made = _make(id=uuid7(), story=story_id, person=person_id, inviter=inviter_id, offered=right.value)
     _require_together(inviter_id, person_id, held)
     if right is Right.OWN:
-        check_hand_over(story_id)
+        hand_overs.check(story_id)
     if written.row is not None and made.row is not None:
         buckets.require_room(counted)
         return made.row, Applied.WRITTEN
@@ -173,101 +159,33 @@ def accept(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Wr
 
     Raises `Conflict`, `NotFound`, `Forbidden`, and `Invalid` if the story cannot be given any more.
     """
-    found = _pending(invitation_id, person_id, seen, InvitationStatus.ACCEPTED)
+    found = present_to_invited(invitation_id, person_id, seen, InvitationStatus.ACCEPTED)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     author = queries.author_of(story=found.story_id).row
     if author is None or author == (person_id,):  # the story is deleted, or theirs, since the invitation was looked at
-        raise _overtaken(invitation_id, person_id, seen)
-    (author_id,) = author
-    hands_over = found.offered == Right.OWN
-    if hands_over:
-        for owner in sorted((author_id, person_id)):
-            _put_on_shelf(1 if owner == person_id else -1, author=owner)
-    offering = {author_id, found.invited_by_id or author_id}
-    around = _around(story=found.story_id).rows if hands_over else []
-    held = hold_pairs(person_id, {*offering, *(one for (one,) in around)})
-    there = None
-    if hands_over:
-        _lock_story(story=found.story_id)
-        there = _look_up(invitation_id, person_id)  # before all of the story is theirs
-    given = _give(Right(found.offered), story=found.story_id, author=author_id, person=person_id)
-    answered = _answer(InvitationStatus.ACCEPTED, invitation=invitation_id, seen=seen)
-    if there is not None and there.row is None:
-        raise NotFound(UNKNOWN_INVITATION)
-    if held.apart & offering or answered.row is None:
-        raise _overtaken(invitation_id, person_id, seen)
-    story = given.row
-    if story is None:
-        raise _not_given(found, person_id)
-    if hands_over:
-        check_hand_over(story.pk)
-        _part_from(held, story.pk, person_id, {author_id, *(one for (one,) in around)})
-        if story.published_at is not None:
-            tallies.add(PersonTally, [(author_id, "stories", -1), (person_id, "stories", 1)])
-    return answered.row, Applied.WRITTEN
+        raise overtaken(invitation_id, person_id, seen)
+    offer = Offer(found, *author, seen)
+    written = take_over(offer) if found.offered == Right.OWN else _join(offer)
+    return written, Applied.WRITTEN
 
 
-def _part_from(held: Held, story_id: uuid.UUID, heir_id: uuid.UUID, known: set[uuid.UUID]) -> None:
-    """End the rights of those whom a block parts from the heir, and the offers to them: as if it had been set now.
-
-    Raises `Busy` if somebody has come since their pairs were locked, whom no lock kept from blocking the heir.
-    """
-    now = {one for (one,) in _around(story=story_id).rows}
-    if not now <= known:
-        raise Busy(after_ms=after_busy_ms())
-    for other in sorted(now & held.apart):
-        part(heir_id, other)
-
-
-@compiled
-def _around(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
-    """Who writes the story beside its author, and who is invited to."""
-    return query(AROUND, story=story)
-
-
-@compiled
-def _put_on_shelf(by: int, *, author: uuid.UUID) -> Declared[Shelf]:
-    some = Q() if by > 0 else Q(story_count__gt=0)  # an empty shelf has no story to hand over
-    return update(
-        Shelf.objects.filter(some, pk=author), story_count=F("story_count") + by, **stamped(Shelf, ["stories"])
-    )
-
-
-@compiled
-def _lock_story(*, story: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
-    """As a DELETE would, so that nothing comes to belong to the author through it meanwhile, such as an edition."""
-    return select(Story.objects.filter(pk=story).select_for_update().values_list("pk"))
+def _join(offer: Offer) -> Invitation:
+    """Make who accepts a co-author."""
+    invitation = offer.invitation
+    held = hold_pairs(invitation.person_id, offer.by)
+    right = Right(invitation.offered)
+    given = _give(right, story=invitation.story_id, author=offer.author_id, person=invitation.person_id)
+    written, _ = offer.written(held, given, offer.accept())
+    return written
 
 
 @compiled
 def _give(right: Right, *, story: uuid.UUID, author: uuid.UUID, person: uuid.UUID) -> Declared[Story]:
-    """Of a hand-over, who had it becomes a co-author who may do all but that."""
-    of_author = Story.objects.filter(pk=story, author_id=author)
-    if right is Right.OWN:
-        has_room = Q(writers__len__lt=MAX_COAUTHORS) | Q(IsAny(person, F("writers")))
-        free = of_author.filter(has_room, held=False, mature_held=False)
-        swapped = {name: with_one(without(name, person), author) for name in ("writers", "managers")}
-        owned = {"author": person, "handed_over_at": Now()}
-        return update(free, **owned, **swapped, **stamped_by(person, "author"))
-    free = of_author.filter(~Q(IsAny(person, F("writers"))), writers__len__lt=MAX_COAUTHORS)
+    is_new = ~Q(IsAny(person, F("writers")))
+    free = Story.objects.filter(is_new, pk=story, author_id=author, writers__len__lt=MAX_COAUTHORS)
     columns = ("writers", "managers") if right is Right.MANAGE else ("writers",)
     return update(free, **{name: with_one(name, person) for name in columns}, **stamped_by(person))
-
-
-def _not_given(invitation: Invitation, person_id: uuid.UUID) -> Refusal:
-    """Why the right could not be given; all is rolled back."""
-    story = _story(story=invitation.story_id).row
-    if story is not None and (story.held or story.mature_held) and invitation.offered == Right.OWN:
-        return Invalid.one("id", HELD)
-    if story is not None and len(story.writers) >= MAX_COAUTHORS and person_id not in story.writers:
-        return Invalid.one("id", f"is to a story that {FULL}", Wrong.TOO_MANY, MAX_COAUTHORS)
-    return Busy(after_ms=after_busy_ms())  # it was handed over or deleted since the invitation was looked at
-
-
-@compiled
-def _story(*, story: uuid.UUID) -> Declared[Story]:
-    return select(Story.objects.filter(pk=story))
 
 
 def decline(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> Written:
@@ -275,12 +193,12 @@ def decline(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected) -> W
 
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    found = _pending(invitation_id, person_id, seen, InvitationStatus.DECLINED)
+    found = present_to_invited(invitation_id, person_id, seen, InvitationStatus.DECLINED)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
-    row = _answer(InvitationStatus.DECLINED, invitation=invitation_id, seen=seen).row
+    row = answer(InvitationStatus.DECLINED, invitation=invitation_id, seen=seen).row
     if row is None:
-        raise _overtaken(invitation_id, person_id, seen)
+        raise overtaken(invitation_id, person_id, seen)
     return row, Applied.WRITTEN
 
 
@@ -289,18 +207,18 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
 
     Raises `Conflict`, `NotFound`, `Forbidden`, `Invalid`.
     """
-    found = _open(invitation_id, manager_id, seen, InvitationStatus.WITHDRAWN)
+    found = present(invitation_id, manager_id, seen, InvitationStatus.WITHDRAWN)
     managed = _hold_managed(story=found.story_id, manager=manager_id)
     row = None
     if found.status == InvitationStatus.PENDING:
-        row = _answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
+        row = answer(InvitationStatus.WITHDRAWN, invitation=invitation_id, seen=seen).row
     if managed.row is None:
-        is_there = _look_up(invitation_id, manager_id).row is not None
+        is_there = look_up(invitation_id, manager_id).row is not None
         raise Forbidden(explain.MAY_NOT[Right.MANAGE]) if is_there else NotFound(UNKNOWN_INVITATION)
     if found.status != InvitationStatus.PENDING:
         return found, Applied.NOOP
     if row is None:
-        raise _overtaken(invitation_id, manager_id, seen)
+        raise overtaken(invitation_id, manager_id, seen)
     return row, Applied.WRITTEN
 
 
@@ -308,64 +226,3 @@ def withdraw(invitation_id: uuid.UUID, manager_id: uuid.UUID, seen: Expected) ->
 def _hold_managed(*, story: uuid.UUID, manager: uuid.UUID) -> Declared[tuple[uuid.UUID]]:
     managed = Story.objects.filter(may(manager, Right.MANAGE), pk=story)
     return select(managed.select_for_update(no_key=True).values_list("pk"))
-
-
-@compiled
-def _answer(status: InvitationStatus, *, invitation: uuid.UUID, seen: Expected) -> Declared[Invitation]:
-    pending = Invitation.objects.filter(pk=invitation, status=InvitationStatus.PENDING.value)
-    return update(
-        pending.filter(unchanged(Invitation, seen, ["status"])), status=status.value, **stamped(Invitation, ["status"])
-    )
-
-
-# --- Helpers ----------------------------------------------------------------------------------------------------
-
-
-def check_hand_over(story_id: uuid.UUID) -> None:
-    """Let each noun refuse that the story is handed over, by `Invalid`."""
-    for check in collect("erasure", "check_hand_over"):
-        check(story_id)
-
-
-def _look_up(invitation_id: uuid.UUID, viewer_id: uuid.UUID) -> Result[Invitation]:
-    """The invitation, if the viewer finds it."""
-    return read(Invitation, queries.BY_ID, key=invitation_id, viewer=viewer_id)
-
-
-def _pending(invitation_id: uuid.UUID, person_id: uuid.UUID, seen: Expected, wanted: InvitationStatus) -> Invitation:
-    """`_open`, of who is invited. Raises `Forbidden` for anybody else."""
-    found = _open(invitation_id, person_id, seen, wanted)
-    if found.person_id != person_id:
-        raise Forbidden(NOT_YOURS)
-    return found
-
-
-def _open(invitation_id: uuid.UUID, viewer_id: uuid.UUID, seen: Expected, wanted: InvitationStatus) -> Invitation:
-    """The present invitation, if it is pending or has the wanted status already. Raises what refuses anything else."""
-    found = _look_up(invitation_id, viewer_id).row
-    if found is None:
-        raise NotFound(UNKNOWN_INVITATION)
-    if found.status == InvitationStatus.PENDING:
-        return found
-    if not is_unchanged(found, seen, ["status"]):
-        raise _conflict(found, seen)
-    if found.status != wanted:
-        raise Invalid.one("id", CLOSED)
-    return found
-
-
-def _overtaken(invitation_id: uuid.UUID, viewer_id: uuid.UUID, seen: Expected) -> Refusal:
-    """Why an invitation that was pending could not be answered."""
-    found = _look_up(invitation_id, viewer_id).row
-    if found is None:
-        return NotFound(UNKNOWN_INVITATION)
-    if not is_unchanged(found, seen, ["status"]):
-        return _conflict(found, seen)
-    return Busy(after_ms=after_busy_ms())
-
-
-def _conflict(found: Invitation, seen: Expected) -> Conflict:
-    overlaps = [FieldConflict("status", base=InvitationStatus.PENDING.value, mine=None, theirs=found.status)]
-    answered = found.status in (InvitationStatus.ACCEPTED, InvitationStatus.DECLINED)
-    by = found.person_id if answered else None
-    return conflict(found, seen=seen, thing=("invitation", found.pk), overlaps=overlaps, by=by)

@@ -1,17 +1,19 @@
 """Writes a reader's position by one conditioned write."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest, Length
+from django.utils.functional import cached_property
 
 from backend.engine.declarations import insert, select, update
 from backend.engine.errors import Conflict, FieldConflict
 from backend.engine.ids import uuid7
-from backend.engine.statements import Declared, Result, Values, compiled
+from backend.engine.statements import Declared, Parameter, Result, Values, compiled
 from backend.engine.versions import Expected, conflict, is_unchanged, stamped, unchanged
 from backend.reading.models import Reading
 from backend.reading.queries import never
@@ -29,9 +31,15 @@ class ReadingPlace:
     offset: int
 
 
+BOUND: Mapping[str, type] = {"story_id": uuid.UUID, "reader_id": uuid.UUID, "opened": int, "found": int}
+"""The fields of a visit that are bound as they are, with their types."""
+
+
 @dataclass(frozen=True)
 class Visit:
-    """A reader, a story, and the new position, within its chapter; without one the position stays."""
+    """A reader, a story, and the new position, within its chapter; without one the position stays. Bound to a declaration, each
+    is a parameter.
+    """
 
     story_id: uuid.UUID
     reader_id: uuid.UUID
@@ -41,22 +49,25 @@ class Visit:
     """The version of the story when it was looked at."""
     place: ReadingPlace | None
 
-    @property
+    @cached_property
     def values(self) -> Values:
         """The columns that the position sets."""
         place = self.place
         return Values(Reading, {} if place is None else {"chapter_id": place.chapter_id, "offset": place.offset})
 
     @property
-    def bound(self) -> dict[str, Any]:
-        """What is bound to the statements of a visit."""
-        return {
-            "story": self.story_id,
-            "reader": self.reader_id,
-            "opened": self.opened,
-            "found": self.found,
-            "values": self.values,
-        }
+    def shape(self) -> Hashable:
+        """What a statement of this visit looks like: whether it sets a position."""
+        return self.values.shape
+
+    def placeholder(self, name: str) -> Any:
+        """What a declaration gets in its place."""
+        bound = {one: Parameter.of(f"{name}.{one}", type_) for one, type_ in BOUND.items()}
+        return SimpleNamespace(**bound, values=self.values.placeholder(name))
+
+    def bound(self, name: str) -> Mapping[str, Any]:
+        """The values of those parameters."""
+        return {**{f"{name}.{one}": getattr(self, one) for one in BOUND}, **self.values.bound(name)}
 
 
 Tries = Sequence[Result[Reading]]
@@ -70,31 +81,23 @@ def written_by(tries: Tries) -> Reading | None:
 
 def move(visit: Visit, seen: Expected) -> Tries:
     """Store the visit's position if the row has not changed since `seen`. Nothing is written if nothing would change."""
-    first = [_insert(False, id=uuid7(), **visit.bound)] if seen.version == 0 else []
-    return *first, _move(seen=seen, **visit.bound)
+    first = [_insert(False, id=uuid7(), visit=visit)] if seen.version == 0 else []
+    return *first, _move(visit=visit, seen=seen)
 
 
 @compiled
-def _insert(
-    lock: bool, *, id: uuid.UUID, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values
-) -> Declared[Reading]:
-    key = ["story", "reader"]
-    version = _version(story, reader, opened, found)
-    return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=version, **values)
+def _insert(lock: bool, *, id: uuid.UUID, visit: Visit) -> Declared[Reading]:
+    key, story, reader = ["story", "reader"], visit.story_id, visit.reader_id
+    version = _version(visit)
+    return insert(Reading, key, lock=lock, id=id, story=story, reader=reader, story_version=version, **visit.values)
 
 
 @compiled
-def _move(
-    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values, seen: Expected
-) -> Declared[Reading]:
-    news = Q(story_version__lt=_version(story, reader, opened, found))
-    if values:
-        news |= ~Q(**values)
-    return update(
-        Reading.objects.filter(news, unchanged(Reading, seen, ["place"]), story_id=story, reader_id=reader),
-        **values,
-        **_seen(story, reader, opened, found),
-    )
+def _move(*, visit: Visit, seen: Expected) -> Declared[Reading]:
+    news = Q(story_version__lt=_version(visit))
+    if visit.values:
+        news |= ~Q(**visit.values)
+    return update(_of(visit).filter(news, unchanged(Reading, seen, ["place"])), **visit.values, **_seen(visit))
 
 
 def advance(visit: Visit) -> Tries:
@@ -104,24 +107,20 @@ def advance(visit: Visit) -> Tries:
     but still sees the chapters as they were when the statement began: in an order that may have changed, or without the new
     position's chapter.
     """
-    return _insert(True, id=uuid7(), **visit.bound), _advance(**visit.bound)
+    return _insert(True, id=uuid7(), visit=visit), _advance(visit=visit)
 
 
 @compiled
-def _advance(
-    *, story: uuid.UUID, reader: uuid.UUID, opened: int | None, found: int, values: Values
-) -> Declared[Reading]:
-    news, moved = Q(story_version__lt=_version(story, reader, opened, found)), {}
-    if values:
-        further = _further(**values)
+def _advance(*, visit: Visit) -> Declared[Reading]:
+    news, moved = Q(story_version__lt=_version(visit)), {}
+    if visit.values:
+        further = _further(**visit.values)
         news |= further
         moved = {
             name: Case(When(further, then=value), default=F(name), output_field=FIELDS[name])
-            for name, value in values.items()
+            for name, value in visit.values.items()
         }
-    return update(
-        Reading.objects.filter(news, story_id=story, reader_id=reader), **moved, **_seen(story, reader, opened, found)
-    )
+    return update(_of(visit).filter(news), **moved, **_seen(visit))
 
 
 def _further(chapter_id: uuid.UUID, offset: int) -> Q:
@@ -131,21 +130,25 @@ def _further(chapter_id: uuid.UUID, offset: int) -> Q:
     return Q(chapter_id=None) | Q(chapter_id=chapter_id, offset__lt=offset) | Q(behind)
 
 
-def _version(story: Any, reader: Any, opened: Any, found: Any) -> Coalesce:
+def _of(visit: Visit) -> "QuerySet[Reading]":
+    """The row of its reader and story."""
+    return Reading.objects.filter(story_id=visit.story_id, reader_id=visit.reader_id)
+
+
+def _version(visit: Visit) -> Coalesce:
     """The version of the story that the reader has open, or the present one.
 
     That is the one of now, after any wait for the chapter; if the reader finds it no more, the one that was found.
     """
-    visible = Story.objects.filter(Q(published_at__isnull=False) | may(reader, Right.WRITE), pk=story)
-    return Coalesce(opened, Subquery(visible.values("version")), found)
+    is_visible = Q(published_at__isnull=False) | may(visit.reader_id, Right.WRITE)
+    present_story = Story.objects.filter(is_visible, pk=visit.story_id)
+    return Coalesce(visit.opened, Subquery(present_story.values("version")), visit.found)
 
 
-def _seen(story: Any, reader: Any, opened: Any, found: Any) -> Mapping[str, Any]:
+def _seen(visit: Visit) -> Mapping[str, Any]:
     """What each write sets. The seen version of the story never falls."""
-    return {
-        "story_version": Greatest(F("story_version"), _version(story, reader, opened, found)),
-        **stamped(Reading, ["place"]),
-    }
+    version = Greatest(F("story_version"), _version(visit))
+    return {"story_version": version, **stamped(Reading, ["place"])}
 
 
 def present(visit: Visit, seen: Expected) -> Reading:
@@ -161,13 +164,12 @@ def present(visit: Visit, seen: Expected) -> Reading:
 
 def asked(visit: Visit) -> Result[Reading]:
     """The present row, if it is looked at after the writes that were sent before."""
-    return _present(story=visit.story_id, reader=visit.reader_id)
+    return _present(visit=visit)
 
 
 @compiled
-def _present(*, story: uuid.UUID, reader: uuid.UUID) -> Declared[Reading]:
-    of_visit = Reading.objects.filter(story_id=story, reader_id=reader)
-    return select(of_visit.annotate(length=Length("chapter__body")))
+def _present(*, visit: Visit) -> Declared[Reading]:
+    return select(_of(visit).annotate(length=Length("chapter__body")))
 
 
 def _conflict(reading: Reading, visit: Visit, seen: Expected) -> Conflict:
