@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.changes.kinds import HANDED, LEFT, PUBLIC, SIGHT, SIGNALS
+from backend.changes.kinds import HANDED, LEFT, PUBLIC, SIGHT, SIGNALS, SWEPT
 from backend.changes.log import HOLDS, IDENTITY, Malformed, decoded, is_identity, is_snapshot
 from backend.changes.triggers import kind_of
 from backend.coauthors.models import Invitation
@@ -42,34 +42,37 @@ def _listed(kinds: tuple[str, ...]) -> str:
 
 
 ENTRIES = """
-    SELECT change.* FROM span JOIN changes_change AS change
+    SELECT change.*, pg_visible_in_snapshot(change.xid, span.until) AS is_due FROM span JOIN changes_change AS change
         ON change.owner = {owner} AND change.xid >= pg_snapshot_xmin(span.begun)
-        AND NOT pg_visible_in_snapshot(change.xid, span.begun) AND pg_visible_in_snapshot(change.xid, span.until)"""
-"""The entries of one owner that were committed in the span. Unlike a reader of the whole log, this one may look at those again
-that were committed beside one that stayed open: of one owner they are few.
+        AND NOT pg_visible_in_snapshot(change.xid, span.begun)"""
+"""The entries of one owner that were committed since the beginning of the span, and whether by its end. Unlike a reader of the
+whole log, this one may look at those again that were committed beside one that stayed open: of one owner they are few.
+
+What was at the beginning follows from the rows and from all of these: a page finds the rows as they are now, perhaps long after
+the end of the span. Whether something is told in this walk, and after what, follows from those that are due: `seq`, else NULL.
 """
 
-# Whether the other was hidden at the beginning of the span, and is at its end: 0, 1 or 3, see `kinds.SIGHT`.
+# Whether the other was hidden at the beginning of the span, and is now: 0, 1 or 3, see `kinds.SIGHT`. Of those who have left, the
+# sweep tells that they are gone.
 SIGHTS = f"""
     SELECT id AS person_id, (array_agg(version ORDER BY seq))[1] / 4 AS before,
-        (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) AS seq
+        (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) FILTER (WHERE is_due) AS seq
     FROM mine WHERE kind = '{SIGHT}' AND aggregate <> id GROUP BY id"""
 
 # The stories that the viewer came to write, or writes no more, and those that became theirs. Who was a co-author of one at the
 # beginning, is first told that this has ended.
 JOINED = f"""
     SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{SIGHT}'))[1] AS before,
-        bool_or(kind = '{HANDED}') AS is_given, max(seq) AS seq
+        bool_or(kind = '{HANDED}') AS is_given, max(seq) FILTER (WHERE is_due) AS seq
     FROM mine WHERE kind = '{SIGHT}' AND aggregate = id OR kind = '{HANDED}' GROUP BY id"""
 
-# What went with its story, and whose that was: one transaction deletes one story. If that is unknown, the author has left and is
-# swept.
+# What went with its story, and whose that was: one transaction deletes or sweeps one story.
 LOST = f"""
-    SELECT mine.kind, mine.id, mine.seq, story.owner AS author_id,
+    SELECT mine.kind, mine.id, CASE WHEN mine.is_due THEN mine.seq END AS seq, story.owner AS author_id,
         coalesce(story.id, CASE WHEN mine.kind <> '{NOTIFICATION}' THEN mine.aggregate END) AS story_id
     FROM mine LEFT JOIN LATERAL (
         SELECT gone.id, gone.owner FROM changes_change AS gone
-        WHERE gone.xid = mine.xid AND gone.kind = '{STORY}' AND gone.gone LIMIT 1
+        WHERE gone.xid = mine.xid AND (gone.kind = '{STORY}' AND gone.gone OR gone.kind = '{SWEPT}') LIMIT 1
     ) AS story ON TRUE
     WHERE mine.gone AND mine.kind IN ({_listed(HANGING)})"""
 
@@ -108,8 +111,8 @@ THEIRS = f"""
 EVENTS = f"""
     SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{PUBLIC}'))[1] AS was_public,
         (array_agg(aggregate ORDER BY seq) FILTER (WHERE kind = '{HANDED}'))[1] AS author_before,
-        max(seq) FILTER (WHERE kind IN ({_listed((PUBLIC, HANDED))})) AS seq,
-        max(seq) FILTER (WHERE kind = '{STORY}' AND NOT gone) AS written
+        max(seq) FILTER (WHERE kind IN ({_listed((PUBLIC, HANDED))}) AND is_due) AS seq,
+        max(seq) FILTER (WHERE kind = '{STORY}' AND NOT gone AND is_due) AS written
     FROM theirs WHERE kind IN ({_listed((STORY, PUBLIC, HANDED))}) GROUP BY id"""
 
 # Whether the viewer saw a story at the beginning of the span, and sees it now; and whether its author had met them, and has.
@@ -126,7 +129,7 @@ SEEN = f"""
     FROM (
         SELECT story.*, {met("story.author_id", "$viewer")} AS met_now,
             coalesce(sight.before = 0, NOT {apart("story.author_before", "$viewer")})
-            AND (fled.seq IS NOT NULL OR NOT {gone("story.author_before")}) AS met_before,
+            AND (fled.owner IS NOT NULL OR NOT {gone("story.author_before")}) AS met_before,
             greatest(story.seq, sight.seq, sight_now.seq, fled.seq) AS turned
         FROM (
             SELECT held.story_id, held.author_id, held.is_read, held.is_written, event.written, event.was_public,
@@ -137,25 +140,25 @@ SEEN = f"""
         LEFT JOIN sight ON sight.person_id = story.author_before
         LEFT JOIN sight AS sight_now ON sight_now.person_id = story.author_id
         LEFT JOIN (
-            SELECT owner, max(seq) AS seq FROM theirs WHERE kind = '{LEFT}' GROUP BY owner
+            SELECT owner, max(seq) FILTER (WHERE is_due) AS seq FROM theirs WHERE kind = '{LEFT}' GROUP BY owner
         ) AS fled ON fled.owner = story.author_before
     ) AS one"""
 
 TOLD = f"""
     SELECT mine.kind::text, mine.id, mine.seq
     FROM mine LEFT JOIN seen ON mine.kind = '{CHAPTER}' AND seen.story_id = mine.aggregate
-    WHERE mine.kind NOT IN ({_listed(SIGNALS)}) AND NOT (mine.gone AND mine.kind IN ({_listed(HANGING)}))
+    WHERE is_due AND mine.kind NOT IN ({_listed(SIGNALS)})
+        AND NOT (mine.gone AND mine.kind IN ({_listed(HANGING)}))
+        AND NOT (mine.kind = '{RELATIONSHIP}' AND (mine.gone OR {gone("mine.id")}))
         AND (is_steady AND NOT was_seen AND NOT is_seen) IS NOT TRUE
     UNION ALL
-    SELECT '{PERSON}', id, seq FROM mine WHERE kind = '{RELATIONSHIP}' AND gone
-    UNION ALL
     SELECT kind, person_id, seq FROM sight CROSS JOIN (VALUES ('{PERSON}'), ('{RELATIONSHIP}')) AS either (kind)
-    WHERE before <> after
+    WHERE before <> after AND (after = 3 OR NOT {gone("person_id")})
     UNION ALL
     SELECT '{STORY}', story_id, written FROM seen WHERE (is_read OR is_written) AND is_seen AND written IS NOT NULL
     UNION ALL
     SELECT '{CHAPTER}', chapter.id, theirs.seq FROM seen JOIN theirs
-        ON theirs.kind = '{CHAPTER}' AND theirs.aggregate = seen.story_id
+        ON theirs.kind = '{CHAPTER}' AND theirs.aggregate = seen.story_id AND theirs.is_due
     JOIN stories_chapter AS chapter ON chapter.id = theirs.id
     WHERE is_written AND is_seen
     UNION ALL
@@ -189,9 +192,9 @@ TOLD = f"""
         ON invitation.person_id = $viewer AND invitation.story_id = seen.story_id
     WHERE met_now <> was_met AND turned IS NOT NULL
     UNION ALL
-    SELECT lost.kind::text, lost.id, lost.seq FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
+    SELECT lost.kind::text, lost.id, coalesce(lost.seq, turned) FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
     WHERE CASE lost.kind WHEN '{NOTIFICATION}' THEN lost.story_id IS NULL OR is_seen <> was_seen
-        WHEN '{INVITATION}' THEN was_met END"""
+        WHEN '{INVITATION}' THEN was_met AND (lost.seq IS NOT NULL OR NOT met_now) END"""
 
 CURSOR = "translate(encode(convert_to(concat_ws('|', {parts}), 'UTF8'), 'base64'), E'+/=\\n', '-_')"
 """SQL: an opaque text of parts; see `log.encoded`."""

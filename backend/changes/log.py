@@ -72,7 +72,7 @@ because of two writers of one thing the second has the greater one, and not alwa
 
 APPEND = """
 INSERT INTO changes_change (kind, id, aggregate, owner, version, gone)
-VALUES (%(kind)s, %(owner)s, %(owner)s, %(owner)s, 0, FALSE)
+VALUES (%(kind)s, %(id)s, %(id)s, %(owner)s, 0, FALSE)
 """
 
 SNAPSHOT = re.compile(r"[1-9][0-9]{0,18}:[1-9][0-9]{0,18}:([1-9][0-9]{0,18}(,[1-9][0-9]{0,18})*)?", re.ASCII)
@@ -137,10 +137,10 @@ def since(at: Cursor) -> tuple[Cursor, list[Entry]]:
         return read(*cursor.fetchone())
 
 
-def append(signal: str, owner: uuid.UUID) -> None:
-    """Append what no trigger can: a signal that is about a person alone."""
+def append(signal: str, owner: uuid.UUID, about: uuid.UUID | None = None) -> None:
+    """Append what no trigger can: a signal about the owner, or about a thing of theirs."""
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, {"kind": signal, "owner": owner})
+        cursor.execute(APPEND, {"kind": signal, "id": about or owner, "owner": owner})
 
 
 def read(identity: str, snapshot: str, holds: bool, entries: str | bytes | None) -> tuple[Cursor, list[Entry]]:

@@ -5,6 +5,8 @@ import uuid
 from django.db import connection
 from django.db.models import Exists, F, Q
 
+from backend.changes import log
+from backend.changes.kinds import SWEPT
 from backend.engine import tallies
 from backend.engine.declarations import delete, delete_all, select, update, update_all
 from backend.engine.statements import Declared, Result, compiled
@@ -143,6 +145,7 @@ def sweep_next_story(author_id: uuid.UUID, after: uuid.UUID | None, limit: int) 
     if story.published_at is not None:
         _withdraw(story)
         return True, after
+    log.append(SWEPT, author_id, story.pk)
     if any(sweep_story(story.pk, limit) for sweep_story in collect("erasure", "sweep_story")):
         return True, after
     return True, story.pk if _take_away(story.pk, author_id) else after

@@ -13,7 +13,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from backend.changes.triggers import ChangeLog, SightLog
+from backend.changes.kinds import SIGHT
+from backend.changes.triggers import ChangeLog, RemovalLog, SightLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
 from backend.engine.presence import PresenceGuard
@@ -33,6 +34,15 @@ def _side_groups(mine: str, theirs: str) -> dict[str, list[str]]:
         "followed": [f"{theirs}follows_at"],
         "blocking": [f"{mine}blocks_at"],
     }
+
+
+HIDDEN_FROM_NOW = f"""SELECT '{SIGHT}', them, OLD.id, me, 4 * hidden + 3, TRUE FROM (VALUES
+    (OLD.low_id, OLD.high_id, OLD.low_version,
+     CASE WHEN OLD.high_blocks_at IS NOT NULL THEN 3 WHEN OLD.low_blocks_at IS NOT NULL THEN 1 ELSE 0 END),
+    (OLD.high_id, OLD.low_id, OLD.high_version,
+     CASE WHEN OLD.low_blocks_at IS NOT NULL THEN 3 WHEN OLD.high_blocks_at IS NOT NULL THEN 1 ELSE 0 END)
+) AS side (me, them, version, hidden) WHERE version > 0 OR hidden > 0"""
+"""SQL: what the log says when a pair is swept: what each saw of the other until then, if there was anything between them."""
 
 
 class Relationship(models.Model):
@@ -88,6 +98,7 @@ class Relationship(models.Model):
                 ],
             ),
             SightLog(name="relationship_sight_log"),
+            RemovalLog(name="relationship_removal_log", entries=HIDDEN_FROM_NOW),
         )
         indexes = tuple(
             models.Index(
