@@ -7,9 +7,9 @@ another's story it is told that it was written, as long as they see it; and once
 place in it and the notifications: because it was unpublished, taken down, deleted or handed over, because its author has left, or
 because of a block. The look-up of each thing decides what they see, so that gone and hidden look alike.
 
-Nothing is told that the viewer had no way to see: of a story that was hidden all the time neither edits nor that it is deleted,
-and of a block that came and went neither. What somebody comes to see is what there is; what they cease to see was written to
-the log when they did (`triggers.RemovalLog`), so nothing is told that came and went while they were away.
+Nothing is told that the viewer had no way to see: of a story that was hidden all the time neither edits nor that it is deleted
+or swept, and of a block that came and went neither. What somebody comes to see is what there is. What they cease to see was
+written to the log when they did (`triggers.RemovalLog`), so nothing is told that came and went while they were away.
 """
 
 import re
@@ -52,18 +52,24 @@ What was at the beginning follows from the rows and from all of these: a page fi
 the end of the span. Whether something is told in this walk, and after what, follows from those that are due: `seq`, else NULL.
 """
 
-# Whether the other was hidden at the beginning of the span, and is now: 0, 1 or 3, see `kinds.SIGHT`. Of those who have left, the
-# sweep tells that they are gone.
+FIRST = "(array_agg({} ORDER BY seq) FILTER (WHERE {}))[1]"
+"""SQL: what the first of some entries says was so until then."""
+
+# Whether the other was hidden at the beginning of the span, at its end, and is now: 0, 1 or 3, see `kinds.SIGHT`. Of those who
+# have left, the sweep tells that they are gone.
 SIGHTS = f"""
-    SELECT id AS person_id, (array_agg(version ORDER BY seq))[1] / 4 AS before,
-        (array_agg(version ORDER BY seq DESC))[1] % 4 AS after, max(seq) FILTER (WHERE is_due) AS seq
-    FROM mine WHERE kind = '{SIGHT}' AND aggregate <> id GROUP BY id"""
+    SELECT *, coalesce(since / 4, now) AS until FROM (
+        SELECT id AS person_id, {FIRST.format("version", "TRUE")} / 4 AS before, {FIRST.format("version", "NOT is_due")} AS since,
+            (array_agg(version ORDER BY seq DESC))[1] % 4 AS now, max(seq) FILTER (WHERE is_due) AS seq
+        FROM mine WHERE kind = '{SIGHT}' AND aggregate <> id GROUP BY id
+    ) AS one"""
 
 # The stories that the viewer came to write, or writes no more, and those that became theirs. Who was a co-author of one at the
 # beginning, is first told that this has ended.
 JOINED = f"""
-    SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{SIGHT}'))[1] AS before,
-        bool_or(kind = '{HANDED}') AS is_given, max(seq) FILTER (WHERE is_due) AS seq
+    SELECT id AS story_id, {FIRST.format("gone", f"kind = '{SIGHT}'")} AS before,
+        {FIRST.format("gone", f"kind = '{SIGHT}' AND NOT is_due")} AS until, bool_or(NOT is_due) AS is_later,
+        max(seq) FILTER (WHERE is_due) AS seq
     FROM mine WHERE kind = '{SIGHT}' AND aggregate = id OR kind = '{HANDED}' GROUP BY id"""
 
 # What went with its story, and whose that was: one transaction deletes or sweeps one story.
@@ -77,20 +83,21 @@ LOST = f"""
     WHERE mine.gone AND mine.kind IN ({_listed(HANGING)})"""
 
 HELD = f"""
-    SELECT story_id, bool_or(is_read) AS is_read, bool_or(is_written) AS is_written, max(seq) AS seq,
+    SELECT story_id, bool_or(is_read) AS is_read, bool_or(is_written) AS is_written, bool_or(is_later) AS is_later,
+        max(seq) AS seq,
         coalesce((SELECT author_id FROM stories_story WHERE id = story_id), max(author_id::text)::uuid) AS author_id
     FROM (
-        SELECT story_id, TRUE AS is_read, FALSE AS is_written, NULL::bigint AS seq, NULL::uuid AS author_id
+        SELECT story_id, TRUE AS is_read, FALSE AS is_written, NULL::bigint AS seq, FALSE AS is_later, NULL::uuid AS author_id
         FROM reading_reading WHERE reader_id = $viewer
         UNION ALL
-        SELECT story_id, FALSE, TRUE, NULL, NULL FROM coauthors_coauthor WHERE person_id = $viewer
+        SELECT story_id, FALSE, TRUE, NULL, FALSE, NULL FROM coauthors_coauthor WHERE person_id = $viewer
         UNION ALL
-        SELECT story_id, FALSE, FALSE, NULL, NULL FROM notifications_notification
+        SELECT story_id, FALSE, FALSE, NULL, FALSE, NULL FROM notifications_notification
         WHERE person_id = $viewer AND story_id IS NOT NULL
         UNION ALL
-        SELECT story_id, FALSE, FALSE, NULL, NULL FROM coauthors_invitation WHERE person_id = $viewer
+        SELECT story_id, FALSE, FALSE, NULL, FALSE, NULL FROM coauthors_invitation WHERE person_id = $viewer
         UNION ALL
-        SELECT story_id, kind = '{READING}', FALSE, seq, author_id FROM lost WHERE story_id IS NOT NULL
+        SELECT story_id, kind = '{READING}', FALSE, seq, seq IS NULL, author_id FROM lost WHERE story_id IS NOT NULL
     ) AS one
     GROUP BY story_id"""
 
@@ -107,41 +114,70 @@ THEIRS = f"""
         AND change.kind IN ({_listed((STORY, CHAPTER, PUBLIC, LEFT, HANDED))})
     ) AS change WHERE authors.author_id <> $viewer OR change.kind IN ({_listed((PUBLIC, HANDED))})"""
 
-# What happened to a story: whether it was published at the beginning, whose it was, when it was written last.
+# What happened to a story: whether it was published at the beginning and at the end, whose it was, when it was written last.
 EVENTS = f"""
-    SELECT id AS story_id, (array_agg(gone ORDER BY seq) FILTER (WHERE kind = '{PUBLIC}'))[1] AS was_public,
-        (array_agg(aggregate ORDER BY seq) FILTER (WHERE kind = '{HANDED}'))[1] AS author_before,
-        max(seq) FILTER (WHERE kind IN ({_listed((PUBLIC, HANDED))}) AND is_due) AS seq,
+    SELECT id AS story_id, {FIRST.format("gone", f"kind = '{PUBLIC}'")} AS public_before,
+        {FIRST.format("gone", f"kind = '{PUBLIC}' AND NOT is_due")} AS public_until,
+        {FIRST.format("aggregate", f"kind = '{HANDED}'")} AS author_before,
+        {FIRST.format("aggregate", f"kind = '{HANDED}' AND NOT is_due")} AS author_until,
+        bool_or(kind <> '{STORY}' AND NOT is_due) AS is_later, max(seq) FILTER (WHERE kind <> '{STORY}' AND is_due) AS seq,
         max(seq) FILTER (WHERE kind = '{STORY}' AND NOT gone AND is_due) AS written
     FROM theirs WHERE kind IN ({_listed((STORY, PUBLIC, HANDED))}) GROUP BY id"""
 
-# Whether the viewer saw a story at the beginning of the span, and sees it now; and whether its author had met them, and has.
+FLED = f"""
+    SELECT owner AS person_id, TRUE AS before, bool_or(NOT is_due) AS until, max(seq) FILTER (WHERE is_due) AS seq
+    FROM theirs WHERE kind = '{LEFT}' GROUP BY owner"""
+
+
+def _met(at: str) -> str:
+    """SQL: whether the author that a story had at this moment and the viewer had met."""
+    author = f"story.author_{at}"
+    return (
+        f"coalesce(sight_{at}.{at} = 0, NOT {apart(author, '$viewer')}) "
+        f"AND (coalesce(fled_{at}.{at}, FALSE) OR NOT {gone(author)})"
+    )
+
+
+def _seen(at: str) -> str:
+    """SQL: whether the viewer saw a story at this moment."""
+    return (
+        f"(one.author_{at} = $viewer OR one.met_{at} "
+        f"AND (coalesce(one.writing_{at}, one.is_written) OR coalesce(one.public_{at}, one.is_public)))"
+    )
+
+
+# Of the stories to which something happened, whether the viewer saw them at the beginning of the span, at its end, and sees them
+# now; and the same of their authors having met the viewer. At its end is as now, if nothing has turned later.
 SEEN = f"""
-    SELECT one.story_id, one.is_read, one.is_written, one.is_written AND one.was_writing IS NULL AS is_steady,
-        one.written, one.turned, one.met_now,
-        one.author_id IS NULL OR one.met_before AS was_met,
-        EXISTS (SELECT FROM stories_story AS story WHERE story.id = one.story_id AND {VISIBLE}) AS is_seen,
-        one.author_id IS NULL OR one.author_before = $viewer OR one.met_before AND (
-            coalesce(one.was_writing, one.is_written) OR coalesce(one.was_public, EXISTS (
-                SELECT FROM stories_story AS story WHERE story.id = one.story_id AND story.published_at IS NOT NULL
-            ))
-        ) AS was_seen
+    SELECT story_id, is_read, is_written, is_steady, written, turned, was_seen, was_met, is_seen, met_now,
+        CASE WHEN is_other_now THEN seen_until ELSE is_seen END AS seen_at_end,
+        CASE WHEN is_other_now THEN met_until ELSE met_now END AS met_at_end
     FROM (
-        SELECT story.*, {met("story.author_id", "$viewer")} AS met_now,
-            coalesce(sight.before = 0, NOT {apart("story.author_before", "$viewer")})
-            AND (fled.owner IS NOT NULL OR NOT {gone("story.author_before")}) AS met_before,
-            greatest(story.seq, sight.seq, sight_now.seq, fled.seq) AS turned
+        SELECT one.*, one.is_written AND one.writing_before IS NULL AS is_steady,
+            EXISTS (SELECT FROM stories_story AS story WHERE story.id = one.story_id AND {VISIBLE}) AS is_seen,
+            one.author_id IS NULL OR one.met_before AS was_met,
+            one.author_id IS NULL OR {_seen("before")} AS was_seen, coalesce({_seen("until")}, FALSE) AS seen_until
         FROM (
-            SELECT held.story_id, held.author_id, held.is_read, held.is_written, event.written, event.was_public,
-                coalesce(event.author_before, held.author_id) AS author_before, joined.before AS was_writing,
-                greatest(held.seq, event.seq, joined.seq) AS seq
-            FROM held LEFT JOIN event ON event.story_id = held.story_id LEFT JOIN joined ON joined.story_id = held.story_id
-        ) AS story
-        LEFT JOIN sight ON sight.person_id = story.author_before
-        LEFT JOIN sight AS sight_now ON sight_now.person_id = story.author_id
-        LEFT JOIN (
-            SELECT owner, max(seq) FILTER (WHERE is_due) AS seq FROM theirs WHERE kind = '{LEFT}' GROUP BY owner
-        ) AS fled ON fled.owner = story.author_before
+            SELECT story.*, {met("story.author_id", "$viewer")} AS met_now,
+                {_met("before")} AS met_before, {_met("until")} AS met_until,
+                EXISTS (SELECT FROM stories_story WHERE id = story.story_id AND published_at IS NOT NULL) AS is_public,
+                story.is_later OR sight_until.since IS NOT NULL OR coalesce(fled_until.until, FALSE) AS is_other_now,
+                greatest(story.seq, sight_before.seq, sight_until.seq, fled_before.seq, fled_until.seq) AS turned
+            FROM (
+                SELECT held.story_id, held.author_id, held.is_read, held.is_written, event.written,
+                    event.public_before, event.public_until, joined.before AS writing_before, joined.until AS writing_until,
+                    coalesce(event.author_before, held.author_id) AS author_before,
+                    coalesce(event.author_until, held.author_id) AS author_until,
+                    held.is_later OR coalesce(event.is_later, FALSE) OR coalesce(joined.is_later, FALSE) AS is_later,
+                    greatest(held.seq, event.seq, joined.seq) AS seq
+                FROM held LEFT JOIN event ON event.story_id = held.story_id
+                LEFT JOIN joined ON joined.story_id = held.story_id
+            ) AS story
+            LEFT JOIN sight AS sight_before ON sight_before.person_id = story.author_before
+            LEFT JOIN sight AS sight_until ON sight_until.person_id = story.author_until
+            LEFT JOIN fled AS fled_before ON fled_before.person_id = story.author_before
+            LEFT JOIN fled AS fled_until ON fled_until.person_id = story.author_until
+        ) AS one WHERE one.turned IS NOT NULL OR one.written IS NOT NULL OR one.is_other_now
     ) AS one"""
 
 TOLD = f"""
@@ -150,17 +186,17 @@ TOLD = f"""
     WHERE is_due AND mine.kind NOT IN ({_listed(SIGNALS)})
         AND NOT (mine.gone AND mine.kind IN ({_listed(HANGING)}))
         AND NOT (mine.kind = '{RELATIONSHIP}' AND (mine.gone OR {gone("mine.id")}))
-        AND (is_steady AND NOT was_seen AND NOT is_seen) IS NOT TRUE
+        AND (is_steady AND NOT was_seen AND NOT seen_at_end) IS NOT TRUE
     UNION ALL
     SELECT kind, person_id, seq FROM sight CROSS JOIN (VALUES ('{PERSON}'), ('{RELATIONSHIP}')) AS either (kind)
-    WHERE before <> after AND (after = 3 OR NOT {gone("person_id")})
+    WHERE before <> until AND (until = 3 OR NOT {gone("person_id")})
     UNION ALL
-    SELECT '{STORY}', story_id, written FROM seen WHERE (is_read OR is_written) AND is_seen AND written IS NOT NULL
+    SELECT '{STORY}', story_id, written FROM seen WHERE (is_read OR is_written) AND is_seen AND seen_at_end
     UNION ALL
     SELECT '{CHAPTER}', chapter.id, theirs.seq FROM seen JOIN theirs
         ON theirs.kind = '{CHAPTER}' AND theirs.aggregate = seen.story_id AND theirs.is_due
     JOIN stories_chapter AS chapter ON chapter.id = theirs.id
-    WHERE is_written AND is_seen
+    WHERE is_written AND is_seen AND seen_at_end
     UNION ALL
     SELECT '{STORY}', story_id, seq FROM joined
     UNION ALL
@@ -177,24 +213,44 @@ TOLD = f"""
         UNION ALL
         SELECT '{CHAPTER}', chapter.id FROM stories_chapter AS chapter WHERE chapter.story_id = seen.story_id
     ) AS either
-    WHERE is_written AND is_seen <> was_seen AND turned IS NOT NULL
+    WHERE is_written AND seen_at_end <> was_seen
     UNION ALL
     SELECT kind, story_id, turned FROM seen CROSS JOIN (VALUES ('{STORY}'), ('{READING}')) AS either (kind)
-    WHERE is_read AND is_seen <> was_seen AND turned IS NOT NULL
+    WHERE is_read AND seen_at_end <> was_seen
     UNION ALL
     SELECT '{NOTIFICATION}', notification.id, turned
     FROM seen JOIN notifications_notification AS notification
         ON notification.person_id = $viewer AND notification.story_id = seen.story_id
-    WHERE is_seen <> was_seen AND turned IS NOT NULL
+    WHERE seen_at_end <> was_seen
     UNION ALL
     SELECT '{INVITATION}', invitation.id, turned
     FROM seen JOIN coauthors_invitation AS invitation
         ON invitation.person_id = $viewer AND invitation.story_id = seen.story_id
-    WHERE met_now <> was_met AND turned IS NOT NULL
+    WHERE met_at_end <> was_met
     UNION ALL
     SELECT lost.kind::text, lost.id, coalesce(lost.seq, turned) FROM lost LEFT JOIN seen ON seen.story_id = lost.story_id
-    WHERE CASE lost.kind WHEN '{NOTIFICATION}' THEN lost.story_id IS NULL OR is_seen <> was_seen
-        WHEN '{INVITATION}' THEN was_met AND (lost.seq IS NOT NULL OR NOT met_now) END"""
+    WHERE CASE lost.kind WHEN '{NOTIFICATION}' THEN lost.story_id IS NULL OR seen_at_end <> was_seen
+        WHEN '{INVITATION}' THEN was_met AND (lost.seq IS NOT NULL OR NOT met_at_end) END"""
+
+# What was hidden at the end of the span, and is back: a page tells that it is hidden, and the next walk that it is back.
+VEILED = f"""
+    SELECT kind, person_id AS id FROM sight CROSS JOIN (VALUES ('{PERSON}'), ('{RELATIONSHIP}')) AS either (kind)
+    WHERE until = 3 AND now <> 3
+    UNION ALL
+    SELECT either.kind, either.id FROM seen CROSS JOIN LATERAL (
+        SELECT '{STORY}' AS kind, seen.story_id AS id
+        UNION ALL
+        SELECT '{READING}', seen.story_id
+        UNION ALL
+        SELECT '{CHAPTER}', chapter.id FROM stories_chapter AS chapter WHERE chapter.story_id = seen.story_id
+        UNION ALL
+        SELECT '{NOTIFICATION}', notification.id FROM notifications_notification AS notification
+        WHERE notification.person_id = $viewer AND notification.story_id = seen.story_id
+    ) AS either WHERE is_seen AND NOT seen_at_end
+    UNION ALL
+    SELECT '{INVITATION}', invitation.id FROM seen JOIN coauthors_invitation AS invitation
+        ON invitation.person_id = $viewer AND invitation.story_id = seen.story_id
+    WHERE met_now AND NOT met_at_end"""
 
 CURSOR = "translate(encode(convert_to(concat_ws('|', {parts}), 'UTF8'), 'base64'), E'+/=\\n', '-_')"
 """SQL: an opaque text of parts; see `log.encoded`."""
@@ -211,13 +267,18 @@ WITH RECURSIVE span AS MATERIALIZED (
 ), authors AS MATERIALIZED ({AUTHORS}
 ), theirs AS MATERIALIZED ({THEIRS} LIMIT $most::int + 1
 ), event AS MATERIALIZED ({EVENTS}
+), fled AS MATERIALIZED ({FLED}
 ), seen AS MATERIALIZED ({SEEN}
 ), told AS ({TOLD}
 ), page AS MATERIALIZED (
     SELECT kind, id, max(seq) AS seq FROM told GROUP BY kind, id
     HAVING (max(seq), kind, id) > ($seq::bigint, $kind::text, $key::uuid)
     ORDER BY max(seq), kind, id LIMIT $first::int + 1
-), numbered AS (SELECT page.*, row_number() OVER (ORDER BY seq, kind, id) AS number FROM page)
+), veiled AS MATERIALIZED ({VEILED}
+), numbered AS (
+    SELECT page.*, row_number() OVER (ORDER BY seq, kind, id) AS number, (kind, id) IN (SELECT kind, id FROM veiled) AS is_veiled
+    FROM page
+)
 SELECT
     coalesce((SELECT jsonb_agg(numbered ORDER BY number) FROM numbered WHERE number <= $first::int), '[]') AS changes,
     coalesce(
@@ -233,7 +294,8 @@ WHERE {HOLDS.format(identity=IDENTITY, expected="$identity::text", snapshot="$be
     type="ChangePage",
 )
 """A page of a walk from one snapshot to another. Each thing comes once in a walk, at its last entry in it, and as it is when it
-is read: that is never older than the end of the walk, so nothing goes backwards. Each page looks at all entries of the span, so
+is read: that is never older than the end of the walk, so nothing goes backwards. But what was hidden at that end is told to be
+hidden, because the next walk begins there and tells what has come back. Each page looks at all entries since the beginning, so
 there is none with more than `$most` of the viewer, or of those whose stories they hold (`log.MAX_BEHIND`).
 """
 

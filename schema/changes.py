@@ -44,7 +44,8 @@ def _found(one: type[Versioned]) -> Row:
     """The thing of a change, if it is of this type and the viewer may see it."""
     look_up = Template(one.look_up.sql).safe_substitute(key="$row.id", owner="$viewer")
     kind = LOGGED[one.__name__]
-    return replace(one.look_up, sql=f"SELECT thing.* FROM ({look_up}) AS thing WHERE $row.kind = '{kind}'")
+    is_it = f"$row.kind = '{kind}' AND NOT $row.is_veiled"
+    return replace(one.look_up, sql=f"SELECT thing.* FROM ({look_up}) AS thing WHERE {is_it}")
 
 
 def _by_kind(sql: Callable[[type[Versioned]], str]) -> str:
@@ -60,7 +61,8 @@ ID = Value(
     of=_by_kind(lambda one: f"'{one.__name__}'"),
 )
 CHANGES = Rows(
-    "SELECT one.kind, one.id FROM jsonb_to_recordset($row.changes) AS one (kind text, id uuid, number int) ORDER BY one.number"
+    "SELECT one.kind, one.id, one.is_veiled FROM jsonb_to_recordset($row.changes) "
+    "AS one (kind text, id uuid, number int, is_veiled bool) ORDER BY one.number"
 )
 
 

@@ -33,6 +33,14 @@ def be_blocked(author: ApiClient, reader: ApiClient, _: str) -> None:
     reader.block(author)
 
 
+def publish(author: ApiClient, _: ApiClient, story: str) -> None:
+    assert author.publish(story, author.version_of(story))["applied"] == "WRITTEN"
+
+
+def unblock(author: ApiClient, reader: ApiClient, _: str) -> None:
+    author.unblock(reader, author.relationship(reader)["version"])
+
+
 def leave(author: ApiClient, *_: object) -> None:
     author.delete_account(PASSWORD)
 
@@ -60,6 +68,17 @@ def held(asha: ApiClient, bilal: ApiClient) -> list[str]:
     (notification,) = told(bilal, at)
     bilal.record_view(story)
     return [story, place_id(bilal, story), notification]
+
+
+def walked_as_told(caller: ApiClient, since: str, first: int) -> tuple[dict[str, str | None], str]:
+    """As `walked`, without a look at what there is now."""
+    found: dict[str, str | None] = {}
+    more = True
+    while more:
+        page = asked(caller, since, first)
+        found |= {one["id"]: one["version"] for one in page["changes"]}
+        since, more = page["cursor"], page["hasMore"]
+    return found, since
 
 
 def side_of(one: ApiClient, other: ApiClient) -> list[str]:
@@ -138,3 +157,33 @@ def test_what_is_hidden_and_gone_during_a_walk_is_told_once(
     tombstones += [id_ for one in (rest, last) for id_, version in one.items() if version is None]
     mine = [id_ for id_ in tombstones if id_ in held]
     assert sorted(mine) == sorted(held)
+
+
+BACK: dict[str, tuple[Act, Act]] = {
+    "published": (unpublish, publish),
+    "unblocked": (block, unblock),
+}
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize("name", BACK)
+def test_what_is_back_while_a_walk_goes_on_is_told_by_the_next(
+    asha: ApiClient, bilal: ApiClient, held: list[str], name: str, first: int, again: bool
+) -> None:
+    """A page tells what was to be seen at the end of its walk. If it showed what came later, the next walk could not tell that
+    this is hidden again.
+    """
+    hide, show = BACK[name]
+    at = begun(bilal)
+    hide(asha, bilal, held[0])
+    page = asked(bilal, at, first)
+    show(asha, bilal, held[0])
+    rest, later = walked_as_told(bilal, page["cursor"], first)
+    found = {one["id"]: one["version"] for one in page["changes"]} | rest
+    assert found.items() >= dict.fromkeys(held).items()
+    if again:
+        hide(asha, bilal, held[0])
+        assert told(bilal, later) == {}
+    else:
+        assert told(bilal, later).items() >= {held[0]: asha.version_of(held[0]), held[1]: "1", held[2]: "1"}.items()
