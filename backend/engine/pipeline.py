@@ -10,12 +10,10 @@ What still waits when a transaction is rolled back is never sent.
 import hashlib
 import threading
 from asyncio import _get_running_loop
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -34,9 +32,7 @@ from backend.engine import deadline
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
 DONE = frozenset(map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)))
 SYNC, ABORTED, BAD = int(ExecStatus.PIPELINE_SYNC), int(ExecStatus.PIPELINE_ABORTED), int(ConnStatus.BAD)
-IDLE = int(TransactionStatus.IDLE)
-
-BEGIN, COMMIT = b"BEGIN", b"COMMIT"
+IDLE, OFF = int(TransactionStatus.IDLE), int(PipelineStatus.OFF)
 
 NOT_AS_PREPARED = frozenset({"0A000", "26000", "42P05"})
 """SQLSTATEs of a prepared statement that is of no use: its table has changed, it is gone (a pooler's other connection), or
@@ -56,6 +52,9 @@ class Statement:
         """The statement with this text. Made once for each text: the name is a hash of it."""
         text = sql.encode()
         return cls(text, b"r_" + hashlib.blake2b(text, digest_size=16).hexdigest().encode())
+
+
+BEGIN, COMMIT = Statement(b"BEGIN", b""), Statement(b"COMMIT", b"")
 
 
 class Sent:
@@ -138,17 +137,17 @@ class Pipeline:
         """Send all that waits, in one round trip. Raises Django's database errors, and what the checks of results raise."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            with self._travelling() as raw:
-                with _Trip(raw, waiting) as trip:
+            raw = self._connection()
+            with self.wrapper.wrap_database_errors, _Trip(raw, waiting) as trip:
+                trip.receive()
+                is_again = trip.sqlstate in NOT_AS_PREPARED and raw.autocommit
+                if not is_again:
+                    trip.settle()
+            if is_again:
+                self.forget_prepared()
+                with self.wrapper.wrap_database_errors, _Trip(raw, waiting) as trip:
                     trip.receive()
-                    is_again = trip.sqlstate in NOT_AS_PREPARED and raw.autocommit
-                    if not is_again:
-                        trip.settle()
-                if is_again:
-                    self.forget_prepared()
-                    with _Trip(raw, waiting) as trip:
-                        trip.receive()
-                        trip.settle()
+                    trip.settle()
 
     def forget_prepared(self) -> None:
         """Prepare everything anew: what is prepared may be of no use any more."""
@@ -159,24 +158,20 @@ class Pipeline:
         with self.wrapper.wrap_database_errors:
             raw.wait(raw._exec_command(b"DEALLOCATE ALL"))
 
-    @contextmanager
-    def _travelling(self) -> Iterator[Any]:
-        """The connection, which is closed if it was left in the middle. Raises Django's database errors."""
+    def _connection(self) -> Any:
+        """The connection that is there now. Raises Django's database errors."""
         self.wrapper.ensure_connection()
         raw = self.wrapper.connection
         if raw is not self._raw:
             self._raw, self._transformer = raw, Transformer(raw)
-        try:
-            with self.wrapper.wrap_database_errors:
-                yield raw
-        finally:
-            if raw.pgconn.status != BAD and raw.pgconn.pipeline_status != PipelineStatus.OFF:
-                raw.pgconn.finish()
+        return raw
 
     def settle_checks(self) -> None:
         """Send what waits if it has a check, which may refuse all of it: it must not be in one round trip with COMMIT."""
-        if any(sent.check is not None for sent in self._waiting):
-            self.flush()
+        for sent in self._waiting:
+            if sent.check is not None:
+                self.flush()
+                return
 
     def commit(self) -> None:
         """Send all that waits, and COMMIT, in one round trip. Raises Django's database errors.
@@ -184,124 +179,122 @@ class Pipeline:
         The request's time limit cancels what comes before COMMIT, but not COMMIT itself.
         """
         waiting, self._waiting = self._waiting, []
-        with self._travelling() as raw:
-            if not waiting:
-                if raw.pgconn.transaction_status == IDLE:
-                    return
+        raw = self._connection()
+        if not waiting:
+            if raw.pgconn.transaction_status == IDLE:
+                return
+            deadline.committing()
+        self.is_committing = True
+        with self.wrapper.wrap_database_errors, _Trip(raw, waiting, commits=True) as trip:
+            if waiting:
+                trip.receive(all_but=1)
+                self.is_committing = not trip.sqlstate  # unless PostgreSQL itself has refused what comes before it
                 deadline.committing()
-            self.is_committing = True
-            with _Trip(raw, waiting, commits=True) as trip:
-                if waiting:
-                    trip.receive(all_but=1)
-                    self.is_committing = not trip.sqlstate  # unless PostgreSQL itself has refused what comes before it
-                    deadline.committing()
-                trip.receive()
-                trip.settle()
-            self.is_committing = False
+            trip.receive()
+            trip.settle()
+        self.is_committing = False
 
 
-class _Message:
-    """What is sent: a command, the preparation of a statement, or a statement."""
+class _Preparation(NamedTuple):
+    """The message that prepares a statement by this name."""
 
-    __slots__ = ("command", "prepares", "send", "sent")
-
-    def __init__(
-        self,
-        send: Callable[[], None],
-        *,
-        command: bytes = b"",
-        prepares: bytes | None = None,
-        sent: Sent | None = None,
-    ) -> None:
-        self.send, self.command, self.prepares, self.sent = send, command, prepares, sent
+    name: bytes
 
 
 class _Trip:
-    """What is sent together, and the results as they come."""
+    """What is sent together, and the results as they come. A connection that it leaves in the middle is closed."""
 
     def __init__(self, raw: Any, waiting: Sequence[Sent], *, commits: bool = False) -> None:
-        self._raw, self._pg = raw, raw.pgconn
-        self._prepared: set[bytes] = raw.prepared
-        self._messages = list(self._messages_for(waiting, commits=commits))
+        self._raw, self._pg, self._waiting, self._commits = raw, raw.pgconn, waiting, commits
+        self._messages: list[Sent | Statement | _Preparation] = []
+        """What was sent; BEGIN and COMMIT as a statement without parameters."""
         self._results: list[PGresult] = []
-        self._began = perf_counter()
-        self._send(commits=commits)
+        self._failed: PGresult | None = None
+        """The first result that is an error."""
 
     def __enter__(self) -> "_Trip":
+        self._began = perf_counter()
+        try:
+            self._send(self._waiting, commits=self._commits)
+        except BaseException:
+            self._close_if_left()
+            raise
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._close_if_left()
         if tracing.tracer is not None:
             self._trace(error)
+
+    def _close_if_left(self) -> None:
+        if self._pg.pipeline_status != OFF and self._pg.status != BAD:
+            self._pg.finish()
 
     def _trace(self, lost: BaseException | None) -> None:
         """Tell of each statement that has run, or of which nobody knows: all of them took as long as the trip."""
         for number, message in enumerate(self._messages):
             result = self._results[number] if number < len(self._results) else None
-            if message.prepares is not None or (result is not None and result.status == ABORTED):
+            if isinstance(message, _Preparation) or (result is not None and result.status == ABORTED):
                 continue
             failed = lost if result is None else None if result.status in DONE else error_from_result(result)
-            statement = Statement(message.command, b"") if message.sent is None else message.sent.statement
+            statement = message.statement if isinstance(message, Sent) else message
             tracing.tracer.ran(statement.sql, statement.name, self._began, failed)
 
     @property
     def sqlstate(self) -> str | None:
         """That of the first error that has come, or ""; None if there is none."""
-        errors = (error_from_result(result) for result in self._results if result.status not in DONE)
-        return next((error.sqlstate or "" for error in errors), None)
+        return None if self._failed is None else error_from_result(self._failed).sqlstate or ""
 
     def receive(self, *, all_but: int = 0) -> None:
         """Wait for all results, or all but so many of the last ones."""
         try:
             self._raw.wait(self._receive(len(self._messages) - all_but if all_but else None))
         except psycopg.OperationalError:
-            if self.sqlstate is None:  # otherwise PostgreSQL has said why it ended the connection
+            if self._failed is None:  # otherwise PostgreSQL has said why it ended the connection
                 raise
 
     def settle(self) -> None:
         """Give the statements their results, in order, up to the first error or refusal, which is raised."""
-        come = list(zip(self._messages, self._results, strict=False))
-        # A name that PostgreSQL refuses may be taken: it has to go with the others once they are forgotten.
-        self._prepared.update(
-            message.prepares for message, result in come if message.prepares is not None and result.status != ABORTED
-        )
-        for message, result in come:
-            if result.status not in DONE:
+        for message, result in zip(self._messages, self._results, strict=False):
+            status = result.status
+            if isinstance(message, _Preparation) and status != ABORTED:
+                # A name that PostgreSQL refuses may be taken: it has to go with the others once they are forgotten.
+                self._raw.prepared.add(message.name)
+            if status not in DONE:
                 raise error_from_result(result)
-            if message.sent is not None:
-                message.sent.result = result
-                if message.sent.check is not None:
-                    message.sent.check(result)
+            if isinstance(message, Sent):
+                message.result = result
+                if message.check is not None:
+                    message.check(result)
         if len(self._results) < len(self._messages):
             raise psycopg.OperationalError("the connection is lost")
 
-    def _messages_for(self, waiting: Sequence[Sent], *, commits: bool) -> Iterator[_Message]:
-        pg, raw = self._pg, self._raw
-        if not raw.autocommit and pg.transaction_status == IDLE:
-            yield _Message(partial(pg.send_query_params, raw._get_tx_start_command(), None), command=BEGIN)
+    def _send(self, waiting: Sequence[Sent], *, commits: bool) -> None:
+        pg, raw, messages = self._pg, self._raw, self._messages
+        begins = not raw.autocommit and pg.transaction_status == IDLE
+        pg.enter_pipeline_mode()
+        if begins:
+            messages.append(BEGIN)
+            pg.send_query_params(raw._get_tx_start_command(), None)
         fresh: set[bytes] = set()
         for sent in waiting:
             name = sent.statement.name
-            if not name:
-                yield _Message(partial(pg.send_query_params, sent.statement.sql, sent.parameters), sent=sent)
-                continue
-            if name not in self._prepared and name not in fresh:
+            if name and name not in raw.prepared and name not in fresh:
                 fresh.add(name)
-                yield _Message(partial(pg.send_prepare, name, sent.statement.sql), prepares=name)
-            yield _Message(partial(pg.send_query_prepared, name, sent.parameters), sent=sent)
+                messages.append(_Preparation(name))
+                pg.send_prepare(name, sent.statement.sql)
+            messages.append(sent)
+            if name:
+                pg.send_query_prepared(name, sent.parameters)
+            else:
+                pg.send_query_params(sent.statement.sql, sent.parameters)
         if commits:
-            yield _Message(partial(pg.send_query_params, COMMIT, None), command=COMMIT)
-
-    def _send(self, *, commits: bool) -> None:
-        pg = self._pg
-        pg.enter_pipeline_mode()
-        for number, message in enumerate(self._messages, 1):
-            if commits and number == len(self._messages):
-                pg.send_flush_request()  # so the results of what comes before COMMIT do not wait for it
-            message.send()
+            pg.send_flush_request()  # so the results of what comes before COMMIT do not wait for it
+            messages.append(COMMIT)
+            pg.send_query_params(COMMIT.sql, None)
         pg.pipeline_sync()
         if pg.flush():  # the socket does not take all of it at once
-            self._raw.wait(self._flush())
+            raw.wait(self._flush())
 
     def _flush(self) -> PQGen[None]:
         while self._pg.flush():
@@ -320,9 +313,12 @@ class _Trip:
                     between = True
                     continue
                 between = False
-                if result.status == SYNC:
+                status = result.status
+                if status == SYNC:
                     pg.exit_pipeline_mode()
                     return
+                if self._failed is None and status not in DONE:
+                    self._failed = result
                 results.append(result)
                 if len(results) == count:
                     return

@@ -34,6 +34,7 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, get_
 import orjson
 from django.contrib.postgres.fields import ArrayField
 from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models.base import ModelState
 from psycopg import sql
 from psycopg.pq.abc import PGresult
 
@@ -326,11 +327,8 @@ class _Columns:
         self.names = names
         places = {(name or b"").decode(): number for number, name in enumerate(names)}
         fields = [field for field in model._meta.concrete_fields if field.column in places]
-        self._model, self._attributes = model, [field.attname for field in fields]
-        self._places = [places.pop(str(field.column)) for field in fields]
-        self._converters = [
-            (n, field.from_db_value) for n, field in enumerate(fields) if hasattr(field, "from_db_value")
-        ]
+        self._model, self._fields = model, [(field.attname, places.pop(str(field.column))) for field in fields]
+        self._converters = [(field.attname, field.from_db_value) for field in fields if hasattr(field, "from_db_value")]
         attributes = {str(field.column): field.attname for field in model._meta.concrete_fields}
         self._before = [
             (attributes[name.removeprefix(BEFORE)], place) for name, place in places.items() if name.startswith(BEFORE)
@@ -338,11 +336,18 @@ class _Columns:
         self._more = [(name, place) for name, place in places.items() if not name.startswith(BEFORE)]
 
     def row(self, values: Sequence[Any]) -> Any:
-        """A row of the model; what is no field of it is an attribute of that name."""
-        of_fields = [values[place] for place in self._places]
-        for number, convert in self._converters:
-            of_fields[number] = convert(of_fields[number], None, connection)
-        row: Any = self._model.from_db(DEFAULT_DB_ALIAS, self._attributes, of_fields)
+        """A row of the model; what is no field of it is an attribute of that name.
+
+        It is what `Model.from_db` makes, without its signals, to which nobody listens: each field is looked at only once.
+        """
+        row: Any = self._model.__new__(self._model)
+        row._state = state = ModelState()
+        state.adding, state.db = False, DEFAULT_DB_ALIAS
+        fields = vars(row)
+        for name, place in self._fields:
+            fields[name] = values[place]
+        for name, convert in self._converters:
+            fields[name] = convert(fields[name], None, connection)
         if self._before:
             row.before = {name: values[place] for name, place in self._before}
         for name, place in self._more:

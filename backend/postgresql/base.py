@@ -96,6 +96,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """What runs Django's own statements, with a span for each while spans are sent."""
         return super().make_cursor(cursor) if tracing.tracer is None else _Traced(cursor, self)
 
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Let the next statement begin a transaction, or not. It sends nothing, so it needs no lock and no wait as in psycopg."""
+        if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self.connection._autocommit = autocommit
+        else:  # psycopg says what is wrong
+            super()._set_autocommit(autocommit)  # type: ignore[misc]
+
     def _rollback(self) -> None:
         """Roll back, and keep prepared statements, because every refusal rolls back.
 

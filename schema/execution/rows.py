@@ -16,7 +16,7 @@ from orjson import Fragment
 from strawberry_django.utils.typing import get_django_definition
 
 from backend.postgresql.select import select
-from backend.sources import Shown, Value, as_json, columns_of
+from backend.sources import Shown, Source, Value, as_json, columns_of
 from schema.execution.fields import source_of
 from schema.execution.length import counted, left
 from schema.execution.markers import has_marks
@@ -61,7 +61,7 @@ def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
     shown: Shown = row.shown
     answer: dict[str, Any] = {}
     for one in fields:
-        read = None if one.field in shown.instead else _reader(one.owner, one.field)
+        read = _reader(one.owner, one.field, shown.instead.get(one.field))
         if read is None:
             return None
         answer[one.name] = read(row)
@@ -69,13 +69,16 @@ def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
 
 
 @cache
-def _reader(type_: GraphQLObjectType, field: str) -> Callable[[Any], Any] | None:
-    """Reads a field from a row in memory, as its plan would print it; None if it shows more than the row's own columns."""
+def _reader(type_: GraphQLObjectType, field: str, instead: Source | None) -> Callable[[Any], Any] | None:
+    """Reads a field from a row in memory, as its plan would print it; None if it shows more than the row's own columns.
+
+    `instead` is the source that the row has for it.
+    """
     if field == "__typename":
         return lambda _: type_.name
     definition = type_.fields[field]
     leaf = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
-    source = None if definition.args else source_of(type_.name, definition)
+    source = None if definition.args else instead or source_of(type_.name, definition)
     if (
         not isinstance(leaf, GraphQLScalarType | GraphQLEnumType)
         or not isinstance(source, Value)

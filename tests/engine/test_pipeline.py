@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
-from backend.engine import deadline
+from backend.engine import deadline, pipeline
 from backend.engine.deadline import Deadline, limited
 from backend.engine.declarations import query
 from backend.engine.errors import Busy, Invalid, OutcomeUnknown
 from backend.engine.models import IdempotencyKey
-from backend.engine.pipeline import Pipeline
 from backend.engine.statements import Declared, compiled
 from backend.engine.transactions import unit_of_work
 from tests.races.cuttable_proxy import CuttableProxy
@@ -59,16 +58,14 @@ def noted() -> list[str]:
 def trips() -> Iterator[list[None]]:
     """One item for each round trip of this thread's pipeline."""
     made: list[None] = []
-    travelling = Pipeline._travelling
+    send = pipeline._Trip._send
 
-    @contextmanager
-    def counted(pipeline: Pipeline) -> Iterator[Any]:
+    def counted(trip: Any, *waiting: Any, **commits: bool) -> None:
         made.append(None)
-        with travelling(pipeline) as raw:
-            yield raw
+        send(trip, *waiting, **commits)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Pipeline, "_travelling", counted)
+        patched.setattr(pipeline._Trip, "_send", counted)
         yield made
 
 

@@ -43,23 +43,23 @@ def watched() -> Iterator[Trips]:
 @contextmanager
 def before_trip(number: int, act: Callable[[], Any]) -> Iterator[Trips]:
     """Do `act` when all that trip `number` (from 0) is to carry is ready to be sent, once."""
-    trips, messages_for = Trips(), pipeline._Trip._messages_for
+    trips, send = Trips(), pipeline._Trip._send
 
     def waited(trip: Any, waiting: Sequence[Sent], *, commits: bool) -> Any:
         trips.made.append(Trip(len(waiting), not trip._raw.autocommit, commits))
         if len(trips.made) == number + 1:
             trips.struck = True
             act()
-        return messages_for(trip, waiting, commits=commits)
+        return send(trip, waiting, commits=commits)
 
-    with patch.object(pipeline._Trip, "_messages_for", waited):
+    with patch.object(pipeline._Trip, "_send", waited):
         yield trips
 
 
 @contextmanager
 def struck_at(number: int | None, place: int, sql: bytes) -> Iterator[Trips]:
     """Send `sql` with trip `number` (from 0) before the statement that has this place in it, once."""
-    trips, messages_for = Trips(), pipeline._Trip._messages_for
+    trips, send = Trips(), pipeline._Trip._send
 
     def struck(trip: Any, waiting: Sequence[Sent], *, commits: bool) -> Any:
         if len(trips.made) == number:
@@ -67,7 +67,7 @@ def struck_at(number: int | None, place: int, sql: bytes) -> Iterator[Trips]:
             trips.before, trips.after = list(waiting[:place]), list(waiting[place:])
             waiting = [*trips.before, Sent(Statement(sql, b""), []), *trips.after]
         trips.made.append(Trip(len(waiting), not trip._raw.autocommit, commits))
-        return messages_for(trip, waiting, commits=commits)
+        return send(trip, waiting, commits=commits)
 
-    with patch.object(pipeline._Trip, "_messages_for", struck):
+    with patch.object(pipeline._Trip, "_send", struck):
         yield trips
