@@ -180,7 +180,11 @@ def create(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         is_so = rows(data.db, WRITTEN) == [(stories + requests, chapters + 3 * requests)]
         require(is_so, f"{requests} stories with 3 chapters each should have been added", rows(data.db, WRITTEN))
 
-    return Batch([write(data.tokens[author], version) for author, version in authors], check, {"people": data.people, "body": CHAPTER})
+    return Batch(
+        [write(data.tokens[author], version) for author, version in authors],
+        check,
+        {"people": data.people, "body": CHAPTER},
+    )
 
 
 def write(token: str, version: int) -> Script:

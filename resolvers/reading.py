@@ -47,7 +47,9 @@ def record_view(
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
     try:
-        outcome = performed(Mutation("recordView", me.pk, key, arguments, write, target, last), me, while_suspended=True)
+        outcome = performed(
+            Mutation("recordView", me.pk, key, arguments, write, target, last), me, while_suspended=True
+        )
     except (Conflict, Invalid):
         unit_of_work(lambda: actions.count_view(me.pk, story))
         raise
