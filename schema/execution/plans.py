@@ -68,7 +68,7 @@ class Plan:
     shapes: Mapping[str, Shape]
     marked: Sequence[Marked]
     columns: Mapping[str, Set[str]] = field(default_factory=dict)
-    """What is asked of each row that is bound, by its alias: a row may be wide, and as JSON each column is read and made again."""
+    """What is asked of each row that is bound, by its alias: as JSON each column is made and read, and a text may be long."""
 
     @property
     def price(self) -> int:
