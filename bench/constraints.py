@@ -18,8 +18,8 @@ MEASURED = [work for work in WORKS if work.name in ("M1s", "M2", "M3", "M5")]
 
 TABLES = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 PRESENCE = """
-SELECT tgrelid::regclass::text, tgname FROM pg_trigger
-WHERE tgdeferrable AND NOT tgisinternal AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+SELECT tgrelid::regclass::text, tgname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE tgdeferrable AND NOT tgisinternal AND prosrc LIKE '%left_at%'
 """
 """The triggers that look at COMMIT whether the people of a row are still there."""
 

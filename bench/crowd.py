@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import load
-from bench.data import Data, key_of, one, token
+from bench.data import Data, key_of, one
 from bench.reads import created
 from bench.scripts import Script, require
 from bench.server import Server
@@ -56,7 +56,7 @@ def measure(server: Server, data: Data, clients: int, seconds: float, *, listens
 
     def begin() -> Script:
         titles = [f"Title {number}" for number in itertools.islice(names, EACH)]
-        return retitle(made["id"], made["version"], token(data.author), titles)
+        return retitle(made["id"], made["version"], data.tokens[data.author], titles)
 
     asyncio.run(_measure(server.port, crowd, begin, seconds))
     version = one(data.db, VERSION, key_of(made["id"]))

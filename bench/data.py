@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -14,7 +14,10 @@ import psycopg
 from psycopg import sql
 
 from backend.embedded import DATABASE, ROLE
+from backend.people.claims import issue
 from bench.account import end_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")  # whose key signs tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = "bench"
@@ -108,15 +111,27 @@ WHERE story.published_at IS NOT NULL
 
 KEYS = ("ALTER TABLE bench_person ADD PRIMARY KEY (n)", "ALTER TABLE bench_story ADD PRIMARY KEY (n)")
 
+ISSUED = """
+UPDATE bench_person AS person SET token = issued.token
+FROM unnest(%s::uuid[], %s::text[]) AS issued (id, token) WHERE person.id = issued.id
+"""
+
 TOKENS = """
 INSERT INTO people_accesstoken (digest, account_id, created_at, expires_at)
-SELECT sha256(convert_to('bench-' || n, 'UTF8')), id, now(), now() + interval '90 days' FROM bench_person
+SELECT sha256(convert_to(each.token, 'UTF8')), id, now(), now() + interval '90 days'
+FROM bench_person AS person CROSS JOIN LATERAL (VALUES (person.token), ('bench-' || n)) AS each (token)
 """
+"""For the server one as it issues them, for pgbench one whose digest it finds by the person's number."""
 
 
 def prepare(db: "psycopg.Connection[Any]") -> None:
-    """Number people and stories, and give each person a token."""
-    for statement in (PEOPLE, STORIES, *KEYS, TOKENS, "ANALYZE bench_person, bench_story, people_accesstoken"):
+    """Number people and stories, and give each person their tokens."""
+    for statement in (PEOPLE, STORIES, *KEYS):
+        db.execute(statement)
+    db.execute("ALTER TABLE bench_person ADD token text")
+    people = [id_ for (id_,) in rows(db, "SELECT id FROM bench_person")]
+    db.execute(ISSUED, [people, [issue(one) for one in people]])
+    for statement in (TOKENS, "ANALYZE bench_person, bench_story, people_accesstoken"):
         db.execute(statement)
 
 
@@ -131,6 +146,8 @@ class Data:
     stories: int
     author: int
     """The number of a person without any blocks, who writes the stories that the workloads need."""
+    tokens: Mapping[int, str]
+    """The bearer token of each person, by number."""
 
     @classmethod
     def of(cls, db: "psycopg.Connection[Any]") -> "Data":
@@ -138,7 +155,8 @@ class Data:
         people, feeds, author = rows(
             db, "SELECT count(*), count(*) FILTER (WHERE feeds), max(n) FILTER (WHERE calm) FROM bench_person"
         )[0]
-        return cls(db, people, feeds, one(db, "SELECT count(*) FROM bench_story"), author)
+        tokens = dict(rows(db, "SELECT n, token FROM bench_person"))
+        return cls(db, people, feeds, one(db, "SELECT count(*) FROM bench_story"), author, tokens)
 
     def add_story(self, story: str, chapter: str) -> int:
         """Give a number to a story that a workload has published."""
@@ -149,11 +167,6 @@ class Data:
             key_of(chapter),
         )
         return number
-
-
-def token(number: int) -> str:
-    """The bearer token of the person with this number."""
-    return f"bench-{number}"
 
 
 def global_id(kind: str, key: uuid.UUID) -> str:

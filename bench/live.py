@@ -14,7 +14,7 @@ import orjson
 
 from bench import load
 from bench.account import megabytes, processor_seconds
-from bench.data import Data, token
+from bench.data import Data
 from bench.reads import created
 from bench.scripts import Request, Wrong, require
 from bench.server import Server
@@ -203,7 +203,7 @@ async def _published(server: Server, data: Data) -> tuple[str, str]:
     connection = await load.Connection.open(server.port)
     made = await load._play(created(data, chapters=1), connection)
     answer = await connection.ask(
-        Request(PUBLISH, {"id": made["id"], "expect": {"version": made["version"]}}, token(data.author))
+        Request(PUBLISH, {"id": made["id"], "expect": {"version": made["version"]}}, data.tokens[data.author])
     )
     await connection.close()
     require(answer["publishStory"]["__typename"] == "StorySuccess", "the story should be published", answer)
@@ -215,7 +215,7 @@ async def _subscribed(server: Server, data: Data, story: str, transports: Sequen
     found: list[Subscriber] = []
     for start in range(0, len(transports), OPENING):
         part = enumerate(transports[start : start + OPENING], start)
-        opening = (Subscriber.open(server, each, token(1 + number % data.people), story) for number, each in part)
+        opening = (Subscriber.open(server, each, data.tokens[1 + number % data.people], story) for number, each in part)
         found += await asyncio.gather(*opening)
     return found
 
@@ -256,7 +256,7 @@ async def _told(server: Server, data: Data, story: str, version: str, subscriber
     for number in range(writes):
         began = time.perf_counter()
         variables = {"id": story, "title": f"Title {number}", "expect": {"version": version}}
-        answer = await connection.ask(Request(RETITLE, variables, token(data.author)))
+        answer = await connection.ask(Request(RETITLE, variables, data.tokens[data.author]))
         require(answer["updateStory"]["__typename"] == "StorySuccess", "the title should be written", answer)
         version = answer["updateStory"]["story"]["version"]
         times += [await one.told() - began for one in found]

@@ -4,7 +4,7 @@ import random
 from collections.abc import Generator
 from typing import Any
 
-from bench.data import CHAPTER, Data, one, token
+from bench.data import CHAPTER, Data, one
 from bench.limit import sql_of
 from bench.scripts import Answer, Batch, Request, Script, require
 
@@ -69,7 +69,7 @@ def nothing_signed_in(data: Data, requests: int) -> Generator[Request, Answer, B
     """R0t: the same, by clients that send a token."""
     yield from ()
     viewers = [random.randint(1, data.people) for _ in range(requests)]
-    return Batch([asked(Request(NOTHING, token=token(number)), NOBODY) for number in viewers])
+    return Batch([asked(Request(NOTHING, token=data.tokens[number]), NOBODY) for number in viewers])
 
 
 def feed(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
@@ -79,7 +79,7 @@ def feed(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     right = [limit_answer(data, "R1", n=number) for number in range(1, viewers + 1)]
     require(all(len(answer["feed"]["edges"]) == 20 for answer in right), "the feeds should be full", None)
     chosen = [random.randrange(viewers) for _ in range(requests)]
-    scripts = [asked(Request(FEED, token=token(number + 1)), right[number]) for number in chosen]
+    scripts = [asked(Request(FEED, token=data.tokens[number + 1]), right[number]) for number in chosen]
     return Batch(scripts, variables={"viewers": viewers})
 
 
@@ -102,7 +102,7 @@ def limit_answer(data: Data, name: str, **variables: int) -> Answer:
 def published(data: Data, *, chapters: int) -> Generator[Request, Answer, tuple[str, int]]:
     """Publish a new story of the benchmark's author; returns its id and its number."""
     made = yield from created(data, chapters=chapters)
-    request = Request(PUBLISH, {"id": made["id"], "expect": {"version": made["version"]}}, token(data.author))
+    request = Request(PUBLISH, {"id": made["id"], "expect": {"version": made["version"]}}, data.tokens[data.author])
     answer = yield request
     require(answer["publishStory"].get("applied") == "WRITTEN", "it should have been published", answer)
     return made["id"], data.add_story(made["id"], made["chapters"][0]["id"])
@@ -112,7 +112,7 @@ def created(data: Data, *, chapters: int) -> Generator[Request, Answer, Any]:
     """Create a story of the benchmark's author; returns the draft."""
     shelf = "SELECT shelf.version FROM stories_shelf AS shelf JOIN bench_person ON id = author_id WHERE n = %s"
     version = one(data.db, shelf, data.author)
-    answer = yield Request(CREATE, creation(chapters, version), token(data.author))
+    answer = yield Request(CREATE, creation(chapters, version), data.tokens[data.author])
     require(answer["createStory"].get("applied") == "WRITTEN", "it should have been created", answer)
     return answer["createStory"]["story"]
 

@@ -4,7 +4,7 @@ import random
 import uuid
 from collections.abc import Generator
 
-from bench.data import CHAPTER, Data, global_id, key_of, one, rows, token
+from bench.data import CHAPTER, Data, global_id, key_of, one, rows
 from bench.reads import CREATE, created, creation, published
 from bench.scripts import Answer, Batch, Request, Script, require
 
@@ -103,15 +103,15 @@ def views(data: Data, requests: int, first: int, last: int) -> Batch:
         counted = one(data.db, VIEWS, first, last) - before
         require(counted == requests, f"{requests} views should have been counted", counted)
 
-    scripts = [view(*visit) for visit in visits]
+    scripts = [view(data.tokens[reader], *where) for reader, *where in visits]
     return Batch(scripts, check, {"people": data.people, "first": first, "last": last})
 
 
-def view(reader: int, story: uuid.UUID, chapter: uuid.UUID) -> Script:
+def view(token: str, story: uuid.UUID, chapter: uuid.UUID) -> Script:
     """A first view, at a place in the first chapter."""
     place = {"chapter": global_id("Chapter", chapter), "offset": 1_999}
     variables = {"story": global_id("Story", story), "place": place, "expect": {"version": "0"}}
-    answer = yield Request(VIEW, variables, token(reader))
+    answer = yield Request(VIEW, variables, token)
     done = answer["recordView"]
     is_so = done.get("applied") == "WRITTEN" and done["counted"] and done["reading"]["version"] == "1"
     require(is_so, "the view should have been counted", answer)
@@ -143,15 +143,16 @@ def follow(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         require(one(data.db, TIES) == before, "nobody should follow anybody more than before", None)
 
     # Alternately from either side of the pair, because each side has its own columns, and so its own statements.
-    scripts = [meet(a, of_b) if turn % 2 else meet(b, of_a) for turn, (a, of_a, b, of_b) in enumerate(pairs)]
+    turns = ((b, of_a) if turn % 2 == 0 else (a, of_b) for turn, (a, of_a, b, of_b) in enumerate(pairs))
+    scripts = [meet(data.tokens[me], them) for me, them in turns]
     return Batch(scripts, check, {"people": data.people, "shift": shift})
 
 
-def meet(me: int, person: uuid.UUID) -> Script:
+def meet(token: str, person: uuid.UUID) -> Script:
     """Follow somebody and unfollow them."""
     for version, (field, document) in enumerate((("follow", FOLLOW), ("unfollow", UNFOLLOW))):
         variables = {"person": global_id("Person", person), "expect": {"version": str(version)}}
-        answer = yield Request(document, variables, token(me))
+        answer = yield Request(document, variables, token)
         done = answer[field]
         require(done.get("applied") == "WRITTEN", f"{field} should have been written", answer)
         is_so = done["relationship"]["version"] == str(version + 1)
@@ -179,12 +180,16 @@ def create(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         is_so = rows(data.db, WRITTEN) == [(stories + requests, chapters + 3 * requests)]
         require(is_so, f"{requests} stories with 3 chapters each should have been added", rows(data.db, WRITTEN))
 
-    return Batch([write(*author) for author in authors], check, {"people": data.people, "body": CHAPTER})
+    return Batch(
+        [write(data.tokens[author], version) for author, version in authors],
+        check,
+        {"people": data.people, "body": CHAPTER},
+    )
 
 
-def write(author: int, version: int) -> Script:
+def write(token: str, version: int) -> Script:
     """Create a story on a shelf with this version."""
-    answer = yield Request(CREATE, creation(3, version), token(author))
+    answer = yield Request(CREATE, creation(3, version), token)
     done = answer["createStory"]
     is_so = done.get("applied") == "WRITTEN" and [one["position"] for one in done["story"]["chapters"]] == [1, 2, 3]
     require(is_so and done["shelf"]["version"] == str(version + 1), "the story should have been created", answer)
@@ -212,7 +217,7 @@ def update(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
         sent = sorted([made["title"], *(title for of_client in titles for title in of_client)])
         require(found == sent, "every title that was written should be found once", found)
 
-    scripts = [retitle(made["id"], made["version"], token(data.author), one_client) for one_client in titles]
+    scripts = [retitle(made["id"], made["version"], data.tokens[data.author], one_client) for one_client in titles]
     return Batch(scripts, check, {"author": data.author, "story": key})
 
 
@@ -242,7 +247,7 @@ def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     """M5: buyers order copies, with stock for four fifths of them."""
     id_, _ = yield from published(data, chapters=1)
     stock = requests * 4 // 5
-    made = yield Request(CREATE_EDITION, {"story": id_, "stock": stock}, token(data.author))
+    made = yield Request(CREATE_EDITION, {"story": id_, "stock": stock}, data.tokens[data.author])
     edition = made["createEdition"]["edition"]["id"]
     sold: list[bool] = []
 
@@ -254,12 +259,12 @@ def buy(data: Data, requests: int) -> Generator[Request, Answer, Batch]:
     others = data.people - 1
     buyers = [1 + (data.author + random.randrange(others)) % data.people for _ in range(requests)]
     known = {"people": data.people, "edition": key_of(edition)}
-    return Batch([order(edition, buyer, sold) for buyer in buyers], check, known)
+    return Batch([order(edition, data.tokens[buyer], sold) for buyer in buyers], check, known)
 
 
-def order(edition: str, buyer: int, sold: list[bool]) -> Script:
+def order(edition: str, token: str, sold: list[bool]) -> Script:
     """Order a copy; an OutOfStockError is right only if the stock is used up."""
-    answer = yield Request(BUY, {"edition": edition, "key": str(uuid.uuid4())}, token(buyer))
+    answer = yield Request(BUY, {"edition": edition, "key": str(uuid.uuid4())}, token)
     done = answer["placeOrder"]
     if done["__typename"] == "OutOfStockError":
         require(done["available"] == 0 and done["edition"]["stock"] == 0, "there should be none left", answer)

@@ -14,7 +14,7 @@ from backend.people.models import Person
 from backend.reading import actions
 from backend.reading.actions import Card
 from backend.reading.places import ReadingPlace
-from backend.reading.queries import found_stories
+from backend.reading.queries import AS_STORED, found_stories
 from resolvers.replays import GONE
 from resolvers.work import performed, shown_to
 
@@ -47,10 +47,16 @@ def record_view(
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
     try:
-        return performed(Mutation("recordView", me.pk, key, arguments, write, target, last), me, while_suspended=True)
+        outcome = performed(
+            Mutation("recordView", me.pk, key, arguments, write, target, last), me, while_suspended=True
+        )
     except (Conflict, Invalid):
         unit_of_work(lambda: actions.count_view(me.pk, story))
         raise
+    reading: Any = outcome.rows["reading"]
+    if reading.chapter_length is not None and reading.offset <= reading.chapter_length:
+        shown_to(reading, me, instead=AS_STORED)
+    return outcome
 
 
 def record_views(me: Person, *, cards: Mapping[int, Card], sent: Sequence[Any], key: uuid.UUID | None) -> Outcome:

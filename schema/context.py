@@ -12,9 +12,10 @@ from backend import logs
 from backend.engine.errors import Unauthenticated
 from backend.limits import spending
 from backend.people import queries
+from backend.people.claims import claimed
 from backend.people.models import Person
 from backend.postgresql.reads import Row
-from resolvers.access import DEAD_TOKEN, digest_of, note_use, signed_in, viewer_of
+from resolvers.access import DEAD_TOKEN, bearer_token, digest_of, note_use, signed_in, viewer_of
 
 
 class Context:
@@ -72,28 +73,36 @@ class Context:
     def identify(self) -> None:
         """Find out who is asking, or raise `Unauthenticated`. Every mutation begins with this.
 
-        Whom a token signs in never changes, so for a token that this process knows the question is only whether it still does.
-        That is asked in one round trip with the first statements of the mutation, before any of them has a result.
+        Whom a token signs in never changes. So if it says whom, or this process knows it, the question is only whether it still
+        does. That is asked in one round trip with the first statements of the mutation, before any of them has a result.
         """
-        known = None if self._token is None or "viewer" in self.__dict__ else spending.owner(self._token)
-        if known is None and not self._unverified:
-            self.me  # noqa: B018
-            return
-        if known is not None:
-            self.__dict__["viewer"] = Person.from_db(None, ["id"], [uuid.UUID(known)])
+        if not self._unverified:
+            owner = None if "viewer" in self.__dict__ else self._owner()
+            if owner is None:
+                self.me  # noqa: B018
+                return
+            self.__dict__["viewer"] = Person.from_db(None, ["id"], [owner])
             self._unverified = True
         assert self._token is not None
         found = queries.by_token(self._token)
         found.check(lambda _: self._verify(found.row))
 
+    def _owner(self) -> uuid.UUID | None:
+        """The person whom the request's token has signed in at some time, if that is known without asking."""
+        if self._token is None:
+            return None
+        known = spending.owner(self._token)
+        return claimed(bearer_token(self.request) or "") if known is None else uuid.UUID(known)
+
     def _verify(self, viewer: Person | None) -> None:
-        if viewer is None:
+        assert self.viewer is not None
+        self._unverified = False
+        if viewer is None or viewer.pk != self.viewer.pk:
             self._learn(None)
             self.__dict__["viewer"] = None
-            self._unverified = False
             raise Unauthenticated(DEAD_TOKEN)
         self.__dict__["viewer"] = viewer
-        self._unverified = False
+        self._learn(str(viewer.pk))
         logs.bind(viewer=str(viewer.pk))
 
     def credentials(self) -> tuple[str, dict[str, Any]] | None:

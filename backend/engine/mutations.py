@@ -86,11 +86,11 @@ def _performed(mutation: Mutation) -> Outcome:
     if mutation.target is not None:
         seen = seen_by(mutation.person_id, seen, mutation.target)
     outcome = mutation.work(seen)
-    if mutation.target is not None:
-        outcome = saw(outcome, seen, mutation.target)
-    if mutation.makes is not None:
-        outcome = made(outcome, mutation.makes)
     if key is not None:
+        if mutation.target is not None:
+            outcome = saw(outcome, seen, mutation.target)
+        if mutation.makes is not None:
+            outcome = made(outcome, mutation.makes)
         if mutation.facts is not None:
             outcome = replace(outcome, facts={**outcome.facts, **mutation.facts(outcome)})
         reply(mutation.person_id, key, outcome)

@@ -256,11 +256,12 @@ class _Trip:
     def settle(self) -> None:
         """Give the statements their results, in order, up to the first error or refusal, which is raised."""
         for message, result in zip(self._messages, self._results, strict=False):
-            status = result.status
-            if isinstance(message, _Preparation) and status != ABORTED:
-                # A name that PostgreSQL refuses may be taken: it has to go with the others once they are forgotten.
+            # All first, because a check that refuses ends what follows. A name that PostgreSQL refuses may be taken: it has to go
+            # with the others once they are forgotten.
+            if isinstance(message, _Preparation) and result.status != ABORTED:
                 self._raw.prepared.add(message.name)
-            if status not in DONE:
+        for message, result in zip(self._messages, self._results, strict=False):
+            if result.status not in DONE:
                 raise error_from_result(result)
             if isinstance(message, Sent):
                 message.result = result

@@ -68,10 +68,10 @@ def raising(model: type[Tally], rows: str) -> str:
         for which in (">=", "<")
     )
     return (
-        f"INSERT INTO {table} AS tally (subject_id, kind, slot, count) "
+        f"INSERT INTO {table} AS raised (subject_id, kind, slot, count) "
         f"SELECT wanted.subject_id, wanted.kind, coalesce({free}, {before}, wanted.slot), wanted.by "
         f"FROM ({rows}) AS wanted (subject_id, kind, slot, by) "
-        "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = tally.count + EXCLUDED.count RETURNING tally.count"
+        "ON CONFLICT (subject_id, kind, slot) DO UPDATE SET count = raised.count + EXCLUDED.count RETURNING raised.count"
     )
 
 

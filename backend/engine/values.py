@@ -1,7 +1,7 @@
 """Values as text: those that are bound to a statement, which says what each of them is, and times as clients are told them."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,26 +18,29 @@ def as_text(value: Any) -> bytes | None:
 
     Raises UnicodeEncodeError for half a surrogate pair, and DataError for a NUL: libpq would cut the text there.
     """
-    match value:
-        case None:
-            return None
-        case bytes():
-            return b"\\x" + value.hex().encode()
-        case bool():
-            return b"true" if value else b"false"
-        case str():
-            if "\0" in value:
-                raise DataError("a text cannot hold a NUL")
-            return str.__str__(value).encode()
-        case uuid.UUID() | int() | float():
-            return str(value).encode()
-        case date():  # also with a time
-            return value.isoformat().encode()
-        case timedelta():
-            return b"%d microseconds" % (value // timedelta(microseconds=1))
-        case list() | tuple():
-            return _array(value)
+    if value is None:
+        return None
+    write = _WRITERS.get(type(value)) or _writer(value)
+    return write(value)
+
+
+def _writer(value: Any) -> Callable[[Any], bytes]:
+    """What writes values of a class that is derived from one of those."""
+    for of, write in _WRITERS.items():
+        if isinstance(value, of):
+            return write
     raise TypeError(f"{type(value).__name__} cannot be bound")
+
+
+def _str(value: str) -> bytes:
+    if "\0" in value:
+        raise DataError("a text cannot hold a NUL")
+    return str.__str__(value).encode()
+
+
+def _uuid(value: uuid.UUID) -> bytes:
+    """Its digits without hyphens, which are written four times as fast."""
+    return value.bytes.hex().encode()
 
 
 def _array(values: Sequence[Any]) -> bytes:
@@ -45,10 +48,25 @@ def _array(values: Sequence[Any]) -> bytes:
 
 
 def _item(value: Any) -> str:
-    if isinstance(value, uuid.UUID):
-        return str(value)
     text = as_text(value)
     if text is None:
         return "NULL"
+    if not isinstance(value, str | bytes):  # no other text has anything to quote
+        return text.decode()
     quoted = text.decode().replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'
+
+
+_WRITERS: Mapping[type, Callable[[Any], bytes]] = {
+    uuid.UUID: _uuid,
+    str: _str,
+    bool: lambda value: b"true" if value else b"false",
+    int: lambda value: b"%d" % value,
+    float: lambda value: str(value).encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
+    date: lambda value: value.isoformat().encode(),  # also with a time
+    timedelta: lambda value: b"%d microseconds" % (value // timedelta(microseconds=1)),
+    list: _array,
+    tuple: _array,
+}
+"""In this order because a bool is an int too."""

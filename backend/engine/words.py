@@ -26,12 +26,14 @@ from django.db.transaction import atomic
 LONGEST = 64
 """A word is told from others by its first so many characters."""
 
-MOST = 1_000_000
-"""How many bytes of words are kept of one row: PostgreSQL keeps no more than 1 MiB, and refuses what has more. Only titles that
-are made for it have so many; their last words are not found.
+MOST = 65_536
+"""Of how many characters the words of one row are kept: of more than the texts of a story have, unless their letters are taken
+apart into many. Of titles that are made for that, the last words are not found. PostgreSQL keeps no more than 1 MiB of words, and
+refuses what has more; a character makes at most 15 bytes.
 """
-BESIDE = 5
-"""Bytes that PostgreSQL needs for a word and its place at most, besides its letters."""
+
+APART = "\x1e"
+"""Stands between the texts of one row, which are split together; a word of its own, which is not kept."""
 
 UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF)),  # Thai to Tai Tham
@@ -89,6 +91,10 @@ def _is_between(one: str) -> bool:
     return unicodedata.category(one)[0] in "PSZC" and not _is_symbol(one) and one not in JOINERS
 
 
+def _is_punctuation(one: str) -> bool:
+    return _is_between(one) and one not in (" ", APART)
+
+
 def _folded(character: str) -> str:
     """What stands for a character that NFKD leaves as it is."""
     category, code = unicodedata.category(character), ord(character)
@@ -141,19 +147,21 @@ def _bracketed(ranges: Iterable[Sequence[int]]) -> str:
 def functions() -> str:
     """SQL that creates the functions."""
     joiners = "".join(f"\\U{ord(one):08X}" for one in JOINERS)
-    unspaced, symbols = _bracketed(UNSPACED), _ranges(_is_symbol)
+    unspaced, symbols, punctuation = _bracketed(UNSPACED), _ranges(_is_symbol), _ranges(_is_punctuation)
     word = f"[^{unspaced}{symbols}{joiners}{_ranges(_is_between)}]"
+    around = f"[{joiners}{punctuation} ]*"
     # Everything is compared by code points (COLLATE "C"), whatever the collation of what is given.
     return TEMPLATE.format(
         table=json.dumps(_table(), ensure_ascii=False, separators=(",", ":")),
         chunks=f"([{unspaced}]+)|({word}+(?:[{joiners}]{word}+)*)|([{symbols}])",
         joiners=joiners,
+        around=f"[{joiners} ]*[{punctuation}]{around}|[{joiners}]+ {around}| +[{joiners}]{around}",
+        plain=f"^(?:(?:{word}+|\\u001e) +)*$",
         blank=f"{_ranges(lambda one: unicodedata.category(one)[0] == 'Z')}\\t\\n\\v\\f\\r",
         quotes=QUOTES,
         han="\\u3400-\\u4dbf\\u4e00-\\u9fff\\U00020000-\\U0003ffff",
         longest=LONGEST,
         most=MOST,
-        beside=BESIDE,
     )
 
 
@@ -163,7 +171,7 @@ DECLARE
     folded text COLLATE "C";
 BEGIN
     IF octet_length(given) = length(given) THEN
-        RETURN translate(given, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz');
+        RETURN lower(given COLLATE "C");
     END IF;
     SELECT string_agg(coalesce($table${table}$table$::jsonb ->> one, one), '' ORDER BY place) INTO folded
     FROM unnest(string_to_array(normalize(given, NFKD), NULL)) WITH ORDINALITY AS characters (one, place);
@@ -183,39 +191,41 @@ $body$;
 CREATE OR REPLACE FUNCTION katha_words(VARIADIC texts text[]) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $body$
 DECLARE
-    given text;
+    -- A text begins with a place of its own, so that no phrase leads into it from the one before.
+    folded text COLLATE "C" := left(katha_folded(E'\\x1e ' || array_to_string(texts, E' \\x1e ')), {most});
+    spaced text COLLATE "C" := regexp_replace(folded || ' ', '{around}', ' ', 'g');
     chunk text[];
     parts text[];
-    part text;
     whole text;
     place int := 0;
-    size int := 0;
     found text[] := ARRAY[]::text[];
 BEGIN
-    <<all_texts>>
-    FOREACH given IN ARRAY texts LOOP
-        place := place + 1;  -- no phrase leads from one text into the next
-        FOR chunk IN SELECT regexp_matches(katha_folded(given) COLLATE "C", '{chunks}', 'g') LOOP
-            whole := NULL;
-            IF chunk[2] IS NULL THEN
-                parts := katha_pairs(coalesce(chunk[1], chunk[3]));
-            ELSE
-                parts := regexp_split_to_array(chunk[2] COLLATE "C", '[{joiners}]');
-                IF cardinality(parts) > 1 THEN
-                    whole := left(array_to_string(parts, ''), {longest});
-                END IF;
+    IF spaced ~ '{plain}' THEN
+        RETURN (
+            SELECT coalesce(string_agg('''' || left(word, {longest}) || ''':' || least(at, 16383), ' '), '')
+            FROM unnest(array_remove(string_to_array(spaced, ' '), '')) WITH ORDINALITY AS words (word, at)
+            WHERE word <> E'\\x1e'
+        )::tsvector;
+    END IF;
+    FOR chunk IN SELECT regexp_matches(folded, '{chunks}|(\\u001e)', 'g') LOOP
+        whole := NULL;
+        IF chunk[4] IS NOT NULL THEN
+            place := place + 1;
+            CONTINUE;
+        ELSIF chunk[2] IS NULL THEN
+            parts := katha_pairs(coalesce(chunk[1], chunk[3]));
+        ELSE
+            parts := regexp_split_to_array(chunk[2] COLLATE "C", '[{joiners}]');
+            IF cardinality(parts) > 1 THEN
+                whole := left(array_to_string(parts, ''), {longest});
             END IF;
-            FOR at IN 1 .. cardinality(parts) LOOP
-                place := least(place + 1, 16383);
-                part := left(parts[at], {longest});
-                size := size + octet_length(part) + {beside};
-                found := found || ('''' || part || ''':' || place);
-                IF at IN (1, cardinality(parts)) AND whole IS NOT NULL THEN  -- beside its neighbours
-                    size := size + octet_length(whole) + {beside};
-                    found := found || ('''' || whole || ''':' || place);
-                END IF;
-                EXIT all_texts WHEN size > {most};
-            END LOOP;
+        END IF;
+        FOR at IN 1 .. cardinality(parts) LOOP
+            place := least(place + 1, 16383);
+            found := found || ('''' || left(parts[at], {longest}) || ''':' || place);
+            IF at IN (1, cardinality(parts)) AND whole IS NOT NULL THEN  -- beside its neighbours
+                found := found || ('''' || whole || ''':' || place);
+            END IF;
         END LOOP;
     END LOOP;
     RETURN array_to_string(found, ' ')::tsvector;

@@ -3,6 +3,7 @@
 No line contains user data. An exception's message may quote a text, a password or a row (PostgreSQL's DETAIL does), so
 only its type, its SQLSTATE, the cause in our own words, the constraint and the lines of code are logged.
 
+bound      the fields that every line of a request has
 causes     why the database failed, in words
 throttle   the handler that counts repetitions instead of writing them
 """
@@ -15,10 +16,12 @@ from typing import Any
 
 import orjson
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from backend.logs.bound import begin as begin
+from backend.logs.bound import bind as bind
+from backend.logs.bound import bound, merge_bound
 from backend.logs.causes import chain, database_facts
 from backend.logs.throttle import name_of
 from backend.tracing import add_trace_id
@@ -36,21 +39,9 @@ def request_id(sent: str | None) -> str:
     return sent if sent and SANE_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
-def begin(**facts: Any) -> None:
-    """Replace the bound fields of this thread: every following line has these."""
-    clear_contextvars()
-    bind_contextvars(**facts)
-
-
-def bind(**facts: Any) -> None:
-    """Add bound fields: every following line has these too."""
-    bind_contextvars(**facts)
-
-
 def this_request() -> str | None:
     """The id of the request that this thread handles."""
-    found: str | None = get_contextvars().get("request_id")
-    return found
+    return bound().get("request_id")
 
 
 def looked_at(kind: str, thing: str | None, *, viewer: str) -> None:
@@ -126,7 +117,7 @@ def _printable(text: str) -> str:
 
 
 FIRST: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
+    merge_bound,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     ExtraAdder(FACTS),

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any, TextIO
 
-from structlog.contextvars import get_contextvars
-
+from backend.logs.bound import bound
 from backend.logs.causes import database_facts
 
 SECONDS = 10.0
@@ -141,7 +140,7 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 def _kind(record: logging.LogRecord) -> Hashable:
     """What the line says, without who and when. `msg` is the text before its values are filled in."""
     said = vars(record)
-    mutation = said.get("mutation") or get_contextvars().get("mutation")
+    mutation = said.get("mutation") or bound().get("mutation")
     error = record.exc_info[1] if record.exc_info else None
     return (record.name, record.levelno, record.msg, mutation, *(said.get(name) for name in KIND), *_origin(error))
 

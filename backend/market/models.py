@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.planned_check import PlannedCheck
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
@@ -109,7 +110,7 @@ class Order(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(status__in=OrderStatus.values), name="order_status_is_known"),
+            PlannedCheck(condition=Q(status__in=OrderStatus.values), name="order_status_is_known"),
             VersionGuard(
                 name="order_version_guard",
                 sides={"": {"status": ["status"]}},

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.planned_check import PlannedCheck
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
@@ -125,8 +126,8 @@ class Report(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=_has_one_subject(), name="report_has_one_subject"),
-            models.CheckConstraint(
+            PlannedCheck(condition=_has_one_subject(), name="report_has_one_subject"),
+            PlannedCheck(
                 condition=Q(status=ReportStatus.OPEN, claimed_by__isnull=True, outcome__isnull=True)
                 | Q(status=ReportStatus.CLAIMED, claimed_by__isnull=False, outcome__isnull=True)
                 | Q(status=ReportStatus.RESOLVED, outcome__isnull=False),
@@ -135,7 +136,7 @@ class Report(models.Model):
             models.CheckConstraint(
                 condition=Q(person__isnull=True) | Q(person=F("about")), name="report_is_about_them"
             ),
-            models.CheckConstraint(
+            PlannedCheck(
                 condition=Q(buried__isnull=True, buried_in__isnull=True, buried_open__isnull=True)
                 | Q(
                     chapter__isnull=True,
@@ -241,7 +242,7 @@ class Decision(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(
+            PlannedCheck(
                 condition=Q(outcome=ReportOutcome.SUSPENDED, until__isnull=False)
                 | (~Q(outcome=ReportOutcome.SUSPENDED) & Q(until__isnull=True)),
                 name="decision_suspends_until",

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.planned_check import PlannedCheck
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
@@ -84,7 +85,7 @@ class Notification(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(
+            PlannedCheck(
                 condition=reduce(or_, (_fits(Q(kind=kind), *given) for kind, *given in GIVEN)),
                 name="notification_fits_its_kind",
             ),

@@ -1,7 +1,6 @@
 """Writes to people: signing up, signing in and out, and the profile."""
 
 import hashlib
-import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -34,6 +33,7 @@ from backend.engine.versions import (
     unchanged,
 )
 from backend.people import naming, passwords, queries
+from backend.people.claims import issue
 from backend.people.models import (
     BIO_CHARACTERS,
     AccessToken,
@@ -103,7 +103,7 @@ def sign_in(*, handle: str, password: str) -> Account:
 
 def new_token(account: Account, *, client: str = "") -> str:
     """Create a bearer token for the account. Only its digest is stored, so it can be read only now."""
-    token = secrets.token_urlsafe(32)
+    token = issue(account.pk)
     remember_token(account, token, client=client)
     return token
 

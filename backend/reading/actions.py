@@ -143,19 +143,25 @@ def _lock_chapter(*, chapter: uuid.UUID, story: uuid.UUID) -> Declared[tuple[int
     return query(LOCKED_CHAPTER, chapter=chapter, story=story)
 
 
-COUNT = f"""
-WITH before AS (
-    SELECT story.id AS story_id, {tallies.total(StoryTally, "views", "story.id")}::bigint AS views
-    FROM unnest(%(stories)s) AS story (id)
-), counted AS (
+TOTAL = tallies.total(StoryTally, "views", "raised.subject_id")
+"""SQL: all views of a story before this statement, which does not see what it writes itself."""
+
+
+def _counting(*, one: bool) -> str:
+    """SQL that counts a view of each story: in their order, so that no two wait for each other; one alone needs none."""
+    key, order = ("(%(stories)s)[1]", "") if one else ("ANY(%(stories)s)", " ORDER BY story_id")
+    return f"""
+WITH counted AS (
     INSERT INTO reading_view (story_id, reader_id, day)
     SELECT story_id, reader_id, (statement_timestamp() AT TIME ZONE 'UTC')::date FROM reading_reading
-    WHERE story_id = ANY(%(stories)s) AND reader_id = %(reader)s ORDER BY story_id ON CONFLICT DO NOTHING RETURNING story_id
+    WHERE story_id = {key} AND reader_id = %(reader)s{order} ON CONFLICT DO NOTHING RETURNING story_id
 ), raised AS (
-    {tallies.raising(StoryTally, "SELECT story_id, 'views', %(slot)s, 1 FROM counted ORDER BY story_id")}, tally.subject_id
-), ranked AS ({rank.COUNTED})
-SELECT before.story_id, raised.count, before.views FROM raised JOIN before ON before.story_id = raised.subject_id
+    {tallies.raising(StoryTally, f"SELECT story_id, 'views', %(slot)s, 1 FROM counted{order}")},
+        raised.subject_id AS story_id, {TOTAL}::bigint AS before
+), ranked AS ({rank.counted(one=one)})
+SELECT story_id, count, before FROM raised
 """
+
 
 Counted = Result[tuple[uuid.UUID, int, int]]
 
@@ -165,12 +171,14 @@ def _count_views(stories: Sequence[Story], reader_id: uuid.UUID) -> Counted | No
     clock. A row is a story, what a slot of it counts now, and all its views before; None if no story counts for this reader.
     """
     counts = [story.pk for story in stories if right_of(reader_id, story) is None and story.published_at is not None]
-    return _count(stories=counts, reader=reader_id, slot=tallies.some_slot()) if counts else None
+    return _count(len(counts) == 1, stories=counts, reader=reader_id, slot=tallies.some_slot()) if counts else None
 
 
 @compiled
-def _count(*, stories: list[uuid.UUID], reader: uuid.UUID, slot: int) -> Declared[tuple[uuid.UUID, int, int]]:
-    return query(COUNT, stories=stories, reader=reader, slot=slot)
+def _count(
+    one: bool, *, stories: list[uuid.UUID], reader: uuid.UUID, slot: int
+) -> Declared[tuple[uuid.UUID, int, int]]:
+    return query(_counting(one=one), stories=stories, reader=reader, slot=slot)
 
 
 def _raise_ranks(views: Counted | None) -> set[uuid.UUID]:

@@ -80,9 +80,11 @@ def written_by(tries: Tries) -> Reading | None:
 
 
 def move(visit: Visit, seen: Expected) -> Tries:
-    """Store the visit's position if the row has not changed since `seen`. Nothing is written if nothing would change."""
-    first = [_insert(False, id=uuid7(), visit=visit)] if seen.version == 0 else []
-    return *first, _move(visit=visit, seen=seen)
+    """Store the visit's position if the row has not changed since `seen`. Nothing is written if nothing would change.
+
+    Whoever has seen that there is none makes the first one: any that is there has changed since.
+    """
+    return [_insert(False, id=uuid7(), visit=visit) if seen.version == 0 else _move(visit=visit, seen=seen)]
 
 
 @compiled

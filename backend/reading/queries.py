@@ -91,6 +91,9 @@ OFFSET = Value(
 )
 """Characters into the chapter's body; its end, if it was shortened since."""
 
+AS_STORED = {"offset": Value('$row."offset"')}
+"""The sources of a position that is known to be within its chapter."""
+
 CHANGED = Rows(
     f"{_READ} AND story.id = $row.story_id AND chapter.story_version > $row.story_version AND $row.version > 0 "
     "ORDER BY chapter.position",

@@ -44,7 +44,8 @@ class Pair:
     @property
     def key(self) -> dict[str, uuid.UUID]:
         """The row's key."""
-        return {"low_id": min(self.me, self.them), "high_id": max(self.me, self.them)}
+        low, high = (self.me, self.them) if self.mine == LOW else (self.them, self.me)
+        return {"low_id": low, "high_id": high}
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -63,7 +64,8 @@ class Pair:
 
     def bound(self, name: str) -> dict[str, uuid.UUID]:
         """The values of those parameters."""
-        return {f"{name}.low": self.key["low_id"], f"{name}.high": self.key["high_id"], f"{name}.them": self.them}
+        key = self.key
+        return {f"{name}.low": key["low_id"], f"{name}.high": key["high_id"], f"{name}.them": self.them}
 
     def row(self) -> Relationship | None:
         """The present row; None if there was no contact, or they have left."""

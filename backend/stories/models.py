@@ -11,6 +11,7 @@ from backend.changes.triggers import ChangeLog, HandedLog, RemovalLog
 from backend.engine.declarations import IsAny
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.planned_check import PlannedCheck
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import RemovalGuard
 from backend.engine.tallies import Tally
@@ -125,7 +126,7 @@ class Story(models.Model):
     class Meta:
         verbose_name_plural = "stories"
         constraints = (
-            models.CheckConstraint(
+            PlannedCheck(
                 condition=Q(writers__contains=F("managers"), writers__len__lte=MAX_COAUTHORS)
                 & ~Q(IsAny(F("author"), F("writers"))),
                 name="story_written_by_others_too",
@@ -136,16 +137,14 @@ class Story(models.Model):
                 | Q(IsAny(F("coauthors_by"), F("writers"))),
                 name="story_coauthors_by_who_writes",
             ),
-            models.CheckConstraint(
+            PlannedCheck(
                 condition=Q(status=StoryStatus.PUBLISHED, published_at__isnull=False)
                 | Q(status=StoryStatus.DRAFT, published_at__isnull=True),
                 name="story_published_has_a_date",
             ),
             models.CheckConstraint(condition=Q(held=False) | Q(status=StoryStatus.DRAFT), name="story_held_is_a_draft"),
             models.CheckConstraint(condition=Q(mature_held=False) | Q(mature=True), name="story_held_is_mature"),
-            models.CheckConstraint(
-                condition=Q(warnings__contained_by=ContentWarning.values), name="story_warnings_are_known"
-            ),
+            PlannedCheck(condition=Q(warnings__contained_by=ContentWarning.values), name="story_warnings_are_known"),
             VersionGuard(
                 name="story_version_guard",
                 sides={

@@ -20,17 +20,23 @@ SMALL = 128
 
 EVERY = 16
 
-COUNTED = f"""
-UPDATE stories_storyrank AS rank SET views = rank.views + 1
-FROM (
-    SELECT few.story_id FROM raised JOIN before ON before.story_id = raised.subject_id AND before.views < {SMALL}
-    JOIN stories_storyrank AS few ON few.story_id = before.story_id ORDER BY few.story_id FOR NO KEY UPDATE OF few
-) AS held
-WHERE rank.story_id = held.story_id
+FEW = f"SELECT story_id FROM raised WHERE before < {SMALL}"
+LOCKED = f"""
+    SELECT rank.story_id FROM ({FEW}) AS few JOIN stories_storyrank AS rank ON rank.story_id = few.story_id
+    ORDER BY rank.story_id FOR NO KEY UPDATE OF rank
 """
-"""SQL: count a view of each story in its row while views are few. `raised` are the slots that were raised, `before` the views so
-far. Must be the last write of its unit of work.
-"""
+
+
+def counted(*, one: bool) -> str:
+    """SQL: count a view of each story in its row while views are few. Must be the last write of its unit of work.
+
+    `raised` are the stories whose slots were raised, and the views that each had `before`. Rows are locked in their order, unless
+    there is no more than one.
+    """
+    return (
+        f"UPDATE stories_storyrank AS rank SET views = rank.views + 1 FROM ({FEW if one else LOCKED}) AS few "
+        "WHERE rank.story_id = few.story_id"
+    )
 
 
 def publish(story_id: uuid.UUID) -> None:

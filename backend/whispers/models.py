@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from backend.changes.triggers import ChangeLog
 from backend.engine.guard import VersionGuard
 from backend.engine.ids import uuid7
+from backend.engine.planned_check import PlannedCheck
 from backend.engine.presence import PresenceGuard
 from backend.engine.removal import RemovalGuard
 from backend.people.models import Person
@@ -77,7 +78,7 @@ class Flag(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),
+            PlannedCheck(condition=Q(rules__len__gte=1), name="flag_by_a_rule"),
             RemovalGuard(name="flag_removal_guard", fixed=["whisper", "author"]),
         )
 

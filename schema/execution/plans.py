@@ -4,10 +4,11 @@ The shape is all that changes the statement: whether somebody is signed in, what
 the arguments choose, and which part of a page is asked for. Everything else is bound when the statement is run.
 """
 
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -66,6 +67,8 @@ class Plan:
     parameters: Sequence[Parameter]
     shapes: Mapping[str, Shape]
     marked: Sequence[Marked]
+    columns: Mapping[str, Set[str]] = field(default_factory=dict)
+    """What is asked of each row that is bound, by its alias: as JSON each column is made and read, and a text may be long."""
 
     @property
     def price(self) -> int:
@@ -227,11 +230,19 @@ class RowPlans:
             rows = " CROSS JOIN ".join(f"(SELECT * FROM {compiler.bound(sql)}) AS {alias}" for alias, sql in given.rows)
             made = partial(compiler.of_row, type_, details, given.scope)
             plan = _plan(compiler, made, rows, "person", is_measured=self._is_measured)
+            plan = replace(
+                plan, columns={alias: _columns(plan.statement.sql.decode(), alias) for alias, _ in given.rows}
+            )
             self._charge(plan.price)
             PLANS.keep(key, plan, sites)
         elif plan.is_large:
             self._charge(plan.price)
         return plan
+
+
+def _columns(sql: str, alias: str) -> Set[str]:
+    """Which columns of a row the SQL names. Sources name all that they use, never the row itself."""
+    return frozenset(re.findall(rf'\b{alias}\."?(\w+)', sql))
 
 
 def _plan(

@@ -4,7 +4,7 @@ What is asked of its own columns alone is at hand. For anything else a plan read
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from operator import attrgetter
 from typing import Any
@@ -16,7 +16,7 @@ from orjson import Fragment
 from strawberry_django.utils.typing import get_django_definition
 
 from backend.postgresql.select import select
-from backend.sources import Shown, Value, as_json, columns_of
+from backend.sources import Shown, Source, Value, as_json
 from schema.execution.fields import source_of
 from schema.execution.length import counted, left
 from schema.execution.markers import has_marks
@@ -38,7 +38,7 @@ def answer_with_row(
     given = Given(row)
     plan = plans.plan(type_, details, given)
     shown: Shown = row.shown
-    values = {**given.values, "viewer": shown.viewer_id, "token": plans.token, LIMIT: left()}
+    values = {**given.values(plan.columns), "viewer": shown.viewer_id, "token": plans.token, LIMIT: left()}
     found = select(plan.statement, plans.binding.values(plan, values))
     assert found is not None
     assert found[0] is not None
@@ -61,7 +61,7 @@ def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
     shown: Shown = row.shown
     answer: dict[str, Any] = {}
     for one in fields:
-        read = None if one.field in shown.instead else _reader(one.owner, one.field)
+        read = _reader(one.owner, one.field, shown.instead.get(one.field))
         if read is None:
             return None
         answer[one.name] = read(row)
@@ -69,13 +69,16 @@ def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
 
 
 @cache
-def _reader(type_: GraphQLObjectType, field: str) -> Callable[[Any], Any] | None:
-    """Reads a field from a row in memory, as its plan would print it; None if it shows more than the row's own columns."""
+def _reader(type_: GraphQLObjectType, field: str, instead: Source | None) -> Callable[[Any], Any] | None:
+    """Reads a field from a row in memory, as its plan would print it; None if it shows more than the row's own columns.
+
+    `instead` is the source that the row has for it.
+    """
     if field == "__typename":
         return lambda _: type_.name
     definition = type_.fields[field]
     leaf = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
-    source = None if definition.args else source_of(type_.name, definition)
+    source = None if definition.args else instead or source_of(type_.name, definition)
     if (
         not isinstance(leaf, GraphQLScalarType | GraphQLEnumType)
         or not isinstance(source, Value)
@@ -111,7 +114,7 @@ class Given:
     """A row and those beside it, as parts of a statement."""
 
     def __init__(self, row: Any) -> None:
-        self.values: dict[str, Any] = {}
+        self._rows: dict[str, Any] = {}
         self.rows: list[tuple[str, str]] = []
         """Alias and SQL of each."""
         self.scope = self._add(_rows_of(row), row)
@@ -120,9 +123,16 @@ class Given:
         shown: Shown = row.shown
         alias = f"g{len(self.rows)}"
         self.rows.append((alias, sql.format(f"${alias}")))
-        self.values |= {alias: _json_of(row), **shown.values}
+        self._rows[alias] = row
         known = {name: self._add(_rows_of(one), one) for name, one in shown.beside.items()}
         return Scope(alias, known, shown.instead)
+
+    def values(self, columns: Mapping[str, Set[str]]) -> dict[str, Any]:
+        """What is bound: these columns of each row, and what was given beside them."""
+        values: dict[str, Any] = {}
+        for alias, row in self._rows.items():
+            values |= {alias: _json_of(row, columns[alias]), **row.shown.values}
+        return values
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -142,7 +152,8 @@ def _rows_of(row: Any) -> str:
     return f"jsonb_to_record({{}}::jsonb) AS given ({type(row).COLUMNS})"
 
 
-def _json_of(row: Any) -> str:
+def _json_of(row: Any, columns: Set[str]) -> str:
     if isinstance(row, Model):
-        return as_json(columns_of(row))
-    return as_json({name: value for name, value in vars(row).items() if name != "shown"})
+        fields = [one for one in row._meta.concrete_fields if one.column in columns]
+        return as_json({str(one.column): one.value_from_object(row) for one in fields})
+    return as_json({name: value for name, value in vars(row).items() if name in columns})

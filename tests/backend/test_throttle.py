@@ -9,9 +9,8 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from structlog.contextvars import bound_contextvars
 
-from backend.logs import LOGGING, throttle
+from backend.logs import LOGGING, begin, throttle
 from backend.logs.throttle import ThrottledHandler
 from tests.logged import Logged
 from tests.serving import until
@@ -21,8 +20,9 @@ log = logging.getLogger("katha")
 
 def busy(viewer: str = "asha", **facts: str) -> None:
     """One answer BUSY."""
-    with bound_contextvars(viewer=viewer):
-        log.warning("busy", extra={"code": "BUSY", "cause": "deadlock", **facts})
+    begin(viewer=viewer)
+    log.warning("busy", extra={"code": "BUSY", "cause": "deadlock", **facts})
+    begin()
 
 
 def test_a_line_that_repeats_is_written_twice_for_all(logged: Logged) -> None:

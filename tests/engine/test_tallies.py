@@ -64,7 +64,7 @@ def test_totals_are_raised_in_one_statement_and_one_order() -> None:
     with recorded() as statements:
         raise_all(people[::-1], 1)
     (statement,) = statements
-    assert statement.parameters[0] == f"{{{','.join(sorted(str(person.pk) for person in people))}}}"
+    assert statement.parameters[0] == f"{{{','.join(sorted(person.pk.hex for person in people))}}}"
 
 
 def test_who_writes_alone_needs_one_slot() -> None:

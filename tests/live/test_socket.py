@@ -132,7 +132,10 @@ def test_more_than_so_many_operations_are_refused(live: Served, asha: ApiClient)
                 assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
                 refused.add(message["id"])
         ws.begin("more", WHO)
-        assert ws.next("more") == {"viewer": {"handle": "asha"}}
+        answer = next(
+            one for one in iter(ws.hear, None) if one["id"] == "more"
+        )  # those that run may tell something before
+        assert answer["payload"]["data"] == {"viewer": {"handle": "asha"}}
 
 
 # --- Close codes ------------------------------------------------------------------------------------------------

@@ -42,9 +42,9 @@ def view(reader: Person, story: Story) -> str:
 
 
 COUNT = f"""
-WITH before AS (SELECT %s::uuid AS story_id, ({TOTAL}) AS views),
-raised AS ({tallies.raising(StoryTally, "SELECT %s::uuid, 'views', 0, 1")}, tally.subject_id),
-ranked AS ({rank.COUNTED}) SELECT raised.count, before.views FROM raised, before
+WITH raised AS (
+    {tallies.raising(StoryTally, "SELECT %s::uuid, 'views', 0, 1")}, raised.subject_id AS story_id, ({TOTAL}) AS before
+), ranked AS ({rank.counted(one=True)}) SELECT count, before FROM raised
 """
 
 
@@ -53,7 +53,7 @@ def count_views(story: Story, times: int = 1) -> None:
     for _ in range(times):
 
         def work() -> None:
-            ((in_slot, before),) = query(COUNT, story.pk, story.pk, story.pk)
+            ((in_slot, before),) = query(COUNT, story.pk, story.pk)
             rank.raised(story.pk, in_slot, before)
 
         unit_of_work(work)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from schema.execution import writing
+from backend.sources import as_json
+from schema.execution import rows, writing
 from schema.execution.counting import FieldCount
 from schema.execution.document_limits import CAP
 from schema.execution.graphql_schema import GRAPHQL
@@ -252,6 +253,24 @@ def test_every_field_of_an_answer_is_there(field: str, asha: ApiClient, bilal: A
     assert first.pop("applied") in ("WRITTEN", "NOOP")
     assert again.pop("applied") == "REPLAYED"
     assert again == first
+
+
+RETITLE = """
+mutation ($c: ID!) { updateChapter(id: $c, patch: {title: "Other"}, expect: {version: "1"}) {
+  ... on ChapterSuccess { chapter { id title story { title } } } } }
+"""
+
+
+def test_of_a_row_no_more_is_bound_than_is_asked(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a chapter is as long as a book, and its new title says nothing of it."""
+    chapter = asha.published_story()["chapters"][0]["id"]
+    bound: list[dict[str, Any]] = []
+    monkeypatch.setattr(rows, "as_json", lambda values: bound.append(values) or as_json(values))
+    answer = asha.ask(RETITLE, c=chapter)["updateChapter"]["chapter"]
+    written, story = bound
+    assert answer["title"] == written["title"] == "Other"
+    assert "body" not in written
+    assert "summary" not in story
 
 
 def test_every_field_of_a_new_whisper_and_report_is_there(asha: ApiClient, bilal: ApiClient) -> None:

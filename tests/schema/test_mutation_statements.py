@@ -29,7 +29,7 @@ WRITES = {
     "createStory, too late": ("ConflictError", 6),
     "publishStory": ("WRITTEN", 8),
     "publishStory, too late": ("ConflictError", 8),
-    "recordView": ("WRITTEN", 7),
+    "recordView": ("WRITTEN", 6),
     "recordView, next place": ("WRITTEN", 6),
     "recordView, too late": ("ConflictError", 9),
     "recordView, further": ("WRITTEN", 7),
@@ -212,12 +212,15 @@ def moderation(a: ApiClient, b: ApiClient) -> Writes:
 
 
 def test_a_mutation_takes_a_few_statements(asha: ApiClient, bilal: ApiClient) -> None:
-    """The token, the write with what belongs to it, and what the answer shows; explaining a conflict takes at most two more."""
+    """The token, the write with what belongs to it, and what the answer shows; explaining a conflict takes at most two more.
+
+    A view that is too late for its place is counted all the same, by itself: that is one more.
+    """
     found = {name: captured(act) for name, act in writes(asha, bilal)}
     assert found == WRITES
     for name, (_, count) in found.items():
         if name.endswith("too late"):
-            assert count <= found[name.partition(",")[0]][1] + 2
+            assert count <= found[name.partition(",")[0]][1] + (3 if name.startswith("recordView") else 2)
 
 
 def test_a_key_costs_two_statements_and_a_replay_no_write(asha: ApiClient, bilal: ApiClient) -> None:

@@ -2,8 +2,12 @@
 
 import pytest
 from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
 
+from backend.stories.models import Chapter, Story
 from tests.api import PASSWORD, ApiClient, join
+from tests.races.rows import crowd
 
 FOUND = {
     "café": "CAFE Cafe\u0301 cafe “Café”, caf",
@@ -119,7 +123,45 @@ def test_no_text_has_too_many_words_to_be_kept(word: str) -> None:
     assert size < 1 << 20
 
 
+SYMBOL = "🌙"
+PLAIN = st.lists(st.text("abzЁéहि19  .,'-_—“”¿\n\t\x1e", max_size=40), max_size=4)
+
+
+@pytest.mark.django_db
+@given(PLAIN)
+def test_words_between_blanks_are_those_of_any_text(texts: list[str]) -> None:
+    """They are split faster where there is nothing else. Beside a symbol, all go the long way: to the same places."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT katha_words(VARIADIC %s::text[]), ts_delete(katha_words(VARIADIC %s::text[]), %s)",
+            [texts, [*texts, SYMBOL], SYMBOL],
+        )
+        short, long = cursor.fetchone()
+    assert short == long
+
+
 # --- Stories ----------------------------------------------------------------------------------------------------
+
+
+CALLS = "SELECT coalesce(sum(calls), 0) FROM pg_stat_xact_user_functions WHERE funcname = 'katha_words'"
+
+
+@pytest.mark.django_db
+def test_a_new_story_is_indexed_once() -> None:
+    """With all its chapters, when it is committed; a chapter that it gets later is indexed at once."""
+    (author,) = crowd(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL track_functions = 'pl'")
+        story = Story.objects.create(author=author, title="The well")
+        Chapter.objects.bulk_create(Chapter(story=story, position=n, title=f"Chapter {n}", body=".") for n in (1, 2, 3))
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(CALLS)
+        assert cursor.fetchone() == (1,)
+        Chapter.objects.create(story=story, position=4, title="Further", body=".")
+        cursor.execute(CALLS)
+        assert cursor.fetchone() == (2,)
+        cursor.execute("SELECT words @@ katha_query('well chapter further') FROM stories_storywords")
+        assert cursor.fetchall() == [(True,)]
 
 
 def found(who: ApiClient, text: str, **given: str) -> list[str]:
