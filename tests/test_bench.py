@@ -31,20 +31,18 @@ COSTS = {
     "R0t": (0, 0),
     "R1": (1, 1),
     "R2": (1, 1),
-    "M1h": (9, 5),
-    "M1s": (9, 5),
-    "M2": (6.5, 2.5),  # to follow is seven statements in three, to unfollow six in two
-    "M3": (8, 4),
-    "M4": (7, 2.2),  # the first of five from one client is three
-    "M5": (9.8, 4),  # eleven where there is a copy, five where there is none
+    "M1h": (7, 3),
+    "M1s": (7, 3),
+    "M2": (6.5, 2),  # to follow is seven statements, to unfollow six
+    "M3": (8, 3),
+    "M4": (7, 2),
+    "M5": (9.8, 3),  # eleven where there is a copy, five where there is none
     "R0c": (0, 0),
     "R1c": (1, 1),
-    "M1c": (9, 5),
-    "M2c": (6.5, 2.5),
+    "M1c": (7, 3),
+    "M2c": (6.5, 2),
 }
-"""Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared. Whom
-the server has not seen yet costs one round trip more.
-"""
+"""Statements and round trips of a request, beginning and end of the transaction among them, once statements are prepared."""
 
 
 @pytest.fixture
