@@ -1,10 +1,12 @@
 """The GraphQL context of a request: the viewer."""
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import strawberry
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -104,6 +106,14 @@ class Context:
         self.__dict__["viewer"] = viewer
         self._learn(str(viewer.pk))
         logs.bind(viewer=str(viewer.pk))
+
+    def name_viewer(self) -> None:
+        """Let the lines that follow say who has asked, also if a fault came before that was verified."""
+        if self._unverified:
+            self._unverified = False
+            self.forget_viewer()
+            with suppress(DatabaseError, InterfaceError):
+                self.viewer  # noqa: B018
 
     def credentials(self) -> tuple[str, dict[str, Any]] | None:
         """How a plan knows the viewer, and by which values; None without credentials. A token may turn out to be dead."""

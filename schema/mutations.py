@@ -68,6 +68,7 @@ def run(field: StrawberryField, call: Call, read: Callable[[], dict[str, Any]]) 
             _count_refusal(call.name, refusal.code, started)
             raise
         except Exception:
+            call.context.name_viewer()
             outcome = metrics.COMMITTED if committed.has_committed() else metrics.ROLLED_BACK
             metrics.ended(call.name).count(outcome, perf_counter() - started)
             raise
