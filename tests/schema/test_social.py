@@ -1,12 +1,17 @@
 """Following and blocking: what each writes, when each refuses, and whose version moves."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from backend.social.models import Relationship
 from schema.nodes import to_id
 from tests.api import ApiClient
 from tests.schema.footprint import nothing_written
+
+FORGET = import_module("backend.social.migrations.0007_no_strangers").FORGET
 
 COUNTS = "query ($h: String!) { person(handle: $h) { followerCount followingCount } }"
 LISTS = (
@@ -37,6 +42,18 @@ def test_strangers_have_a_relationship_of_version_0(asha: ApiClient, bilal: ApiC
         "query ($id: ID!) { node(id: $id) { ... on Relationship { version person { handle } } } }", id=followed["id"]
     )
     assert found["node"] == {"version": "1", "person": {"handle": "bilal"}}
+
+
+def test_an_upgrade_forgets_pairs_of_strangers_alone(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """A server from before left rows that said nothing."""
+    asha.follow(bilal)
+    asha.unfollow(bilal, "1")
+    low, high = sorted([asha.person.pk, chitra.person.pk])
+    Relationship.objects.create(low_id=low, high_id=high)
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET)
+    (kept,) = Relationship.objects.all()
+    assert {kept.low_id, kept.high_id} == {asha.person.pk, bilal.person.pk}
 
 
 def test_follow_and_unfollow(asha: ApiClient, bilal: ApiClient) -> None:
