@@ -194,6 +194,7 @@ def test_a_chapter_that_is_deleted_is_open_no_more(live: Served, asha: ApiClient
                 "Two",
                 None,
             }
+            until_there(his, {"asha", "bilal"})  # who comes and goes between two looks is not told
         until_there(his, {"bilal"})
         asha.delete_chapter(chapter, "1")
         assert [one["chapter"] for one in until_there(his, {"bilal"})] == [None]
