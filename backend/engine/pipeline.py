@@ -168,10 +168,8 @@ class Pipeline:
 
     def settle_checks(self) -> None:
         """Send what waits if it has a check, which may refuse all of it: it must not be in one round trip with COMMIT."""
-        for sent in self._waiting:
-            if sent.check is not None:
-                self.flush()
-                return
+        if any(sent.check is not None for sent in self._waiting):
+            self.flush()
 
     def commit(self) -> None:
         """Send all that waits, and COMMIT, in one round trip. Raises Django's database errors.

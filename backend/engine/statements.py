@@ -228,13 +228,10 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-NO_UNIT_OF_WORK = "Writes belong to a unit of work: call this through transactions.unit_of_work()."
-
-
-def require_unit_of_work() -> None:
-    """Raise RuntimeError outside of a transaction."""
-    if not current().wrapper.in_atomic_block:
-        raise RuntimeError(NO_UNIT_OF_WORK)
+def require_unit_of_work(pipeline: Pipeline) -> None:
+    """Raise RuntimeError outside of a transaction of this connection."""
+    if not pipeline.wrapper.in_atomic_block:
+        raise RuntimeError("Writes belong to a unit of work: call this through transactions.unit_of_work().")
 
 
 class Plan:
@@ -263,8 +260,8 @@ class Plan:
     def run(self, values: Mapping[str, Any]) -> "Result[Any]":
         """Let it be sent with these values."""
         pipeline = current()
-        if self._writes and not pipeline.wrapper.in_atomic_block:
-            raise RuntimeError(NO_UNIT_OF_WORK)
+        if self._writes:
+            require_unit_of_work(pipeline)
         sent = Sent(self.statement, [one.dump(values[one.name]) for one in self._parameters])
         return Result(pipeline, pipeline.send(sent), self._reader)
 

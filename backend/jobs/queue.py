@@ -13,6 +13,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
+from backend.engine.pipeline import current
 from backend.engine.statements import require_unit_of_work
 
 MAX_ATTEMPTS = 10
@@ -30,7 +31,7 @@ def defer(task: str, key: str, **arguments: Any) -> None:
     `key` must be unique by construction, such as a row's id and version: the queue refuses a second job with the same
     key while one waits, which would abort the transaction.
     """
-    require_unit_of_work()
+    require_unit_of_work(current())
     deferrer = configure_task(name=task, job_manager=_manager, queueing_lock=key)
     try:
         deferrer.defer(**arguments)
