@@ -73,8 +73,10 @@ class Browser:
         self._call("DELETE", "")
 
     def open(self, url: str) -> None:
-        """Go to a page."""
+        """Go to a page, and wait until all of it is there: chromedriver may return before the first page has its style sheet."""
         self._call("POST", "/url", {"url": url})
+        there = "return document.readyState === 'complete' && location.href !== 'about:blank'"
+        until(lambda: self.run(there), f"{url} is loaded")
 
     def run(self, script: str, *arguments: object) -> Any:
         """What a script returns that runs in the page."""
