@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from psycopg import Connection
 
-from backend.engine import committed
+from backend.engine import committed, fibers
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 
 log = logging.getLogger("katha")
@@ -97,7 +97,7 @@ class Deadline:
         """Cancel the running statement, if the time is up and the statement may be cancelled."""
         if self.over:
             # The lock ensures that the connection still belongs to this request, not to the next one. It is held over I/O, for
-            # CANCEL_SECONDS at most: nobody waits for it but this request's own thread, whose time is up.
+            # CANCEL_SECONDS at most: nobody waits for it but this request itself, whose time is up.
             with self._lock:
                 if self._cancellable is None or self.cancel_pending:
                     return
@@ -109,8 +109,10 @@ class Deadline:
 
     def set_cancellable(self, connection: Connection | None) -> None:
         """Set the connection whose statements may be cancelled from now on; None for no connection."""
-        with self._lock:
-            self._cancellable, self._commits = connection, False
+        if not self._lock.acquire(blocking=False):
+            fibers.blocking(self._lock.acquire)
+        self._cancellable, self._commits = connection, False
+        self._lock.release()
 
     def commit(self) -> None:
         """Allow no more cancels: PostgreSQL commits."""

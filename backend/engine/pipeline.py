@@ -1,4 +1,4 @@
-"""Sends prepared statements over this thread's connection: those whose results nobody needs yet share one round trip.
+"""Sends prepared statements over one connection: those whose results nobody needs yet share one round trip.
 
 A statement waits until somebody looks at its result, or at that of a later one. All that wait are sent together then, in their
 order, in libpq's pipeline mode (PostgreSQL manual, section 32.5): BEGIN with the first of a transaction, COMMIT with the last.
@@ -9,7 +9,6 @@ What still waits when a transaction is rolled back is never sent.
 
 import hashlib
 import threading
-from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -27,7 +26,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
 from backend import tracing
-from backend.engine import deadline
+from backend.engine import deadline, fibers
 
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
 DONE = frozenset(map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)))
@@ -325,16 +324,20 @@ class _Trip:
                 pg.consume_input()
 
 
-_here = threading.local()
+class _Here(threading.local):
+    """What a thread keeps, as a fiber does."""
+
+    pipeline: Any = None
+
+
+_here = _Here()
 
 
 def current() -> Pipeline:
-    """That of this thread's connection, which is looked up once. In an event loop Django keeps another one."""
-    is_here = _get_running_loop() is None
-    pipeline: Pipeline | None = getattr(_here, "pipeline", None) if is_here else None
+    """That of the connection of this fiber, or of this thread, which is looked up once."""
+    here = fibers.current() or _here
+    pipeline: Pipeline | None = here.pipeline
     if pipeline is None:
         wrapper: Any = connections[DEFAULT_DB_ALIAS]
-        pipeline = wrapper.pipeline
-        if is_here:
-            _here.pipeline = pipeline
+        here.pipeline = pipeline = wrapper.pipeline
     return pipeline

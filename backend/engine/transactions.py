@@ -15,6 +15,7 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter, sleep
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
-from backend.engine import committed, deadline, metrics, pipeline
+from backend.engine import committed, deadline, fibers, metrics, pipeline
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.outage import OUTAGE, THE_DATABASE_ITSELF
 from backend.logs.causes import database_facts
@@ -225,4 +226,4 @@ def _refusal_for(state: str | None, error: Exception, *, committing: bool) -> Re
 
 def _pause(attempt: int) -> None:
     """Sleep with full jitter, so that transactions which collided do not collide again."""
-    sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)))
+    fibers.blocking(partial(sleep, random.uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt))))

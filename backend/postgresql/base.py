@@ -1,5 +1,6 @@
 """Django's PostgreSQL backend with a read timeout, kept prepared statements and faster timestamps."""
 
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import Format, TransactionStatus
 
 from backend import tracing
-from backend.engine import deadline, metrics
+from backend.engine import deadline, fibers, metrics
 from backend.engine.pipeline import Pipeline
 from backend.logs.causes import connection_cause
 
@@ -41,11 +42,18 @@ class Connection(psycopg.Connection[Any]):
         if timeout is not None:  # psycopg has a timeout of its own here
             return super().wait(gen, interval, timeout)
         try:
+            if fibers.current() is not None:
+                return fibers.wait(self, gen, deadline.read_timeout())
+            fibers.require_none_waits()
             return super().wait(gen, interval, deadline.read_timeout())
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # never read a late response
                 self.pgconn.finish()
             raise
+
+
+GUARDED = ("connect", "ensure_connection", "cursor", "commit", "rollback", "close", "savepoint")
+"""Methods that Django refuses in an event loop's thread. A fiber may wait there; who is in none is refused by `Connection.wait`."""
 
 
 class _Traced(CursorWrapper):
@@ -77,7 +85,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if deadline.refused() is not None:  # connecting may take seconds, and the request's time is up
             raise psycopg.OperationalError("no time is left to connect")
         try:
-            connection = Connection.connect(**conn_params)
+            connection = fibers.blocking(partial(Connection.connect, **conn_params))
         except psycopg.Error as error:
             metrics.CONNECTION_ERRORS.labels(connection_cause(error)).inc()
             raise
@@ -125,3 +133,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Commit, in one round trip with the statements that wait."""
         with debug_transaction(self, "COMMIT"):
             self.pipeline.commit()
+
+
+for name in GUARDED:
+    setattr(DatabaseWrapper, name, getattr(base.DatabaseWrapper, name).__wrapped__)

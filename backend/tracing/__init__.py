@@ -12,7 +12,6 @@ While none are sent, `tracer` is None, and no place looks further.
 import os
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import copy_context
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -70,8 +69,8 @@ def running(sql: bytes, name: bytes = b"") -> AbstractContextManager[None]:
 
 
 def carried(call: Callable[[], Any]) -> Callable[[], Any]:
-    """The same to call in a thread, where its spans are those of this request."""
-    return call if tracer is None else partial(copy_context().run, call)
+    """The same to call in a thread or a fiber, where its spans are those of this request."""
+    return call if tracer is None else partial(tracer.within, tracer.here(), call)
 
 
 def add_trace_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -73,6 +73,18 @@ class Tracer:
         headers: dict[str, str] = {}
         _HEADERS.inject(headers)
         return headers["traceparent"].encode()
+
+    def here(self) -> context.Context:
+        """The span of this request, to go on in elsewhere."""
+        return context.get_current()
+
+    def within(self, span: context.Context, call: Callable[[], Any]) -> Any:
+        """What it returns in a thread or a fiber that goes on with this span."""
+        token = context.attach(span)
+        try:
+            return call()
+        finally:
+            context.detach(token)
 
     def trace_id(self) -> str | None:
         """That of this context, in hexadecimal."""

@@ -27,7 +27,7 @@ from schema.execution.measuring import TooLong, excess_of
 from schema.execution.operations import Operation, Roots, Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import Plan, Query, price_of
-from schema.execution.steps import IN_THREAD, Read, Slot, Steps
+from schema.execution.steps import IN_FIBER, IN_THREAD, Read, Slot, Steps
 from schema.execution.writing import Writing
 
 MAX_ERRORS_SHOWN = 100
@@ -81,7 +81,8 @@ class Execution:
             answer = yield from self._read()
             _counted(answer).inc()
         else:
-            yield from self._in_thread()
+            yield IN_FIBER if self.lane == REQUESTS else IN_THREAD
+            self.bind()
             answer = self._written()
         return _with_rejection(answer) if self._context.token_is_dead else answer
 

@@ -1,6 +1,7 @@
 """What it takes to answer a request, told step by step: the work is a generator, and who drives it gives it what it needs.
 
-The server drives it in the event loop, and in a thread where that is asked for; the tests and the bench in their own thread.
+The server drives it in the event loop, and in a fiber or a thread where that is asked for; the tests and the bench in their own
+thread.
 """
 
 from collections.abc import Generator, Sequence
@@ -29,8 +30,13 @@ class InThread:
     """What follows takes long, or waits for something, or writes to the log: it is done in a thread."""
 
 
+class InFiber:
+    """What follows waits for the database between short steps: it is done in a fiber, or in the thread in which it is already."""
+
+
 IN_THREAD: Final = InThread()
+IN_FIBER: Final = InFiber()
 
 DoneT = TypeVar("DoneT")
-Need = Read | Slot | InThread
+Need = Read | Slot | InThread | InFiber
 Steps = Generator[Need, Row | None, DoneT]

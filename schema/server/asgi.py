@@ -1,4 +1,4 @@
-"""The ASGI application that uvicorn serves: reads requests in the event loop, and handles them there and in threads.
+"""The ASGI application that uvicorn serves: reads requests in the event loop, and handles them there, in fibers and in threads.
 
 A request takes a slot of admission only once its body has arrived, so slow clients hold up nobody. When a client disconnects,
 its request is cancelled. /graphql goes to `http.respond`, everything else to Django's pages.
@@ -12,10 +12,12 @@ from time import perf_counter
 from typing import Any
 
 from django.conf import settings
+from django.db import connections
 
 from backend import tracing
 from backend.engine.deadline import limited
 from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
+from backend.engine.fibers import Fibers
 from backend.limits.admission import HASHING, PAGES, Admission, Lane, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
 from backend.postgresql.reads import Reads, Row, Statement
@@ -28,7 +30,7 @@ from schema.server.live.streams import Streams
 from schema.server.pages import PageHandler, page
 from schema.server.policy import RAW_HEADERS, Policy
 from schema.server.requests import Answer, Request, Stream, meta_of
-from schema.server.threads import alone, in_thread
+from schema.server.threads import alone, work_for
 
 GRAPHQL = ("/graphql", "/graphql/")
 ALIVE = "/healthz"
@@ -60,6 +62,7 @@ class Application:
         """As many connections as there are slots for whoever needs one."""
         self.streams = Streams(self._aside)
         self._threads = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="requests")
+        self._fibers = Fibers(self._in_any_thread)
         others = settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE + 1
         self._other_threads = ThreadPoolExecutor(others, thread_name_prefix="hashing and pages")
 
@@ -122,6 +125,7 @@ class Application:
 
     async def close(self) -> None:
         """Close the connections to the database. Nothing is served any more."""
+        await self._fibers.close(connections.close_all)
         await self.reads.close()
         await self.streams.close_all()
 
@@ -131,10 +135,15 @@ class Application:
 
     async def in_thread(self, request: Request, lane: str, call: Callable[[], Any]) -> Any:
         """Call it in a thread for work in this lane."""
-        work: Callable[[], Any] = partial(in_thread, request, call)
+        work: Callable[[], Any] = partial(work_for, request, call)
         if lane == HASHING:
             return await _called(request, self._other_threads, partial(alone, work))
         return await _called(request, self._threads, work)
+
+    async def in_fiber(self, request: Request, call: Callable[[], Any]) -> Any:
+        """Call it in a fiber."""
+        request.deadline.begun = True
+        return await self._fibers.run(tracing.carried(partial(work_for, request, call)))
 
     def loop_for(self, request: Request) -> "InLoop":
         """What gives the work for this request what it needs."""
@@ -143,6 +152,9 @@ class Application:
     async def _aside(self, call: Callable[[], Any]) -> Any:
         """What it returns in a thread that no request waits for."""
         return await asyncio.get_running_loop().run_in_executor(self._other_threads, partial(alone, call))
+
+    def _in_any_thread(self, call: Callable[[], Any]) -> "asyncio.Future[Any]":
+        return asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _time_to_tell(self, lane: str) -> float:
         """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
@@ -187,6 +199,10 @@ class InLoop:
     async def in_thread(self, lane: str, call: Callable[[], Any]) -> Any:
         """What it returns in a thread."""
         return await self._application.in_thread(self._request, lane, call)
+
+    async def in_fiber(self, call: Callable[[], Any]) -> Any:
+        """What it returns in a fiber."""
+        return await self._application.in_fiber(self._request, call)
 
     async def fetch(self, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
         """The first row. No thread is at work meanwhile: who leaves or is cut off has lost nothing."""

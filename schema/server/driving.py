@@ -1,4 +1,4 @@
-"""Drives the work for a request: gives it slots, threads and what it reads, and goes on with it in the event loop or a thread."""
+"""Drives the work for a request: gives it slots and what it reads, and goes on with it in the event loop, a fiber or a thread."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from backend.engine.errors import RateLimited
+from backend.engine.frames import with_room
 from backend.limits.admission import HASHING, REQUESTS, NoSlot
 from backend.postgresql.reads import Row, Statement
-from schema.execution.frames import with_room
 from schema.execution.run import NOT_SERVED
-from schema.execution.steps import IN_THREAD, InThread, Need, Read, Slot, Steps
+from schema.execution.steps import InFiber, InThread, Need, Read, Slot, Steps
 from schema.server.requests import Request
 
 DoneT = TypeVar("DoneT")
@@ -24,6 +24,9 @@ class Server(Protocol):
 
     async def in_thread(self, lane: str, call: Callable[[], Any]) -> Any:
         """What it returns or raises in a thread for work in this lane."""
+
+    async def in_fiber(self, call: Callable[[], Any]) -> Any:
+        """What it returns or raises in a fiber."""
 
     async def fetch(self, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
         """The first row of what it selects. Raises what `Reads.fetch` does."""
@@ -58,20 +61,21 @@ class _Drive(Generic[DoneT]):
 
     def __init__(self, steps: Steps[DoneT], server: Server) -> None:
         self._steps, self._server = steps, server
-        self._is_in_thread = False
+        self._place: type[InFiber | InThread] | None = None
+        """Where it goes on; None for the event loop."""
 
     async def in_slot(self, lane: str) -> Slot | Done[DoneT]:
         """Go on in a slot of this lane, until the work is done or needs another one."""
         async with self._server.slot(lane):
             go_on = self._without
             while True:
-                need = await self._in_thread(lane, go_on) if self._is_in_thread else _advanced(go_on)
+                need = await self._advanced(lane, go_on)
                 match need:
                     case Read():
-                        self._is_in_thread = False
+                        self._place = None
                         go_on = await self._read(need)
-                    case InThread():
-                        self._is_in_thread = True
+                    case InThread() | InFiber():
+                        self._place = type(need)
                         go_on = self._without
                     case _:
                         return need
@@ -87,14 +91,21 @@ class _Drive(Generic[DoneT]):
     def _without(self) -> Need:
         return self._steps.send(None)
 
-    async def _in_thread(self, lane: str, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
-        """What the work needs next that a thread cannot give, or what it has come to."""
-        found: Need | Done[DoneT] = await self._server.in_thread(lane, partial(with_room, self._through, go_on))
-        return found
+    async def _advanced(self, lane: str, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
+        """What the work needs next that this place cannot give, or what it has come to."""
+        if self._place is None:
+            return _advanced(go_on)
+        if self._place is InFiber:
+            in_fiber: Need | Done[DoneT] = await self._server.in_fiber(partial(self._through, InFiber, go_on))
+            return in_fiber
+        call = partial(with_room, self._through, (InFiber, InThread), go_on)
+        in_thread: Need | Done[DoneT] = await self._server.in_thread(lane, call)
+        return in_thread
 
-    def _through(self, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
+    def _through(self, given: type | tuple[type, ...], go_on: Callable[[], Need]) -> Need | Done[DoneT]:
+        """Go on until it needs something that is not given here."""
         need: Need | Done[DoneT] = _advanced(go_on)
-        while need is IN_THREAD:
+        while isinstance(need, given):
             need = _advanced(self._without)
         return need
 

@@ -42,6 +42,7 @@ from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import Prepared, at_hand, constant, prepare, sent
 from schema.execution.errors import RequestError, fault
+from schema.execution.operations import Operation
 from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem, too_many
 from schema.execution.run import Execution
 from schema.execution.steps import IN_THREAD, Slot, Steps
@@ -220,21 +221,24 @@ def _steps(request: Request, asked: Asked | None, context: Context) -> Steps[Ser
 
 
 def _at_hand(request: Request, asked: Asked | None, context: Context) -> Execution | None:
-    """What is executed, if it is a small query that was executed before, and no cookie says who asks."""
+    """What is executed, if it is a small operation that was executed before, and no cookie says who asks."""
     if asked is None or (not context.has_token and "HTTP_COOKIE" in request.META):
         return None
     prepared = at_hand(asked.query, asked.document_id, asked.sha256)
     if prepared is None:
         return None
     operation = prepared.operation(asked.operation_name)
-    if not operation.is_query or len(operation.sites) > MAX_SITES:
+    if len(operation.sites) > MAX_SITES:
         return None
-    return Execution(operation, asked.variables, context)
+    return _executed(request, operation, asked, context)
 
 
 def execution_of(request: Request, asked: Asked, prepared: Prepared, context: Context) -> Execution:
     """The query or mutation that is asked for. Raises `Problem` for a mutation by GET, and for a subscription."""
-    operation = prepared.operation(asked.operation_name)
+    return _executed(request, prepared.operation(asked.operation_name), asked, context)
+
+
+def _executed(request: Request, operation: Operation, asked: Asked, context: Context) -> Execution:
     if operation.is_subscription:
         raise Problem(406, "NOT_ACCEPTABLE", NO_STREAM)
     if request.method != "POST" and not operation.is_query:

@@ -10,7 +10,7 @@ from backend.postgresql.select import select
 from schema.server.http import respond
 from schema.server.policy import HEADERS
 from schema.server.requests import Answer, Request
-from schema.server.threads import in_thread
+from schema.server.threads import work_for
 
 
 def answer(request: Request) -> Answer:
@@ -38,7 +38,11 @@ class InProcess:
 
     async def in_thread(self, _lane: str, call: Callable[[], Any]) -> Any:
         """In this one."""
-        return in_thread(self._request, call)
+        return work_for(self._request, call)
+
+    async def in_fiber(self, call: Callable[[], Any]) -> Any:
+        """In no fiber: there is nobody else to go on with."""
+        return work_for(self._request, call)
 
     async def fetch(self, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
         """Over this thread's connection."""

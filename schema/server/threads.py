@@ -1,4 +1,4 @@
-"""What surrounds the work of a thread: the fields of the log, a working connection, the deadline, the count of busy threads."""
+"""What surrounds the work of a thread or a fiber: the fields of the log, a working connection, the deadline, who is busy."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ from schema.server.requests import Request, facts_of
 ResultT = TypeVar("ResultT")
 
 
-def in_thread(request: Request, call: Callable[[], ResultT]) -> ResultT:
-    """Do a part of the work for a request to /graphql in this thread."""
+def work_for(request: Request, call: Callable[[], ResultT]) -> ResultT:
+    """Do a part of the work for a request to /graphql in this thread or fiber."""
     with _at_work(request.facts), limited(request.deadline):
         return call()
 

@@ -2,7 +2,7 @@
 
 import resource
 
-from schema.execution.frames import with_room
+from backend.engine.frames import with_room
 
 DEPTHS = 200
 CALLS = 500
