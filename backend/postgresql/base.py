@@ -53,7 +53,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 GUARDED = ("connect", "ensure_connection", "cursor", "commit", "rollback", "close", "savepoint")
-"""Methods that Django refuses in an event loop's thread. A fiber may wait there; who is in none is refused by `Connection.wait`."""
+"""Methods that Django refuses in an event loop, where a fiber may wait. Who is in none is refused by `Connection.wait`."""
 
 
 class _Traced(CursorWrapper):
