@@ -89,7 +89,7 @@ class Pipeline:
     def begin(self) -> None:
         """A transaction begins, of which nothing is committed. What waits belongs to it."""
         self.is_committing = False
-        """Whether a COMMIT was sent of which nobody knows what has become."""
+        """Whether a COMMIT was sent: of what fails from then on nobody may say that nothing was written."""
 
     def drop(self) -> None:
         """Forget what waits: it is rolled back."""
@@ -189,7 +189,6 @@ class Pipeline:
                 deadline.committing()
             trip.receive()
             trip.settle()
-        self.is_committing = False
 
 
 class _Preparation(NamedTuple):

@@ -105,8 +105,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().make_cursor(cursor) if tracing.tracer is None else _Traced(cursor, self)
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        """Let the next statement begin a transaction, or not. It sends nothing, so it needs no lock and no wait as in psycopg."""
-        if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        """Let the next statement begin a transaction, or not. It sends nothing, so it needs no lock and no wait as in psycopg.
+
+        Nor is anything wrong with it after a COMMIT with whose answer the connection ended: that it did is found by the next one.
+        """
+        if self.connection.pgconn.transaction_status in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN):
             self.connection._autocommit = autocommit
         else:  # psycopg says what is wrong
             super()._set_autocommit(autocommit)  # type: ignore[misc]

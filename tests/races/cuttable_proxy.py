@@ -17,6 +17,9 @@ COMMIT = b"COMMIT\0"
 READY = b"Z\x00\x00\x00\x05I"
 """What the server sends when it is done with a statement and in no transaction: the COMMIT has happened."""
 
+_ENDED = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+ENDED = b"E" + (len(_ENDED) + 4).to_bytes(4, "big") + _ENDED
+"""What the server sends as the last when its process is told to end."""
 GARBLED = b"?\x00\x00\x00\x00"
 """No message that a server sends: libpq gives the connection up, with an error that has no SQLSTATE."""
 
@@ -49,7 +52,8 @@ class CuttableProxy:
         """Cut the connection that sends the next COMMIT: `before` the server hears of it or `after` it is done.
 
         `unanswered`: the server does it, and nothing is heard of that, or of anything. `last`: as `after`, and nobody gets to the
-        server any more. `garbled`: as `after`, and what is heard is no answer.
+        server any more. `garbled`: as `after`, and what is heard is no answer. `ended`: it has answered, and is then told to end
+        before it is ready for more.
         """
         self._cut_at, self._command = moment, command
 
@@ -108,12 +112,14 @@ class CuttableProxy:
                         self._cut_at = None
                         if moment != "before":
                             server.sendall(data)
-                            _wait_until_ready(server)
+                            answer = _until_ready(server)
                         if moment == "unanswered":
                             self.fall_silent()
                             self._speaks.wait()
                         if moment == "last":
                             self.go_away()
+                        if moment == "ended":
+                            client.sendall(answer.removesuffix(READY) + ENDED)
                         if moment == "garbled":
                             client.sendall(GARBLED)
                         return
@@ -127,12 +133,13 @@ class CuttableProxy:
         return server
 
 
-def _wait_until_ready(server: socket.socket) -> None:
+def _until_ready(server: socket.socket) -> bytes:
     answer = b""
     while not answer.endswith(READY):
         data = server.recv(65536)
         assert data, "the server went away before it had committed"
         answer += data
+    return answer
 
 
 @contextmanager

@@ -52,6 +52,16 @@ def test_the_same_request_after_a_cut_has_one_effect(
     assert_sound()
 
 
+def test_what_is_committed_is_told_although_the_connection_ends(asha: ApiClient, bilal: ApiClient) -> None:
+    """PostgreSQL has answered COMMIT and ends before it is ready for more: the write is done, and its answer is read."""
+    with through_proxy() as proxy:
+        proxy.cut("ended")
+        answer = asha.ask(FOLLOW_AND_READ, p=bilal.id, k=None)["follow"]
+    assert answer["applied"] == "WRITTEN"
+    assert answer["relationship"] == {"version": "1", "person": {"followerCount": 1}}
+    assert_sound()
+
+
 @CUTS
 def test_a_story_that_was_cut_off_exists_once(asha: ApiClient, moment: str, again: str) -> None:
     """A create is repeated as safely as an update: one story, with all its chapters."""
