@@ -3,25 +3,21 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-import uvloop
 from django.db import connection, transaction
-from django.test import override_settings
 from django.utils import timezone
 
 from backend.people.models import AccessToken
-from backend.postgresql.reads import Reads, Row, Statement
-from backend.postgresql.session import Session
-from schema.server.asgi import Application
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rivals import terminate
+from tests.schema.in_loop import Server, until_it_is, within
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,109 +27,6 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'peopl
 SHORT_SECONDS = 0.5
 
 
-class Answered:
-    """An answer as it was sent."""
-
-    def __init__(self, sent: list[Any]) -> None:
-        start, body = sent
-        self.status: int = start["status"]
-        self.headers = {name.decode(): value.decode() for name, value in start["headers"]}
-        self.raw: bytes = body["body"]
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.raw)
-
-
-class Server:
-    """The application in an event loop as the server's, and what it does for its answers."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-        self.fetched = self.sent = 0
-        self.threads: list[Any] = []
-
-    async def ask(
-        self,
-        document: str,
-        variables: dict[str, Any] | None = None,
-        *,
-        token: str | None = None,
-        leaves: asyncio.Event | None = None,
-        **headers: str,
-    ) -> Answered | None:
-        """The answer; None for a client that has left."""
-        body = json.dumps({"query": document, "variables": variables or {}}).encode()
-        given = {"host": "testserver", "content-type": "application/json", "content-length": str(len(body)), **headers}
-        if token is not None:
-            given["authorization"] = f"Bearer {token}"
-        scope = {
-            "type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "http_version": "1.1",
-            "scheme": "http", "client": ("127.0.0.1", 1), "server": ("testserver", 80),
-            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
-        }  # fmt: skip
-        bodies, sent = [body], list[Any]()
-
-        async def receive() -> dict[str, Any]:
-            if bodies:
-                return {"type": "http.request", "body": bodies.pop(), "more_body": False}
-            await (leaves or asyncio.Event()).wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await asyncio.create_task(self.application(scope, receive, send))
-        return Answered(sent) if sent else None
-
-    async def data(self, document: str, variables: dict[str, Any] | None = None, *, token: str | None = None) -> Any:
-        """The data of an answer without errors."""
-        answer = await self.ask(document, variables, token=token)
-        assert answer is not None
-        assert answer.json.keys() == {"data"}, answer.json
-        return answer.json["data"]
-
-    @contextmanager
-    def counted(self) -> Iterator["Server"]:
-        """How many statements are fetched inside, in how many messages to PostgreSQL, and what goes to a thread."""
-        fetch, flush, submit = Reads.fetch, Session._flush, self.application._threads.submit
-        self.fetched, self.sent, self.threads = 0, 0, []
-
-        async def fetched(reads: Reads, statement: Statement, *rest: Any) -> Row | None:
-            self.fetched += 1
-            return await fetch(reads, statement, *rest)
-
-        def flushed(session: Session) -> None:
-            self.sent += 1
-            flush(session)
-
-        def submitted(call: Callable[[], Any], *rest: Any) -> Any:
-            self.threads.append(call)
-            return submit(call, *rest)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Reads, "fetch", fetched)
-            patch.setattr(Session, "_flush", flushed)
-            patch.setattr(self.application._threads, "submit", submitted)
-            yield self
-
-
-def within(work: Callable[[Server], Awaitable[None]], **settings: Any) -> None:
-    """Do it in an event loop as the server's."""
-
-    async def run() -> None:
-        application = Application()
-        try:
-            await work(Server(application))
-        finally:
-            await application.close()
-            application._threads.shutdown()
-            application._other_threads.shutdown()
-
-    with override_settings(**settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run())
-
-
 @contextmanager
 def locked() -> Iterator[Callable[[], int]]:
     """Nobody can read people inside; says how many wait for that."""
@@ -141,14 +34,6 @@ def locked() -> Iterator[Callable[[], int]]:
     with psycopg.connect(**settings) as one, psycopg.connect(**settings, autocommit=True) as other:
         one.execute("LOCK TABLE people_person IN ACCESS EXCLUSIVE MODE")
         yield lambda: other.execute(WAITING).fetchone()[0]  # type: ignore[index]
-
-
-async def until_it_is(true: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never was")
 
 
 def test_a_query_that_is_known_takes_one_statement_and_no_thread(asha: ApiClient) -> None:

@@ -18,7 +18,7 @@ from backend.engine.pipeline import Sent, Statement
 from backend.postgresql.select import select
 from tests.api import ApiClient
 from tests.logged import Logged
-from tests.schema.test_reading_in_loop import Answered, Server, within
+from tests.schema.in_loop import Answered, Server, within
 from tests.serving import PATIENCE_SECONDS, ROOT, serving
 
 WHY = "OpenTelemetry is not installed: .venv/bin/python -m pip install --require-hashes -r requirements/dev.txt"

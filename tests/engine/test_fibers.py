@@ -1,0 +1,284 @@
+"""Fibers: code that waits for the database in the event loop's thread, while the loop goes on with everything else."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+import uvloop
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
+
+from backend.engine import fibers, pipeline
+from backend.engine.deadline import Deadline, limited
+from backend.engine.fibers import Fibers
+from backend.people.models import Person
+from backend.postgresql.base import Connection
+from tests.races.rivals import terminate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LARGE = 8_000_000
+"""More characters than a socket takes at once."""
+PATIENCE_SECONDS = 30.0
+
+
+def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
+    """Do it in an event loop as the server's, with fibers that are closed in the end."""
+    faults: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: faults.append(context))
+        ours = Fibers(partial(loop.run_in_executor, None))
+        try:
+            await work(ours)
+        finally:
+            await ours.close(connections.close_all)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert faults == []
+
+
+def scalar(sql: str, *parameters: object) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def my_pid() -> int:
+    return int(scalar("SELECT pg_backend_pid()"))
+
+
+def sessions(pids: set[int]) -> int:
+    with psycopg.connect(**connection.get_connection_params() | {"context": None, "cursor_factory": None}) as other:
+        row = other.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", [list(pids)]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def until_it_is(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_while_one_waits_for_a_lock_another_takes_it_further() -> None:
+    """In one thread, each over a connection of its own: a thread would wait for itself here for ever."""
+    steps: list[str] = []
+
+    def hold(release: threading.Event) -> int:
+        with transaction.atomic():
+            scalar("SELECT pg_advisory_xact_lock(1)")
+            steps.append("held")
+            while not release.is_set():
+                scalar("SELECT pg_sleep(0.01)")
+            steps.append("released")
+            return threading.get_ident()
+
+    def follow() -> int:
+        with transaction.atomic():
+            steps.append("asks")
+            scalar("SELECT pg_advisory_xact_lock(1)")
+            steps.append("has it")
+            return threading.get_ident()
+
+    async def work(ours: Fibers) -> None:
+        release = threading.Event()
+        first = asyncio.ensure_future(ours.run(partial(hold, release)))
+        await until_it_is(lambda: steps == ["held"])
+        second = asyncio.ensure_future(ours.run(follow))
+        await until_it_is(lambda: steps == ["held", "asks"])
+        await asyncio.sleep(0.1)
+        release.set()
+        assert await asyncio.gather(first, second) == [threading.get_ident()] * 2
+        assert steps == ["held", "asks", "released", "has it"]
+
+    within(work)
+
+
+def test_each_keeps_a_connection_and_serves_again() -> None:
+    """Calls one after the other share one; those at once have one each. None is left in the end."""
+    pids: set[int] = set()
+
+    async def work(ours: Fibers) -> None:
+        assert await ours.run(my_pid) == await ours.run(my_pid)
+        pids.update(
+            await asyncio.gather(*(ours.run(lambda: (scalar("SELECT pg_sleep(0.05)"), my_pid())[1]) for _ in range(3)))
+        )
+        assert len(pids) == sessions(pids) == 3
+
+    within(work)
+    assert sessions(pids) == 0
+
+
+def test_an_error_is_raised_to_who_waits_and_spoils_nothing() -> None:
+    def divide() -> None:
+        with transaction.atomic():
+            Person.objects.create(handle="nobody", name="Nobody")
+            scalar("SELECT 1 / 0")
+
+    async def work(ours: Fibers) -> None:
+        with pytest.raises(DatabaseError):
+            await ours.run(divide)
+        assert await ours.run(Person.objects.count) == 0
+        with pytest.raises(ZeroDivisionError):
+            await ours.run(lambda: 1 // 0)
+        assert await ours.run(my_pid)
+
+    within(work)
+
+
+def test_what_is_begun_is_done_although_nobody_waits_any_more() -> None:
+    """As in a thread: whoever waited was cancelled, and what was to be written is written."""
+
+    def write() -> None:
+        with transaction.atomic():
+            scalar("SELECT pg_sleep(0.1)")
+            Person.objects.create(handle="late", name="Late")
+
+    async def work(ours: Fibers) -> None:
+        waiting = asyncio.ensure_future(ours.run(write))
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await until_it_is(lambda: not ours._results)
+        assert await ours.run(Person.objects.count) == 1
+
+    within(work)
+
+
+def test_a_connection_that_ends_is_an_error_and_the_next_call_has_a_new_one() -> None:
+    async def work(ours: Fibers) -> None:
+        pid = await ours.run(my_pid)
+        sleeping = asyncio.ensure_future(ours.run(lambda: scalar("SELECT pg_sleep(3)")))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(terminate_outside, pid)
+        with pytest.raises(OperationalError):
+            await sleeping
+        await ours.run(connections.close_all)
+        assert await ours.run(my_pid) != pid
+
+    within(work)
+
+
+def terminate_outside(pid: int) -> None:
+    """In a thread of its own, whose connection is closed again."""
+    try:
+        terminate(pid)
+    finally:
+        connections.close_all()
+
+
+def test_what_is_larger_than_a_socket_takes_is_sent() -> None:
+    """Both ways, by Django's cursor and by the pipeline."""
+    text = "x" * LARGE
+    statement = pipeline.Statement.of("SELECT $1::text")
+
+    def piped() -> int:
+        current = pipeline.current()
+        [(found,)] = current.rows_of(current.result(current.send(pipeline.Sent(statement, [text.encode()]))))
+        return len(found)
+
+    async def work(ours: Fibers) -> None:
+        assert await ours.run(lambda: len(scalar("SELECT %s::text", text))) == LARGE
+        assert await ours.run(piped) == LARGE
+
+    within(work)
+
+
+def test_a_database_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline's patience holds in a fiber as in a thread, and no late answer is taken for the next one's."""
+    monkeypatch.setattr("backend.engine.deadline.SILENT_SECONDS", 0.3)
+
+    def sleep() -> None:
+        with limited(Deadline(0.1)):
+            scalar("SELECT pg_sleep(3)")
+
+    async def work(ours: Fibers) -> None:
+        pid = await ours.run(my_pid)
+        with pytest.raises(OperationalError, match="timeout expired"):
+            await ours.run(sleep)
+        await ours.run(connections.close_all)
+        assert await ours.run(my_pid) != pid
+
+    within(work)
+
+
+def test_connecting_stops_nobody_else() -> None:
+    """A server that accepts and never speaks: the loop goes on, and so does another fiber."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = {"host": "127.0.0.1", "port": silent.getsockname()[1], "connect_timeout": 2}
+
+        async def work(ours: Fibers) -> None:
+            connecting = asyncio.ensure_future(ours.run(lambda: connect(address)))
+            await asyncio.sleep(0.05)
+            assert await ours.run(my_pid)
+            assert not connecting.done()
+            with pytest.raises(psycopg.OperationalError):
+                await connecting
+
+        within(work)
+
+
+def connect(address: dict[str, Any]) -> None:
+    fibers.blocking(partial(Connection.connect, **address))
+
+
+def test_what_blocks_is_done_in_a_thread() -> None:
+    """Its result, and its error, come back to the fiber."""
+
+    async def work(ours: Fibers) -> None:
+        assert await ours.run(lambda: fibers.blocking(threading.get_ident)) != threading.get_ident()
+        with pytest.raises(ZeroDivisionError):
+            await ours.run(lambda: fibers.blocking(lambda: 1 // 0))
+
+    within(work)
+    assert fibers.blocking(threading.get_ident) == threading.get_ident()
+
+
+def test_nobody_waits_for_the_database_in_the_event_loop_itself() -> None:
+    """Where it would stop everybody: that is a mistake in the code."""
+
+    async def work(_: Fibers) -> None:
+        with pytest.raises(SynchronousOnlyOperation):
+            scalar("SELECT 1")
+        connections.close_all()
+
+    within(work)
+
+
+def test_those_at_work_in_the_end_are_told_and_leave_nothing() -> None:
+    """The process ends: their connection is closed, and their transaction rolled back."""
+    found: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with transaction.atomic():
+                Person.objects.create(handle="never", name="Never")
+                scalar("SELECT pg_sleep(3)")
+        except OperationalError as error:
+            found.append(error)
+            raise
+
+    async def work(ours: Fibers) -> None:
+        writing = asyncio.ensure_future(ours.run(write))
+        await asyncio.sleep(0.2)
+        await ours.close(connections.close_all)
+        with pytest.raises(OperationalError, match="the process ends"):
+            await writing
+
+    within(work)
+    assert len(found) == 1
+    with transaction.atomic():
+        connection.cursor().execute("LOCK TABLE people_person")  # once PostgreSQL has noticed, which sleeps until then
+    assert Person.objects.count() == 0

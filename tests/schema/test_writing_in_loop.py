@@ -1,0 +1,219 @@
+"""A mutation that is known is done in a fiber of the event loop: no thread, and while it waits everybody else is served."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from backend.social.models import Relationship
+from tests.api import ApiClient
+from tests.logged import Logged
+from tests.races.rows import assert_sound, everything
+from tests.schema.in_loop import Server, until_it_is, within
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOLLOW = """mutation Following($p: ID!, $v: Version!) { follow(person: $p, expect: {version: $v}) {
+  __typename
+  ... on RelationshipSuccess { applied relationship { version } }
+  ... on ConflictError { current { version } }
+  ... on Failure { code retry { kind } }
+} }"""
+RENAME = "mutation($n: String!) { updateProfile(patch: {name: $n}, expect: {current: true}) { __typename } }"
+ME = "{ viewer { handle } }"
+SHORT_SECONDS = 0.5
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+
+
+class Held:
+    """All relationships, locked by a connection of its own."""
+
+    def __enter__(self) -> "Held":
+        settings = connection.get_connection_params() | {"context": None, "cursor_factory": None}
+        self._holder = psycopg.connect(**settings)
+        self._looker = psycopg.connect(**settings, autocommit=True)
+        self._holder.execute("LOCK TABLE social_relationship IN ACCESS EXCLUSIVE MODE")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._holder.close()
+        self._looker.close()
+
+    def release(self) -> None:
+        """Let those who wait go on."""
+        self._holder.rollback()
+
+    def waiting(self) -> int:
+        """How many wait."""
+        row = self._looker.execute(WAITING).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+async def follow(
+    server: Server, who: ApiClient, whom: ApiClient, version: str = "0", document: str = FOLLOW, **more: Any
+) -> Any:
+    answer = await server.ask(document, {"p": whom.id, "v": version}, token=who.token, **more)
+    return None if answer is None else answer.json["data"]["follow"]
+
+
+async def known(server: Server, who: ApiClient) -> None:
+    """Send the documents once, and change nothing."""
+    await server.ask(FOLLOW, {"p": who.id, "v": "0"}, token=who.token)
+    await server.ask(ME, token=who.token)
+    await server.ask(ME, token=who.token)
+
+
+def untouched_by(work: Any, who: ApiClient, again: Any, **settings: Any) -> None:
+    """Do it, in a server that knows the documents: no row has changed. Then do the other."""
+
+    async def prepared(server: Server) -> None:
+        await known(server, who)
+
+    within(prepared)
+    before = everything()
+    within(work, **settings)
+    assert everything() == before
+    within(again)
+    assert_sound()
+
+
+def test_a_known_mutation_takes_a_fiber_and_no_thread(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """A new one is made ready in a thread, and is done there."""
+    document = f"{FOLLOW} # of this test alone"
+
+    async def work(server: Server) -> None:
+        with server.counted():
+            assert (await follow(server, asha, bilal, "0", document))["applied"] == "WRITTEN"
+        assert (server.fibers, len(server.threads)) == (0, 1)
+        with server.counted():
+            assert (await follow(server, bilal, chitra, "0", document))["applied"] == "WRITTEN"
+        assert (server.fibers, len(server.threads)) == (1, 1)  # which connected for it
+        with server.counted():
+            assert (await follow(server, chitra, asha, "0", document))["applied"] == "WRITTEN"
+        assert (server.fibers, server.threads) == (1, [])
+
+    within(work)
+    assert_sound()
+
+
+def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient, bilal: ApiClient, client: Any) -> None:
+    """Cookies are Django's, which looks them up where it may wait; and what takes long in Python would stop everybody."""
+    client.force_login(asha.person.account)
+    cookie = f"sessionid={client.cookies['sessionid'].value}; csrftoken={'a' * 32}"
+
+    async def by_cookie(server: Server) -> None:
+        await known(server, bilal)
+        with server.counted():
+            body = {"p": bilal.id, "v": "0"}
+            answer = await server.ask(FOLLOW, body, cookie=cookie, x_csrftoken="a" * 32)
+        assert answer is not None
+        assert answer.json["data"]["follow"]["applied"] == "WRITTEN"
+        assert (server.fibers, bool(server.threads)) == (0, True)
+
+    async def expensive(server: Server) -> None:
+        await known(server, bilal)
+        with server.counted():
+            assert (await follow(server, bilal, asha, "1"))["applied"] == "WRITTEN"
+        assert (server.fibers, bool(server.threads)) == (0, True)
+
+    within(by_cookie)
+    within(expensive, EXPENSIVE_QUERY_COST=1)
+
+
+def test_while_one_waits_for_a_lock_everybody_else_is_served(asha: ApiClient, bilal: ApiClient) -> None:
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        with Held() as held:
+            following = asyncio.ensure_future(follow(server, asha, bilal))
+            await until_it_is(lambda: held.waiting() == 1)
+            assert await server.data(ME, token=bilal.token) == {"viewer": {"handle": "bilal"}}
+            assert await server.data(RENAME, {"n": "Bilal K"}, token=bilal.token)
+            assert not following.done()
+            held.release()
+            assert (await following)["applied"] == "WRITTEN"
+
+    within(work)
+    assert_sound()
+
+
+def test_a_mutation_whose_time_is_over_is_cancelled(asha: ApiClient, bilal: ApiClient) -> None:
+    """In the database too: nothing is written, and the next one is served over the same fiber."""
+
+    async def work(server: Server) -> None:
+        with Held() as held:
+            answer = await follow(server, asha, bilal)
+            assert (answer["code"], answer["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
+            assert held.waiting() == 0
+
+    async def again(server: Server) -> None:
+        assert (await follow(server, asha, bilal))["applied"] == "WRITTEN"
+
+    untouched_by(work, asha, again, REQUEST_SECONDS=SHORT_SECONDS)
+
+
+def test_a_client_that_leaves_leaves_nothing(asha: ApiClient, bilal: ApiClient) -> None:
+    """Its statement is cancelled, and its transaction rolled back."""
+
+    async def work(server: Server) -> None:
+        leaves = asyncio.Event()
+        with Held() as held:
+            following = asyncio.ensure_future(follow(server, asha, bilal, leaves=leaves))
+            await until_it_is(lambda: held.waiting() == 1)
+            leaves.set()
+            await until_it_is(lambda: held.waiting() == 0)
+        await following
+
+    async def again(server: Server) -> None:
+        assert (await follow(server, asha, bilal))["applied"] == "WRITTEN"
+
+    untouched_by(work, asha, again)
+
+
+def test_of_many_at_once_one_wins_and_each_is_told_its_own(person: Callable[[str], ApiClient], logged: Logged) -> None:
+    """Ten people each press follow five times at once: each is written once, and the other four are told of the conflict."""
+    star, crowd = person("star"), [person(f"fan{number}") for number in range(10)]
+
+    async def work(server: Server) -> None:
+        await known(server, star)
+        answers = await asyncio.gather(*(follow(server, one, star) for one in crowd for _ in range(5)))
+        for number in range(10):
+            mine = answers[5 * number : 5 * number + 5]
+            assert Counter(one.get("applied", one.get("code")) for one in mine) == {"WRITTEN": 1, "CONFLICT": 4}
+            assert all(one["current"]["version"] == "1" for one in mine if "current" in one)
+
+    within(work)
+    assert Relationship.objects.count() == 10
+    assert_sound()
+    told = Counter(line["viewer"] for line in logged.all_lines() if line["event"] == "conflict")
+    assert set(told) <= {str(one.person.pk) for one in crowd}
+    assert told
+
+
+def test_a_slow_cancel_stops_nobody(asha: ApiClient, bilal: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the request to cancel is under way its own mutation waits for that, in a thread; the loop goes on."""
+    cancelling = asyncio.Event()
+    cancel = psycopg.Connection.cancel_safe
+
+    def slowly(raw: Any, *, timeout: float) -> None:
+        cancel(raw, timeout=timeout)
+        cancelling.set()
+        time.sleep(1.0)
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        monkeypatch.setattr(psycopg.Connection, "cancel_safe", slowly)
+        with Held():
+            following = asyncio.ensure_future(follow(server, asha, bilal))
+            await until_it_is(cancelling.is_set)
+            await asyncio.sleep(0.2)  # PostgreSQL has cancelled it, and the lock of the deadline is still held
+            assert await server.data(ME, token=bilal.token) == {"viewer": {"handle": "bilal"}}
+            assert not following.done()
+            assert (await following)["code"] == "BUSY"
+
+    within(work, REQUEST_SECONDS=SHORT_SECONDS)
