@@ -236,8 +236,8 @@ UNREAD_SECONDS = checked("UNREAD_SECONDS", seconds, os.environ.get("UNREAD_SECON
 DRAINED_BYTES = 64 * 1024 * 1024
 """How much of a body is read and dropped before its refusal is sent: clients do not look for one while they are sending."""
 THREADS = 4
-"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`): in as many threads, or in the event
-loop, which has as many connections to the database of its own.
+"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`): in the event loop, in as many
+fibers there, or in as many threads; each of these three has up to as many connections to the database.
 """
 PAGES_AT_ONCE = 2
 """How many of Django's pages a process handles at a time, in threads beyond `THREADS`."""

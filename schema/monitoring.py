@@ -136,8 +136,10 @@ class Health:
         description="HTTP requests by class of status, such as 2xx.", metadata=at_most(MAX_KINDS)
     )
     faults: float = strawberry.field(description="Errors that Katha did not expect; each is in the log.")
-    threads_busy: float = strawberry.field(description="Threads that answer a request now; this one among them.")
-    threads: float = strawberry.field(description="Threads that can answer requests; 0 if unknown.")
+    threads_busy: float = strawberry.field(
+        description="Threads and fibers that answer a request now; this one among them."
+    )
+    threads: float = strawberry.field(description="Threads and fibers that can answer requests at once; 0 if unknown.")
     database: DatabaseHealth = strawberry.field(description="The database.")
     hottest: list[HotThing] = computed(
         lambda seen: seen.hot[:MAX_HOT],

@@ -5,6 +5,8 @@ statements    statements that are declared with the ORM and compiled once
 declarations  what can be declared: update, insert, delete, select
 effects       what a statement does to versioned rows, checked when it is compiled
 pipeline      sends what waits in one round trip, with BEGIN and COMMIT
+fibers        code that waits for the database, in the event loop's own thread
+frames        memory for Python's call frames
 mutations     what happens in the one transaction of a mutation, in order
 guard         the trigger that refuses an UPDATE which does not raise its version
 presence      the trigger that refuses new references to people who have left

@@ -5,7 +5,7 @@ first served, if the queue moves fast enough to serve it before its deadline. Ot
 will be room: the more have been told so, the later, so that a crowd comes back spread over time.
 
 lane        slots            who takes one
-requests    THREADS          every GraphQL request, in a thread or in the event loop
+requests    THREADS          every GraphQL request, in the event loop, in a fiber there, or in a thread
 expensive   half of those    a request that costs EXPENSIVE_QUERY_COST or more, or whose document is long; besides its slot above
 hashing     HASHES_AT_ONCE   a mutation that hashes a password, instead of a slot above
 pages       PAGES_AT_ONCE    Django's pages, but for /healthz, which takes none

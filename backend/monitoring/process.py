@@ -28,10 +28,16 @@ REQUEST_SECONDS = Histogram(
 )
 BY_STATUS = {hundreds: REQUESTS.labels(f"{hundreds}xx") for hundreds in range(1, 6)}
 THREADS_BUSY = Gauge(
-    "katha_threads_busy", "Threads that answer a request now.", multiprocess_mode="livesum", registry=REGISTRY
+    "katha_threads_busy",
+    "Threads and fibers that answer a request now.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
 )
 THREADS = Gauge(
-    "katha_threads", "Threads that can answer requests; 0 if unknown.", multiprocess_mode="max", registry=REGISTRY
+    "katha_threads",
+    "Threads and fibers that can answer requests at once; 0 if unknown.",
+    multiprocess_mode="max",
+    registry=REGISTRY,
 )
 
 _IMPORTED = time.time()

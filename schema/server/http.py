@@ -14,8 +14,9 @@
       the document             its variables and cost, the execution, cookies, compression
     headers                    CORS, security
 
-`respond` runs in the event loop. A query whose statement is known stays there: only the database works for it. What takes long
-goes to a thread: a document or a statement that is new, a session's cookies, mutations, errors, a large answer to compress.
+`respond` runs in the event loop. A query whose statement is known stays there: only the database works for it. A mutation whose
+document is known is done there in a fiber. What takes long goes to a thread: a document or a statement that is new, a session's
+cookies, what is expensive, errors, a large answer to compress.
 """
 
 import json
