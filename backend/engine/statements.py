@@ -301,7 +301,7 @@ class Result(Generic[RowT]):
 
 
 class _Reader:
-    """Makes rows of results. Which columns are whose is found out once, and anew when a migration has changed them."""
+    """Makes rows of results. Which columns are whose is found out once: a statement names them, so they are always the same."""
 
     def __init__(self, model: type[models.Model] | None) -> None:
         self._model = model
@@ -314,17 +314,15 @@ class _Reader:
         values = pipeline.rows_of(result)
         if self._model is None:
             return values
-        names, columns = [result.fname(number) for number in range(result.nfields)], self._columns
-        if columns is None or columns.names != names:
-            columns = self._columns = _Columns(self._model, names)
-        return [columns.row(one) for one in values]
+        if self._columns is None:
+            self._columns = _Columns(self._model, [result.fname(number) for number in range(result.nfields)])
+        return [self._columns.row(one) for one in values]
 
 
 class _Columns:
     """Which columns of a result are fields of a model, and in which order."""
 
     def __init__(self, model: type[models.Model], names: list[bytes | None]) -> None:
-        self.names = names
         places = {(name or b"").decode(): number for number, name in enumerate(names)}
         fields = [field for field in model._meta.concrete_fields if field.column in places]
         self._model, self._fields = model, [(field.attname, places.pop(str(field.column))) for field in fields]
