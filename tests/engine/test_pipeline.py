@@ -1,7 +1,6 @@
 """Round trips: what waits is sent together, in its order, and an error never lets anything after it count."""
 
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
