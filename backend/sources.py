@@ -134,7 +134,7 @@ class ByIds:
 Source = Value | Row | Rows | Same | Page | OneOf | ByIds
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Shown:
     """To whom a row is shown that a mutation has written, and what it shows with it. It is the row's attribute `shown`."""
 
