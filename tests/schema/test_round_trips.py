@@ -78,6 +78,15 @@ def test_a_new_story_is_shown_with_its_chapters_without_waiting_for_them(asha: A
         assert [one["position"] for one in found["chapters"]] == [*range(1, chapters + 1)]
 
 
+def test_a_chapter_is_shown_with_its_story_without_waiting_for_it(asha: ApiClient) -> None:
+    """Both were written, so both are at hand: what is asked of the story inside costs no more."""
+    chapter = asha.create_story("0")["story"]["chapters"][0]["id"]
+    answer, trips = answered(asha, UPDATE_CHAPTER.replace("title }", "story { version } }"), chapter, 1)
+    assert answer["chapter"]["story"] == {"version": "2"}
+    _, of_itself = answered(asha, UPDATE_CHAPTER.replace("Another", "Other"), chapter, 2)
+    assert trips == of_itself
+
+
 WHOLE = """
 query ($id: ID!) { story(id: $id) { id version title chapters { id version position title body story { id } } } }
 """
