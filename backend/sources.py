@@ -17,7 +17,7 @@ one place. Values and `Rows` are, unless they say otherwise; a `Row` and a `Page
 
 import enum
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any, TypeVar
@@ -134,7 +134,7 @@ class ByIds:
 Source = Value | Row | Rows | Same | Page | OneOf | ByIds
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Shown:
     """To whom a row is shown that a mutation has written, and what it shows with it. It is the row's attribute `shown`."""
 
@@ -145,6 +145,8 @@ class Shown:
     """What these name, or functions that find it."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """Rows that fields of it lead to, as they were written too."""
+    lists: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """All rows of fields of it that are lists, as they were written too. A plan reads them anew, unless `instead` says how."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Runs the writes whose answers show a story: with a key, its chapters are as they were at its version, also in a replay."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,32 +12,46 @@ from backend.people.models import Person
 from backend.sources import as_json, columns_of
 from backend.stories import point_in_time, queries
 from backend.stories.models import Chapter, Story
-from backend.stories.point_in_time import Moment, Moments
+from backend.stories.point_in_time import UNWANTED, Moment, Moments
 from resolvers.work import performed, shown_to
 
 CHAPTERS = "chapters"
 """The key of an outcome's facts under which the versions of the story's chapters are stored."""
 
 
-def performed_on_story(mutation: Mutation, me: Person, moments: Moments) -> Outcome:
+def performed_on_story(mutation: Mutation, me: Person, moments: Moments = UNWANTED) -> Outcome:
     """`performed`. The story's version covers its chapters, so with a key their versions are stored in the reply.
 
-    The work has to ask for these moments.
+    The work has to ask for these moments, unless it makes all chapters of the story.
     """
 
-    def facts(_: Outcome) -> Mapping[str, Any]:
-        return {CHAPTERS: [[str(id_), version, at.isoformat()] for id_, version, at in moments.found]}
+    def facts(outcome: Outcome) -> Mapping[str, Any]:
+        new = _new_chapters(outcome)
+        found = moments.found if new is None else [(one.pk, one.version, one.updated_at) for one in new]
+        return {CHAPTERS: [[str(id_), version, at.isoformat()] for id_, version, at in found]}
 
     outcome = performed(replace(mutation, facts=facts), me)
     story: Any = outcome.rows["story"]
     chapter: Any = outcome.rows.get("chapter")
+    with_it: dict[str, Any] = {}
+    new = _new_chapters(outcome)
+    if new is not None:
+        with_it["lists"] = {"chapters": [shown_to(one, me, beside={"story": story}) for one in new]}
     if CHAPTERS in outcome.facts:
         then = [(uuid.UUID(id_), version, datetime.fromisoformat(at)) for id_, version, at in outcome.facts[CHAPTERS]]
         values = {"chapters_then": lambda: _chapters(story, then, chapter), "chapter_count_then": len(then)}
-        shown_to(story, me, instead=queries.AS_THEN, values=values)
+        with_it |= {"instead": queries.AS_THEN, "values": values}
+    shown_to(story, me, **with_it)
     if chapter is not None:
         shown_to(chapter, me, beside={"story": story})
     return outcome
+
+
+def _new_chapters(outcome: Outcome) -> Sequence[Chapter] | None:
+    """All chapters of the story, if it was made with them."""
+    story: Any = outcome.rows["story"]
+    new: Sequence[Chapter] | None = story.new_chapters
+    return new
 
 
 def with_shelf(write: Callable[[], Outcome], me: Person) -> Outcome:

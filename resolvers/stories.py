@@ -21,15 +21,14 @@ from resolvers.work import performed
 
 def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Create a draft with its chapters, conditioned on the viewer's shelf."""
-    moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        story, shelf = actions.create_story(me.pk, new, seen, moments)
+        story, shelf = actions.create_story(me.pk, new, seen)
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
     target = Target("shelf", {"pk": me.pk})
     mutation = Mutation("createStory", me.pk, key, asdict(new), write, target, expect, makes="story")
-    return performed_on_story(mutation, me, moments)
+    return performed_on_story(mutation, me)
 
 
 def update_story(

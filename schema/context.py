@@ -2,7 +2,7 @@
 
 import uuid
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 from django.conf import settings
@@ -12,12 +12,16 @@ from django.utils.functional import cached_property
 
 from backend import logs
 from backend.engine.errors import Unauthenticated
+from backend.engine.statements import Columns
 from backend.limits import spending
 from backend.people import queries
 from backend.people.claims import claimed
 from backend.people.models import Person
 from backend.postgresql.reads import Row
 from resolvers.access import DEAD_TOKEN, bearer_token, digest_of, note_use, signed_in, viewer_of
+
+ONLY_ID: Final = Columns(Person, [b"id"])
+"""Makes a person of whom only the id is known: the rest is read when it is looked at."""
 
 
 class Context:
@@ -83,7 +87,7 @@ class Context:
             if owner is None:
                 self.me  # noqa: B018
                 return
-            self.__dict__["viewer"] = Person.from_db(None, ["id"], [owner])
+            self.__dict__["viewer"] = ONLY_ID.row([owner])
             self._unverified = True
         assert self._token is not None
         found = queries.by_token(self._token)
@@ -104,8 +108,9 @@ class Context:
             self.__dict__["viewer"] = None
             raise Unauthenticated(DEAD_TOKEN)
         self.__dict__["viewer"] = viewer
-        self._learn(str(viewer.pk))
-        logs.bind(viewer=str(viewer.pk))
+        viewer_id = str(viewer.pk)
+        self._learn(viewer_id)
+        logs.bind(viewer=viewer_id)
 
     def name_viewer(self) -> None:
         """Let the lines that follow say who has asked, also if a fault came before that was verified."""

@@ -34,7 +34,7 @@ COSTS = {
     "M1h": (7, 3),
     "M1s": (7, 3),
     "M2": (6.5, 2),  # to follow is seven statements, to unfollow six
-    "M3": (8, 3),
+    "M3": (7, 2),
     "M4": (7, 2),
     "M5": (9.8, 3),  # eleven where there is a copy, five where there is none
     "R0c": (0, 0),

@@ -23,6 +23,8 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 RowT = TypeVar("RowT")
 
+ALL_COLUMNS = re.compile(r"\A\s*SELECT (\w+)\.\*")
+"""Begins SQL of our own that selects a model's rows."""
 ANY_KEY = ("*",)
 """As the `key` of an insert: any unique key of the table, also one that holds for some rows only."""
 
@@ -140,7 +142,15 @@ def insert_all(
 
 
 def query(text: str, model: type[models.Model] | None = None, /, **parameters: Any) -> Declared[Any]:
-    """SQL of our own, with `%(name)s` for each of its parameters, and `%%` for a percent sign."""
+    """SQL of our own, with `%(name)s` for each of its parameters, and `%%` for a percent sign.
+
+    That of a model's rows names its columns; `SELECT alias.*` at its beginning stands for those of the model. So they are always
+    the same, whatever a migration adds. Raises ValueError for `*` anywhere else.
+    """
+    if model is not None:
+        text = ALL_COLUMNS.sub(lambda match: f"SELECT {_columns(model, match[1])}", text)
+        if "*" in text.partition("FROM")[0]:
+            raise ValueError(f"SQL of rows of {model.__name__} has to name its columns.")
     order: list[Any] = []
 
     def note(name: re.Match[str]) -> str:

@@ -204,6 +204,8 @@ class _Trip:
         self._raw, self._pg, self._waiting, self._commits = raw, raw.pgconn, waiting, commits
         self._messages: list[Sent | Statement | _Preparation] = []
         """What was sent; BEGIN and COMMIT as a statement without parameters."""
+        self._prepares: set[bytes] = set()
+        """The names of the statements that it prepares."""
         self._results: list[PGresult] = []
         self._failed: PGresult | None = None
         """The first result that is an error."""
@@ -251,13 +253,14 @@ class _Trip:
 
     def settle(self) -> None:
         """Give the statements their results, in order, up to the first error or refusal, which is raised."""
-        for message, result in zip(self._messages, self._results, strict=False):
+        if self._prepares:
             # All first, because a check that refuses ends what follows. A name that PostgreSQL refuses may be taken: it has to go
             # with the others once they are forgotten.
-            if isinstance(message, _Preparation) and result.status != ABORTED:
-                self._raw.prepared.add(message.name)
+            for message, result in zip(self._messages, self._results, strict=False):
+                if isinstance(message, _Preparation) and result.status != ABORTED:
+                    self._raw.prepared.add(message.name)
         for message, result in zip(self._messages, self._results, strict=False):
-            if result.status not in DONE:
+            if result is self._failed:
                 raise error_from_result(result)
             if isinstance(message, Sent):
                 message.result = result
@@ -273,7 +276,7 @@ class _Trip:
         if begins:
             messages.append(BEGIN)
             pg.send_query_params(raw._get_tx_start_command(), None)
-        fresh: set[bytes] = set()
+        fresh = self._prepares
         for sent in waiting:
             name = sent.statement.name
             if name and name not in raw.prepared and name not in fresh:

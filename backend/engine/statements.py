@@ -88,11 +88,14 @@ class Parameter(models.Expression):
         """The placeholder."""
         return "%s", [self]
 
-    def dump(self, value: Any) -> bytes | None:
-        """The text of a value that is bound to it."""
-        if value is None:
-            return None
-        return orjson.dumps(value) if self.type == "jsonb" else as_text(value)
+    @property
+    def write(self) -> Callable[[Any], bytes | None]:
+        """Writes a value that is bound to it as text."""
+        return _json if self.type == "jsonb" else as_text
+
+
+def _json(value: Any) -> bytes | None:
+    return None if value is None else orjson.dumps(value)
 
 
 def _type_of(field: "models.Field[Any, Any]") -> str:
@@ -241,6 +244,7 @@ class Plan:
         self.effect = declared.effect
         self._parameters: list[Parameter] = []
         placed = [self._place(one) for one in declared.parameters]
+        self._bound = [(one.name, one.write) for one in self._parameters]
         text = declared.sql % tuple(placed)
         self.statement = Statement.of(text) if is_kept else Statement(text.encode(), b"")
         self._writes = not text.lstrip().upper().startswith("SELECT")
@@ -262,7 +266,7 @@ class Plan:
         pipeline = current()
         if self._writes:
             require_unit_of_work(pipeline)
-        sent = Sent(self.statement, [one.dump(values[one.name]) for one in self._parameters])
+        sent = Sent(self.statement, [write(values[name]) for name, write in self._bound])
         return Result(pipeline, pipeline.send(sent), self._reader)
 
 
@@ -301,11 +305,11 @@ class Result(Generic[RowT]):
 
 
 class _Reader:
-    """Makes rows of results. Which columns are whose is found out once, and anew when a migration has changed them."""
+    """Makes rows of results. Which columns are whose is found out once: a statement names them, so they are always the same."""
 
     def __init__(self, model: type[models.Model] | None) -> None:
         self._model = model
-        self._columns: _Columns | None = None
+        self._columns: Columns | None = None
 
     def rows(self, result: PGresult, pipeline: Pipeline) -> list[Any]:
         """All rows of a result."""
@@ -314,17 +318,15 @@ class _Reader:
         values = pipeline.rows_of(result)
         if self._model is None:
             return values
-        names, columns = [result.fname(number) for number in range(result.nfields)], self._columns
-        if columns is None or columns.names != names:
-            columns = self._columns = _Columns(self._model, names)
-        return [columns.row(one) for one in values]
+        if self._columns is None:
+            self._columns = Columns(self._model, [result.fname(number) for number in range(result.nfields)])
+        return [self._columns.row(one) for one in values]
 
 
-class _Columns:
+class Columns:
     """Which columns of a result are fields of a model, and in which order."""
 
     def __init__(self, model: type[models.Model], names: list[bytes | None]) -> None:
-        self.names = names
         places = {(name or b"").decode(): number for number, name in enumerate(names)}
         fields = [field for field in model._meta.concrete_fields if field.column in places]
         self._model, self._fields = model, [(field.attname, places.pop(str(field.column))) for field in fields]

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import F, Q
@@ -76,10 +77,8 @@ class NewStory:
     warnings: Sequence[str] = ()
 
 
-def create_story(
-    author_id: uuid.UUID, new: NewStory, seen: Expected, moments: Moments = UNWANTED
-) -> tuple[Story, Shelf]:
-    """Create a draft with all its chapters, if the author's shelf has not changed since `seen`.
+def create_story(author_id: uuid.UUID, new: NewStory, seen: Expected) -> tuple[Story, Shelf]:
+    """Create a draft with all its chapters, if the author's shelf has not changed since `seen`. The story has `new_chapters`.
 
     Raises `Conflict` (with the present shelf), `Invalid`.
     """
@@ -94,12 +93,13 @@ def create_story(
         mature=new.mature,
         warnings=list(new.warnings),
     )
-    if new.chapters:
-        _create_chapters(chapters=[_new_row(id_, *one) for one in enumerate(new.chapters, start=1)])
-    moments.of(id_)
+    chapters = [_new_row(id_, *one) for one in enumerate(new.chapters, start=1)]
+    created = _create_chapters(chapters=chapters) if chapters else None
     if shelf.row is None:
         raise conflict(queries.shelf_of(author=author_id).rows[0], seen=seen, thing=("shelf", author_id), by=author_id)
-    return story.rows[0], shelf.row
+    made = story.rows[0]
+    made.new_chapters = [] if created is None else sorted(created.rows, key=attrgetter("position"))
+    return made, shelf.row
 
 
 @compiled
@@ -128,7 +128,7 @@ def _new_row(story_id: uuid.UUID, position: int, new: NewChapter) -> Mapping[str
 
 @compiled
 def _create_chapters(*, chapters: Json) -> Declared[Chapter]:
-    return insert_all(Chapter, ["id", "story", "position", "title", "body", *FIRST_VERSIONS], chapters, counts=True)
+    return insert_all(Chapter, ["id", "story", "position", "title", "body", *FIRST_VERSIONS], chapters)
 
 
 def _checked(new: NewStory) -> NewStory:

@@ -1,5 +1,7 @@
 """Models: the shelf, the story, its chapters, revisions and tombstones, and totals about a story."""
 
+from collections.abc import Sequence
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -186,6 +188,9 @@ class Story(models.Model):
                 name="story_published",
             ),
         )
+
+    new_chapters: "Sequence[Chapter] | None" = None
+    """All its chapters in order, where they were written with it; not stored."""
 
     def __str__(self) -> str:
         return self.title

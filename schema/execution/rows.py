@@ -1,6 +1,7 @@
 """Answers with rows that a mutation has written: each is shown as it was written.
 
-What is asked of its own columns alone is at hand. For anything else a plan reads over the row itself.
+What is asked of its own columns, and of those of the rows that were written with it, is at hand. For anything else a plan reads
+over the row itself.
 """
 
 import re
@@ -10,7 +11,14 @@ from operator import attrgetter
 from typing import Any
 
 from django.db.models import Model
-from graphql import GraphQLEnumType, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLScalarType
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    get_named_type,
+)
 from graphql.pyutils import Path
 from orjson import Fragment
 from strawberry_django.utils.typing import get_django_definition
@@ -20,7 +28,7 @@ from backend.sources import Shown, Source, Value, as_json
 from schema.execution.fields import source_of
 from schema.execution.length import counted, left
 from schema.execution.markers import has_marks
-from schema.execution.operations import Details, Selected
+from schema.execution.operations import Details, Selected, Selection
 from schema.execution.parts import Scope
 from schema.execution.plans import LIMIT, RowPlans
 from schema.nodes import to_id
@@ -56,16 +64,39 @@ OWN = re.compile(r"""\$row\."?(\w+)"?( \|\| ':' \|\| \$row\."?(\w+)"?)?""")
 """A source that is a column, or the key of an id that is made of two."""
 
 
-def own_columns(fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
-    """The object, if nothing is asked of the row but its own columns; None otherwise."""
+def at_hand(selection: Selection, fields: Sequence[Selected], row: Any) -> dict[str, Any] | None:
+    """The object, if nothing is asked but columns of the row, and of those that were written with it; None otherwise."""
     shown: Shown = row.shown
     answer: dict[str, Any] = {}
     for one in fields:
         read = _reader(one.owner, one.field, shown.instead.get(one.field))
-        if read is None:
+        if read is not None:
+            answer[one.name] = read(row)
+        elif one.field in shown.beside:
+            answer[one.name] = inside = _inside(selection, one, shown.beside[one.field])
+            if inside is None:
+                return None
+        elif one.field in shown.lists:
+            answer[one.name] = items = [_inside(selection, one, item) for item in shown.lists[one.field]]
+            if None in items:
+                return None
+        else:
             return None
-        answer[one.name] = read(row)
     return answer
+
+
+def _inside(selection: Selection, one: Selected, row: Any) -> dict[str, Any] | None:
+    assert one.definition is not None
+    type_ = get_named_type(one.definition.type)
+    assert isinstance(type_, GraphQLObjectType)
+    return at_hand(selection, one.below(selection, type_), row)
+
+
+def fields_in(answer: Any) -> int:
+    """How many fields the objects have that are at hand."""
+    if isinstance(answer, list):
+        return sum(map(fields_in, answer))
+    return len(answer) + sum(map(fields_in, answer.values())) if isinstance(answer, dict) else 0
 
 
 @cache

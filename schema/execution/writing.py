@@ -30,7 +30,7 @@ from schema.execution.markers import IsGone, IsNull
 from schema.execution.operations import Selected, Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import RowPlans, price_of
-from schema.execution.rows import answer_with_row, is_row, own_columns
+from schema.execution.rows import answer_with_row, at_hand, fields_in, is_row
 from schema.mutations import Call, run, types_of
 from schema.nodes import type_name_of
 
@@ -130,11 +130,11 @@ class Writing:
         return {field.name: self._value(field, value, path) for field in fields}
 
     def _row(self, type_: GraphQLObjectType, one: Selected, fields: Sequence[Selected], row: Any, path: Path) -> Any:
-        """A row's own columns, or what its plan says."""
-        own = own_columns(fields, row)
-        if own is not None:
-            self.count.add(len(own))
-            return own
+        """What is at hand of a row, or what its plan says."""
+        found = at_hand(self._selection, fields, row)
+        if found is not None:
+            self.count.add(fields_in(found))
+            return found
         try:
             answer, errors = answer_with_row(self._plans, type_, one.details, row, path)
         except TooLarge as excess:

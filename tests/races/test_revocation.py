@@ -16,7 +16,7 @@ from tests.races.rivals import Rival, elsewhere
 from tests.races.rows import everything
 from tests.races.statements import fault_at
 from tests.races.test_faults import EDITS, MODERATION, OF_NOUNS, TRADES, WITH_KEY, new_key, prepared, sent, wrote
-from tests.races.trips import before_trip
+from tests.races.trips import Trips, before_trip
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,14 +49,19 @@ CASES = [(mutation, KNOWN) for mutation in SENDERS]
 CASES += [(mutation, token) for token in (SAYS, SAYS_NOTHING) for mutation in depth.some(SENDERS, 4)]
 
 
-@pytest.mark.parametrize(("mutation", "token"), CASES)
-def test_what_is_sent_after_a_revocation_writes_nothing(mutation: str, token: str, settings: Any) -> None:
-    """Where it is known whose it is, the look-up is sent with the first writes, and all of that is ready when the token goes."""
-    send, key = prepared(mutation, ""), new_key(keyed=True)
+def comes_as(token: str, settings: Any) -> None:
+    """Let the tokens that are there be of this kind."""
     if token != KNOWN:
         SPENDING.forget_owners()
     if token == SAYS_NOTHING:
         settings.SECRET_KEY = "that of another server"
+
+
+@pytest.mark.parametrize(("mutation", "token"), CASES)
+def test_what_is_sent_after_a_revocation_writes_nothing(mutation: str, token: str, settings: Any) -> None:
+    """Where it is known whose it is, the look-up is sent with the first writes, and all of that is ready when the token goes."""
+    send, key = prepared(mutation, ""), new_key(keyed=True)
+    comes_as(token, settings)
     untouched = but_for_tokens()
     answer, trips = sent(send, key, before_trip(0, revoke_all))
     assert trips.struck
@@ -67,12 +72,26 @@ def test_what_is_sent_after_a_revocation_writes_nothing(mutation: str, token: st
     assert not AccessToken.objects.exists()
 
 
-@pytest.mark.parametrize("mutation", depth.some(WRITERS, 10))
-def test_a_request_that_was_let_in_goes_on(mutation: str) -> None:
-    """Its look-up came first, and its writes after the revocation was committed. The next request with the token is refused."""
+LET_IN = [(mutation, KNOWN) for mutation in depth.some(WRITERS, 10)]
+LET_IN += [(mutation, token) for token in (SAYS, SAYS_NOTHING) for mutation in depth.some(WRITERS, 6)]
+
+
+@pytest.mark.parametrize("each", [True, False], ids=["each statement by itself", "in trips"])
+@pytest.mark.parametrize(("mutation", "token"), LET_IN)
+def test_a_request_that_was_let_in_goes_on(mutation: str, token: str, each: bool, settings: Any) -> None:
+    """Its look-up came first, and what follows after the revocation was committed. The next request with the token is refused.
+
+    Also where the token only says whose it is: its look-up, in the first trip, has decided, and nothing asks again.
+    """
     send, again = prepared(mutation, ""), prepared(mutation, "again")
-    answer, statements = sent(send, new_key(keyed=True), fault_at(AFTER_LOOK_UP, revoke_all))
-    assert TOKENS in statements[0].sql
+    comes_as(token, settings)
+    revoked = fault_at(AFTER_LOOK_UP, revoke_all) if each else before_trip(1, revoke_all)
+    answer, found = sent(send, new_key(keyed=True), revoked)
+    if isinstance(found, Trips):
+        assert (token == SAYS_NOTHING) == (found.made[0].size == 1)
+    else:
+        assert TOKENS in found[0].sql
+    assert not AccessToken.objects.exists()
     assert wrote(answer)
     untouched = but_for_tokens()
     assert again(new_key(keyed=True))["code"] == "UNAUTHENTICATED"

@@ -257,7 +257,7 @@ def test_every_field_of_an_answer_is_there(field: str, asha: ApiClient, bilal: A
 
 RETITLE = """
 mutation ($c: ID!) { updateChapter(id: $c, patch: {title: "Other"}, expect: {version: "1"}) {
-  ... on ChapterSuccess { chapter { id title story { title } } } } }
+  ... on ChapterSuccess { chapter { id title story { title chapterCount } } } } }
 """
 
 

@@ -175,6 +175,23 @@ def test_a_write_whose_answer_would_be_too_long_is_written(asha: ApiClient, sett
     assert asha.ask("{ viewer { version bio } }")["viewer"] == {"version": "2", "bio": "x" * 2_000}
 
 
+def test_what_is_at_hand_is_counted_too(asha: ApiClient, settings: Any) -> None:
+    """The texts of a new story's chapters, which no statement prints."""
+    settings.MAX_ANSWER_CHARACTERS = 20_000
+    chapters = [{"title": "T", "body": "x" * 2_000}] * 5
+    create = (
+        "mutation ($new: CreateStoryInput!, $seen: Expect!) { createStory(input: $new, expect: $seen) "
+        "{ ... on StorySuccess { story { chapters { %s } } } } }"
+    )
+    for shelf, names in enumerate(("a: body b: body", "a: body b: body c: body")):
+        new = {"title": "T", "chapters": chapters}
+        answer = asha.post(create % names, new=new, seen={"version": str(shelf)})
+        assert ("errors" in answer) == ("c: body" in names)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["limit"] == "answer"
+    assert asha.shelf_version() == "2"
+
+
 OF_REVISIONS = "revisions(first: 100) { edges { node { values } } }"
 CONFLICT = "... on ConflictError { overlaps { base mine theirs } suggestion }"
 

@@ -38,6 +38,7 @@ mutation($it: CreateStoryInput!, $expect: Expect!, $key: UUID) { answer: createS
   __typename ... on StorySuccess { applied story { id version title } shelf { version } }
   ... on ConflictError { current { version } } } }
 """
+WITH_CHAPTERS = CREATE_STORY.replace("title }", "title chapters { id version position title body story { id } } }")
 MOST = 3
 
 
@@ -65,6 +66,30 @@ def refused(client: ApiClient, document: str, it: Any, version: int) -> int:
 
 def new_story(chapters: int) -> dict[str, Any]:
     return {"title": "T", "chapters": [{"title": f"{n}", "body": "."} for n in range(chapters)]}
+
+
+def test_a_new_story_is_shown_with_its_chapters_without_waiting_for_them(asha: ApiClient) -> None:
+    """What was written is at hand: the statements with BEGIN, the reply with COMMIT, and nothing after it."""
+    for version, chapters in enumerate((0, 1, 50)):
+        answer, trips = answered(asha, WITH_CHAPTERS, new_story(chapters), version)
+        assert trips == 2
+        found = asha.ask(WHOLE, id=answer["story"]["id"])["story"]
+        assert answer["story"] == found
+        assert [one["position"] for one in found["chapters"]] == [*range(1, chapters + 1)]
+
+
+def test_a_chapter_is_shown_with_its_story_without_waiting_for_it(asha: ApiClient) -> None:
+    """Both were written, so both are at hand: what is asked of the story inside costs no more."""
+    chapter = asha.create_story("0")["story"]["chapters"][0]["id"]
+    answer, trips = answered(asha, UPDATE_CHAPTER.replace("title }", "story { version } }"), chapter, 1)
+    assert answer["chapter"]["story"] == {"version": "2"}
+    _, of_itself = answered(asha, UPDATE_CHAPTER.replace("Another", "Other"), chapter, 2)
+    assert trips == of_itself
+
+
+WHOLE = """
+query ($id: ID!) { story(id: $id) { id version title chapters { id version position title body story { id } } } }
+"""
 
 
 def test_a_mutation_waits_at_most_three_times(asha: ApiClient, bilal: ApiClient) -> None:
