@@ -9,6 +9,7 @@ What still waits when a transaction is rolled back is never sent.
 
 import hashlib
 import threading
+from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -27,6 +28,7 @@ from psycopg.waiting import Ready, Wait
 
 from backend import tracing
 from backend.engine import deadline, fibers
+from backend.engine.fibers import Fiber
 
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
 DONE = frozenset(map(int, (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)))
@@ -336,10 +338,14 @@ _here = _Here()
 
 
 def current() -> Pipeline:
-    """That of the connection of this fiber, or of this thread, which is looked up once."""
-    here = fibers.current() or _here
-    pipeline: Pipeline | None = here.pipeline
+    """That of the connection of this fiber, or of this thread, which is looked up once. In an event loop Django keeps another."""
+    here: Fiber | _Here | None = fibers.current()
+    if here is None and _get_running_loop() is None:
+        here = _here
+    pipeline: Pipeline | None = None if here is None else here.pipeline
     if pipeline is None:
         wrapper: Any = connections[DEFAULT_DB_ALIAS]
-        here.pipeline = pipeline = wrapper.pipeline
+        pipeline = wrapper.pipeline
+        if here is not None:
+            here.pipeline = pipeline
     return pipeline

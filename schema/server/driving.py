@@ -69,7 +69,7 @@ class _Drive(Generic[DoneT]):
         async with self._server.slot(lane):
             go_on = self._without
             while True:
-                need = await self._advanced(lane, go_on)
+                need = await self._next(lane, go_on)
                 match need:
                     case Read():
                         self._place = None
@@ -91,16 +91,16 @@ class _Drive(Generic[DoneT]):
     def _without(self) -> Need:
         return self._steps.send(None)
 
-    async def _advanced(self, lane: str, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
+    async def _next(self, lane: str, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
         """What the work needs next that this place cannot give, or what it has come to."""
         if self._place is None:
             return _advanced(go_on)
         if self._place is InFiber:
-            in_fiber: Need | Done[DoneT] = await self._server.in_fiber(partial(self._through, InFiber, go_on))
-            return in_fiber
-        call = partial(with_room, self._through, (InFiber, InThread), go_on)
-        in_thread: Need | Done[DoneT] = await self._server.in_thread(lane, call)
-        return in_thread
+            coming = self._server.in_fiber(partial(self._through, InFiber, go_on))
+        else:
+            coming = self._server.in_thread(lane, partial(with_room, self._through, (InFiber, InThread), go_on))
+        found: Need | Done[DoneT] = await coming
+        return found
 
     def _through(self, given: type | tuple[type, ...], go_on: Callable[[], Need]) -> Need | Done[DoneT]:
         """Go on until it needs something that is not given here."""

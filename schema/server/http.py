@@ -43,7 +43,6 @@ from resolvers.access import bearer_token
 from schema.context import Context
 from schema.execution.documents import Prepared, at_hand, constant, prepare, sent
 from schema.execution.errors import RequestError, fault
-from schema.execution.operations import Operation
 from schema.execution.problems import UNPROCESSABLE, Problem, busy, log_problem, too_many
 from schema.execution.run import Execution
 from schema.execution.steps import IN_THREAD, Slot, Steps
@@ -228,18 +227,14 @@ def _at_hand(request: Request, asked: Asked | None, context: Context) -> Executi
     prepared = at_hand(asked.query, asked.document_id, asked.sha256)
     if prepared is None:
         return None
-    operation = prepared.operation(asked.operation_name)
-    if len(operation.sites) > MAX_SITES:
+    if len(prepared.operation(asked.operation_name).sites) > MAX_SITES:
         return None
-    return _executed(request, operation, asked, context)
+    return execution_of(request, asked, prepared, context)
 
 
 def execution_of(request: Request, asked: Asked, prepared: Prepared, context: Context) -> Execution:
     """The query or mutation that is asked for. Raises `Problem` for a mutation by GET, and for a subscription."""
-    return _executed(request, prepared.operation(asked.operation_name), asked, context)
-
-
-def _executed(request: Request, operation: Operation, asked: Asked, context: Context) -> Execution:
+    operation = prepared.operation(asked.operation_name)
     if operation.is_subscription:
         raise Problem(406, "NOT_ACCEPTABLE", NO_STREAM)
     if request.method != "POST" and not operation.is_query:

@@ -19,6 +19,7 @@ from backend.postgresql import session
 from backend.postgresql.reads import Reads, Statement, connection_parameters
 from tests.races.cuttable_proxy import PORT, CuttableProxy
 from tests.races.rivals import until
+from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,15 +74,6 @@ def runs(text: str = "a long sleep") -> int:
         f"%{text}%",
     )
     return count
-
-
-async def until_it_is(condition: Callable[[], bool]) -> None:
-    """Wait in a moment's steps, so that the event loop goes on."""
-    for _ in range(3_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never was")
 
 
 def test_each_gets_its_own_answer() -> None:

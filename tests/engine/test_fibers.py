@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -19,13 +18,14 @@ from backend.engine.deadline import Deadline, limited
 from backend.engine.fibers import Fibers
 from backend.people.models import Person
 from backend.postgresql.base import Connection
-from tests.races.rivals import terminate
+from tests.races.rivals import my_pid, terminate
+from tests.races.rows import scalar
+from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LARGE = 8_000_000
 """More characters than a socket takes at once."""
-PATIENCE_SECONDS = 30.0
 
 
 def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
@@ -46,29 +46,11 @@ def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
     assert faults == []
 
 
-def scalar(sql: str, *parameters: object) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        row = cursor.fetchone()
-    return None if row is None else row[0]
-
-
-def my_pid() -> int:
-    return int(scalar("SELECT pg_backend_pid()"))
-
-
 def sessions(pids: set[int]) -> int:
     with psycopg.connect(**connection.get_connection_params() | {"context": None, "cursor_factory": None}) as other:
         row = other.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)", [list(pids)]).fetchone()
     assert row is not None
     return int(row[0])
-
-
-async def until_it_is(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 def test_while_one_waits_for_a_lock_another_takes_it_further() -> None:
@@ -162,21 +144,13 @@ def test_a_connection_that_ends_is_an_error_and_the_next_call_has_a_new_one() ->
         pid = await ours.run(my_pid)
         sleeping = asyncio.ensure_future(ours.run(lambda: scalar("SELECT pg_sleep(3)")))
         await asyncio.sleep(0.05)
-        await asyncio.to_thread(terminate_outside, pid)
+        await asyncio.to_thread(terminate, pid)
         with pytest.raises(OperationalError):
             await sleeping
         await ours.run(connections.close_all)
         assert await ours.run(my_pid) != pid
 
     within(work)
-
-
-def terminate_outside(pid: int) -> None:
-    """In a thread of its own, whose connection is closed again."""
-    try:
-        terminate(pid)
-    finally:
-        connections.close_all()
 
 
 def test_what_is_larger_than_a_socket_takes_is_sent() -> None:

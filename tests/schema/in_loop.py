@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 import uvloop
+from django.db import connection
 from django.test import override_settings
 
 from backend.postgresql.reads import Reads, Row, Statement
 from backend.postgresql.session import Session
 from schema.server.asgi import Application
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
 
 
 class Answered:
@@ -124,9 +128,29 @@ def within(work: Callable[[Server], Awaitable[None]], **settings: Any) -> None:
         runner.run(run())
 
 
-async def until_it_is(true: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never was")
+class Held:
+    """A table that nobody else can read meanwhile: a connection of its own has locked it."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def __enter__(self) -> "Held":
+        settings = connection.get_connection_params() | {"context": None, "cursor_factory": None}
+        self._holder = psycopg.connect(**settings)
+        self._looker = psycopg.connect(**settings, autocommit=True)
+        self._holder.execute(f"LOCK TABLE {self._table} IN ACCESS EXCLUSIVE MODE")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._holder.close()
+        self._looker.close()
+
+    def release(self) -> None:
+        """Let those who wait go on."""
+        self._holder.rollback()
+
+    def waiting(self) -> int:
+        """How many wait for it."""
+        row = self._looker.execute(WAITING, [self._table]).fetchone()
+        assert row is not None
+        return int(row[0])

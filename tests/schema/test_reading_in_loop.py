@@ -3,12 +3,10 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -17,23 +15,14 @@ from backend.people.models import AccessToken
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rivals import terminate
-from tests.schema.in_loop import Server, until_it_is, within
+from tests.schema.in_loop import Held, Server, within
+from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ME = "{ viewer { handle name } }"
 PERSON = "query Named($handle: String!) { person(handle: $handle) { handle name } }"
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'people_person'::regclass"
 SHORT_SECONDS = 0.5
-
-
-@contextmanager
-def locked() -> Iterator[Callable[[], int]]:
-    """Nobody can read people inside; says how many wait for that."""
-    settings = connection.get_connection_params() | {"context": None, "cursor_factory": None}
-    with psycopg.connect(**settings) as one, psycopg.connect(**settings, autocommit=True) as other:
-        one.execute("LOCK TABLE people_person IN ACCESS EXCLUSIVE MODE")
-        yield lambda: other.execute(WAITING).fetchone()[0]  # type: ignore[index]
 
 
 def test_a_query_that_is_known_takes_one_statement_and_no_thread(asha: ApiClient) -> None:
@@ -210,12 +199,12 @@ def test_a_query_whose_time_is_over_is_cancelled(asha: ApiClient, logged: Logged
     async def work(server: Server) -> None:
         if known:
             await server.data(document, token=asha.token)
-        with locked() as waiting:
+        with Held("people_person") as held:
             answer = await server.ask(document, token=asha.token)
             assert answer is not None
             assert answer.json["data"] is None
             assert answer.json["errors"][0]["extensions"]["code"] == "BUSY"
-            await until_it_is(lambda: waiting() == 0)
+            await until_it_is(lambda: held.waiting() == 0)
         assert await server.data(document, token=asha.token)
 
     within(work, REQUEST_SECONDS=SHORT_SECONDS)
@@ -228,12 +217,12 @@ def test_a_client_that_leaves_is_not_worked_for(asha: ApiClient) -> None:
     async def work(server: Server) -> None:
         await server.data(ME, token=asha.token)
         leaves = asyncio.Event()
-        with locked() as waiting:
+        with Held("people_person") as held:
             asked = [asyncio.create_task(server.ask(ME, token=asha.token, leaves=leaves)) for _ in range(4)]
-            await until_it_is(lambda: waiting() == 4)
+            await until_it_is(lambda: held.waiting() == 4)
             leaves.set()
             assert await asyncio.wait_for(asyncio.gather(*asked), 30) == [None] * 4
-            await until_it_is(lambda: waiting() == 0)
+            await until_it_is(lambda: held.waiting() == 0)
         assert await server.data(ME, token=asha.token)
 
     within(work, REQUEST_SECONDS=60)

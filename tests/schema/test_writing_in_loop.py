@@ -8,13 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 
 from backend.social.models import Relationship
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rows import assert_sound, everything
-from tests.schema.in_loop import Server, until_it_is, within
+from tests.schema.in_loop import Held, Server, within
+from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,32 +27,6 @@ FOLLOW = """mutation Following($p: ID!, $v: Version!) { follow(person: $p, expec
 RENAME = "mutation($n: String!) { updateProfile(patch: {name: $n}, expect: {current: true}) { __typename } }"
 ME = "{ viewer { handle } }"
 SHORT_SECONDS = 0.5
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
-
-
-class Held:
-    """All relationships, locked by a connection of its own."""
-
-    def __enter__(self) -> "Held":
-        settings = connection.get_connection_params() | {"context": None, "cursor_factory": None}
-        self._holder = psycopg.connect(**settings)
-        self._looker = psycopg.connect(**settings, autocommit=True)
-        self._holder.execute("LOCK TABLE social_relationship IN ACCESS EXCLUSIVE MODE")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._holder.close()
-        self._looker.close()
-
-    def release(self) -> None:
-        """Let those who wait go on."""
-        self._holder.rollback()
-
-    def waiting(self) -> int:
-        """How many wait."""
-        row = self._looker.execute(WAITING).fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 async def follow(
@@ -129,7 +103,7 @@ def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient,
 def test_while_one_waits_for_a_lock_everybody_else_is_served(asha: ApiClient, bilal: ApiClient) -> None:
     async def work(server: Server) -> None:
         await known(server, asha)
-        with Held() as held:
+        with Held("social_relationship") as held:
             following = asyncio.ensure_future(follow(server, asha, bilal))
             await until_it_is(lambda: held.waiting() == 1)
             assert await server.data(ME, token=bilal.token) == {"viewer": {"handle": "bilal"}}
@@ -146,7 +120,7 @@ def test_a_mutation_whose_time_is_over_is_cancelled(asha: ApiClient, bilal: ApiC
     """In the database too: nothing is written, and the next one is served over the same fiber."""
 
     async def work(server: Server) -> None:
-        with Held() as held:
+        with Held("social_relationship") as held:
             answer = await follow(server, asha, bilal)
             assert (answer["code"], answer["retry"]["kind"]) == ("BUSY", "SAME_REQUEST")
             assert held.waiting() == 0
@@ -162,7 +136,7 @@ def test_a_client_that_leaves_leaves_nothing(asha: ApiClient, bilal: ApiClient) 
 
     async def work(server: Server) -> None:
         leaves = asyncio.Event()
-        with Held() as held:
+        with Held("social_relationship") as held:
             following = asyncio.ensure_future(follow(server, asha, bilal, leaves=leaves))
             await until_it_is(lambda: held.waiting() == 1)
             leaves.set()
@@ -208,7 +182,7 @@ def test_a_slow_cancel_stops_nobody(asha: ApiClient, bilal: ApiClient, monkeypat
     async def work(server: Server) -> None:
         await known(server, asha)
         monkeypatch.setattr(psycopg.Connection, "cancel_safe", slowly)
-        with Held():
+        with Held("social_relationship"):
             following = asyncio.ensure_future(follow(server, asha, bilal))
             await until_it_is(cancelling.is_set)
             await asyncio.sleep(0.2)  # PostgreSQL has cancelled it, and the lock of the deadline is still held
