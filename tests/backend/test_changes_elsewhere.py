@@ -63,10 +63,15 @@ def restored(dump: Path, into: Elsewhere) -> None:
 
 
 def crash(there: Elsewhere) -> None:
-    """Let a session of the server die, as by a fault of PostgreSQL's, and wait until it has recovered."""
-    with psycopg.connect(**there.where, autocommit=True) as db:
-        os.kill(db.info.backend_pid, signal.SIGKILL)
-        until(lambda: is_lost(db), "the session to be lost")
+    """Let a session of the server die, as by a fault of PostgreSQL's, and wait until it has recovered.
+
+    The one that dies is lost before the server has noticed, and until then the server lets everybody in. Once it ends the other
+    session too, it lets nobody in before it has recovered.
+    """
+    with psycopg.connect(**there.where, autocommit=True) as other:
+        with psycopg.connect(**there.where, autocommit=True) as db:
+            os.kill(db.info.backend_pid, signal.SIGKILL)
+        until(lambda: is_lost(other), "the server to end the other sessions")
     until(lambda: not is_away(there), "the server to recover")
 
 
