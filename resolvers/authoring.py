@@ -30,7 +30,8 @@ def performed_on_story(mutation: Mutation, me: Person, moments: Moments = UNWANT
         found = moments.found if new is None else [(one.pk, one.version, one.updated_at) for one in new]
         return {CHAPTERS: [[str(id_), version, at.isoformat()] for id_, version, at in found]}
 
-    outcome = performed(replace(mutation, facts=facts), me)
+    mutation.facts = facts
+    outcome = performed(mutation, me)
     story: Any = outcome.rows["story"]
     chapter: Any = outcome.rows.get("chapter")
     with_it: dict[str, Any] = {}

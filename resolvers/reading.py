@@ -42,8 +42,8 @@ def record_view(
         )
         return Outcome(applied, {"reading": reading}, {"counted": counted})
 
-    where = None if place is None else [str(place.chapter_id), place.offset]
-    arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
+    where = None if place is None else [place.chapter_id, place.offset]
+    arguments = {"story": story, "place": where, "furthest": furthest, "seen": story_version}
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
     try:

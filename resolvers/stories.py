@@ -46,7 +46,7 @@ def update_story(
     def write(seen: Expected) -> Outcome:
         return with_shelf(lambda: actions.update_story(story, me.pk, patch, seen, merge=merge, moments=moments), me)
 
-    arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
+    arguments = {"id": story, "patch": dict(patch), "merge": merge}
     mutation = Mutation("updateStory", me.pk, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
@@ -59,7 +59,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
         return _written(me, lambda: actions.publish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Mutation("publishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
+        Mutation("publishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -71,7 +71,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
         return _written(me, lambda: actions.unpublish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Mutation("unpublishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
+        Mutation("unpublishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -84,7 +84,7 @@ def reorder_chapters(
     def write(seen: Expected) -> Outcome:
         return _written(me, lambda: chapter_actions.reorder_chapters(story, me.pk, order, seen, moments))
 
-    arguments = {"story": str(story), "order": list(map(str, order))}
+    arguments = {"story": story, "order": list(order)}
     mutation = Mutation("reorderChapters", me.pk, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
@@ -96,7 +96,7 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
         shelf = erasure.delete_story(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
-    return performed(Mutation("deleteStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me)
+    return performed(Mutation("deleteStory", me.pk, key, {"id": story}, write, _target(story), expect), me)
 
 
 def _target(story: uuid.UUID) -> Target:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.engine.errors import Invalid
 from backend.engine.idempotency import Applied, Outcome, Used, claim, fingerprint_of, outcome_of, replay, reply
@@ -30,8 +30,7 @@ NOTHING = Expected(0)
 """What a caller has seen who wrote without a condition: nothing."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The row that a write is conditioned on: its name in outcomes, and how to recognise it."""
 
     name: str
@@ -39,7 +38,7 @@ class Target:
     version: str = "version"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Mutation:
     """What one person wants to be done, once for each key."""
 
@@ -47,8 +46,8 @@ class Mutation:
     person_id: uuid.UUID
     key: uuid.UUID | None
     arguments: Mapping[str, Any]
-    """What identifies a repeated request, with the operation. Without `expect`: a retry after a conflict names another
-    version, but is the same request.
+    """What identifies a repeated request, with the operation, as JSON has it. Without `expect`: a retry after a conflict names
+    another version, but is the same request.
     """
     work: Callable[[Expected], Outcome]
     """Gets what the person has seen of the target."""

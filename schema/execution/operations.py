@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -113,8 +112,7 @@ class Operation:
         return tree.roots
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What an operation selects, with the values of its variables."""
 
     operation: Operation
