@@ -122,7 +122,7 @@ def _written(
     story: uuid.UUID,
     expect: Expected,
     key: uuid.UUID | None,
-    arguments: dict[str, str],
+    arguments: dict[str, Any],
     write: Callable[[Expected], tuple[Story, Applied]],
     moments: Moments,
 ) -> Outcome:
