@@ -15,9 +15,14 @@ from graphql import (
     GraphQLObjectType,
     OperationDefinitionNode,
     OperationType,
+    Undefined,
+    is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.get_variable_signature import get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
+from graphql.utilities import coerce_input_value
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
@@ -61,15 +66,37 @@ class Operation:
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
         self._roots: dict[tuple[Any, ...], Roots] = {}
+        self._signatures: Any = [get_variable_signature(GRAPHQL, one) for one in node.variable_definitions or ()]
+        """What each variable is; the document is valid, so none is an error."""
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
         """The values of its variables, coerced. Raises `RequestError` for bad ones."""
-        if not self.node.variable_definitions:
+        if not self._signatures:
             return NO_VARIABLES
-        found = get_variable_values(GRAPHQL, self.node.variable_definitions, dict(sent), hide_suggestions=True)
-        if isinstance(found, list):
-            raise RequestError(invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or found, BAD_USER_INPUT)
+        found = VariableValues({}, {})
+        for one in self._signatures:
+            value = sent.get(one.name, Undefined)
+            found.sources[one.name] = VariableValueSource(one, value)
+            if value is not Undefined:
+                value = coerce_input_value(value, one.type)
+            elif one.default is not None:
+                value = coerce_default_value(one)
+            elif not is_non_null_type(one.type):
+                continue
+            if value is Undefined:
+                raise RequestError(self._invalid(sent), BAD_USER_INPUT)
+            found.coerced[one.name] = value
         self._require_choices(found.coerced)
+        return found
+
+    def _invalid(self, sent: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with the values of variables that do not fit."""
+        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS)
+        if errors:
+            return errors
+        found: Any = get_variable_values(
+            GRAPHQL, self.node.variable_definitions or (), dict(sent), hide_suggestions=True
+        )
         return found
 
     def _require_choices(self, values: Mapping[str, Any]) -> None:
