@@ -20,14 +20,15 @@ def as_text(value: Any) -> bytes | None:
 
     Raises UnicodeEncodeError for half a surrogate pair, and DataError for a NUL: libpq would cut the text there.
     """
-    return WRITERS[type(value)](value)
+    text: bytes | None = WRITERS[type(value)](value)
+    return text
 
 
-class Writers(dict[type, Callable[[Any], bytes | None]]):
-    """What writes the values of each class. It takes those of a class that is derived from one of them, too."""
+class Writers(dict[type, Callable[[Any], Any]]):
+    """What writes the values of each class, and those of a class that is derived from one of them, too."""
 
-    def __missing__(self, of: type) -> Callable[[Any], bytes | None]:
-        for base, write in self.items():
+    def __missing__(self, of: type) -> Callable[[Any], Any]:
+        for base, write in list(self.items()):
             if issubclass(of, base):
                 self[of] = write
                 return write
@@ -41,30 +42,33 @@ def _str(value: str) -> bytes:
 
 
 def _array(values: Sequence[Any]) -> bytes:
-    return b"{%b}" % b",".join([_quoted(one) if isinstance(one, str | bytes) else as_text(one) or b"NULL" for one in values])
+    return b"{%b}" % b",".join([_ITEMS[type(one)](one) for one in values])
 
 
 def _quoted(item: str | bytes) -> bytes:
-    """An item of an array; no others have anything to quote."""
-    return b'"%b"' % WRITERS[type(item)](item).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    text: bytes = WRITERS[type(item)](item)
+    return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-WRITERS: Final = Writers(
-    {
-        NoneType: lambda _: None,
-        uuid.UUID: lambda value: b"%032x" % value.int,  # without hyphens, which are written four times as fast
-        str: _str,
-        bool: lambda value: b"true" if value else b"false",
-        int: lambda value: b"%d" % value,
-        float: lambda value: str(value).encode(),
-        bytes: lambda value: b"\\x" + value.hex().encode(),
-        date: lambda value: value.isoformat().encode(),  # also with a time
-        timedelta: lambda value: b"%d microseconds" % (value // timedelta(microseconds=1)),
-        list: _array,
-        tuple: _array,
-    }
-)
+_WRITERS: dict[type, Callable[[Any], Any]] = {
+    NoneType: lambda _: None,
+    uuid.UUID: lambda value: b"%032x" % value.int,  # without hyphens, which are written four times as fast
+    str: _str,
+    bool: lambda value: b"true" if value else b"false",
+    int: lambda value: b"%d" % value,
+    float: lambda value: str(value).encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
+    date: lambda value: value.isoformat().encode(),  # also with a time
+    timedelta: lambda value: b"%d microseconds" % (value // timedelta(microseconds=1)),
+    list: _array,
+    tuple: _array,
+}
 """In this order because a bool is an int too."""
+
+WRITERS: Final = Writers(_WRITERS)
+
+_ITEMS = Writers({**WRITERS, NoneType: lambda _: b"NULL", str: _quoted, bytes: _quoted})
+"""Those of the items of an array. No others than these have anything to quote."""
 
 JSON: Final = Writers({NoneType: lambda _: None, object: orjson.dumps})
 """Those of a value that is bound as jsonb."""
