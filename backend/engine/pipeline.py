@@ -8,6 +8,7 @@ What still waits when a transaction is rolled back is never sent.
 """
 
 import hashlib
+import select
 import threading
 from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
@@ -96,6 +97,17 @@ class Pipeline:
     def drop(self) -> None:
         """Forget what waits: it is rolled back."""
         self._waiting: list[Sent] = []
+
+    def drop_broken_connection(self) -> None:
+        """Close the connection if it is broken, so that a new one is opened.
+
+        This sends nothing: an idle connection has nothing to read unless the server has closed it.
+        """
+        raw = self.wrapper.connection
+        if raw is None or self.wrapper.in_atomic_block:
+            return
+        if raw.closed or _has_something_to_read(raw.fileno()):
+            self.wrapper.close()
 
     def waiting(self) -> list[Sent]:
         """What waits now."""
@@ -191,6 +203,12 @@ class Pipeline:
                 deadline.committing()
             trip.receive()
             trip.settle()
+
+
+def _has_something_to_read(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Preparation(NamedTuple):
