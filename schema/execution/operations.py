@@ -73,6 +73,15 @@ class Operation:
         """The values of its variables, coerced. Raises `RequestError` for bad ones."""
         if not self._signatures:
             return NO_VARIABLES
+        try:
+            found = self._coerced(sent)
+        except GraphQLError:
+            raise RequestError(self._invalid(sent), BAD_USER_INPUT) from None
+        self._require_choices(found.coerced)
+        return found
+
+    def _coerced(self, sent: Mapping[str, Any]) -> VariableValues:
+        """The values of its variables. Raises `GraphQLError` if one does not fit."""
         found = VariableValues({}, {})
         for one in self._signatures:
             value = sent.get(one.name, Undefined)
@@ -84,9 +93,8 @@ class Operation:
             elif not is_non_null_type(one.type):
                 continue
             if value is Undefined:
-                raise RequestError(self._invalid(sent), BAD_USER_INPUT)
+                raise GraphQLError(f"The value of ${one.name} does not fit.")
             found.coerced[one.name] = value
-        self._require_choices(found.coerced)
         return found
 
     def _invalid(self, sent: Mapping[str, Any]) -> list[GraphQLError]:
