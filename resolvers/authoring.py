@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -59,7 +58,7 @@ def with_shelf(write: Callable[[], Outcome], me: Person) -> Outcome:
     """The outcome of a write that does not change the viewer's shelf, with that. It is read in the same round trip."""
     shelf = queries.shelf_of(author=me.pk)
     outcome = write()
-    return replace(outcome, rows={**outcome.rows, "shelf": shelf.rows[0]})
+    return outcome._replace(rows={**outcome.rows, "shelf": shelf.rows[0]})
 
 
 def _chapters(story: Story, moments: list[Moment], written: Chapter | None) -> str:

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from backend.engine.idempotency import Applied, Outcome
@@ -24,7 +23,7 @@ def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.U
         chapter, row = chapters.append_chapter(story, me.pk, new, moments)
         return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
 
-    arguments = {"story": story, **asdict(new)}
+    arguments = {"story": story, **vars(new)}
     return performed_on_story(Mutation("appendChapter", me.pk, key, arguments, work, makes="chapter"), me, moments)
 
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from backend.engine.errors import Conflict, Invalid, InvalidField, NotFound, Wrong
@@ -86,7 +85,7 @@ def record_views(me: Person, *, cards: Mapping[int, Card], sent: Sequence[Any], 
         rows = {number: row for number, row in rows.items() if row.story_id in there}
     for row in rows.values():
         shown_to(row, me)
-    return replace(outcome, rows=rows)
+    return outcome._replace(rows=rows)
 
 
 def _refused(refusal: NotFound | Invalid) -> dict[str, Any]:

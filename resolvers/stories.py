@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from backend.engine.idempotency import Applied, Outcome
@@ -27,7 +26,7 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
     target = Target("shelf", {"pk": me.pk})
-    mutation = Mutation("createStory", me.pk, key, asdict(new), write, target, expect, makes="story")
+    mutation = Mutation("createStory", me.pk, key, vars(new), write, target, expect, makes="story")
     return performed_on_story(mutation, me)
 
 

@@ -12,7 +12,7 @@ The order is
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class Mutation:
     person_id: uuid.UUID
     key: uuid.UUID | None
     arguments: Mapping[str, Any]
-    """What identifies a repeated request, with the operation, as JSON has it. Without `expect`: a retry after a conflict names
+    """What identifies a repeated request, with the operation: what can be JSON. Without `expect`: a retry after a conflict names
     another version, but is the same request.
     """
     work: Callable[[Expected], Outcome]
@@ -91,7 +91,7 @@ def _performed(mutation: Mutation) -> Outcome:
         if mutation.makes is not None:
             outcome = made(outcome, mutation.makes)
         if mutation.facts is not None:
-            outcome = replace(outcome, facts={**outcome.facts, **mutation.facts(outcome)})
+            outcome = outcome._replace(facts={**outcome.facts, **mutation.facts(outcome)})
         reply(mutation.person_id, key, outcome)
     return outcome
 
@@ -123,7 +123,7 @@ def saw(outcome: Outcome, seen: Expected, target: Target) -> Outcome:
         seen = seen.and_sent(outcome.sent)
     else:
         sent = {name: value for name, value in seen.sent.items() if name not in outcome.sent}
-        seen = replace(seen.and_wrote(getattr(row, target.version)), sent=sent)
+        seen = seen.and_wrote(getattr(row, target.version))._replace(sent=sent)
     return _with(outcome, target.name, {"version": seen.version, "own": seen.own, "sent": dict(seen.sent)})
 
 
@@ -134,4 +134,4 @@ def made(outcome: Outcome, name: str) -> Outcome:
 
 
 def _with(outcome: Outcome, name: str, seen: Mapping[str, Any]) -> Outcome:
-    return replace(outcome, facts={**outcome.facts, SAW: {**outcome.facts.get(SAW, {}), name: seen}})
+    return outcome._replace(facts={**outcome.facts, SAW: {**outcome.facts.get(SAW, {}), name: seen}})
