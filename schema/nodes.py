@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -16,6 +17,8 @@ from backend.pages import Window
 from backend.sources import Page, Row, Source
 from schema.scalars import MAX_INT, Version
 
+KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A key as `to_id` writes it."""
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
 SOURCE = "source"
@@ -89,11 +92,14 @@ def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
 def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
     """The type and keys in a global id, or None for text that `to_id` did not make."""
     try:
-        type_name, *keys = base64.b64decode(global_id.encode("ascii"), validate=True).decode("ascii").split(":")
-        found = [uuid.UUID(key) for key in keys]
+        sent = global_id.encode("ascii")
+        named = base64.b64decode(sent, validate=True)
+        type_name, *keys = named.decode("ascii").split(":")
     except (ValueError, binascii.Error):
         return None
-    return (type_name, found) if found and to_id(type_name, *found) == global_id else None
+    if not keys or not all(map(KEY.fullmatch, keys)) or base64.b64encode(named) != sent:
+        return None
+    return type_name, list(map(uuid.UUID, keys))
 
 
 def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:

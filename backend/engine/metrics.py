@@ -132,7 +132,12 @@ def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
 
 def transaction_took(seconds: float, operation: str | None = None) -> None:
     """Count the duration of one attempt, whatever became of it: for this operation, or for the present one."""
-    TRANSACTION_SECONDS.labels(operation or _OPERATION.get()).observe(seconds)
+    _transaction_seconds(operation or _OPERATION.get()).observe(seconds)
+
+
+@cache
+def _transaction_seconds(operation: str) -> Histogram:
+    return TRANSACTION_SECONDS.labels(operation)
 
 
 def job_ended(task: str, outcome: str) -> None:
