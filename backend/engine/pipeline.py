@@ -323,16 +323,12 @@ class _Trip:
 
     def _receive(self, count: int | None) -> PQGen[None]:
         """Take results until there are so many, or all of them."""
-        pg, results, between = self._pg, self._results, False
+        pg, results = self._pg, self._results
         while pg.status != BAD:
             while not pg.is_busy():
                 result = pg.get_result()
-                if result is None:  # one stands after each result; two mean that no more has come yet
-                    if between:
-                        break
-                    between = True
-                    continue
-                between = False
+                if result is None:  # no more has come yet
+                    break
                 status = result.status
                 if status == SYNC:
                     pg.exit_pipeline_mode()
@@ -340,6 +336,7 @@ class _Trip:
                 if self._failed is None and status not in DONE:
                     self._failed = result
                 results.append(result)
+                pg.get_result()  # None, which stands after each
                 if len(results) == count:
                     return
             if (yield Wait.R) & Ready.R:
