@@ -16,9 +16,14 @@ from graphql import (
     GraphQLObjectType,
     OperationDefinitionNode,
     OperationType,
+    Undefined,
+    VariableDefinitionNode,
+    is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
+from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_value
 
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
@@ -61,17 +66,37 @@ class Operation:
         self.costs = Costs(GRAPHQL, document, node)
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
+        self._variables = [_signature(one) for one in node.variable_definitions or ()]
         self._roots: dict[tuple[Any, ...], Roots] = {}
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
-        """The values of its variables, coerced. Raises `RequestError` for bad ones."""
-        if not self.node.variable_definitions:
+        """The values of its variables, coerced (GraphQL, section 6.1.2). Raises `RequestError` for bad ones.
+
+        As `get_variable_values`, which works out the types of the variables anew each time.
+        """
+        if not self._variables:
             return NO_VARIABLES
-        found = get_variable_values(GRAPHQL, self.node.variable_definitions, dict(sent), hide_suggestions=True)
-        if isinstance(found, list):
-            raise RequestError(invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or found, BAD_USER_INPUT)
-        self._require_choices(found.coerced)
-        return found
+        sources: dict[str, VariableValueSource] = {}
+        coerced: dict[str, Any] = {}
+        for variable in self._variables:
+            name = variable.name
+            value = sent.get(name, Undefined)
+            sources[name] = VariableValueSource(variable, value)
+            is_needed = value is not Undefined or is_non_null_type(variable.type)
+            value = coerce_default_value(variable) if value is Undefined else coerce_input_value(value, variable.type)
+            if value is not Undefined:
+                coerced[name] = value
+            elif is_needed:
+                raise self._refused(sent)
+        self._require_choices(coerced)
+        return VariableValues(sources, coerced)
+
+    def _refused(self, sent: Mapping[str, Any]) -> RequestError:
+        """What is told of variables with bad values."""
+        nodes = self.node.variable_definitions or ()
+        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or get_variable_values(GRAPHQL, nodes, dict(sent))
+        assert isinstance(errors, list)
+        return RequestError(errors, BAD_USER_INPUT)
 
     def _require_choices(self, values: Mapping[str, Any]) -> None:
         """Raise `RequestError` if a variable that leaves fields out is null, which one with a default may be."""
@@ -206,6 +231,12 @@ class Trees:
 
 TREES: Final = Trees()
 """Those of this process."""
+
+
+def _signature(node: VariableDefinitionNode) -> GraphQLVariableSignature:
+    found = get_variable_signature(GRAPHQL, node)
+    assert not isinstance(found, GraphQLError), "a validated document has variables of input types"
+    return found
 
 
 def _reader(definition: GraphQLField) -> Callable[[Any], Any]:
