@@ -60,6 +60,10 @@ def too_long(text: str) -> GraphQLError | None:
     return exceeded("lines", "lines", lines, settings.MAX_LINES) if lines > settings.MAX_LINES else None
 
 
+HOLD_VALUES = (dict, list)
+"""What in JSON holds values."""
+
+
 def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
     """The error if there are too many values in the variables, or None."""
     found = 0
@@ -68,7 +72,7 @@ def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
         value = unseen.pop()
         found += len(value)
         inside = value.values() if isinstance(value, dict) else value
-        unseen += [one for one in inside if isinstance(one, dict | list)]
+        unseen += [one for one in inside if type(one) in HOLD_VALUES]
     if found <= settings.MAX_VALUES:
         return None
     return exceeded("values", "values within the variables", found, settings.MAX_VALUES)
