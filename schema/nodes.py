@@ -1,6 +1,5 @@
 """The base of all object types: global ids, versions, and Relay's pages."""
 
-import base64
 import binascii
 import uuid
 from collections.abc import Callable, Sequence
@@ -83,13 +82,13 @@ def _type_name_of(class_: type) -> str:
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
     """A global id: type and key in base64, as in Relay. Two keys for an object that belongs to a pair."""
-    return strawberry.ID(base64.b64encode(":".join([type_name, *map(str, keys)]).encode()).decode())
+    return strawberry.ID(binascii.b2a_base64(":".join([type_name, *map(str, keys)]).encode(), newline=False).decode())
 
 
 def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
     """The type and keys in a global id, or None for text that `to_id` did not make."""
     try:
-        type_name, *keys = base64.b64decode(global_id.encode("ascii"), validate=True).decode("ascii").split(":")
+        type_name, *keys = binascii.a2b_base64(global_id, strict_mode=True).decode("ascii").split(":")
         found = [uuid.UUID(key) for key in keys]
     except (ValueError, binascii.Error):
         return None

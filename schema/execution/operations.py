@@ -28,7 +28,7 @@ from graphql.utilities.coerce_input_value import coerce_default_value, coerce_in
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
 from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, RequestError
-from schema.execution.fields import NO_VARIABLES, declared, is_planned
+from schema.execution.fields import NO_VARIABLES, Arguments, declared, is_planned
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.sites import Sites
 from schema.execution.values import invalid_values
@@ -76,27 +76,29 @@ class Operation:
         """
         if not self._variables:
             return NO_VARIABLES
-        sources: dict[str, VariableValueSource] = {}
-        coerced: dict[str, Any] = {}
+        values = VariableValues({}, {})
         for variable in self._variables:
-            name = variable.name
+            name, type_ = variable.name, variable.type
             value = sent.get(name, Undefined)
-            sources[name] = VariableValueSource(variable, value)
-            is_needed = value is not Undefined or is_non_null_type(variable.type)
-            value = coerce_default_value(variable) if value is Undefined else coerce_input_value(value, variable.type)
-            if value is not Undefined:
-                coerced[name] = value
+            is_needed = value is not Undefined or is_non_null_type(type_)
+            values.sources[name] = VariableValueSource(variable, value)
+            try:
+                found = coerce_default_value(variable) if value is Undefined else coerce_input_value(value, type_)
+            except GraphQLError:  # an input object that takes one of its members has none, or several
+                found = Undefined
+            if found is not Undefined:
+                values.coerced[name] = found
             elif is_needed:
                 raise self._refused(sent)
-        self._require_choices(coerced)
-        return VariableValues(sources, coerced)
+        self._require_choices(values.coerced)
+        return values
 
     def _refused(self, sent: Mapping[str, Any]) -> RequestError:
         """What is told of variables with bad values."""
         nodes = self.node.variable_definitions or ()
-        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or get_variable_values(GRAPHQL, nodes, dict(sent))
-        assert isinstance(errors, list)
-        return RequestError(errors, BAD_USER_INPUT)
+        theirs = get_variable_values(GRAPHQL, nodes, dict(sent), hide_suggestions=True)
+        assert isinstance(theirs, list)
+        return RequestError(invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or theirs, BAD_USER_INPUT)
 
     def _require_choices(self, values: Mapping[str, Any]) -> None:
         """Raise `RequestError` if a variable that leaves fields out is null, which one with a default may be."""
@@ -177,7 +179,7 @@ class Tree:
 class Selected:
     """A field that a mutation selects in objects of one type, and what it selects below it: worked out once."""
 
-    __slots__ = ("_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
+    __slots__ = ("_arguments", "_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
 
     def __init__(self, tree: Tree, owner: GraphQLObjectType, name: str, details: Details) -> None:
         self._tree, self.owner, self.name, self.details = tree, owner, name, details
@@ -188,6 +190,14 @@ class Selected:
         self.read = None if self.definition is None else _reader(self.definition)
         """Takes its value from an object that is no row."""
         self._below: dict[str, list[Selected]] = {}
+        self._arguments: Arguments | None = None
+
+    def arguments(self, values: VariableValues) -> dict[str, Any]:
+        """The values of its arguments. Raises `GraphQLError` for what does not fit."""
+        assert self.definition is not None
+        if self._arguments is None:
+            self._arguments = Arguments(self.definition, self.nodes[0])
+        return self._arguments.values(values)
 
     def below(self, selection: Selection, type_: GraphQLObjectType) -> "list[Selected]":
         """The fields that are selected of its value, which is of this type. The same for all selections that share this."""
