@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -17,13 +16,13 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Undefined,
-    VariableDefinitionNode,
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
-from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_value
+from graphql.utilities import coerce_input_value
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
@@ -66,39 +65,47 @@ class Operation:
         self.costs = Costs(GRAPHQL, document, node)
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
-        self._variables = [_signature(one) for one in node.variable_definitions or ()]
         self._roots: dict[tuple[Any, ...], Roots] = {}
+        self._signatures: Any = [get_variable_signature(GRAPHQL, one) for one in node.variable_definitions or ()]
+        """What each variable is; the document is valid, so none is an error."""
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
-        """The values of its variables, coerced (GraphQL, section 6.1.2). Raises `RequestError` for bad ones.
-
-        As `get_variable_values`, which works out the types of the variables anew each time.
-        """
-        if not self._variables:
+        """The values of its variables, coerced. Raises `RequestError` for bad ones."""
+        if not self._signatures:
             return NO_VARIABLES
-        values = VariableValues({}, {})
-        for variable in self._variables:
-            name, type_ = variable.name, variable.type
-            value = sent.get(name, Undefined)
-            is_needed = value is not Undefined or is_non_null_type(type_)
-            values.sources[name] = VariableValueSource(variable, value)
-            try:
-                found = coerce_default_value(variable) if value is Undefined else coerce_input_value(value, type_)
-            except GraphQLError:  # an input object that takes one of its members has none, or several
-                found = Undefined
-            if found is not Undefined:
-                values.coerced[name] = found
-            elif is_needed:
-                raise self._refused(sent)
-        self._require_choices(values.coerced)
-        return values
+        try:
+            found = self._coerced(sent)
+        except GraphQLError:
+            raise RequestError(self._invalid(sent), BAD_USER_INPUT) from None
+        self._require_choices(found.coerced)
+        return found
 
-    def _refused(self, sent: Mapping[str, Any]) -> RequestError:
-        """What is told of variables with bad values."""
-        nodes = self.node.variable_definitions or ()
-        theirs = get_variable_values(GRAPHQL, nodes, dict(sent), hide_suggestions=True)
-        assert isinstance(theirs, list)
-        return RequestError(invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or theirs, BAD_USER_INPUT)
+    def _coerced(self, sent: Mapping[str, Any]) -> VariableValues:
+        """The values of its variables. Raises `GraphQLError` if one does not fit."""
+        found = VariableValues({}, {})
+        for one in self._signatures:
+            value = sent.get(one.name, Undefined)
+            found.sources[one.name] = VariableValueSource(one, value)
+            if value is not Undefined:
+                value = coerce_input_value(value, one.type)
+            elif one.default is not None:
+                value = coerce_default_value(one)
+            elif not is_non_null_type(one.type):
+                continue
+            if value is Undefined:
+                raise GraphQLError(f"The value of ${one.name} does not fit.")
+            found.coerced[one.name] = value
+        return found
+
+    def _invalid(self, sent: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with the values of variables that do not fit."""
+        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS)
+        if errors:
+            return errors
+        found: Any = get_variable_values(
+            GRAPHQL, self.node.variable_definitions or (), dict(sent), hide_suggestions=True
+        )
+        return found
 
     def _require_choices(self, values: Mapping[str, Any]) -> None:
         """Raise `RequestError` if a variable that leaves fields out is null, which one with a default may be."""
@@ -140,8 +147,7 @@ class Operation:
         return tree.roots
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What an operation selects, with the values of its variables."""
 
     operation: Operation
@@ -241,12 +247,6 @@ class Trees:
 
 TREES: Final = Trees()
 """Those of this process."""
-
-
-def _signature(node: VariableDefinitionNode) -> GraphQLVariableSignature:
-    found = get_variable_signature(GRAPHQL, node)
-    assert not isinstance(found, GraphQLError), "a validated document has variables of input types"
-    return found
 
 
 def _reader(definition: GraphQLField) -> Callable[[Any], Any]:

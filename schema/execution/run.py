@@ -60,10 +60,9 @@ class Execution:
         values = self._selection.values.coerced
         self._cost = operation.cost(values, context.a_minute)
         self._is_measured = operation.costs.characters(values) > settings.MAX_ANSWER_CHARACTERS
-        self.lane = EXPENSIVE if self._cost >= settings.EXPENSIVE_QUERY_COST else REQUESTS
+        is_expensive = self._cost >= settings.EXPENSIVE_QUERY_COST
+        self.lane = HASHING if operation.costs.hashes else EXPENSIVE if is_expensive else REQUESTS
         """The lane of admission in which it is executed."""
-        if operation.costs.hashes:
-            self.lane = HASHING
 
     def bind(self) -> None:
         """Let the lines that this thread logs from now on say what is executed, and for whom."""

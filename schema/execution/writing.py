@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.utils.functional import cached_property
 from graphql import (
     GraphQLError,
     GraphQLLeafType,
@@ -44,11 +45,17 @@ class Writing:
     def __init__(self, selection: Selection, context: Context, *, is_measured: bool) -> None:
         """Its answer is measured if its texts could be too long."""
         self._selection, self._context = selection, context
-        self._plans = RowPlans(selection, context.charge, context.token, is_measured=is_measured)
+        self._is_measured = is_measured
         self.count = FieldCount()
         self.errors: list[GraphQLError] = []
         self.too_large: TooLarge | None = None
         """Set if a statement that shows a row would be too large."""
+
+    @cached_property
+    def _plans(self) -> RowPlans:
+        """The plans for rows that are not at hand."""
+        context = self._context
+        return RowPlans(self._selection, context.charge, context.token, is_measured=self._is_measured)
 
     def execute(self) -> dict[str, Any] | None:
         """The data of the answer; null if a field is that cannot be, and then what follows it is not done. Raises `Stopped`."""

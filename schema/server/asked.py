@@ -3,6 +3,7 @@
 import codecs
 import json
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,8 +15,8 @@ from schema.server.requests import MAX_CHOICE_CHARACTERS, Request
 
 JSON = "application/json"
 METHODS = "GET, HEAD, POST, OPTIONS"
-TEXT, OBJECT = (str, type(None)), (dict, type(None))
-"""What a member may be: that, or null."""
+TEXT, OBJECT = (str, NoneType), (dict, NoneType)
+"""The classes of members that may be left out."""
 
 
 class Asked(NamedTuple):
