@@ -20,7 +20,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from django.db.models import Model
@@ -134,18 +135,17 @@ class ByIds:
 Source = Value | Row | Rows | Same | Page | OneOf | ByIds
 
 
-@dataclass(slots=True)
-class Shown:
+class Shown(NamedTuple):
     """To whom a row is shown that a mutation has written, and what it shows with it. It is the row's attribute `shown`."""
 
     viewer_id: uuid.UUID
-    instead: Mapping[str, Source] = field(default_factory=dict)
+    instead: Mapping[str, Source] = MappingProxyType({})
     """Sources for fields that show something else than what is stored now."""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = MappingProxyType({})
     """What these name, or functions that find it."""
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = MappingProxyType({})
     """Rows that fields of it lead to, as they were written too."""
-    lists: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[Any]] = MappingProxyType({})
     """All rows of fields of it that are lists, as they were written too. A plan reads them anew, unless `instead` says how."""
 
 

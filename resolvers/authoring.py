@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,8 @@ def performed_on_story(mutation: Mutation, me: Person, moments: Moments = UNWANT
         found = moments.found if new is None else [(one.pk, one.version, one.updated_at) for one in new]
         return {CHAPTERS: [[str(id_), version, at.isoformat()] for id_, version, at in found]}
 
-    outcome = performed(replace(mutation, facts=facts), me)
+    mutation.facts = facts
+    outcome = performed(mutation, me)
     story: Any = outcome.rows["story"]
     chapter: Any = outcome.rows.get("chapter")
     with_it: dict[str, Any] = {}
@@ -58,7 +58,7 @@ def with_shelf(write: Callable[[], Outcome], me: Person) -> Outcome:
     """The outcome of a write that does not change the viewer's shelf, with that. It is read in the same round trip."""
     shelf = queries.shelf_of(author=me.pk)
     outcome = write()
-    return replace(outcome, rows={**outcome.rows, "shelf": shelf.rows[0]})
+    return outcome._replace(rows={**outcome.rows, "shelf": shelf.rows[0]})
 
 
 def _chapters(story: Story, moments: list[Moment], written: Chapter | None) -> str:

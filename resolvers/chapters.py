@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from backend.engine.idempotency import Applied, Outcome
@@ -24,7 +23,7 @@ def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.U
         chapter, row = chapters.append_chapter(story, me.pk, new, moments)
         return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
 
-    arguments = {"story": str(story), **asdict(new)}
+    arguments = {"story": story, **vars(new)}
     return performed_on_story(Mutation("appendChapter", me.pk, key, arguments, work, makes="chapter"), me, moments)
 
 
@@ -43,7 +42,7 @@ def update_chapter(
     def write(seen: Expected) -> Outcome:
         return chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge, moments=moments)
 
-    arguments = {"id": str(chapter), "patch": dict(patch), "merge": merge}
+    arguments = {"id": chapter, "patch": dict(patch), "merge": merge}
     mutation = Mutation("updateChapter", me.pk, key, arguments, write, _target(chapter), expect)
     return performed_on_story(mutation, me, moments)
 
@@ -57,7 +56,7 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
         moments.of(story.pk)
         return Outcome(Applied.WRITTEN, {"story": story})
 
-    arguments = {"id": str(chapter)}
+    arguments = {"id": chapter}
     mutation = Mutation("deleteChapter", me.pk, key, arguments, write, _target(chapter), expect)
     return performed_on_story(mutation, me, moments)
 

@@ -34,7 +34,7 @@ def invite_coauthor(
             tell(person, NotificationKind.INVITED, invitation=invitation.pk)
         return _with_story(invitation, applied, me)
 
-    arguments = {"story": str(story), "person": str(person), "right": right.value}
+    arguments = {"story": story, "person": person, "right": right.value}
     mutation = Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect)
     return performed(mutation, me, while_suspended=True)  # `invite` itself asks, once it has counted
 
@@ -67,7 +67,7 @@ def _answered(
         return _with_story(row, applied, me)
 
     target = Target("invitation", {"pk": invitation})
-    return performed(Mutation(operation, me.pk, key, {"id": str(invitation)}, write, target, expect), me)
+    return performed(Mutation(operation, me.pk, key, {"id": invitation}, write, target, expect), me)
 
 
 def _with_story(invitation: Invitation, applied: Applied, me: Person) -> Outcome:
@@ -99,7 +99,7 @@ def set_coauthor_right(
     def write(seen: Expected) -> tuple[Story, Applied]:
         return actions.set_right(story, me.pk, person, right, seen, moments)
 
-    arguments = {"story": str(story), "person": str(person), "right": right.value}
+    arguments = {"story": story, "person": person, "right": right.value}
     return _written("setCoauthorRight", me, story, expect, key, arguments, write, moments)
 
 
@@ -112,7 +112,7 @@ def remove_coauthor(
     def write(seen: Expected) -> tuple[Story, Applied]:
         return actions.remove(story, me.pk, person, seen, moments)
 
-    arguments = {"story": str(story), "person": str(person)}
+    arguments = {"story": story, "person": person}
     return _written("removeCoauthor", me, story, expect, key, arguments, write, moments)
 
 
@@ -122,7 +122,7 @@ def _written(
     story: uuid.UUID,
     expect: Expected,
     key: uuid.UUID | None,
-    arguments: dict[str, str],
+    arguments: dict[str, Any],
     write: Callable[[Expected], tuple[Story, Applied]],
     moments: Moments,
 ) -> Outcome:
@@ -140,7 +140,7 @@ def leave_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUI
         actions.leave(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {})
 
-    return performed(Mutation("leaveStory", me.pk, key, {"story": str(story)}, write, _story(story), expect), me)
+    return performed(Mutation("leaveStory", me.pk, key, {"story": story}, write, _story(story), expect), me)
 
 
 def _story(story: uuid.UUID) -> Target:

@@ -24,7 +24,7 @@ def create_edition(
         edition = actions.create_edition(story, me.pk, title=title, price_cents=price_cents, stock=stock)
         return Outcome(Applied.WRITTEN, {"edition": edition})
 
-    return performed(Mutation("createEdition", me.pk, key, {"story": str(story), **new}, work, makes="edition"), me)
+    return performed(Mutation("createEdition", me.pk, key, {"story": story, **new}, work, makes="edition"), me)
 
 
 def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) -> Outcome:
@@ -34,7 +34,7 @@ def adjust_stock(me: Person, *, edition: uuid.UUID, delta: int, key: uuid.UUID) 
         row, applied = actions.adjust_stock(edition, me.pk, delta)
         return Outcome(applied, {"edition": row})
 
-    return performed(Mutation("adjustStock", me.pk, key, {"edition": str(edition), "delta": delta}, work), me)
+    return performed(Mutation("adjustStock", me.pk, key, {"edition": edition, "delta": delta}, work), me)
 
 
 def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key: uuid.UUID | None) -> Outcome:
@@ -44,7 +44,7 @@ def set_stock(me: Person, *, edition: uuid.UUID, to: int, expect: Expected, key:
         row, applied = actions.set_stock(edition, me.pk, to, seen)
         return Outcome(applied, {"edition": row})
 
-    arguments, target = {"edition": str(edition), "to": to}, Target("edition", {"pk": edition})
+    arguments, target = {"edition": edition, "to": to}, Target("edition", {"pk": edition})
     return performed(Mutation("setStock", me.pk, key, arguments, write, target, expect), me)
 
 
@@ -55,7 +55,7 @@ def place_order(me: Person, *, lines: Sequence[NewLine], key: uuid.UUID) -> Outc
         order = order_actions.place_order(me.pk, lines)
         return Outcome(Applied.WRITTEN, {"order": order})
 
-    arguments = {"lines": [[str(line.edition_id), line.quantity] for line in lines]}
+    arguments = {"lines": [[line.edition_id, line.quantity] for line in lines]}
     return performed(Mutation("placeOrder", me.pk, key, arguments, work, makes="order"), me)
 
 
@@ -66,5 +66,5 @@ def update_order(me: Person, *, order: uuid.UUID, to: OrderStatus, expect: Expec
         row, applied = order_actions.update_order(order, me.pk, to, seen)
         return Outcome(applied, {"order": row})
 
-    arguments, target = {"id": str(order), "to": to.value}, Target("order", {"pk": order})
+    arguments, target = {"id": order, "to": to.value}, Target("order", {"pk": order})
     return performed(Mutation("updateOrder", me.pk, key, arguments, write, target, expect), me)

@@ -24,7 +24,7 @@ def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.
         row, applied = actions.report(me.pk, kind, subject, reason)
         return Outcome(applied, {"report": row})
 
-    arguments = {"subject": [kind, str(subject)], "reason": reason}
+    arguments = {"subject": [kind, subject], "reason": reason}
     return performed(Mutation("report", me.pk, key, arguments, work), me)
 
 
@@ -63,7 +63,7 @@ def appeal_decision(me: Person, *, decision: uuid.UUID, text: str, expect: Expec
         row, applied = decisions.appeal(decision, me.pk, text, seen)
         return Outcome(applied, {"decision": row})
 
-    arguments, target = {"id": str(decision), "text": text}, Target("decision", {"pk": decision})
+    arguments, target = {"id": decision, "text": text}, Target("decision", {"pk": decision})
     mutation = Mutation("appealDecision", me.pk, key, arguments, write, target, expect)
     return performed(mutation, me, while_suspended=True)
 
@@ -105,7 +105,7 @@ def _decided(
         row, applied = act(seen)
         return Outcome(applied, {"decision": row})
 
-    target, named = Target("decision", {"pk": decision}), {"id": str(decision), **arguments}
+    target, named = Target("decision", {"pk": decision}), {"id": decision, **arguments}
     may = partial(hold_moderator, me, Against("moderation_decision", decision))
     return performed(Mutation(operation, me.pk, key, named, write, target, expect, may=may), me)
 
@@ -127,6 +127,6 @@ def _moderated(
         return Outcome(applied, {"report": row})
 
     target = Target("report", {"pk": report})
-    named = {"id": str(report), **arguments}
+    named = {"id": report, **arguments}
     mutation = Mutation(operation, me.pk, key, named, write, target, expect, may=partial(hold_moderator, me, against))
     return performed(mutation, me)

@@ -18,7 +18,7 @@ def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expec
         return Outcome(applied, {"notification": row})
 
     target = Target("notification", {"pk": notification})
-    arguments = {"id": str(notification)}
+    arguments = {"id": notification}
     return performed(
         Mutation("markNotificationRead", me.pk, key, arguments, write, target, expect), me, while_suspended=True
     )

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from backend.engine.errors import Conflict, Invalid, InvalidField, NotFound, Wrong
@@ -42,8 +41,8 @@ def record_view(
         )
         return Outcome(applied, {"reading": reading}, {"counted": counted})
 
-    where = None if place is None else [str(place.chapter_id), place.offset]
-    arguments = {"story": str(story), "place": where, "furthest": furthest, "seen": story_version}
+    where = None if place is None else [place.chapter_id, place.offset]
+    arguments = {"story": story, "place": where, "furthest": furthest, "seen": story_version}
     target = Target("reading", {"story_id": story, "reader_id": me.pk})
     last = Expected(None) if furthest else expect
     try:
@@ -86,7 +85,7 @@ def record_views(me: Person, *, cards: Mapping[int, Card], sent: Sequence[Any], 
         rows = {number: row for number, row in rows.items() if row.story_id in there}
     for row in rows.values():
         shown_to(row, me)
-    return replace(outcome, rows=rows)
+    return outcome._replace(rows=rows)
 
 
 def _refused(refusal: NotFound | Invalid) -> dict[str, Any]:

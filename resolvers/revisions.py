@@ -24,6 +24,6 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
         outcome = with_shelf(lambda: restored(of, me.pk, seen, moments), me)
         return saw(outcome, seen, target)
 
-    arguments = {"id": str(revision)}
+    arguments = {"id": revision}
     mutation = Mutation("restoreRevision", me.pk, key, arguments, work, expect=expect)
     return performed_on_story(mutation, me, moments)

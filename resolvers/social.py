@@ -47,7 +47,7 @@ def _mutation(
     key: uuid.UUID | None,
 ) -> Mutation:
     target = Target("relationship", pair.key, version=f"{pair.mine}version")
-    return Mutation(operation, pair.me, key, {"person": str(pair.them)}, partial(action, pair), target, expect)
+    return Mutation(operation, pair.me, key, {"person": pair.them}, partial(action, pair), target, expect)
 
 
 def side(row: Relationship, viewer: Person) -> PairSide:

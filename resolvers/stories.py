@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from backend.engine.idempotency import Applied, Outcome
@@ -27,7 +26,7 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
     target = Target("shelf", {"pk": me.pk})
-    mutation = Mutation("createStory", me.pk, key, asdict(new), write, target, expect, makes="story")
+    mutation = Mutation("createStory", me.pk, key, vars(new), write, target, expect, makes="story")
     return performed_on_story(mutation, me)
 
 
@@ -46,7 +45,7 @@ def update_story(
     def write(seen: Expected) -> Outcome:
         return with_shelf(lambda: actions.update_story(story, me.pk, patch, seen, merge=merge, moments=moments), me)
 
-    arguments = {"id": str(story), "patch": dict(patch), "merge": merge}
+    arguments = {"id": story, "patch": dict(patch), "merge": merge}
     mutation = Mutation("updateStory", me.pk, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
@@ -59,7 +58,7 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
         return _written(me, lambda: actions.publish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Mutation("publishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
+        Mutation("publishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -71,7 +70,7 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
         return _written(me, lambda: actions.unpublish_story(story, me.pk, seen, moments))
 
     return performed_on_story(
-        Mutation("unpublishStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me, moments
+        Mutation("unpublishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -84,7 +83,7 @@ def reorder_chapters(
     def write(seen: Expected) -> Outcome:
         return _written(me, lambda: chapter_actions.reorder_chapters(story, me.pk, order, seen, moments))
 
-    arguments = {"story": str(story), "order": list(map(str, order))}
+    arguments = {"story": story, "order": list(order)}
     mutation = Mutation("reorderChapters", me.pk, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
@@ -96,7 +95,7 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
         shelf = erasure.delete_story(story, me.pk, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
-    return performed(Mutation("deleteStory", me.pk, key, {"id": str(story)}, write, _target(story), expect), me)
+    return performed(Mutation("deleteStory", me.pk, key, {"id": story}, write, _target(story), expect), me)
 
 
 def _target(story: uuid.UUID) -> Target:

@@ -17,4 +17,4 @@ def revoke_token(me: Person, *, token: uuid.UUID, key: uuid.UUID | None) -> Outc
         tokens.revoke(token, me.pk)
         return Outcome(Applied.WRITTEN)
 
-    return performed(Mutation("revokeToken", me.pk, key, {"id": str(token)}, work), me, while_suspended=True)
+    return performed(Mutation("revokeToken", me.pk, key, {"id": token}, work), me, while_suspended=True)

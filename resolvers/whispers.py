@@ -31,4 +31,4 @@ def delete_whisper(me: Person, *, whisper: uuid.UUID, expect: Expected, key: uui
         return Outcome(Applied.WRITTEN)
 
     target = Target("whisper", {"pk": whisper})
-    return performed(Mutation("deleteWhisper", me.pk, key, {"id": str(whisper)}, write, target, expect), me)
+    return performed(Mutation("deleteWhisper", me.pk, key, {"id": whisper}, write, target, expect), me)

@@ -1,6 +1,5 @@
 """Runs a mutation's unit of work, and prepares the rows of its answer."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,7 @@ def performed(mutation: Mutation, me: Person, *, while_suspended: bool = False) 
     Raises `Suspended` if they are, unless this may be done all the same, and `NotFound` for a replay of which something is gone.
     """
     if mutation.may is None and not while_suspended:
-        mutation = replace(mutation, may=partial(hold_writer, me.pk))
+        mutation.may = partial(hold_writer, me.pk)
     try:
         outcome = perform(mutation)
     except Conflict as conflict:

@@ -1,7 +1,7 @@
 """The base of all object types: global ids, versions, and Relay's pages."""
 
-import base64
 import binascii
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -16,6 +16,8 @@ from backend.pages import Window
 from backend.sources import Page, Row, Source
 from schema.scalars import MAX_INT, Version
 
+KEY = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A key as `to_id` writes it."""
 MAX_IDS = 1_000
 """The maximum number of ids in one lookup."""
 SOURCE = "source"
@@ -83,17 +85,19 @@ def _type_name_of(class_: type) -> str:
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
     """A global id: type and key in base64, as in Relay. Two keys for an object that belongs to a pair."""
-    return strawberry.ID(base64.b64encode(":".join([type_name, *map(str, keys)]).encode()).decode())
+    return strawberry.ID(binascii.b2a_base64(":".join([type_name, *map(str, keys)]).encode(), newline=False).decode())
 
 
 def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
     """The type and keys in a global id, or None for text that `to_id` did not make."""
     try:
-        type_name, *keys = base64.b64decode(global_id.encode("ascii"), validate=True).decode("ascii").split(":")
-        found = [uuid.UUID(key) for key in keys]
+        named = binascii.a2b_base64(global_id, strict_mode=True)
+        type_name, *keys = named.decode("ascii").split(":")
     except (ValueError, binascii.Error):
         return None
-    return (type_name, found) if found and to_id(type_name, *found) == global_id else None
+    if not keys or not all(map(KEY.fullmatch, keys)) or binascii.b2a_base64(named, newline=False).decode() != global_id:
+        return None
+    return type_name, list(map(uuid.UUID, keys))
 
 
 def key_of(global_id: str, type_name: str, path: str) -> uuid.UUID:

@@ -16,6 +16,7 @@ idempotency   one key, one effect
 tallies       totals that many writers raise at once
 conflicts     how long to wait before a retry, and which rows conflict most often
 deadline      the time limit of a request
+scoped        a context variable that is set for the code inside
 errors        every refusal
 refusal_log   the line in the log for a refusal
 outage        for how long the database has served nobody

@@ -4,9 +4,9 @@ A client whose write is committed must never be told that nothing was written, w
 mutation calls `begin`, the unit of work calls `note` right after its COMMIT, and error handling asks `has_committed`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+
+from backend.engine.scoped import Scoped
 
 _COMMITTED: ContextVar[bool] = ContextVar("committed", default=False)
 
@@ -21,14 +21,9 @@ def note() -> None:
     _COMMITTED.set(True)
 
 
-@contextmanager
-def apart() -> Iterator[None]:
+def apart() -> Scoped[bool]:
     """What is committed inside is no part of the mutation that it happens in, such as the count of an attempt to sign in."""
-    token = _COMMITTED.set(False)
-    try:
-        yield
-    finally:
-        _COMMITTED.reset(token)
+    return Scoped(_COMMITTED, value=False)
 
 
 def has_committed() -> bool:

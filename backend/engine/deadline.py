@@ -7,8 +7,6 @@ the client gets `OutcomeUnknown`. A database that does not respond at all is giv
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic, sleep
 
@@ -16,6 +14,7 @@ from psycopg import Connection
 
 from backend.engine import committed, fibers
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
+from backend.engine.scoped import Scoped
 
 log = logging.getLogger("katha")
 
@@ -130,21 +129,25 @@ _watcher: threading.Thread | None = None
 _starting = threading.Lock()
 
 
-@contextmanager
-def limited(deadline: Deadline) -> Iterator[None]:
+class limited(Scoped[Deadline | None]):  # noqa: N801
     """Apply the deadline to the code inside."""
-    if _CURRENT.get() is deadline:
-        yield
-        return
-    _ensure_watcher()
-    committed.begin()
-    before = _CURRENT.set(deadline)
-    _RUNNING.add(deadline)
-    try:
-        yield
-    finally:
-        _RUNNING.discard(deadline)
-        _CURRENT.reset(before)
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__(_CURRENT, deadline)
+        self._deadline = deadline
+        self._is_within = _CURRENT.get() is deadline
+
+    def __enter__(self) -> Deadline | None:
+        if not self._is_within:
+            _ensure_watcher()
+            committed.begin()
+            _RUNNING.add(self._deadline)
+        return super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        if not self._is_within:
+            _RUNNING.discard(self._deadline)
 
 
 def read_timeout() -> float | None:
@@ -179,20 +182,21 @@ def check_before() -> None:
         raise deadline.timed_out()
 
 
-@contextmanager
-def cancellable(connection: Connection) -> Iterator[None]:
+class cancellable:  # noqa: N801
     """Statements of the connection are cancelled when the time is up, until `committing` is called."""
-    deadline = _CURRENT.get()
-    if deadline is None:
-        yield
-        return
-    deadline.set_cancellable(connection)
-    try:
-        yield
-    finally:
-        deadline.set_cancellable(None)
-        if deadline.cancel_pending:
-            connection.close()
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._deadline = connection, _CURRENT.get()
+
+    def __enter__(self) -> None:
+        if self._deadline is not None:
+            self._deadline.set_cancellable(self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        if self._deadline is not None:
+            self._deadline.set_cancellable(None)
+            if self._deadline.cancel_pending:
+                self._connection.close()
 
 
 def require_no_cancel() -> None:

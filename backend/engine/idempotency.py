@@ -14,10 +14,10 @@ import enum
 import hashlib
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 from django.apps import apps
@@ -45,14 +45,13 @@ class Applied(enum.Enum):
     REPLAYED = "REPLAYED"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a mutation: its rows as they were at the commit, and plain facts about it."""
 
     applied: Applied
-    rows: Mapping[str, models.Model] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    sent: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, models.Model] = MappingProxyType({})
+    facts: Mapping[str, Any] = MappingProxyType({})
+    sent: Mapping[str, Any] = MappingProxyType({})
     """The texts that the caller sent, which may be merged with those of others."""
     is_own: bool = True
     """Whether this write made the row's version, with the texts as sent; False if nothing was written, or texts were merged."""
@@ -73,7 +72,8 @@ class Used(Exception):
 
 def fingerprint_of(operation: str, arguments: Mapping[str, Any]) -> bytes:
     """SHA-256 of an operation and its arguments."""
-    return hashlib.sha256(orjson.dumps([operation, arguments], option=orjson.OPT_SORT_KEYS)).digest()
+    option = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return hashlib.sha256(orjson.dumps([operation, arguments], default=asdict, option=option)).digest()
 
 
 def claim(person_id: uuid.UUID, key: uuid.UUID, fingerprint: bytes) -> None:
@@ -123,7 +123,7 @@ def replay(person_id: uuid.UUID, key: uuid.UUID, fingerprint: bytes) -> Outcome:
         raise Busy(after_ms=after_busy_ms())
     if bytes(found.fingerprint) != fingerprint:
         raise KeyReused
-    return replace(_load(cast(dict[str, Any], found.reply)), applied=Applied.REPLAYED)
+    return _load(cast(dict[str, Any], found.reply))._replace(applied=Applied.REPLAYED)
 
 
 def outcome_of(person_id: uuid.UUID, key: uuid.UUID) -> Outcome:

@@ -4,14 +4,13 @@ Label values are names from the code: of mutations, jobs, types. Nothing that a 
 number of series is fixed and none contains personal data.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from backend.engine.scoped import Scoped
 from backend.logs.causes import CONNECTION_CAUSES
 from backend.logs.queued import DROPPED
 
@@ -119,14 +118,9 @@ LOCK_TIMEOUT = "55P03"
 _OPERATION: ContextVar[str] = ContextVar("operation", default="other")
 
 
-@contextmanager
-def operation(name: str) -> Iterator[None]:
+def operation(name: str) -> Scoped[str]:
     """Count what happens inside for this operation: a mutation, a job, or what the server does for itself."""
-    token = _OPERATION.set(name)
-    try:
-        yield
-    finally:
-        _OPERATION.reset(token)
+    return Scoped(_OPERATION, name)
 
 
 def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
@@ -143,7 +137,12 @@ def aborted(sqlstate: str | None, *, runs_again: bool) -> None:
 
 def transaction_took(seconds: float, operation: str | None = None) -> None:
     """Count the duration of one attempt, whatever became of it: for this operation, or for the present one."""
-    TRANSACTION_SECONDS.labels(operation or _OPERATION.get()).observe(seconds)
+    _transaction_seconds(operation or _OPERATION.get()).observe(seconds)
+
+
+@cache
+def _transaction_seconds(operation: str) -> Histogram:
+    return TRANSACTION_SECONDS.labels(operation)
 
 
 def job_ended(task: str, outcome: str) -> None:

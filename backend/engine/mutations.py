@@ -12,9 +12,9 @@ The order is
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.engine.errors import Invalid
 from backend.engine.idempotency import Applied, Outcome, Used, claim, fingerprint_of, outcome_of, replay, reply
@@ -30,8 +30,7 @@ NOTHING = Expected(0)
 """What a caller has seen who wrote without a condition: nothing."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The row that a write is conditioned on: its name in outcomes, and how to recognise it."""
 
     name: str
@@ -39,7 +38,7 @@ class Target:
     version: str = "version"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Mutation:
     """What one person wants to be done, once for each key."""
 
@@ -47,8 +46,8 @@ class Mutation:
     person_id: uuid.UUID
     key: uuid.UUID | None
     arguments: Mapping[str, Any]
-    """What identifies a repeated request, with the operation. Without `expect`: a retry after a conflict names another
-    version, but is the same request.
+    """What identifies a repeated request, with the operation: what can be JSON. Without `expect`: a retry after a conflict names
+    another version, but is the same request.
     """
     work: Callable[[Expected], Outcome]
     """Gets what the person has seen of the target."""
@@ -92,7 +91,7 @@ def _performed(mutation: Mutation) -> Outcome:
         if mutation.makes is not None:
             outcome = made(outcome, mutation.makes)
         if mutation.facts is not None:
-            outcome = replace(outcome, facts={**outcome.facts, **mutation.facts(outcome)})
+            outcome = outcome._replace(facts={**outcome.facts, **mutation.facts(outcome)})
         reply(mutation.person_id, key, outcome)
     return outcome
 
@@ -124,7 +123,7 @@ def saw(outcome: Outcome, seen: Expected, target: Target) -> Outcome:
         seen = seen.and_sent(outcome.sent)
     else:
         sent = {name: value for name, value in seen.sent.items() if name not in outcome.sent}
-        seen = replace(seen.and_wrote(getattr(row, target.version)), sent=sent)
+        seen = seen.and_wrote(getattr(row, target.version))._replace(sent=sent)
     return _with(outcome, target.name, {"version": seen.version, "own": seen.own, "sent": dict(seen.sent)})
 
 
@@ -135,4 +134,4 @@ def made(outcome: Outcome, name: str) -> Outcome:
 
 
 def _with(outcome: Outcome, name: str, seen: Mapping[str, Any]) -> Outcome:
-    return replace(outcome, facts={**outcome.facts, SAW: {**outcome.facts.get(SAW, {}), name: seen}})
+    return outcome._replace(facts={**outcome.facts, SAW: {**outcome.facts.get(SAW, {}), name: seen}})

@@ -8,6 +8,7 @@ What still waits when a transaction is rolled back is never sent.
 """
 
 import hashlib
+import select
 import threading
 from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
@@ -96,6 +97,17 @@ class Pipeline:
     def drop(self) -> None:
         """Forget what waits: it is rolled back."""
         self._waiting: list[Sent] = []
+
+    def drop_broken_connection(self) -> None:
+        """Close the connection if it is broken, so that a new one is opened.
+
+        This sends nothing: an idle connection has nothing to read unless the server has closed it.
+        """
+        raw = self.wrapper.connection
+        if raw is None or self.wrapper.in_atomic_block:
+            return
+        if raw.closed or _has_something_to_read(raw.fileno()):
+            self.wrapper.close()
 
     def waiting(self) -> list[Sent]:
         """What waits now."""
@@ -191,6 +203,12 @@ class Pipeline:
                 deadline.committing()
             trip.receive()
             trip.settle()
+
+
+def _has_something_to_read(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Preparation(NamedTuple):
@@ -305,16 +323,12 @@ class _Trip:
 
     def _receive(self, count: int | None) -> PQGen[None]:
         """Take results until there are so many, or all of them."""
-        pg, results, between = self._pg, self._results, False
+        pg, results = self._pg, self._results
         while pg.status != BAD:
             while not pg.is_busy():
                 result = pg.get_result()
-                if result is None:  # one stands after each result; two mean that no more has come yet
-                    if between:
-                        break
-                    between = True
-                    continue
-                between = False
+                if result is None:  # no more has come yet
+                    break
                 status = result.status
                 if status == SYNC:
                     pg.exit_pipeline_mode()
@@ -322,6 +336,7 @@ class _Trip:
                 if self._failed is None and status not in DONE:
                     self._failed = result
                 results.append(result)
+                pg.get_result()  # None, which stands after each
                 if len(results) == count:
                     return
             if (yield Wait.R) & Ready.R:

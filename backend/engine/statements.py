@@ -31,7 +31,6 @@ from inspect import signature
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, get_args, get_type_hints
 
-import orjson
 from django.contrib.postgres.fields import ArrayField
 from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models.base import ModelState
@@ -40,7 +39,7 @@ from psycopg.pq.abc import PGresult
 
 from backend.engine.effects import Condition, Effect
 from backend.engine.pipeline import Pipeline, Sent, Statement, current
-from backend.engine.values import as_text
+from backend.engine.values import JSON, WRITERS, Writers
 
 RowT = TypeVar("RowT")
 ArgumentsT = ParamSpec("ArgumentsT")
@@ -89,13 +88,9 @@ class Parameter(models.Expression):
         return "%s", [self]
 
     @property
-    def write(self) -> Callable[[Any], bytes | None]:
-        """Writes a value that is bound to it as text."""
-        return _json if self.type == "jsonb" else as_text
-
-
-def _json(value: Any) -> bytes | None:
-    return None if value is None else orjson.dumps(value)
+    def writers(self) -> Writers:
+        """What writes a value that is bound to it as text, by its class."""
+        return JSON if self.type == "jsonb" else WRITERS
 
 
 def _type_of(field: "models.Field[Any, Any]") -> str:
@@ -244,7 +239,7 @@ class Plan:
         self.effect = declared.effect
         self._parameters: list[Parameter] = []
         placed = [self._place(one) for one in declared.parameters]
-        self._bound = [(one.name, one.write) for one in self._parameters]
+        self._bound = [(one.name, one.writers) for one in self._parameters]
         text = declared.sql % tuple(placed)
         self.statement = Statement.of(text) if is_kept else Statement(text.encode(), b"")
         self._writes = not text.lstrip().upper().startswith("SELECT")
@@ -266,7 +261,8 @@ class Plan:
         pipeline = current()
         if self._writes:
             require_unit_of_work(pipeline)
-        sent = Sent(self.statement, [write(values[name]) for name, write in self._bound])
+        texts = [writers[type(value := values[name])](value) for name, writers in self._bound]
+        sent = Sent(self.statement, texts)
         return Result(pipeline, pipeline.send(sent), self._reader)
 
 

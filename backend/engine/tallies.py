@@ -77,7 +77,7 @@ def raising(model: type[Tally], rows: str) -> str:
 
 def some_slot() -> int:
     """Where one write looks first for a free slot, by chance: so writers at the same time do not meet at one after the other."""
-    return random.randrange(SLOTS)
+    return int(random.random() * SLOTS)
 
 
 def total(model: type[Tally], kind: str, subject: str) -> str:

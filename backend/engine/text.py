@@ -23,26 +23,39 @@ def normalize(value: Any) -> Any:
     Raises `Invalid`, with the path of each, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that
     is too long for any field.
     """
+    if _is_plain(value):
+        return value
     check = Checker()
-    normal = _normal(value, "", check)
+    normal = _normal(value, (), check)
     check.done()
     return normal
 
 
-def _normal(value: Any, path: str, check: "Checker") -> Any:
+def _is_plain(value: Any) -> bool:
+    """Whether all strings in it are ASCII, which is in NFC, and can be stored: most are."""
+    if isinstance(value, str):
+        return value.isascii() and "\0" not in value and len(value) <= MAX_CHARACTERS
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return not hasattr(value, "__dataclass_fields__") or all(map(_is_plain, vars(value).values()))
+
+
+def _normal(value: Any, path: tuple[str | int, ...], check: "Checker") -> Any:
     if isinstance(value, str):
         return _normal_text(value, path, check)
     if isinstance(value, list):
-        return [_normal(item, _join(path, index), check) for index, item in enumerate(value)]
+        return [_normal(item, (*path, index), check) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {name: _normal(item, _join(path, name), check) for name, item in value.items()}
+        return {name: _normal(item, (*path, name), check) for name, item in value.items()}
     if hasattr(value, "__dataclass_fields__"):
-        own = vars(value).items()
-        return type(value)(**{name: _normal(item, _join(path, name), check) for name, item in own})
+        return type(value)(**_normal(vars(value), path, check))
     return value
 
 
-def _normal_text(text: str, path: str, check: "Checker") -> str:
+def _normal_text(text: str, steps: tuple[str | int, ...], check: "Checker") -> str:
+    path = ".".join(map(str, steps))
     if len(text) > MAX_CHARACTERS:
         check.wrong(
             path, f"is too long: {len(text)} characters, at most {MAX_CHARACTERS}.", Wrong.TOO_LONG, MAX_CHARACTERS
@@ -54,10 +67,6 @@ def _normal_text(text: str, path: str, check: "Checker") -> str:
     else:
         return unicodedata.normalize("NFC", text)
     return text
-
-
-def _join(path: str, name: str | int) -> str:
-    return f"{path}.{name}" if path else str(name)
 
 
 @dataclass

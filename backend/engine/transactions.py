@@ -11,21 +11,23 @@ Rules
 
 import logging
 import random
-import select
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from time import perf_counter, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
 from backend.engine import committed, deadline, fibers, metrics, pipeline
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.outage import OUTAGE, THE_DATABASE_ITSELF
+from backend.engine.pipeline import Pipeline
+from backend.engine.scoped import Scoped
 from backend.logs.causes import database_facts
 
 log = logging.getLogger("katha")
@@ -58,12 +60,13 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
     `Busy` if the database could not serve it, `OutcomeUnknown` if the connection broke at COMMIT. What waited to be sent
     before it, such as the question who is asking, is asked again with each attempt until it is answered.
     """
-    before = pipeline.current().waiting()
+    current = pipeline.current()
+    before = current.waiting()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            with _transaction(isolation):
-                result = _checked(work)
-                _require_committable()
+            with _transaction(current, isolation):
+                result = _checked(work, current)
+                _require_committable(current.wrapper)
                 deadline.require_no_cancel()
             committed.note()
             deadline.extend()
@@ -75,81 +78,83 @@ def unit_of_work(work: Callable[[], ResultT], *, isolation: IsolationLevel | Non
             if runs_again:
                 log.warning("transaction run again", extra=database_facts(error))
                 _pause(attempt)
-                pipeline.current().wait_again(before)
+                current.wait_again(before)
                 continue
-            drop_broken_connection()
-            refusal = refusal_for(error, committing=pipeline.current().is_committing)
+            current.drop_broken_connection()
+            refusal = refusal_for(error, committing=current.is_committing)
             if refusal is None:
                 raise
             raise refusal from error
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _checked(work: Callable[[], ResultT]) -> ResultT:
+def _checked(work: Callable[[], ResultT], current: Pipeline) -> ResultT:
     """What `work` returns. Checks of statements that still wait come first, also before what it refuses."""
     try:
         result = work()
     except Refusal:
-        pipeline.current().settle_checks()
+        current.settle_checks()
         raise
-    pipeline.current().settle_checks()
+    current.settle_checks()
     return result
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
     """All reads inside see one snapshot: REPEATABLE READ, READ ONLY. Nothing is sent to the database before the first read."""
+    current = pipeline.current()
     try:
-        with _transaction(IsolationLevel.REPEATABLE_READ, read_only=True, operation=metrics.QUERY):
+        with _transaction(current, IsolationLevel.REPEATABLE_READ, read_only=True, operation=metrics.QUERY):
             yield
     except (DatabaseError, InterfaceError) as error:
-        drop_broken_connection()
+        current.drop_broken_connection()
         refusal = refusal_for(error)
         if refusal is None:
             raise
         raise refusal from error
 
 
-_ANSWER: ContextVar[ExitStack | None] = ContextVar("answer", default=None)
+_ANSWER: ContextVar[list[AbstractContextManager[None]] | None] = ContextVar("answer", default=None)
+"""The snapshot of an answer, if it has begun one. None where no answer is made."""
 
 
-@contextmanager
-def answer_snapshots() -> Iterator[None]:
+class answer_snapshots(Scoped[Any]):  # noqa: N801
     """While the answers to mutations are made, each may read in one snapshot: see `begin_answer_snapshot`."""
-    with ExitStack() as stack:
-        token = _ANSWER.set(stack)
-        try:
-            yield
-        finally:
-            end_answer_snapshot()
-            _ANSWER.reset(token)
+
+    def __init__(self) -> None:
+        super().__init__(_ANSWER, [])
+
+    def __exit__(self, *_: object) -> None:
+        end_answer_snapshot()
+        super().__exit__()
 
 
 def begin_answer_snapshot() -> None:
     """Let all that the answer to this mutation still reads see one snapshot. Where no answer is made, nothing happens."""
-    stack = _ANSWER.get()
-    if stack is not None:
+    begun = _ANSWER.get()
+    if begun is not None:
         end_answer_snapshot()
-        stack.enter_context(snapshot())
+        new = snapshot()
+        new.__enter__()
+        begun.append(new)
 
 
 def end_answer_snapshot() -> None:
     """End the snapshot of an answer, if there is one. Nothing was written in it, so that its end fails does not matter."""
-    stack = _ANSWER.get()
-    if stack is not None:
+    begun = _ANSWER.get()
+    if begun:
         with suppress(Refusal):
-            stack.close()
+            begun.pop().__exit__(None, None, None)
 
 
 @contextmanager
 def _transaction(
-    isolation: IsolationLevel | None, *, read_only: bool | None = None, operation: str | None = None
+    current: Pipeline, isolation: IsolationLevel | None, *, read_only: bool | None = None, operation: str | None = None
 ) -> Iterator[None]:
     """One durable transaction, timed for the operation. psycopg puts isolation and mode into its BEGIN: a round trip less."""
     deadline.check_before()
-    current = pipeline.current()
     current.begin()  # first: also that there is no connection is told of this transaction, not of one before
-    drop_broken_connection()
+    current.drop_broken_connection()
     current.wrapper.ensure_connection()
     raw = current.wrapper.connection
     if isolation is not None:
@@ -166,10 +171,9 @@ def _transaction(
             raw.isolation_level = raw.read_only = None
 
 
-def _require_committable() -> None:
+def _require_committable(connection: BaseDatabaseWrapper) -> None:
     """Raise RuntimeError if a database error was swallowed: COMMIT would then silently roll back."""
-    connection = pipeline.current().wrapper
-    if connection.needs_rollback or connection.connection.info.transaction_status is TransactionStatus.INERROR:
+    if connection.needs_rollback or connection.connection.pgconn.transaction_status == TransactionStatus.INERROR:
         raise RuntimeError(
             "A unit of work must let database errors through: after one, nothing of it can be committed."
         )
@@ -184,25 +188,6 @@ def violated_constraint(error: BaseException) -> str | None:
     """The name of the constraint that a database error reports as violated."""
     name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     return name
-
-
-def drop_broken_connection() -> None:
-    """Close this thread's connection if it is broken, so that a new one is opened.
-
-    This sends nothing: an idle connection has nothing to read unless the server has closed it.
-    """
-    connection = pipeline.current().wrapper
-    raw = connection.connection
-    if raw is None or connection.in_atomic_block:
-        return
-    if raw.closed or _has_something_to_read(raw.fileno()):
-        connection.close()
-
-
-def _has_something_to_read(socket: int) -> bool:
-    poll = select.poll()
-    poll.register(socket, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def refusal_for(error: Exception, *, committing: bool = False) -> Refusal | None:

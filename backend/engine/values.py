@@ -1,10 +1,12 @@
 """Values as text: those that are bound to a statement, which says what each of them is, and times as clients are told them."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
+import orjson
 from django.db import DataError
 
 
@@ -18,18 +20,19 @@ def as_text(value: Any) -> bytes | None:
 
     Raises UnicodeEncodeError for half a surrogate pair, and DataError for a NUL: libpq would cut the text there.
     """
-    if value is None:
-        return None
-    write = _WRITERS.get(type(value)) or _writer(value)
-    return write(value)
+    text: bytes | None = WRITERS[type(value)](value)
+    return text
 
 
-def _writer(value: Any) -> Callable[[Any], bytes]:
-    """What writes values of a class that is derived from one of those."""
-    for of, write in _WRITERS.items():
-        if isinstance(value, of):
-            return write
-    raise TypeError(f"{type(value).__name__} cannot be bound")
+class Writers(dict[type, Callable[[Any], Any]]):
+    """What writes the values of each class, and those of a class that is derived from one of them, too."""
+
+    def __missing__(self, of: type) -> Callable[[Any], Any]:
+        for base, write in list(self.items()):
+            if issubclass(of, base):
+                self[of] = write
+                return write
+        raise TypeError(f"{of.__name__} cannot be bound")
 
 
 def _str(value: str) -> bytes:
@@ -38,27 +41,18 @@ def _str(value: str) -> bytes:
     return str.__str__(value).encode()
 
 
-def _uuid(value: uuid.UUID) -> bytes:
-    """Its digits without hyphens, which are written four times as fast."""
-    return value.bytes.hex().encode()
-
-
 def _array(values: Sequence[Any]) -> bytes:
-    return f"{{{','.join(map(_item, values))}}}".encode()
+    return b"{%b}" % b",".join([_ITEMS[type(one)](one) for one in values])
 
 
-def _item(value: Any) -> str:
-    text = as_text(value)
-    if text is None:
-        return "NULL"
-    if not isinstance(value, str | bytes):  # no other text has anything to quote
-        return text.decode()
-    quoted = text.decode().replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'
+def _quoted(item: str | bytes) -> bytes:
+    text: bytes = WRITERS[type(item)](item)
+    return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-_WRITERS: Mapping[type, Callable[[Any], bytes]] = {
-    uuid.UUID: _uuid,
+_WRITERS: dict[type, Callable[[Any], Any]] = {
+    NoneType: lambda _: None,
+    uuid.UUID: lambda value: b"%032x" % value.int,  # without hyphens, which are written four times as fast
     str: _str,
     bool: lambda value: b"true" if value else b"false",
     int: lambda value: b"%d" % value,
@@ -70,3 +64,11 @@ _WRITERS: Mapping[type, Callable[[Any], bytes]] = {
     tuple: _array,
 }
 """In this order because a bool is an int too."""
+
+WRITERS: Final = Writers(_WRITERS)
+
+_ITEMS = Writers({**WRITERS, NoneType: lambda _: b"NULL", str: _quoted, bytes: _quoted})
+"""Those of the items of an array. No others than these have anything to quote."""
+
+JSON: Final = Writers({NoneType: lambda _: None, object: orjson.dumps})
+"""Those of a value that is bound as jsonb."""

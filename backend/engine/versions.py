@@ -16,11 +16,11 @@ which makes the single statement atomic (PostgreSQL manual, section 13.2.1).
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from dataclasses import replace as replace_fields
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import Case, F, Q, When
@@ -34,8 +34,7 @@ from backend.engine.guard import guard_of, shown_as
 from backend.engine.statements import Parameter
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """The version that the caller last saw; None for a write without a condition.
 
     `after` is the key of the mutation whose version is meant; it has to be resolved before it is filtered on. `own` are
@@ -47,7 +46,7 @@ class Expected:
     version: int | None
     after: uuid.UUID | None = None
     own: tuple[int, ...] = ()
-    sent: Mapping[str, Any] = field(default_factory=dict)
+    sent: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def anything(self) -> bool:
@@ -87,11 +86,11 @@ class Expected:
         """What the caller has seen after a write of theirs has made `version`; writes of others before it stay unseen."""
         if version == self.latest + 1 and not self.own and not self.sent:
             return Expected(version)
-        return replace_fields(self, own=(*self.own, version)[-MAX_OWN_VERSIONS:])
+        return self._replace(own=(*self.own, version)[-MAX_OWN_VERSIONS:])
 
     def and_sent(self, values: Mapping[str, Any]) -> "Expected":
         """What the caller has seen after these texts of theirs were merged or found unchanged: nothing more than those texts."""
-        return replace_fields(self, sent={**self.sent, **values})
+        return self._replace(sent={**self.sent, **values})
 
 
 MAX_OWN_VERSIONS = 100

@@ -13,10 +13,11 @@ from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 
 from backend import logs
+from backend.engine import pipeline
 from backend.engine.errors import Refusal
 from backend.engine.metrics import JOB_SECONDS, job_ended, operation
 from backend.engine.refusal_log import cause_of
-from backend.engine.transactions import drop_broken_connection, unit_of_work
+from backend.engine.transactions import unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import give_up, is_last, run_again
 
@@ -43,7 +44,7 @@ ATTEMPTS_ENDED: dict[int, tuple[int, float]] = {}
 
 def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
     """Run an attempt at a job and record its outcome. Procrastinate calls it around every task, in the task's thread."""
-    drop_broken_connection()
+    pipeline.current().drop_broken_connection()
     started = time.monotonic()
     try:
         logs.begin(task=context.job.task_name, job=context.job.id)

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
-from django.db.backends.utils import CursorWrapper, debug_transaction
+from django.db.backends.utils import CursorWrapper
 from psycopg import adapters
 from psycopg.abc import PQGen
 from psycopg.pq import Format, TransactionStatus
@@ -104,6 +104,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """What runs Django's own statements, with a span for each while spans are sent."""
         return super().make_cursor(cursor) if tracing.tracer is None else _Traced(cursor, self)
 
+    def set_autocommit(self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False) -> None:  # noqa: ARG002
+        """Django's, without what Katha has no use for: a check of the connection's health, a line for each BEGIN."""
+        self.validate_no_atomic_block()
+        self.ensure_connection()
+        self._set_autocommit(autocommit)
+        self.autocommit = autocommit
+        if autocommit and self.run_commit_hooks_on_set_autocommit_on:
+            self.run_and_clear_commit_hooks()
+            self.run_commit_hooks_on_set_autocommit_on = False
+
     def _set_autocommit(self, autocommit: bool) -> None:
         """Let the next statement begin a transaction, or not. It sends nothing, so it needs no lock and no wait as in psycopg.
 
@@ -129,13 +139,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
             return
-        with debug_transaction(self, "ROLLBACK"), self.wrap_database_errors:
+        with self.wrap_database_errors:
             self.connection.wait(self.connection._exec_command(b"ROLLBACK"))
 
     def _commit(self) -> None:
         """Commit, in one round trip with the statements that wait."""
-        with debug_transaction(self, "COMMIT"):
-            self.pipeline.commit()
+        self.pipeline.commit()
 
 
 for name in GUARDED:

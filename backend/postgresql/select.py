@@ -16,8 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from backend import tracing
 from backend.engine import deadline, metrics
 from backend.engine.outage import OUTAGE
-from backend.engine.pipeline import Statement, current
-from backend.engine.transactions import drop_broken_connection
+from backend.engine.pipeline import Pipeline, Statement, current
 from backend.postgresql.session import Row, first_row
 
 
@@ -27,20 +26,22 @@ def select(statement: Statement, parameters: Sequence[bytes | None]) -> Row | No
     Raises Django's database errors.
     """
     deadline.check()
-    connection = current().wrapper
+    pipeline = current()
+    connection = pipeline.wrapper
     if connection.in_atomic_block:
         return _first_row(connection, statement, parameters)
     try:
-        return _select(connection, statement, parameters)
+        return _select(pipeline, statement, parameters)
     except (OperationalError, InterfaceError):
         if connection.connection is not None and not connection.connection.closed:
             raise
         deadline.check()
-        return _select(connection, statement, parameters)
+        return _select(pipeline, statement, parameters)
 
 
-def _select(connection: BaseDatabaseWrapper, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
-    drop_broken_connection()
+def _select(pipeline: Pipeline, statement: Statement, parameters: Sequence[bytes | None]) -> Row | None:
+    connection = pipeline.wrapper
+    pipeline.drop_broken_connection()
     connection.ensure_connection()
     began = perf_counter()
     try:

@@ -2,9 +2,8 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
@@ -22,8 +21,7 @@ UNKNOWN_PERSON = "There is no such person."
 """Also used for a person who has left or who blocks the viewer: the three cases must look alike."""
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """Me and another person. `mine` and `theirs` are our column prefixes.
 
     Bound to a declaration, its ids are parameters, and which side is mine is the statement's shape.

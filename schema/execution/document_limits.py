@@ -22,6 +22,8 @@ from graphql import (
     VariableDefinitionNode,
 )
 
+NESTED = (dict, list)
+"""The classes of values that hold others."""
 CAP = 1_000_000_000
 """The cap of sums, above any limit."""
 
@@ -62,16 +64,14 @@ def too_long(text: str) -> GraphQLError | None:
 
 def too_many_values(variables: Mapping[str, Any] | None) -> GraphQLError | None:
     """The error if there are too many values in the variables, or None."""
-    found = 0
+    found, most = 0, settings.MAX_VALUES
     unseen: list[Any] = [variables or {}]
-    while unseen and found <= settings.MAX_VALUES:
+    while unseen and found <= most:
         value = unseen.pop()
         found += len(value)
         inside = value.values() if isinstance(value, dict) else value
-        unseen += [one for one in inside if isinstance(one, dict | list)]
-    if found <= settings.MAX_VALUES:
-        return None
-    return exceeded("values", "values within the variables", found, settings.MAX_VALUES)
+        unseen += [one for one in inside if isinstance(one, NESTED)]
+    return exceeded("values", "values within the variables", found, most) if found > most else None
 
 
 def too_large(document: DocumentNode) -> GraphQLError | None:

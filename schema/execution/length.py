@@ -5,14 +5,14 @@ what a conflict tells, the characters of the scalars are counted during executio
 not copied until serialisation, so the refusal comes before the memory is used.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
 from graphql import GraphQLScalarType, GraphQLSchema
 
+from backend.engine.scoped import Scoped
 from schema.execution.errors import Stopped
 from schema.execution.measuring import excess_of
 from schema.execution.texts import SHORT
@@ -43,15 +43,9 @@ class Length:
 _CURRENT: ContextVar[Length | None] = ContextVar("length", default=None)
 
 
-@contextmanager
-def measured() -> Iterator[Length]:
-    """Count the values of the answer that is made inside."""
-    length = Length(settings.MAX_ANSWER_CHARACTERS)
-    before = _CURRENT.set(length)
-    try:
-        yield length
-    finally:
-        _CURRENT.reset(before)
+def measured() -> Scoped[Any]:
+    """Count the values of the answer that is made inside: the `with` gives their `Length`."""
+    return Scoped(_CURRENT, Length(settings.MAX_ANSWER_CHARACTERS))
 
 
 def left() -> int:

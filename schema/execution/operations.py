@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -17,18 +16,18 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     Undefined,
-    VariableDefinitionNode,
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
-from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_value
+from graphql.utilities import coerce_input_value
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
 from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, RequestError
-from schema.execution.fields import NO_VARIABLES, declared, is_planned
+from schema.execution.fields import NO_VARIABLES, Arguments, declared, is_planned
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.sites import Sites
 from schema.execution.values import invalid_values
@@ -66,37 +65,47 @@ class Operation:
         self.costs = Costs(GRAPHQL, document, node)
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
-        self._variables = [_signature(one) for one in node.variable_definitions or ()]
         self._roots: dict[tuple[Any, ...], Roots] = {}
+        self._signatures: Any = [get_variable_signature(GRAPHQL, one) for one in node.variable_definitions or ()]
+        """What each variable is; the document is valid, so none is an error."""
 
     def values(self, sent: Mapping[str, Any]) -> VariableValues:
-        """The values of its variables, coerced (GraphQL, section 6.1.2). Raises `RequestError` for bad ones.
-
-        As `get_variable_values`, which works out the types of the variables anew each time.
-        """
-        if not self._variables:
+        """The values of its variables, coerced. Raises `RequestError` for bad ones."""
+        if not self._signatures:
             return NO_VARIABLES
-        sources: dict[str, VariableValueSource] = {}
-        coerced: dict[str, Any] = {}
-        for variable in self._variables:
-            name = variable.name
-            value = sent.get(name, Undefined)
-            sources[name] = VariableValueSource(variable, value)
-            is_needed = value is not Undefined or is_non_null_type(variable.type)
-            value = coerce_default_value(variable) if value is Undefined else coerce_input_value(value, variable.type)
-            if value is not Undefined:
-                coerced[name] = value
-            elif is_needed:
-                raise self._refused(sent)
-        self._require_choices(coerced)
-        return VariableValues(sources, coerced)
+        try:
+            found = self._coerced(sent)
+        except GraphQLError:
+            raise RequestError(self._invalid(sent), BAD_USER_INPUT) from None
+        self._require_choices(found.coerced)
+        return found
 
-    def _refused(self, sent: Mapping[str, Any]) -> RequestError:
-        """What is told of variables with bad values."""
-        nodes = self.node.variable_definitions or ()
-        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS) or get_variable_values(GRAPHQL, nodes, dict(sent))
-        assert isinstance(errors, list)
-        return RequestError(errors, BAD_USER_INPUT)
+    def _coerced(self, sent: Mapping[str, Any]) -> VariableValues:
+        """The values of its variables. Raises `GraphQLError` if one does not fit."""
+        found = VariableValues({}, {})
+        for one in self._signatures:
+            value = sent.get(one.name, Undefined)
+            found.sources[one.name] = VariableValueSource(one, value)
+            if value is not Undefined:
+                value = coerce_input_value(value, one.type)
+            elif one.default is not None:
+                value = coerce_default_value(one)
+            elif not is_non_null_type(one.type):
+                continue
+            if value is Undefined:
+                raise GraphQLError(f"The value of ${one.name} does not fit.")
+            found.coerced[one.name] = value
+        return found
+
+    def _invalid(self, sent: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with the values of variables that do not fit."""
+        errors = invalid_values(GRAPHQL, self.node, sent, MAX_ERRORS)
+        if errors:
+            return errors
+        found: Any = get_variable_values(
+            GRAPHQL, self.node.variable_definitions or (), dict(sent), hide_suggestions=True
+        )
+        return found
 
     def _require_choices(self, values: Mapping[str, Any]) -> None:
         """Raise `RequestError` if a variable that leaves fields out is null, which one with a default may be."""
@@ -138,8 +147,7 @@ class Operation:
         return tree.roots
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What an operation selects, with the values of its variables."""
 
     operation: Operation
@@ -177,7 +185,7 @@ class Tree:
 class Selected:
     """A field that a mutation selects in objects of one type, and what it selects below it: worked out once."""
 
-    __slots__ = ("_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
+    __slots__ = ("_arguments", "_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
 
     def __init__(self, tree: Tree, owner: GraphQLObjectType, name: str, details: Details) -> None:
         self._tree, self.owner, self.name, self.details = tree, owner, name, details
@@ -188,6 +196,14 @@ class Selected:
         self.read = None if self.definition is None else _reader(self.definition)
         """Takes its value from an object that is no row."""
         self._below: dict[str, list[Selected]] = {}
+        self._arguments: Arguments | None = None
+
+    def arguments(self, values: VariableValues) -> dict[str, Any]:
+        """The values of its arguments. Raises `GraphQLError` for what does not fit."""
+        assert self.definition is not None
+        if self._arguments is None:
+            self._arguments = Arguments(self.definition, self.nodes[0])
+        return self._arguments.values(values)
 
     def below(self, selection: Selection, type_: GraphQLObjectType) -> "list[Selected]":
         """The fields that are selected of its value, which is of this type. The same for all selections that share this."""
@@ -231,12 +247,6 @@ class Trees:
 
 TREES: Final = Trees()
 """Those of this process."""
-
-
-def _signature(node: VariableDefinitionNode) -> GraphQLVariableSignature:
-    found = get_variable_signature(GRAPHQL, node)
-    assert not isinstance(found, GraphQLError), "a validated document has variables of input types"
-    return found
 
 
 def _reader(definition: GraphQLField) -> Callable[[Any], Any]:

@@ -60,13 +60,9 @@ class Execution:
         values = self._selection.values.coerced
         self._cost = operation.cost(values, context.a_minute)
         self._is_measured = operation.costs.characters(values) > settings.MAX_ANSWER_CHARACTERS
-
-    @property
-    def lane(self) -> str:
+        is_expensive = self._cost >= settings.EXPENSIVE_QUERY_COST
+        self.lane = HASHING if operation.costs.hashes else EXPENSIVE if is_expensive else REQUESTS
         """The lane of admission in which it is executed."""
-        if self._operation.costs.hashes:
-            return HASHING
-        return EXPENSIVE if self._cost >= settings.EXPENSIVE_QUERY_COST else REQUESTS
 
     def bind(self) -> None:
         """Let the lines that this thread logs from now on say what is executed, and for whom."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.utils.functional import cached_property
 from graphql import (
     GraphQLError,
     GraphQLLeafType,
@@ -20,11 +21,12 @@ from graphql import (
 from graphql.pyutils import Path
 
 from backend.engine.errors import NotFound
+from backend.engine.text import normalize
 from schema.answers import answer_to
 from schema.context import Context
 from schema.execution.counting import FieldCount
 from schema.execution.errors import Stopped
-from schema.execution.fields import arguments_of, declared
+from schema.execution.fields import declared
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.markers import IsGone, IsNull
 from schema.execution.operations import Selected, Selection
@@ -43,11 +45,17 @@ class Writing:
     def __init__(self, selection: Selection, context: Context, *, is_measured: bool) -> None:
         """Its answer is measured if its texts could be too long."""
         self._selection, self._context = selection, context
-        self._plans = RowPlans(selection, context.charge, context.token, is_measured=is_measured)
+        self._is_measured = is_measured
         self.count = FieldCount()
         self.errors: list[GraphQLError] = []
         self.too_large: TooLarge | None = None
         """Set if a statement that shows a row would be too large."""
+
+    @cached_property
+    def _plans(self) -> RowPlans:
+        """The plans for rows that are not at hand."""
+        context = self._context
+        return RowPlans(self._selection, context.charge, context.token, is_measured=self._is_measured)
 
     def execute(self) -> dict[str, Any] | None:
         """The data of the answer; null if a field is that cannot be, and then what follows it is not done. Raises `Stopped`."""
@@ -90,8 +98,11 @@ class Writing:
 
     def _written(self, one: Selected) -> Any:
         assert one.definition is not None
-        arguments = partial(arguments_of, one.definition, one.nodes[0], self._selection.values, is_text=True)
-        return run(declared(one.definition), Call(self._context, one.field, one.name), arguments)
+        return run(declared(one.definition), Call(self._context, one.field, one.name), partial(self._arguments, one))
+
+    def _arguments(self, one: Selected) -> dict[str, Any]:
+        arguments: dict[str, Any] = normalize(one.arguments(self._selection.values))
+        return arguments
 
     def _completed(self, type_: Any, one: Selected, value: Any, path: Path) -> Any:
         if isinstance(type_, GraphQLNonNull):

@@ -3,6 +3,7 @@
 import codecs
 import json
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +15,8 @@ from schema.server.requests import MAX_CHOICE_CHARACTERS, Request
 
 JSON = "application/json"
 METHODS = "GET, HEAD, POST, OPTIONS"
+TEXT, OBJECT = (str, NoneType), (dict, NoneType)
+"""The classes of members that may be left out."""
 
 
 class Asked(NamedTuple):
@@ -49,10 +52,10 @@ def asked_of(request: Request) -> Asked:
 def checked(members: dict[str, Any]) -> Asked:
     """What these members ask for. Raises `Problem`."""
     for member in ("operationName", "documentId"):
-        if not isinstance(members.get(member), str | None):
+        if not isinstance(members.get(member), TEXT):
             raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be a string or null.")
     for member in ("variables", "extensions"):
-        if not isinstance(members.get(member), dict | None):
+        if not isinstance(members.get(member), OBJECT):
             raise Problem(UNPROCESSABLE, "BAD_REQUEST", f"The member `{member}` must be an object or null.")
     query, document, sha256 = members.get("query"), members.get("documentId"), _sha256(members.get("extensions"))
     named = query is None and (document or sha256)

@@ -1,7 +1,7 @@
 """What surrounds the work of a thread or a fiber: the fields of the log, a working connection, the deadline, who is busy."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import connections
@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from backend import logs
 from backend.engine import pipeline
 from backend.engine.deadline import limited
-from backend.engine.transactions import drop_broken_connection
 from backend.monitoring.process import THREADS_BUSY
 from schema.server.requests import Request, facts_of
 
@@ -19,8 +18,8 @@ ResultT = TypeVar("ResultT")
 
 def work_for(request: Request, call: Callable[[], ResultT]) -> ResultT:
     """Do a part of the work for a request to /graphql in this thread or fiber."""
-    with _at_work(request.facts), limited(request.deadline):
-        return call()
+    with limited(request.deadline):
+        return _at_work(request.facts, call)
 
 
 def alone(call: Callable[[], ResultT]) -> ResultT:
@@ -36,19 +35,18 @@ def watched(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 
     def watch(request: HttpRequest) -> HttpResponse:
         request_id = logs.request_id(request.META.get("HTTP_X_REQUEST_ID"))
-        with _at_work(facts_of(request, request_id)):
-            return answer(request)
+        return _at_work(facts_of(request, request_id), partial(answer, request))
 
     return watch
 
 
-@contextmanager
-def _at_work(facts: Mapping[str, Any]) -> Iterator[None]:
+def _at_work(facts: dict[str, Any], call: Callable[[], ResultT]) -> ResultT:
     logs.begin(**facts)
-    pipeline.current().drop()  # what somebody before has not waited for
-    drop_broken_connection()  # what follows finds a connection that works
+    current = pipeline.current()
+    current.drop()  # what somebody before has not waited for
+    current.drop_broken_connection()  # what follows finds a connection that works
     THREADS_BUSY.inc()
     try:
-        yield
+        return call()
     finally:
         THREADS_BUSY.dec()
