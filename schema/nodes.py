@@ -1,6 +1,5 @@
 """The base of all object types: global ids, versions, and Relay's pages."""
 
-import base64
 import binascii
 import re
 import uuid
@@ -86,18 +85,17 @@ def _type_name_of(class_: type) -> str:
 
 def to_id(type_name: str, *keys: uuid.UUID) -> strawberry.ID:
     """A global id: type and key in base64, as in Relay. Two keys for an object that belongs to a pair."""
-    return strawberry.ID(base64.b64encode(":".join([type_name, *map(str, keys)]).encode()).decode())
+    return strawberry.ID(binascii.b2a_base64(":".join([type_name, *map(str, keys)]).encode(), newline=False).decode())
 
 
 def from_id(global_id: str) -> tuple[str, list[uuid.UUID]] | None:
     """The type and keys in a global id, or None for text that `to_id` did not make."""
     try:
-        sent = global_id.encode("ascii")
-        named = base64.b64decode(sent, validate=True)
+        named = binascii.a2b_base64(global_id, strict_mode=True)
         type_name, *keys = named.decode("ascii").split(":")
     except (ValueError, binascii.Error):
         return None
-    if not keys or not all(map(KEY.fullmatch, keys)) or base64.b64encode(named) != sent:
+    if not keys or not all(map(KEY.fullmatch, keys)) or binascii.b2a_base64(named, newline=False).decode() != global_id:
         return None
     return type_name, list(map(uuid.UUID, keys))
 

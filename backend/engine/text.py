@@ -23,10 +23,23 @@ def normalize(value: Any) -> Any:
     Raises `Invalid`, with the path of each, for a NUL or a lone surrogate, which PostgreSQL cannot store, and for text that
     is too long for any field.
     """
+    if _is_plain(value):
+        return value
     check = Checker()
     normal = _normal(value, (), check)
     check.done()
     return normal
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether all strings in it are ASCII, which is in NFC, and can be stored: most are."""
+    if isinstance(value, str):
+        return value.isascii() and "\0" not in value and len(value) <= MAX_CHARACTERS
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return not hasattr(value, "__dataclass_fields__") or all(map(_is_plain, vars(value).values()))
 
 
 def _normal(value: Any, path: tuple[str | int, ...], check: "Checker") -> Any:
@@ -42,8 +55,6 @@ def _normal(value: Any, path: tuple[str | int, ...], check: "Checker") -> Any:
 
 
 def _normal_text(text: str, steps: tuple[str | int, ...], check: "Checker") -> str:
-    if text.isascii() and len(text) <= MAX_CHARACTERS and "\0" not in text:
-        return text
     path = ".".join(map(str, steps))
     if len(text) > MAX_CHARACTERS:
         check.wrong(
@@ -51,7 +62,7 @@ def _normal_text(text: str, steps: tuple[str | int, ...], check: "Checker") -> s
         )
     elif "\0" in text:
         check.wrong(path, "holds a NUL character, which cannot be stored.", Wrong.BAD_CHARACTERS)
-    elif any("\ud800" <= character <= "\udfff" for character in text):
+    elif not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         check.wrong(path, "holds half of a surrogate pair, which is not a character.", Wrong.BAD_CHARACTERS)
     else:
         return unicodedata.normalize("NFC", text)

@@ -1,10 +1,10 @@
 """Which source each field of the contract has, and its source with the values of its arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, GraphQLField
+from graphql import FieldNode, GraphQLError, GraphQLField, Node, VariableNode, Visitor, visit
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry_django.utils.typing import get_django_definition
 
@@ -61,6 +61,48 @@ def arguments_of(
     """
     given: dict[str, Any] = get_argument_values(definition, node, variables)
     return normalize(given) if is_text else given
+
+
+class Arguments:
+    """The arguments of a field as a document gives them. Of those that hold no variable the values are worked out once."""
+
+    def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
+        """Raises `GraphQLError` for what does not fit."""
+        self._definition, self._node = definition, node
+        given = {one.name.value: one.value for one in node.arguments or ()}
+        named = {name: value for name, value in given.items() if isinstance(value, VariableNode)}
+        args = definition.args
+        self._variables = [(args[name].out_name or name, one.name.value) for name, one in named.items()]
+        self._others: dict[str, Any] | None = None
+        """The values of those that are no variables; None if one of them is made of variables and other values."""
+        if not holds_variables([value for name, value in given.items() if name not in named]):
+            others = {name: one for name, one in args.items() if name not in named}
+            self._others = get_argument_values(GraphQLField(definition.type, others), node, NO_VARIABLES)
+
+    def values(self, variables: VariableValues) -> dict[str, Any]:
+        """All values, as the resolver takes them. Raises `GraphQLError` for what does not fit."""
+        if self._others is None:
+            return get_argument_values(self._definition, self._node, variables)
+        found = dict(self._others)
+        for name, variable in self._variables:
+            value = variables.coerced.get(variable)
+            if value is None:  # it is left out, or null, which not every argument may be
+                return get_argument_values(self._definition, self._node, variables)
+            found[name] = value
+        return found
+
+
+def holds_variables(nodes: Iterable[Node]) -> bool:
+    """Whether there are variables in these parts of a document."""
+    found: list[VariableNode] = []
+
+    class Found(Visitor):
+        def enter_variable(self, node: VariableNode, *_: Any) -> None:
+            found.append(node)
+
+    for node in nodes:
+        visit(node, Found())
+    return bool(found)
 
 
 def source_of(owner: str, definition: GraphQLField) -> Source:

@@ -27,7 +27,7 @@ from graphql.utilities.coerce_input_value import coerce_default_value
 from schema.execution.cost import Costs
 from schema.execution.document_limits import exceeded
 from schema.execution.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, RequestError
-from schema.execution.fields import NO_VARIABLES, declared, is_planned
+from schema.execution.fields import NO_VARIABLES, Arguments, declared, is_planned
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.sites import Sites
 from schema.execution.values import invalid_values
@@ -185,7 +185,7 @@ class Tree:
 class Selected:
     """A field that a mutation selects in objects of one type, and what it selects below it: worked out once."""
 
-    __slots__ = ("_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
+    __slots__ = ("_arguments", "_below", "_tree", "definition", "details", "field", "name", "nodes", "owner", "read")
 
     def __init__(self, tree: Tree, owner: GraphQLObjectType, name: str, details: Details) -> None:
         self._tree, self.owner, self.name, self.details = tree, owner, name, details
@@ -196,6 +196,14 @@ class Selected:
         self.read = None if self.definition is None else _reader(self.definition)
         """Takes its value from an object that is no row."""
         self._below: dict[str, list[Selected]] = {}
+        self._arguments: Arguments | None = None
+
+    def arguments(self, values: VariableValues) -> dict[str, Any]:
+        """The values of its arguments. Raises `GraphQLError` for what does not fit."""
+        assert self.definition is not None
+        if self._arguments is None:
+            self._arguments = Arguments(self.definition, self.nodes[0])
+        return self._arguments.values(values)
 
     def below(self, selection: Selection, type_: GraphQLObjectType) -> "list[Selected]":
         """The fields that are selected of its value, which is of this type. The same for all selections that share this."""

@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from backend.sources import Bound
-from schema.execution.fields import NO_VARIABLES, bound
+from schema.execution.fields import NO_VARIABLES, bound, holds_variables
 from schema.execution.graphql_schema import GRAPHQL
 
 
@@ -106,7 +106,7 @@ class _Collector(Visitor):
         if definition is None or owner is None or not definition.args or "__" in (node.name.value[:2], owner.name[:2]):
             return
         if owner.name not in ("Mutation", "Subscription") and not owner.name.startswith("__"):
-            if _variables(node.arguments):
+            if holds_variables(node.arguments or ()):
                 self.varying[id(node)] = Site(owner.name, definition, node)
             else:
                 self.constant[id(node)] = bound(owner.name, definition, node, NO_VARIABLES)
@@ -116,15 +116,3 @@ class _Collector(Visitor):
 
     def enter_directive(self, node: Any, *_: Any) -> None:
         self.leaving_out |= {one.value.name.value for one in node.arguments if isinstance(one.value, VariableNode)}
-
-
-def _variables(nodes: Any) -> bool:
-    found: list[VariableNode] = []
-
-    class Found(Visitor):
-        def enter_variable(self, node: VariableNode, *_: Any) -> None:
-            found.append(node)
-
-    for node in nodes or ():
-        visit(node, Found())
-    return bool(found)

@@ -5,9 +5,10 @@ Python, field by field. An answer that has too many fields ends, and so does one
 """
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
+from django.utils.functional import cached_property
 from graphql import (
     GraphQLError,
     GraphQLLeafType,
@@ -20,11 +21,12 @@ from graphql import (
 from graphql.pyutils import Path
 
 from backend.engine.errors import NotFound
+from backend.engine.text import normalize
 from schema.answers import answer_to
 from schema.context import Context
 from schema.execution.counting import FieldCount
 from schema.execution.errors import Stopped
-from schema.execution.fields import arguments_of, declared
+from schema.execution.fields import declared
 from schema.execution.graphql_schema import GRAPHQL
 from schema.execution.markers import IsGone, IsNull
 from schema.execution.operations import Selected, Selection
@@ -96,8 +98,11 @@ class Writing:
 
     def _written(self, one: Selected) -> Any:
         assert one.definition is not None
-        arguments = partial(arguments_of, one.definition, one.nodes[0], self._selection.values, is_text=True)
-        return run(declared(one.definition), Call(self._context, one.field, one.name), arguments)
+        return run(declared(one.definition), Call(self._context, one.field, one.name), partial(self._arguments, one))
+
+    def _arguments(self, one: Selected) -> dict[str, Any]:
+        arguments: dict[str, Any] = normalize(one.arguments(self._selection.values))
+        return arguments
 
     def _completed(self, type_: Any, one: Selected, value: Any, path: Path) -> Any:
         if isinstance(type_, GraphQLNonNull):
