@@ -28,8 +28,26 @@ LARGE = 8_000_000
 """More characters than a socket takes at once."""
 
 
+class Loop(uvloop.Loop):
+    """An event loop as the server's, which notes what it watches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: list[tuple[str, int]] = []
+
+    def add_reader(self, fd: Any, *args: Any) -> None:
+        """Watch it."""
+        self.watched.append(("from now on", fd))
+        super().add_reader(fd, *args)
+
+    def remove_reader(self, fd: Any) -> None:
+        """Watch it no more."""
+        self.watched.append(("no more", fd))
+        super().remove_reader(fd)
+
+
 def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
-    """Do it in an event loop as the server's, with fibers that are closed in the end."""
+    """Do it in an event loop, with fibers that are closed in the end."""
     faults: list[dict[str, Any]] = []
 
     async def run() -> None:
@@ -41,7 +59,7 @@ def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
         finally:
             await ours.close(connections.close_all)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(run())
     assert faults == []
 
@@ -100,6 +118,24 @@ def test_each_keeps_a_connection_and_serves_again() -> None:
 
     within(work)
     assert sessions(pids) == 0
+
+
+def test_a_socket_is_watched_once_however_often_a_call_waits_for_it() -> None:
+    """And no more once the call has ended."""
+
+    def ask() -> int:
+        for _ in range(5):
+            scalar("SELECT 1")
+        return connection.connection.fileno()  # type: ignore[no-any-return]
+
+    async def work(ours: Fibers) -> None:
+        await ours.run(ask)  # which connects
+        loop: Any = asyncio.get_running_loop()
+        loop.watched.clear()
+        number = await ours.run(ask)
+        assert loop.watched == [("from now on", number), ("no more", number)]
+
+    within(work)
 
 
 def test_an_error_is_raised_to_who_waits_and_spoils_nothing() -> None:
