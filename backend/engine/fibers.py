@@ -138,17 +138,22 @@ class Fibers:
         self._serve(fiber, fiber.switch(value))
 
     def _give_up(self, fiber: Fiber, why: str) -> None:
-        self._forget_socket(fiber)
+        if fiber.socket is not None:
+            self._forget_socket(fiber)
         self._serve(fiber, fiber.throw(psycopg.OperationalError(why)))
 
     def _serve(self, fiber: Fiber, need: Any) -> None:
         """Give the fiber what it needs once that is there, or take what it has come to."""
-        if type(need) is _Socket:
-            self._watch_socket(fiber, need)
-        elif type(need) is _Outcome:
+        if type(need) is _Outcome:
             self._end(fiber, need)
-        else:
-            self._in_thread(need).add_done_callback(lambda done: self._go_on(fiber, done))
+            return
+        try:
+            if type(need) is _Socket:
+                self._watch_socket(fiber, need)
+            else:
+                self._in_thread(need).add_done_callback(lambda done: self._go_on(fiber, done))
+        except (OSError, RuntimeError) as error:  # the system watches no more sockets, or the process ends
+            self._give_up(fiber, f"the connection was closed: {error}")
 
     def _end(self, fiber: Fiber, outcome: _Outcome) -> None:
         result = self._results.pop(fiber)
