@@ -1,10 +1,10 @@
 """What stands in the log, as an operator reads it on stderr."""
 
-import io
 import json
 import logging
 from collections import Counter
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, TextIO
 
 from backend.logs.throttle import ThrottledHandler
 
@@ -14,13 +14,15 @@ class Logged:
 
     def __init__(self) -> None:
         self.handler = next(one for one in logging.getLogger().handlers if isinstance(one, ThrottledHandler))
-        self._stream = io.StringIO()
         self.handler.forget()
-        self._before = self.handler.setStream(self._stream)
+        self._file = TemporaryFile("a+")  # noqa: SIM115
+        self._before = self._write_to(self._file)
 
     def lines(self) -> list[dict[str, Any]]:
         """Those that are written."""
-        return [json.loads(line) for line in self._stream.getvalue().splitlines()]
+        self.handler.queue.join()
+        self._file.seek(0)
+        return [json.loads(line) for line in self._file]
 
     def all_lines(self) -> list[dict[str, Any]]:
         """The same, with what is held back."""
@@ -37,5 +39,11 @@ class Logged:
     def end(self) -> None:
         """Let the log go where it went before."""
         self.handler.forget()
-        assert self._before is not None
-        self.handler.setStream(self._before)
+        self._write_to(self._before)
+        self._file.close()
+
+    def _write_to(self, stream: TextIO) -> TextIO:
+        """Let the lines go there, but for those that wait already. Returns where they went before."""
+        self.handler.queue.join()
+        before, self.handler.stream = self.handler.stream, stream
+        return before

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from backend.engine.scoped import Scoped
 from backend.logs.causes import CONNECTION_CAUSES
+from backend.logs.queued import DROPPED
 
 REGISTRY: Final = CollectorRegistry()
 """The metrics of this process. With several processes, prometheus_client adds them up (multiprocess mode)."""
@@ -65,6 +66,10 @@ LIMITED = Counter(
     "katha_rate_limited", "What was refused because there was too much of it, by limit.", ["limit"], registry=REGISTRY
 )
 
+LINES_DROPPED = Counter(
+    "katha_log_lines_dropped", "Lines of the log that were not written, because it took no more.", registry=REGISTRY
+)
+DROPPED.append(LINES_DROPPED.inc)
 FAULTS = Counter("katha_faults", "Errors that Katha did not expect; each is in the log.", registry=REGISTRY)
 
 # --- Counted in each transaction --------------------------------------------------------------------------------

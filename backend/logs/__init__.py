@@ -5,6 +5,7 @@ only its type, its SQLSTATE, the cause in our own words, the constraint and the 
 
 bound      the fields that every line of a request has
 causes     why the database failed, in words
+queued     the handler whose lines a thread writes
 throttle   the handler that counts repetitions instead of writing them
 """
 
@@ -151,7 +152,7 @@ LOGGING: dict[str, Any] = {
     },
     "handlers": {
         "stderr": {
-            "class": "backend.logs.throttle.ThrottledHandler",
+            "()": "backend.logs.throttle.ThrottledHandler",  # as a class it would be given a queue by Python 3.12
             "formatter": "json",
             "terminal": "cfg://formatters.terminal",
             "filters": ["discreet"],

@@ -7,7 +7,6 @@ lines add up to what happened.
 """
 
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -15,11 +14,11 @@ from collections.abc import Hashable
 from contextvars import Context, copy_context
 from copy import copy
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
-from typing import Any, TextIO
+from typing import Any
 
 from backend.logs.bound import bound
 from backend.logs.causes import database_facts
+from backend.logs.queued import QueuedHandler
 
 SECONDS = 10.0
 """How long the same line is not written again."""
@@ -43,29 +42,26 @@ class _Repeated:
     """Of the last one: the fields that were bound."""
 
 
-class ThrottledHandler(logging.StreamHandler[TextIO]):
-    """A handler of the standard library that holds back repetitions. It is locked while it emits, like all of them."""
+class ThrottledHandler(QueuedHandler):
+    """A handler that holds back repetitions. It is locked while it emits, like all of the standard library."""
 
     def __init__(self, terminal: logging.Formatter | None = None) -> None:
         super().__init__()
         self._terminal = terminal
         self._repeated: OrderedDict[Hashable, _Repeated] = OrderedDict()
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
-        self._at_end: Finalize | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, or count it if it is a repetition."""
-        if self._pid != os.getpid():  # a fork: the parent writes what it holds back
+        if not self.has_begun:
             self.forget()
-            self._pid, self._at_end = os.getpid(), None
         kind, now = _kind(record), time.monotonic()
         held = self._repeated.get(kind)
         if held is None or (now >= held.until and not held.times):
             self._begin(kind, now)
             super().emit(record)
             return
-        held.times += 1
+        held.times += vars(record).get("times", 1)
         held.last, held.context = _without_stack(record), copy_context()
         if now >= held.until:
             self._write(held, now)
@@ -86,7 +82,7 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
     def write_all(self) -> None:
         """Write what is held back."""
         with self._locked():
-            for held in self._repeated.values():
+            for held in self._repeated.values() if self.has_begun else ():
                 self._write(held, time.monotonic())
 
     def forget(self) -> None:
@@ -106,16 +102,13 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 
     def _write(self, held: _Repeated, now: float) -> None:
         """Write the last repetition for all of them. The time until the next one may be written begins anew."""
-        there_still = not self.stream.closed  # the interpreter may be ending
-        if held.last is not None and held.context is not None and there_still:
+        if held.last is not None and held.context is not None:
             if held.times > 1:
                 vars(held.last)["times"] = held.times
             held.context.run(super().emit, held.last)
         held.times, held.last, held.context, held.until = 0, None, None, now + SECONDS
 
     def _watch(self) -> None:
-        if self._at_end is None:  # unlike atexit, it is run in a process of multiprocessing too
-            self._at_end = Finalize(None, self.write_all, exitpriority=0)
         self._thread = threading.Thread(target=self._write_in_time, name="repeated log lines", daemon=True)
         self._thread.start()
 

@@ -123,5 +123,5 @@ def test_a_process_that_ends_writes_what_it_holds_back() -> None:
 def test_the_server_logs_by_it() -> None:
     """Every line of every library passes it."""
     assert LOGGING["root"]["handlers"] == ["stderr"]
-    assert LOGGING["handlers"]["stderr"]["class"].endswith(ThrottledHandler.__name__)
+    assert LOGGING["handlers"]["stderr"]["()"].endswith(ThrottledHandler.__name__)
     assert all("handlers" not in logger for logger in LOGGING["loggers"].values())

@@ -15,6 +15,7 @@ from backend.stories.models import Chapter, Shelf, Story
 from tests.api import ApiClient
 from tests.races.rivals import my_pid, race
 from tests.races.rows import assert_sound, query
+from tests.serving import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,7 +67,8 @@ class Client:
     def post(self, query: str, variables: dict[str, Any]) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        with urllib.request.urlopen(urllib.request.Request(f"{self.address}/graphql", body, headers)) as response:
+        asked = urllib.request.Request(f"{self.address}/graphql", body, headers)
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as response:
             answer = json.load(response)
         if "errors" in answer:
             return {"code": answer["errors"][0]["extensions"]["code"]}

@@ -16,7 +16,7 @@ from backend.postgresql.reads import Reads, Row, Statement
 from backend.postgresql.session import Session
 from schema.server.asgi import Application
 
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
 
 
 class Answered:
@@ -138,12 +138,16 @@ class Held:
         settings = connection.get_connection_params() | {"context": None, "cursor_factory": None}
         self._holder = psycopg.connect(**settings)
         self._looker = psycopg.connect(**settings, autocommit=True)
-        self._holder.execute(f"LOCK TABLE {self._table} IN ACCESS EXCLUSIVE MODE")
+        self.hold()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._holder.close()
         self._looker.close()
+
+    def hold(self) -> None:
+        """Lock it, as soon as nobody else does."""
+        self._holder.execute(f"LOCK TABLE {self._table} IN ACCESS EXCLUSIVE MODE")
 
     def release(self) -> None:
         """Let those who wait go on."""
@@ -151,6 +155,8 @@ class Held:
 
     def waiting(self) -> int:
         """How many wait for it."""
-        row = self._looker.execute(WAITING, [self._table]).fetchone()
-        assert row is not None
-        return int(row[0])
+        return len(self.sessions())
+
+    def sessions(self) -> list[int]:
+        """The sessions that wait for it."""
+        return [pid for (pid,) in self._looker.execute(WAITING, [self._table])]

@@ -1,6 +1,7 @@
 """A mutation that is known is done in a fiber of the event loop: no thread, and while it waits everybody else is served."""
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -192,3 +193,40 @@ def test_a_slow_cancel_stops_nobody(asha: ApiClient, bilal: ApiClient, monkeypat
 
     within(lambda server: known(server, asha))
     within(work, REQUEST_SECONDS=SHORT_SECONDS)
+
+
+def test_a_late_cancel_hits_nobody_else(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement is done before its cancel is sent: the next mutation over the same connection is not cancelled."""
+    cancels, send, sent, sessions = threading.Event(), threading.Event(), threading.Event(), list[int]()
+    cancel = psycopg.Connection.cancel_safe
+
+    def late(raw: Any, *, timeout: float) -> None:
+        sessions.append(raw.info.backend_pid)
+        cancels.set()
+        send.wait(60)
+        cancel(raw, timeout=timeout)
+        sent.set()
+
+    async def work(server: Server) -> None:
+        monkeypatch.setattr(psycopg.Connection, "cancel_safe", late)
+        with Held("social_relationship") as held:
+            first = asyncio.ensure_future(follow(server, asha, bilal))
+            await until_it_is(cancels.is_set)
+            held.release()
+            await asyncio.to_thread(held.hold)
+            second = asyncio.ensure_future(follow(server, bilal, chitra))
+            await asyncio.sleep(0.3)  # for one that does not wait for the cancel of the other
+            send.set()
+            await until_it_is(sent.is_set)
+            assert (await first)["applied"] == "WRITTEN"
+            await until_it_is(lambda: held.waiting() == 1)
+            assert held.sessions() == sessions
+            held.release()
+            assert (await second)["applied"] == "WRITTEN"
+        assert len(sessions) == 1
+
+    within(lambda server: known(server, asha))
+    within(work, REQUEST_SECONDS=SHORT_SECONDS, THREADS=1)
+    assert_sound()
