@@ -139,10 +139,12 @@ def sign_out(request: HttpRequest) -> bool:
     return was_signed_in
 
 
-def change_password(request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None) -> Outcome:
-    """Change the viewer's password; revokes all their tokens and sessions but those of this request."""
+def change_password(
+    request: HttpRequest, me: Person, *, current: str, new: str, key: uuid.UUID | None
+) -> tuple[Outcome, Person]:
+    """Change the viewer's password; revokes all their tokens and sessions but those of this request. Returns also all of `me`."""
     _may_hash(request)
-    account = queries.account(person=me.pk).rows[0]
+    person, account = queries.person(id=me.pk), queries.account(person=me.pk).rows[0]
     change = passwords.prepared(account, current, new, address=address_of(request))
 
     def work(_seen: Expected) -> Outcome:
@@ -155,7 +157,7 @@ def change_password(request: HttpRequest, me: Person, *, current: str, new: str,
         request.user.refresh_from_db()
         update_session_auth_hash(request, request.user)
         _save_session(request)
-    return outcome
+    return outcome, shown_to(person.rows[0], me)
 
 
 def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:

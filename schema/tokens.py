@@ -10,7 +10,6 @@ from backend.people import models
 from backend.people import tokens as queries
 from backend.sources import Value
 from resolvers import access, tokens
-from resolvers.work import shown_to
 from schema.answers import (
     Applied,
     BusyError,
@@ -153,9 +152,8 @@ class TokensMutation:
     ) -> ChangePasswordResult:
         """Change the viewer's password."""
         me, request = info.context.me, info.context.request
-        outcome = access.change_password(request, me, current=current, new=new, key=key)
-        person = shown_to(info.context.me, me)  # all of it: of `me` perhaps no more than the id was known
-        return PasswordSuccess(person=person, revoked=outcome.facts["revoked"], applied=applied_of(outcome))
+        outcome, person = access.change_password(request, me, current=current, new=new, key=key)
+        return PasswordSuccess(person=person, revoked=outcome.facts["revoked"], applied=applied_of(outcome))  # type: ignore[arg-type]
 
     @mutation(
         description="Delete your account, for good. At once nobody finds you or anything of yours, all your tokens and browser "

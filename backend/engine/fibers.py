@@ -12,9 +12,8 @@ import asyncio
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from django.core.exceptions import SynchronousOnlyOperation
@@ -31,8 +30,7 @@ WATCH_SECONDS = 0.2
 NOT_HERE = "The database must not be waited for in the event loop itself: do it in a fiber or in a thread."
 
 
-@dataclass(frozen=True, slots=True)
-class _Socket:
+class _Socket(NamedTuple):
     """What a fiber waits for: that a socket can be read, or written to."""
 
     number: int
@@ -41,8 +39,7 @@ class _Socket:
     """When it gives up (monotonic seconds)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """What a call in a fiber has come to."""
 
     value: Any
@@ -56,7 +53,7 @@ class Fiber(greenlet):  # type: ignore[misc]
         super().__init__()
         self.gr_context = Context()
         self.socket: _Socket | None = None
-        """What it waits for."""
+        """What it waits for, or has last waited for in this call."""
         self.pipeline: Any = None
         """That of its connection (`pipeline.current`)."""
 
@@ -138,19 +135,20 @@ class Fibers:
         self._serve(fiber, fiber.switch(value))
 
     def _give_up(self, fiber: Fiber, why: str) -> None:
-        if fiber.socket is not None:
-            self._forget_socket(fiber)
+        self._forget_socket(fiber)
         self._serve(fiber, fiber.throw(psycopg.OperationalError(why)))
 
     def _serve(self, fiber: Fiber, need: Any) -> None:
         """Give the fiber what it needs once that is there, or take what it has come to."""
         if type(need) is _Outcome:
+            self._forget_socket(fiber)
             self._end(fiber, need)
             return
         try:
             if type(need) is _Socket:
                 self._watch_socket(fiber, need)
             else:
+                self._forget_socket(fiber)
                 self._in_thread(need).add_done_callback(lambda done: self._go_on(fiber, done))
         except (OSError, RuntimeError) as error:  # the system watches no more sockets, or the process ends
             self._give_up(fiber, f"the connection was closed: {error}")
@@ -166,23 +164,24 @@ class Fibers:
             result.set_exception(outcome.error)
 
     def _watch_socket(self, fiber: Fiber, need: _Socket) -> None:
-        loop = asyncio.get_running_loop()
+        """The socket stays watched while the fiber waits for it again and again: to begin takes as long as a short answer."""
+        before, loop = fiber.socket, asyncio.get_running_loop()
+        if before is None or before[:2] != need[:2]:
+            self._forget_socket(fiber)
+            fiber.socket = need
+            if need.wants & Wait.R:
+                loop.add_reader(need.number, self._go_on, fiber, Ready.R)
+            if need.wants & Wait.W:
+                loop.add_writer(need.number, self._go_on, fiber, Ready.W)
         fiber.socket = need
-        if need.wants & Wait.R:
-            loop.add_reader(need.number, self._is_ready, fiber, Ready.R)
-        if need.wants & Wait.W:
-            loop.add_writer(need.number, self._is_ready, fiber, Ready.W)
         if self._watch is None:
             self._watch = loop.call_later(WATCH_SECONDS, self._look)
 
-    def _is_ready(self, fiber: Fiber, ready: Ready) -> None:
-        self._forget_socket(fiber)
-        self._go_on(fiber, ready)
-
     def _forget_socket(self, fiber: Fiber) -> None:
-        """Before it goes on, because it may close the socket."""
+        """Before anything else happens in the loop: the fiber may have closed the socket."""
         need, fiber.socket = fiber.socket, None
-        assert need is not None
+        if need is None:
+            return
         loop = asyncio.get_running_loop()
         if need.wants & Wait.R:
             loop.remove_reader(need.number)

@@ -29,7 +29,7 @@ from enum import Enum
 from functools import update_wrapper
 from inspect import signature
 from types import NoneType, UnionType
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, get_args, get_type_hints
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import DEFAULT_DB_ALIAS, connection, models
@@ -178,14 +178,11 @@ class Compiled(Generic[ArgumentsT, RowT]):
     def __call__(self, *looks: ArgumentsT.args, **values: ArgumentsT.kwargs) -> "Result[RowT]":
         """Let the statement be sent. Raises RuntimeError for a write outside of a unit of work."""
         shape: tuple[Any, ...] = looks
-        if self._shaped:
-            bound = dict(values)
-            for name in self._shaped:
-                one = cast(Shaped, bound.pop(name))
-                shape = (*shape, one.shape)
-                bound |= one.bound(name)
-        else:
-            bound = values
+        bound: dict[str, Any] = values
+        for name in self._shaped:
+            one: Shaped = bound[name]
+            shape = (*shape, one.shape)
+            bound |= one.bound(name)
         plan = self.plans.get(shape)
         if plan is None:
             plan = self.plans[shape] = self._plan(looks, values)

@@ -83,16 +83,15 @@ def account(*, person: uuid.UUID) -> Declared[Account]:
 
 
 BY_TOKEN = """
-SELECT person.*, token.last_used_at < now() - interval '1 hour' AS use_is_unnoted FROM people_accesstoken AS token
-JOIN people_account AS account ON account.person_id = token.account_id AND account.is_active
-JOIN people_person AS person ON person.id = account.person_id
+SELECT account.person_id AS id, token.last_used_at < now() - interval '1 hour' AS use_is_unnoted
+FROM people_accesstoken AS token JOIN people_account AS account ON account.person_id = token.account_id AND account.is_active
 WHERE token.digest = %(digest)s AND token.expires_at > now()
 """
 
 
 def by_token(digest: bytes) -> Result[Person]:
-    """The person whom the token with this SHA-256 signs in; `use_is_unnoted` tells whether `last_used_at` is due to be
-    written.
+    """The person whom the token with this SHA-256 signs in, of whom only the id is read; `use_is_unnoted` tells whether
+    `last_used_at` is due to be written.
     """
     return _by_token(digest=digest)
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from backend.engine import tallies
 from backend.engine.declarations import query
@@ -126,7 +126,7 @@ def _checked(
             check.wrong("place.chapter", "is not a chapter of this story.")
         else:
             (length,) = chapter.row
-            place = replace(place, offset=min(place.offset, length))
+            place = ReadingPlace(place.chapter_id, min(place.offset, length))
     if seen is not None and not 1 <= seen <= story.version:
         check.wrong("seen", "is not a version that this story has had.", Wrong.NOT_HANDED_OUT)
     check.done()

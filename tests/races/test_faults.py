@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import close_old_connections, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from backend.engine import transactions
 from backend.limits.models import Bucket
@@ -249,7 +250,7 @@ def broken_at_commit(unit: int) -> Iterator[list[Statement]]:
     """A fault of ours just before the COMMIT of this unit of work, from 1; collects the statements up to there."""
     left, collected = unit, list[Statement]()
 
-    def at_commit() -> None:
+    def at_commit(_: object) -> None:
         nonlocal left
         left -= 1
         if not left:
@@ -374,10 +375,10 @@ def deadlocks(numbers: list[int]) -> Iterator[list[Statement]]:
             deadlocked()
         return execute(sql, parameters, many, context)
 
-    def at_commit() -> None:
+    def at_commit(connection: BaseDatabaseWrapper) -> None:
         nonlocal start
         start = here
-        committable()
+        committable(connection)
 
     with patch.object(transactions, "_require_committable", at_commit), connection.execute_wrapper(strike):
         yield []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from backend.engine import metrics
 from backend.engine.errors import Busy
@@ -105,8 +106,8 @@ def test_what_began_before_and_is_late(act: str, monkeypatch: pytest.MonkeyPatch
     late = threading.local()
     before = unit_of_work.__globals__["_require_committable"]
 
-    def require_committable() -> None:
-        before()
+    def require_committable(of: BaseDatabaseWrapper) -> None:
+        before(of)
         if getattr(late, "units", 0) > 0:
             late.units -= 1
             if not late.units:
