@@ -140,14 +140,18 @@ class Fibers:
 
     def _serve(self, fiber: Fiber, need: Any) -> None:
         """Give the fiber what it needs once that is there, or take what it has come to."""
-        if type(need) is _Socket:
-            self._watch_socket(fiber, need)
-            return
-        self._forget_socket(fiber)
         if type(need) is _Outcome:
+            self._forget_socket(fiber)
             self._end(fiber, need)
-        else:
-            self._in_thread(need).add_done_callback(lambda done: self._go_on(fiber, done))
+            return
+        try:
+            if type(need) is _Socket:
+                self._watch_socket(fiber, need)
+            else:
+                self._forget_socket(fiber)
+                self._in_thread(need).add_done_callback(lambda done: self._go_on(fiber, done))
+        except (OSError, RuntimeError) as error:  # the system watches no more sockets, or the process ends
+            self._give_up(fiber, f"the connection was closed: {error}")
 
     def _end(self, fiber: Fiber, outcome: _Outcome) -> None:
         result = self._results.pop(fiber)
@@ -164,6 +168,7 @@ class Fibers:
         before, loop = fiber.socket, asyncio.get_running_loop()
         if before is None or before[:2] != need[:2]:
             self._forget_socket(fiber)
+            fiber.socket = need
             if need.wants & Wait.R:
                 loop.add_reader(need.number, self._go_on, fiber, Ready.R)
             if need.wants & Wait.W:

@@ -125,8 +125,10 @@ class answer_snapshots(Scoped[Any]):  # noqa: N801
         super().__init__(_ANSWER, [])
 
     def __exit__(self, *_: object) -> None:
-        end_answer_snapshot()
-        super().__exit__()
+        try:
+            end_answer_snapshot()
+        finally:
+            super().__exit__()
 
 
 def begin_answer_snapshot() -> None:

@@ -256,6 +256,27 @@ def test_what_blocks_is_done_in_a_thread() -> None:
     assert fibers.blocking(threading.get_ident) == threading.get_ident()
 
 
+@pytest.mark.parametrize("need", ["_watch_socket", "_in_thread"])
+def test_what_cannot_be_given_is_told(need: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more sockets are watched, or the process ends: the fiber is told that its connection is lost. It serves again."""
+
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError("no more")
+
+    async def work(ours: Fibers) -> None:
+        pid = await ours.run(my_pid)
+        with monkeypatch.context() as patch:
+            patch.setattr(ours, need, refuse)
+            call = partial(fibers.blocking, my_pid) if need == "_in_thread" else partial(scalar, "SELECT 1")
+            with pytest.raises((OperationalError, psycopg.OperationalError), match="no more"):
+                await asyncio.wait_for(ours.run(call), 60)
+        await ours.run(lambda: pipeline.current().drop_broken_connection())
+        assert (await ours.run(my_pid) == pid) == (need == "_in_thread")
+        assert not ours._results
+
+    within(work)
+
+
 def test_nobody_waits_for_the_database_in_the_event_loop_itself() -> None:
     """Where it would stop everybody: that is a mistake in the code."""
 

@@ -1,5 +1,6 @@
 """Spans: one for each request and one for each statement, in the trace of whoever asks, and with nothing of what people wrote."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from backend.engine.pipeline import Sent, Statement
 from backend.postgresql.select import select
 from tests.api import ApiClient
 from tests.logged import Logged
-from tests.schema.in_loop import Answered, Server, within
+from tests.schema.in_loop import Answered, Held, Server, within
 from tests.serving import PATIENCE_SECONDS, ROOT, serving
+from tests.waiting import until_it_is
 
 WHY = "OpenTelemetry is not installed: .venv/bin/python -m pip install --require-hashes -r requirements/dev.txt"
 memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter", reason=WHY)
@@ -156,6 +158,41 @@ def test_a_line_of_the_log_names_the_trace(asha: ApiClient, spans: Spans, logged
     answered(wrong, None, traceparent=f"00-{TRACE}-{SPAN}-01")
     found = [(line["event"], line.get("trace_id")) for line in logged.all_lines()]
     assert found == [("sign-in failed", TRACE), ("turned away", TRACE[::-1]), ("sign-in failed", None)]
+
+
+def test_mutations_that_take_turns_keep_what_is_theirs(
+    asha: ApiClient, bilal: ApiClient, spans: Spans, logged: Logged
+) -> None:
+    """One waits in its fiber while another begins and ends: each line, and each span, is of the request that it is of."""
+    facts = ("viewer", "request_id", "operation", "mutation", "trace_id")
+    follow = (
+        f'mutation One {{ follow(person: "{bilal.id}", expect: {{version: "7"}}) {{ ... on Failure {{ code }} }} }}'
+    )
+    rename = 'mutation Two { updateProfile(patch: {name: "B"}, expect: {version: "7"}) { ... on Failure { code } } }'
+
+    async def work(server: Server) -> None:
+        for document in (follow, rename):
+            await server.ask(document, token=bilal.token)
+        logged.handler.forget()
+        with Held("social_relationship") as held, server.counted():
+            one = asyncio.ensure_future(
+                server.ask(follow, token=asha.token, x_request_id="1", traceparent=f"00-{TRACE}-{SPAN}-01")
+            )
+            await until_it_is(lambda: held.waiting() == 1)
+            await server.ask(rename, token=bilal.token, x_request_id="2", traceparent=f"00-{TRACE[::-1]}-{SPAN}-01")
+            held.release()
+            await one
+            assert server.fibers == 2
+
+    within(work)
+    first, second = (asha, "1", "One", "follow", TRACE), (bilal, "2", "Two", "updateProfile", TRACE[::-1])
+    said = [tuple(line.get(fact) for fact in facts) for line in logged.all_lines() if line["event"] == "conflict"]
+    assert said[-2:] == [(str(who.person.pk), *rest) for who, *rest in (second, first)]
+    servers = {
+        one.context.span_id: one.attributes["katha.request.id"] for one in spans.all if one.kind.name == "SERVER"
+    }
+    of = {hexed(one.context.trace_id, 32): servers[one.parent.span_id] for one in spans.statements}
+    assert (of[TRACE], of[TRACE[::-1]]) == ("1", "2")
 
 
 def test_nothing_of_what_people_wrote_is_in_a_span(asha: ApiClient, spans: Spans) -> None:
