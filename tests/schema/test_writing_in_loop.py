@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FOLLOW = """mutation Following($p: ID!, $v: Version!) { follow(person: $p, expect: {version: $v}) {
+FOLLOW = """mutation Following($p: ID!, $v: Version!, $k: UUID) { follow(person: $p, expect: {version: $v}, key: $k) {
   __typename
   ... on RelationshipSuccess { applied relationship { version } }
   ... on ConflictError { current { version } }
@@ -27,14 +28,22 @@ FOLLOW = """mutation Following($p: ID!, $v: Version!) { follow(person: $p, expec
 } }"""
 RENAME = "mutation($n: String!) { updateProfile(patch: {name: $n}, expect: {current: true}) { __typename } }"
 ME = "{ viewer { handle } }"
+CANCELLED = "57014"
+"""The SQLSTATE of a statement that was cancelled, and did not wait too long for a lock."""
 SHORT_SECONDS = 2.0
 """Much longer than a request takes that waits for nothing, on a machine that is busy."""
 
 
 async def follow(
-    server: Server, who: ApiClient, whom: ApiClient, version: str = "0", document: str = FOLLOW, **more: Any
+    server: Server,
+    who: ApiClient,
+    whom: ApiClient,
+    version: str = "0",
+    document: str = FOLLOW,
+    key: str | None = None,
+    **more: Any,
 ) -> Any:
-    answer = await server.ask(document, {"p": whom.id, "v": version}, token=who.token, **more)
+    answer = await server.ask(document, {"p": whom.id, "v": version, "k": key}, token=who.token, **more)
     return None if answer is None else answer.json["data"]["follow"]
 
 
@@ -133,22 +142,28 @@ def test_a_mutation_whose_time_is_over_is_cancelled(asha: ApiClient, bilal: ApiC
     untouched_by(work, asha, again, REQUEST_SECONDS=SHORT_SECONDS)
 
 
-def test_a_client_that_leaves_leaves_nothing(asha: ApiClient, bilal: ApiClient) -> None:
-    """Its statement is cancelled, and its transaction rolled back."""
+@pytest.mark.parametrize(
+    "table", ["people_accesstoken", "engine_idempotencykey", "social_relationship", "people_persontally"]
+)
+def test_a_client_that_leaves_leaves_nothing(asha: ApiClient, bilal: ApiClient, logged: Logged, table: str) -> None:
+    """Whichever of its trips is under way, that with COMMIT too: its statement is cancelled, and its transaction rolled back."""
+    key = str(uuid.uuid4())
 
     async def work(server: Server) -> None:
+        await known(server, asha)
         leaves = asyncio.Event()
-        with Held("social_relationship") as held:
-            following = asyncio.ensure_future(follow(server, asha, bilal, leaves=leaves))
+        with Held(table) as held:
+            following = asyncio.ensure_future(follow(server, asha, bilal, key=key, leaves=leaves))
             await until_it_is(lambda: held.waiting() == 1)
             leaves.set()
             await until_it_is(lambda: held.waiting() == 0)
         await following
 
     async def again(server: Server) -> None:
-        assert (await follow(server, asha, bilal))["applied"] == "WRITTEN"
+        assert (await follow(server, asha, bilal, key=key))["applied"] == "WRITTEN"
 
-    untouched_by(work, asha, again)
+    untouched_by(work, asha, again, REQUEST_SECONDS=60)
+    assert [line["sqlstate"] for line in logged.all_lines() if line["event"] == "busy"] == [CANCELLED]
 
 
 def test_of_many_at_once_one_wins_and_each_is_told_its_own(person: Callable[[str], ApiClient], logged: Logged) -> None:
