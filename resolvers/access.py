@@ -79,7 +79,7 @@ def is_moderator(viewer: Person | None) -> bool:
     if viewer is None:
         return False
     if "moderates" not in vars(viewer):
-        viewer.moderates = moderation.is_moderator(viewer.pk)  # type: ignore[attr-defined]
+        viewer.moderates = moderation.is_moderator(viewer.id)  # type: ignore[attr-defined]
     return viewer.moderates  # type: ignore[attr-defined]
 
 
@@ -89,7 +89,7 @@ def hold_moderator(me: Person, against: moderation.Against | None = None) -> Non
     def note() -> None:
         me.moderates = True  # type: ignore[attr-defined]
 
-    moderation.hold_moderator(me.pk, note, against)
+    moderation.hold_moderator(me.id, note, against)
 
 
 def must_moderate(me: Person) -> None:
@@ -144,7 +144,7 @@ def change_password(
 ) -> tuple[Outcome, Person]:
     """Change the viewer's password; revokes all their tokens and sessions but those of this request. Returns also all of `me`."""
     _may_hash(request)
-    person, account = queries.person(id=me.pk), queries.account(person=me.pk).rows[0]
+    person, account = queries.person(id=me.id), queries.account(person=me.id).rows[0]
     change = passwords.prepared(account, current, new, address=address_of(request))
 
     def work(_seen: Expected) -> Outcome:
@@ -152,7 +152,7 @@ def change_password(
 
     # The idempotency key is stored with a hash of its arguments. For passwords it must be keyed, or it could be brute-forced.
     sent = salted_hmac("changePassword", f"{current}\0{new}", algorithm="sha256").hexdigest()
-    outcome = perform(Mutation("changePassword", me.pk, key, {"passwords": sent}, work))
+    outcome = perform(Mutation("changePassword", me.id, key, {"passwords": sent}, work))
     if bearer_token(request) is None and isinstance(request.user, Account) and outcome.applied is Applied.WRITTEN:
         request.user.refresh_from_db()
         update_session_auth_hash(request, request.user)
@@ -163,14 +163,14 @@ def change_password(
 def delete_account(request: HttpRequest, me: Person, *, password: str, key: uuid.UUID | None) -> Outcome:
     """Delete the viewer's account: hidden from everybody at once; a job deletes the data."""
     _may_hash(request)
-    leave = leaving.prepared(me.pk, password, address=address_of(request))
+    leave = leaving.prepared(me.id, password, address=address_of(request))
 
     def work(_seen: Expected) -> Outcome:
         leaving.leave(leave)
         return Outcome(Applied.WRITTEN)
 
     sent = salted_hmac("deleteAccount", password, algorithm="sha256").hexdigest()
-    outcome = perform(Mutation("deleteAccount", me.pk, key, {"password": sent}, work))
+    outcome = perform(Mutation("deleteAccount", me.id, key, {"password": sent}, work))
     if request.user.is_authenticated:
         logout(request)
     return outcome

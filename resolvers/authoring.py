@@ -56,7 +56,7 @@ def _new_chapters(outcome: Outcome) -> Sequence[Chapter] | None:
 
 def with_shelf(write: Callable[[], Outcome], me: Person) -> Outcome:
     """The outcome of a write that does not change the viewer's shelf, with that. It is read in the same round trip."""
-    shelf = queries.shelf_of(author=me.pk)
+    shelf = queries.shelf_of(author=me.id)
     outcome = write()
     return outcome._replace(rows={**outcome.rows, "shelf": shelf.rows[0]})
 

@@ -20,11 +20,11 @@ def append_chapter(me: Person, *, story: uuid.UUID, new: NewChapter, key: uuid.U
     moments = Moments(wanted=key is not None)
 
     def work(_seen: Expected) -> Outcome:
-        chapter, row = chapters.append_chapter(story, me.pk, new, moments)
+        chapter, row = chapters.append_chapter(story, me.id, new, moments)
         return Outcome(Applied.WRITTEN, {"chapter": chapter, "story": row})
 
     arguments = {"story": story, **vars(new)}
-    return performed_on_story(Mutation("appendChapter", me.pk, key, arguments, work, makes="chapter"), me, moments)
+    return performed_on_story(Mutation("appendChapter", me.id, key, arguments, work, makes="chapter"), me, moments)
 
 
 def update_chapter(
@@ -40,10 +40,10 @@ def update_chapter(
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return chapters.update_chapter(chapter, me.pk, patch, seen, merge=merge, moments=moments)
+        return chapters.update_chapter(chapter, me.id, patch, seen, merge=merge, moments=moments)
 
     arguments = {"id": chapter, "patch": dict(patch), "merge": merge}
-    mutation = Mutation("updateChapter", me.pk, key, arguments, write, _target(chapter), expect)
+    mutation = Mutation("updateChapter", me.id, key, arguments, write, _target(chapter), expect)
     return performed_on_story(mutation, me, moments)
 
 
@@ -52,12 +52,12 @@ def delete_chapter(me: Person, *, chapter: uuid.UUID, expect: Expected, key: uui
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        story = delete(chapter, me.pk, seen)
+        story = delete(chapter, me.id, seen)
         moments.of(story.pk)
         return Outcome(Applied.WRITTEN, {"story": story})
 
     arguments = {"id": chapter}
-    mutation = Mutation("deleteChapter", me.pk, key, arguments, write, _target(chapter), expect)
+    mutation = Mutation("deleteChapter", me.id, key, arguments, write, _target(chapter), expect)
     return performed_on_story(mutation, me, moments)
 
 

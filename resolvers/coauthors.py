@@ -29,13 +29,13 @@ def invite_coauthor(
     """Offer somebody a right to a story, and tell them."""
 
     def write(seen: Expected) -> Outcome:
-        invitation, applied = invitations.invite(story, me.pk, person, right, seen)
+        invitation, applied = invitations.invite(story, me.id, person, right, seen)
         if applied is Applied.WRITTEN:
             tell(person, NotificationKind.INVITED, invitation=invitation.pk)
         return _with_story(invitation, applied, me)
 
     arguments = {"story": story, "person": person, "right": right.value}
-    mutation = Mutation("inviteCoauthor", me.pk, key, arguments, write, _story(story), expect)
+    mutation = Mutation("inviteCoauthor", me.id, key, arguments, write, _story(story), expect)
     return performed(mutation, me, while_suspended=True)  # `invite` itself asks, once it has counted
 
 
@@ -63,11 +63,11 @@ def _answered(
     answer: Callable[[uuid.UUID, uuid.UUID, Expected], Written],
 ) -> Outcome:
     def write(seen: Expected) -> Outcome:
-        row, applied = answer(invitation, me.pk, seen)
+        row, applied = answer(invitation, me.id, seen)
         return _with_story(row, applied, me)
 
     target = Target("invitation", {"pk": invitation})
-    return performed(Mutation(operation, me.pk, key, {"id": invitation}, write, target, expect), me)
+    return performed(Mutation(operation, me.id, key, {"id": invitation}, write, target, expect), me)
 
 
 def _with_story(invitation: Invitation, applied: Applied, me: Person) -> Outcome:
@@ -75,7 +75,7 @@ def _with_story(invitation: Invitation, applied: Applied, me: Person) -> Outcome
 
     Raises `NotFound` if they are gone.
     """
-    story = offered(invitation.pk, me.pk)
+    story = offered(invitation.pk, me.id)
     if story is None:
         raise NotFound(UNKNOWN_INVITATION)
     invitation.story = story
@@ -97,7 +97,7 @@ def set_coauthor_right(
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> tuple[Story, Applied]:
-        return actions.set_right(story, me.pk, person, right, seen, moments)
+        return actions.set_right(story, me.id, person, right, seen, moments)
 
     arguments = {"story": story, "person": person, "right": right.value}
     return _written("setCoauthorRight", me, story, expect, key, arguments, write, moments)
@@ -110,7 +110,7 @@ def remove_coauthor(
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> tuple[Story, Applied]:
-        return actions.remove(story, me.pk, person, seen, moments)
+        return actions.remove(story, me.id, person, seen, moments)
 
     arguments = {"story": story, "person": person}
     return _written("removeCoauthor", me, story, expect, key, arguments, write, moments)
@@ -130,17 +130,17 @@ def _written(
         row, applied = write(seen)
         return Outcome(applied, {"story": row})
 
-    return performed_on_story(Mutation(operation, me.pk, key, arguments, work, _story(story), expect), me, moments)
+    return performed_on_story(Mutation(operation, me.id, key, arguments, work, _story(story), expect), me, moments)
 
 
 def leave_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Write a story no more."""
 
     def write(seen: Expected) -> Outcome:
-        actions.leave(story, me.pk, seen)
+        actions.leave(story, me.id, seen)
         return Outcome(Applied.WRITTEN, {})
 
-    return performed(Mutation("leaveStory", me.pk, key, {"story": story}, write, _story(story), expect), me)
+    return performed(Mutation("leaveStory", me.id, key, {"story": story}, write, _story(story), expect), me)
 
 
 def _story(story: uuid.UUID) -> Target:

@@ -18,10 +18,10 @@ def by(conflict: Conflict) -> Person | None:
     me, revision = conflict.viewer, _revision(conflict)
     person_id = _without_history(conflict) if revision is None else revision.by_id
     if person_id is None or (
-        revision is not None and revision.moderated and person_id != me.pk and not is_moderator(me)
+        revision is not None and revision.moderated and person_id != me.id and not is_moderator(me)
     ):
         return None
-    found = read(Person, BY_ID, key=person_id, viewer=me.pk).row
+    found = read(Person, BY_ID, key=person_id, viewer=me.id).row
     return None if found is None else shown_to(found, me)
 
 

@@ -21,26 +21,26 @@ def report(me: Person, *, kind: str, subject: uuid.UUID, reason: str, key: uuid.
     """Report something to the moderators."""
 
     def work(_seen: Expected) -> Outcome:
-        row, applied = actions.report(me.pk, kind, subject, reason)
+        row, applied = actions.report(me.id, kind, subject, reason)
         return Outcome(applied, {"report": row})
 
     arguments = {"subject": [kind, subject], "reason": reason}
-    return performed(Mutation("report", me.pk, key, arguments, work), me)
+    return performed(Mutation("report", me.id, key, arguments, work), me)
 
 
 def claim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Claim an open report."""
-    return _moderated("claimReport", me, report, expect, key, lambda seen: actions.claim(report, me.pk, seen))
+    return _moderated("claimReport", me, report, expect, key, lambda seen: actions.claim(report, me.id, seen))
 
 
 def unclaim_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Unclaim a report."""
-    return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, me.pk, seen))
+    return _moderated("unclaimReport", me, report, expect, key, lambda seen: actions.unclaim(report, me.id, seen))
 
 
 def reopen_report(me: Person, *, report: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Reopen a resolved report."""
-    return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, me.pk, seen))
+    return _moderated("reopenReport", me, report, expect, key, lambda seen: actions.reopen(report, me.id, seen))
 
 
 def resolve_report(
@@ -49,7 +49,7 @@ def resolve_report(
     """Resolve a report, and apply the outcome to its subject."""
 
     def write(seen: Expected) -> actions.Written:
-        return actions.resolve(report, me.pk, ruling, seen)
+        return actions.resolve(report, me.id, ruling, seen)
 
     given = {name: value for name, value in ruling._asdict().items() if value}
     against = Against("moderation_report", report) if ruling.outcome is ReportOutcome.SUSPENDED else None
@@ -60,11 +60,11 @@ def appeal_decision(me: Person, *, decision: uuid.UUID, text: str, expect: Expec
     """Appeal a decision against oneself."""
 
     def write(seen: Expected) -> Outcome:
-        row, applied = decisions.appeal(decision, me.pk, text, seen)
+        row, applied = decisions.appeal(decision, me.id, text, seen)
         return Outcome(applied, {"decision": row})
 
     arguments, target = {"id": decision, "text": text}, Target("decision", {"pk": decision})
-    mutation = Mutation("appealDecision", me.pk, key, arguments, write, target, expect)
+    mutation = Mutation("appealDecision", me.id, key, arguments, write, target, expect)
     return performed(mutation, me, while_suspended=True)
 
 
@@ -80,14 +80,14 @@ def resolve_appeal(
     """Judge the appeal against a decision."""
 
     def act(seen: Expected) -> decisions.Written:
-        return decisions.judge(decision, me.pk, outcome, answer, seen)
+        return decisions.judge(decision, me.id, outcome, answer, seen)
 
     return _decided("resolveAppeal", me, decision, expect, key, act, outcome=outcome.value, answer=answer)
 
 
 def lift_decision(me: Person, *, decision: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Lift a decision."""
-    return _decided("liftDecision", me, decision, expect, key, lambda seen: decisions.lift(decision, me.pk, seen))
+    return _decided("liftDecision", me, decision, expect, key, lambda seen: decisions.lift(decision, me.id, seen))
 
 
 def _decided(
@@ -107,7 +107,7 @@ def _decided(
 
     target, named = Target("decision", {"pk": decision}), {"id": decision, **arguments}
     may = partial(hold_moderator, me, Against("moderation_decision", decision))
-    return performed(Mutation(operation, me.pk, key, named, write, target, expect, may=may), me)
+    return performed(Mutation(operation, me.id, key, named, write, target, expect, may=may), me)
 
 
 def _moderated(
@@ -128,5 +128,5 @@ def _moderated(
 
     target = Target("report", {"pk": report})
     named = {"id": report, **arguments}
-    mutation = Mutation(operation, me.pk, key, named, write, target, expect, may=partial(hold_moderator, me, against))
+    mutation = Mutation(operation, me.id, key, named, write, target, expect, may=partial(hold_moderator, me, against))
     return performed(mutation, me)

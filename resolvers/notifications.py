@@ -14,11 +14,11 @@ def mark_notification_read(me: Person, *, notification: uuid.UUID, expect: Expec
     """Mark it read."""
 
     def write(seen: Expected) -> Outcome:
-        row, applied = actions.mark_read(notification, me.pk, seen)
+        row, applied = actions.mark_read(notification, me.id, seen)
         return Outcome(applied, {"notification": row})
 
     target = Target("notification", {"pk": notification})
     arguments = {"id": notification}
     return performed(
-        Mutation("markNotificationRead", me.pk, key, arguments, write, target, expect), me, while_suspended=True
+        Mutation("markNotificationRead", me.id, key, arguments, write, target, expect), me, while_suspended=True
     )

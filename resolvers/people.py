@@ -27,12 +27,12 @@ def update_profile(
     """Change the viewer's name, bio, or whether lists show stories for adults."""
 
     def write(seen: Expected) -> Outcome:
-        return actions.update_profile(me.pk, patch, seen, merge=merge)
+        return actions.update_profile(me.id, patch, seen, merge=merge)
 
     arguments = {"patch": dict(patch), "merge": merge}
-    target = Target("person", {"pk": me.pk})
-    may = partial(hold_profile, me.pk)
-    return performed(Mutation("updateProfile", me.pk, key, arguments, write, target, expect, may=may), me)
+    target = Target("person", {"pk": me.id})
+    may = partial(hold_profile, me.id)
+    return performed(Mutation("updateProfile", me.id, key, arguments, write, target, expect, may=may), me)
 
 
 # --- Demo people, for the explorer ------------------------------------------------------------------------------

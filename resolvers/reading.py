@@ -37,20 +37,20 @@ def record_view(
 
     def write(last: Expected) -> Outcome:
         reading, counted, applied = actions.record_view(
-            me.pk, story, place, last, furthest=furthest, seen=story_version
+            me.id, story, place, last, furthest=furthest, seen=story_version
         )
         return Outcome(applied, {"reading": reading}, {"counted": counted})
 
     where = None if place is None else [place.chapter_id, place.offset]
     arguments = {"story": story, "place": where, "furthest": furthest, "seen": story_version}
-    target = Target("reading", {"story_id": story, "reader_id": me.pk})
+    target = Target("reading", {"story_id": story, "reader_id": me.id})
     last = Expected(None) if furthest else expect
     try:
         outcome = performed(
-            Mutation("recordView", me.pk, key, arguments, write, target, last), me, while_suspended=True
+            Mutation("recordView", me.id, key, arguments, write, target, last), me, while_suspended=True
         )
     except (Conflict, Invalid):
-        unit_of_work(lambda: actions.count_view(me.pk, story))
+        unit_of_work(lambda: actions.count_view(me.id, story))
         raise
     reading: Any = outcome.rows["reading"]
     if reading.chapter_length is not None and reading.offset <= reading.chapter_length:
@@ -66,7 +66,7 @@ def record_views(me: Person, *, cards: Mapping[int, Card], sent: Sequence[Any], 
     """
 
     def write(_seen: Expected) -> Outcome:
-        found = actions.record_views(me.pk, cards)
+        found = actions.record_views(me.id, cards)
         done = {str(number): one for number, one in found.items() if isinstance(one, tuple)}
         facts = {
             number: {"counted": counted, "applied": applied.value} for number, (_, counted, applied) in done.items()
@@ -76,11 +76,11 @@ def record_views(me: Person, *, cards: Mapping[int, Card], sent: Sequence[Any], 
         rows = {number: reading for number, (reading, _, _) in done.items()}
         return Outcome(Applied.WRITTEN if is_written else Applied.NOOP, rows, {"views": facts})
 
-    outcome = perform(Mutation("recordViews", me.pk, key, {"views": sent}, write))
+    outcome = perform(Mutation("recordViews", me.id, key, {"views": sent}, write))
     rows: dict[str, Any] = dict(outcome.rows)
     if outcome.applied is Applied.REPLAYED:
         begin_answer_snapshot()
-        asked = found_stories(stories=[row.story_id for row in rows.values()], reader=me.pk)
+        asked = found_stories(stories=[row.story_id for row in rows.values()], reader=me.id)
         there = {story for (story,) in asked.rows}
         rows = {number: row for number, row in rows.items() if row.story_id in there}
     for row in rows.values():

@@ -23,14 +23,14 @@ def prepare(outcome: Outcome, me: Person) -> None:
     begin_answer_snapshot()
     for row in outcome.rows.values():
         if not _is_there(row, me):
-            at = deleted_at([row.pk, getattr(row, "story_id", None)], me.pk)
+            at = deleted_at([row.pk, getattr(row, "story_id", None)], me.id)
             raise NotFound(GONE if at is None else f"{GONE} It was deleted at {moment(at)}.", deleted_at=at)
 
 
 def _is_there(row: Any, me: Person) -> bool:
     for still_there in collect("queries", "STILL_THERE"):
         if type(row) in still_there:
-            there: bool = still_there[type(row)](row, me.pk)
+            there: bool = still_there[type(row)](row, me.id)
             return there
     return _found(type(row), id=row.pk).row is not None
 

@@ -17,13 +17,13 @@ def restore_revision(me: Person, *, revision: uuid.UUID, expect: Expected, key: 
     moments = Moments(wanted=key is not None)
 
     def work(expect: Expected) -> Outcome:
-        of = restore.find(revision, me.pk)
+        of = restore.find(revision, me.id)
         name, pk = ("chapter", of.chapter_id) if of.chapter_id else ("story", of.story_id)
         target = Target(name, {"pk": pk})
-        seen = seen_by(me.pk, expect, target)
-        outcome = with_shelf(lambda: restored(of, me.pk, seen, moments), me)
+        seen = seen_by(me.id, expect, target)
+        outcome = with_shelf(lambda: restored(of, me.id, seen, moments), me)
         return saw(outcome, seen, target)
 
     arguments = {"id": revision}
-    mutation = Mutation("restoreRevision", me.pk, key, arguments, work, expect=expect)
+    mutation = Mutation("restoreRevision", me.id, key, arguments, work, expect=expect)
     return performed_on_story(mutation, me, moments)

@@ -16,27 +16,27 @@ from resolvers.work import performed, shown_to
 
 def follow(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Follow a person."""
-    return performed(_mutation("follow", actions.follow, Pair.of(me.pk, person), expect, key), me)
+    return performed(_mutation("follow", actions.follow, Pair.of(me.id, person), expect, key), me)
 
 
 def unfollow(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Stop following a person."""
-    return performed(_mutation("unfollow", actions.unfollow, Pair.of(me.pk, person), expect, key), me)
+    return performed(_mutation("unfollow", actions.unfollow, Pair.of(me.id, person), expect, key), me)
 
 
 def remove_follower(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Make a person stop following the viewer."""
-    return performed(_mutation("removeFollower", actions.remove_follower, Pair.of(me.pk, person), expect, key), me)
+    return performed(_mutation("removeFollower", actions.remove_follower, Pair.of(me.id, person), expect, key), me)
 
 
 def block(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Block a person."""
-    return performed(_mutation("block", actions.block, Pair.of(me.pk, person), expect, key), me)
+    return performed(_mutation("block", actions.block, Pair.of(me.id, person), expect, key), me)
 
 
 def unblock(me: Person, *, person: uuid.UUID, expect: Expected, key: uuid.UUID | None) -> Outcome:
     """Stop blocking a person."""
-    return performed(_mutation("unblock", actions.unblock, Pair.of(me.pk, person), expect, key), me)
+    return performed(_mutation("unblock", actions.unblock, Pair.of(me.id, person), expect, key), me)
 
 
 def _mutation(
@@ -52,4 +52,4 @@ def _mutation(
 
 def side(row: Relationship, viewer: Person) -> PairSide:
     """The viewer's side of a pair. It runs no query, so a committed write can always be answered."""
-    return shown_to(row.seen_by(viewer.pk), viewer)
+    return shown_to(row.seen_by(viewer.id), viewer)

@@ -22,11 +22,11 @@ def create_story(me: Person, *, new: NewStory, expect: Expected, key: uuid.UUID 
     """Create a draft with its chapters, conditioned on the viewer's shelf."""
 
     def write(seen: Expected) -> Outcome:
-        story, shelf = actions.create_story(me.pk, new, seen)
+        story, shelf = actions.create_story(me.id, new, seen)
         return Outcome(Applied.WRITTEN, {"story": story, "shelf": shelf})
 
-    target = Target("shelf", {"pk": me.pk})
-    mutation = Mutation("createStory", me.pk, key, vars(new), write, target, expect, makes="story")
+    target = Target("shelf", {"pk": me.id})
+    mutation = Mutation("createStory", me.id, key, vars(new), write, target, expect, makes="story")
     return performed_on_story(mutation, me)
 
 
@@ -43,10 +43,10 @@ def update_story(
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return with_shelf(lambda: actions.update_story(story, me.pk, patch, seen, merge=merge, moments=moments), me)
+        return with_shelf(lambda: actions.update_story(story, me.id, patch, seen, merge=merge, moments=moments), me)
 
     arguments = {"id": story, "patch": dict(patch), "merge": merge}
-    mutation = Mutation("updateStory", me.pk, key, arguments, write, _target(story), expect)
+    mutation = Mutation("updateStory", me.id, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
 
@@ -55,10 +55,10 @@ def publish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.U
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, lambda: actions.publish_story(story, me.pk, seen, moments))
+        return _written(me, lambda: actions.publish_story(story, me.id, seen, moments))
 
     return performed_on_story(
-        Mutation("publishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
+        Mutation("publishStory", me.id, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -67,10 +67,10 @@ def unpublish_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, lambda: actions.unpublish_story(story, me.pk, seen, moments))
+        return _written(me, lambda: actions.unpublish_story(story, me.id, seen, moments))
 
     return performed_on_story(
-        Mutation("unpublishStory", me.pk, key, {"id": story}, write, _target(story), expect), me, moments
+        Mutation("unpublishStory", me.id, key, {"id": story}, write, _target(story), expect), me, moments
     )
 
 
@@ -81,10 +81,10 @@ def reorder_chapters(
     moments = Moments(wanted=key is not None)
 
     def write(seen: Expected) -> Outcome:
-        return _written(me, lambda: chapter_actions.reorder_chapters(story, me.pk, order, seen, moments))
+        return _written(me, lambda: chapter_actions.reorder_chapters(story, me.id, order, seen, moments))
 
     arguments = {"story": story, "order": list(order)}
-    mutation = Mutation("reorderChapters", me.pk, key, arguments, write, _target(story), expect)
+    mutation = Mutation("reorderChapters", me.id, key, arguments, write, _target(story), expect)
     return performed_on_story(mutation, me, moments)
 
 
@@ -92,10 +92,10 @@ def delete_story(me: Person, *, story: uuid.UUID, expect: Expected, key: uuid.UU
     """Delete one's own story and all that belongs to it, if nothing in it has changed."""
 
     def write(seen: Expected) -> Outcome:
-        shelf = erasure.delete_story(story, me.pk, seen)
+        shelf = erasure.delete_story(story, me.id, seen)
         return Outcome(Applied.WRITTEN, {"shelf": shelf})
 
-    return performed(Mutation("deleteStory", me.pk, key, {"id": story}, write, _target(story), expect), me)
+    return performed(Mutation("deleteStory", me.id, key, {"id": story}, write, _target(story), expect), me)
 
 
 def _target(story: uuid.UUID) -> Target:

@@ -14,7 +14,7 @@ def revoke_token(me: Person, *, token: uuid.UUID, key: uuid.UUID | None) -> Outc
     """Revoke one of the viewer's own tokens."""
 
     def work(_seen: Expected) -> Outcome:
-        tokens.revoke(token, me.pk)
+        tokens.revoke(token, me.id)
         return Outcome(Applied.WRITTEN)
 
-    return performed(Mutation("revokeToken", me.pk, key, {"id": token}, work), me, while_suspended=True)
+    return performed(Mutation("revokeToken", me.id, key, {"id": token}, work), me, while_suspended=True)

@@ -22,7 +22,7 @@ def performed(mutation: Mutation, me: Person, *, while_suspended: bool = False) 
     Raises `Suspended` if they are, unless this may be done all the same, and `NotFound` for a replay of which something is gone.
     """
     if mutation.may is None and not while_suspended:
-        mutation.may = partial(hold_writer, me.pk)
+        mutation.may = partial(hold_writer, me.id)
     try:
         outcome = perform(mutation)
     except Conflict as conflict:
@@ -45,5 +45,5 @@ def performed(mutation: Mutation, me: Person, *, while_suspended: bool = False) 
 
 def shown_to(row: Any, me: Person, **with_it: Any) -> Any:
     """The row, for an answer to this person; `with_it` are fields of `Shown`."""
-    row.shown = Shown(me.pk, **with_it)
+    row.shown = Shown(me.id, **with_it)
     return row

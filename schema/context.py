@@ -67,8 +67,8 @@ class Context:
         """The signed-in person, or None. Looked up at first use."""
         viewer = viewer_of(self.request)
         if viewer is not None:
-            logs.bind(viewer=str(viewer.pk))
-        self._learn(None if viewer is None else str(viewer.pk))
+            logs.bind(viewer=str(viewer.id))
+        self._learn(None if viewer is None else str(viewer.id))
         return viewer
 
     @property
@@ -103,12 +103,12 @@ class Context:
     def _verify(self, viewer: Person | None) -> None:
         assert self.viewer is not None
         self._unverified = False
-        if viewer is None or viewer.pk != self.viewer.pk:
+        if viewer is None or viewer.id != self.viewer.id:
             self._learn(None)
             self.__dict__["viewer"] = None
             raise Unauthenticated(DEAD_TOKEN)
         self.__dict__["viewer"] = viewer
-        viewer_id = str(viewer.pk)
+        viewer_id = str(viewer.id)
         self._learn(viewer_id)
         logs.bind(viewer=viewer_id)
 
