@@ -158,9 +158,8 @@ def _dump(outcome: Outcome) -> dict[str, Any]:
 
 
 def _values(row: models.Model) -> dict[str, Any]:
-    return {
-        f.attname: f.value_to_string(row) for f in row._meta.concrete_fields if f.value_from_object(row) is not None
-    }
+    names = [field.attname for field in row._meta.concrete_fields]
+    return {name: value for name in names if (value := getattr(row, name)) is not None}
 
 
 def _load(reply: dict[str, Any]) -> Outcome:
