@@ -70,7 +70,7 @@ class ThrottledHandler(QueuedHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """For people where it goes to a terminal, for programs everywhere else."""
-        if self._terminal is not None and self.stream.isatty():
+        if self._terminal is not None and not self.stream.closed and self.stream.isatty():
             return self._terminal.format(record)
         return super().format(record)
 
