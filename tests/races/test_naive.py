@@ -109,7 +109,7 @@ def test_two_tables_let_a_follow_cross_a_block() -> None:
 
 
 def test_two_tables_let_a_follow_cross_a_block_without_being_forced() -> None:
-    """Only started together, as in the real race: within a few hundred rounds it happens, and on a busy machine some thousands."""
+    """Only started together, as in the real race: within a few hundred rounds it happens, on a busy machine some thousands."""
 
     def follow(number: int) -> None:
         with transaction.atomic():
