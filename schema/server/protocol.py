@@ -71,8 +71,10 @@ class Protocol(HttpToolsProtocol):
         """Why the head is refused that is being parsed."""
         self.streamed = 0
         """The size of what was sent of a stream."""
-        self._read, self._unread_since = 0, 0.0
-        """How many bytes the client has read beyond what a whole answer has, and since when it has read little more."""
+        self._read = 0
+        """How many bytes the client has read beyond what a whole answer has."""
+        self._unread_since: float | None = None
+        """Since when it has read little more; None while it has read all."""
         self._lingers = self._stops = False
         self.closed_for: str | None = None
         """Why it was closed without an answer."""
@@ -147,7 +149,9 @@ class Protocol(HttpToolsProtocol):
         elif self.cycle is not None and self.cycle.more_body:
             self.cycle.message_event.set()  # `arrival.body_of` looks whether the time of the body is up
         read = self.streamed - unread  # a stream is written to again as soon as some of it was read
-        if not unread or read < self._read or read - self._read >= PROGRESS_BYTES:
+        if not unread:
+            self._read, self._unread_since = read, None
+        elif self._unread_since is None or read < self._read or read - self._read >= PROGRESS_BYTES:
             self._read, self._unread_since = read, now
         elif now - self._unread_since > UNREAD_SECONDS:
             self.close(UNREAD)

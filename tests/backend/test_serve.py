@@ -27,7 +27,7 @@ from backend.processes import process_count
 from schema.management.commands import serve as command
 from schema.management.commands.serve import port
 from schema.server import static_files, workers
-from schema.server.protocol import STOP_SECONDS, STOPS, Protocol
+from schema.server.protocol import STOP_SECONDS, STOPS, UNREAD_SECONDS, Protocol
 from tests.backend.raw import QUERY, Connection, Served, forks, said, served, whole
 from tests.depth import rounds
 from tests.serving import PATIENCE_SECONDS, free_port, is_free, serving, start, until
@@ -320,3 +320,26 @@ def test_a_connection_that_is_made_when_it_stops_already_ends_with_its_first_ans
         return head.lower()
 
     assert (b"connection: close" in asyncio.run(first_answer())) == stops
+
+
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_a_client_is_slow_from_when_it_is_seen_to_be(looked_before: bool) -> None:
+    """What was written in this moment nobody can have read yet, also if it was looked at never before, or long ago."""
+
+    async def closed_for() -> list[str | None]:
+        ours, theirs = socket.socketpair()
+        config = uvicorn.Config(nothing, http=Protocol, lifespan="off", log_config=None)
+        config.load()
+        loop, found = asyncio.get_running_loop(), []
+        transport, one = await loop.create_connection(lambda: Protocol(config, ServerState(), {}), sock=theirs)
+        if looked_before:
+            one.look(loop.time() - 2 * UNREAD_SECONDS)
+        transport.write(b"a" * 10_000_000)  # more than the kernel takes
+        one.streamed = transport.get_write_buffer_size() + 1  # of a stream the client has read a byte
+        for seconds in (0, UNREAD_SECONDS - 1, UNREAD_SECONDS + 1):
+            one.look(loop.time() + seconds)
+            found.append(one.closed_for)
+        ours.close()
+        return found
+
+    assert asyncio.run(closed_for()) == [None, None, "unread"]
