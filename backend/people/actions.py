@@ -50,10 +50,9 @@ def sign_up(*, handle: str, name: str, password: str) -> Account:
     account = _checked_account(handle, name, password)
     account.set_password(password)  # slow on purpose, so before any lock is taken
     person = account.person
-    added = _add_person(id=person.pk, handle=person.handle, name=person.name)
-    with_account = _add_account(person=person.pk, login=account.login, password=account.password)
     try:
-        account = with_account.rows[0]
+        added = _add_person(id=person.pk, handle=person.handle, name=person.name)
+        account = _add_account(person=person.pk, login=account.login, password=account.password).rows[0]
     except IntegrityError as error:
         if violated_constraint(error) != "person_handle_unique":
             raise

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from backend.people.models import Person
 from tests.api import PASSWORD, ApiClient
@@ -36,6 +37,12 @@ def test_a_handle_is_known_as_it_is_typed(asha: ApiClient, typed: str) -> None:
     }
     assert signed_up(typed, "Another")["fields"] == [{"path": "handle", "message": "is taken."}]
     assert signed_up(" zoe ", "Zoe")["person"]["handle"] == "zoe"
+
+
+def test_a_handle_is_taken_also_where_statements_are_watched(asha: ApiClient) -> None:
+    """As tools that trace Django do: each statement is sent on its own then."""
+    with connection.execute_wrapper(lambda execute, *statement: execute(*statement)):
+        assert signed_up("asha", "Another")["fields"] == [{"path": "handle", "message": "is taken."}]
 
 
 def test_blanks_give_no_more_attempts(asha: ApiClient) -> None:
