@@ -1,5 +1,6 @@
 """graphql-sse and graphql-ws themselves against a real server: what they are told, and that they do not storm it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -30,11 +31,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    """What the lock names is there."""
-    if not (FOLDER / "node_modules" / ".package-lock.json").is_file():
-        subprocess.run(
-            ["npm", "ci", "--no-fund", "--no-audit"], cwd=FOLDER, check=True, capture_output=True, timeout=300
-        )
+    """What the lock names is there. Of several processes of tests one installs it, and the others wait."""
+    with (FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (FOLDER / "node_modules" / ".package-lock.json").is_file():
+            subprocess.run(
+                ["npm", "ci", "--no-fund", "--no-audit"], cwd=FOLDER, check=True, capture_output=True, timeout=300
+            )
 
 
 class Watcher:
