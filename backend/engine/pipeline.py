@@ -20,7 +20,6 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from greenlet import getcurrent  # type: ignore[import-untyped]
 from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
@@ -29,7 +28,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
 from backend import tracing
-from backend.engine import deadline
+from backend.engine import deadline, fibers
 from backend.engine.fibers import Fiber
 
 # Plain numbers: they are compared for each result, and an IntEnum is slow at that.
@@ -355,9 +354,9 @@ _here = _Here()
 
 def current() -> Pipeline:
     """That of the connection of this fiber, or of this thread, which is looked up once. In an event loop Django keeps another."""
-    here: Any = getcurrent()
-    if type(here) is not Fiber:
-        here = _here if _get_running_loop() is None else None
+    here: Fiber | _Here | None = fibers.current()
+    if here is None and _get_running_loop() is None:
+        here = _here
     pipeline: Pipeline | None = None if here is None else here.pipeline
     if pipeline is None:
         wrapper: Any = connections[DEFAULT_DB_ALIAS]

@@ -303,16 +303,21 @@ async def nothing(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def connected(state: dict[str, Any]) -> tuple[socket.socket, Any, Protocol]:
+    """A client's end of a connection, and the server's: its transport and its protocol."""
+    ours, theirs = socket.socketpair()
+    config = uvicorn.Config(nothing, http=Protocol, lifespan="off", log_config=None)
+    config.load()
+    loop = asyncio.get_running_loop()
+    return ours, *await loop.create_connection(lambda: Protocol(config, ServerState(), state), sock=theirs)
+
+
 @pytest.mark.parametrize("stops", [False, True])
 def test_a_connection_that_is_made_when_it_stops_already_ends_with_its_first_answer(stops: bool) -> None:
     """Uvicorn may have accepted it before, and told all others. If it went on, it would be broken off in the end."""
 
     async def first_answer() -> bytes:
-        ours, theirs = socket.socketpair()
-        config = uvicorn.Config(nothing, http=Protocol, lifespan="off", log_config=None)
-        config.load()
-        state = {STOPS: True} if stops else {}
-        await asyncio.get_running_loop().create_connection(lambda: Protocol(config, ServerState(), state), sock=theirs)
+        ours, _, _ = await connected({STOPS: True} if stops else {})
         reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
@@ -327,11 +332,8 @@ def test_a_client_is_slow_from_when_it_is_seen_to_be(looked_before: bool) -> Non
     """What was written in this moment nobody can have read yet, also if it was looked at never before, or long ago."""
 
     async def closed_for() -> list[str | None]:
-        ours, theirs = socket.socketpair()
-        config = uvicorn.Config(nothing, http=Protocol, lifespan="off", log_config=None)
-        config.load()
+        ours, transport, one = await connected({})
         loop, found = asyncio.get_running_loop(), []
-        transport, one = await loop.create_connection(lambda: Protocol(config, ServerState(), {}), sock=theirs)
         if looked_before:
             one.look(loop.time() - 2 * UNREAD_SECONDS)
         transport.write(b"a" * 10_000_000)  # more than the kernel takes
