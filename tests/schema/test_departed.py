@@ -9,6 +9,8 @@ import pytest
 from backend.erasure import sweeping
 from backend.notifications.models import Notification
 from backend.people.models import Departure
+from backend.social.models import Relationship
+from backend.social.pairs import Pair
 from backend.stories.models import Revision
 from schema.nodes import from_id, to_id
 from tests.api import ApiClient
@@ -149,6 +151,18 @@ def test_nothing_can_be_done_with_them(life: DepartureFixture) -> None:
             check_nothing_can_be_done(life, caller)
         line = {"quantity": 1, "edition": life.ids["edition"]}
         assert caller.place_order((line["edition"], 1))["code"] == "NOT_FOUND"
+
+
+def test_no_step_towards_them_is_possible_on_the_version_last_seen(life: DepartureFixture) -> None:
+    """A pair that is still there answers each write as that of strangers does, also one that has seen its last version."""
+    for caller in life.others[:-1]:
+        pair = Pair.of(caller.person.pk, life.asha.person.pk)
+        row = Relationship.objects.filter(**pair.key).first()
+        version = 0 if row is None else getattr(row, f"{pair.mine}version")
+        for step in (caller.follow, caller.unfollow, caller.remove_follower, caller.block, caller.unblock):
+            with nothing_written():
+                refused = step(life.asha, version=str(version))
+            assert refused["code"] == "NOT_FOUND", (step.__name__, caller.person.handle)
 
 
 def test_an_order_stays_without_the_person(life: DepartureFixture) -> None:

@@ -105,14 +105,17 @@ def test_mutual_follows_do_not_collide(asha: ApiClient, bilal: ApiClient) -> Non
         ([], "remove_follower", "0"),
         (["block"], "block", "1"),
         ([], "unblock", "0"),
+        (["follow", "unfollow"], "unfollow", "2"),
+        (["follow", "unfollow"], "remove_follower", "2"),
+        (["block", "unblock"], "unblock", "2"),
     ],
 )
 def test_what_is_so_already_is_left_alone(
     asha: ApiClient, bilal: ApiClient, first: list[str], again: str, version: str
 ) -> None:
     """NOOP: success, the same version, not a row touched."""
-    for action in first:
-        getattr(asha, action)(bilal, version="0")
+    for seen, action in enumerate(first):
+        assert getattr(asha, action)(bilal, version=str(seen))["applied"] == "WRITTEN"
     with nothing_written():
         answer = getattr(asha, again)(bilal, version=version)
     assert (answer["applied"], answer["relationship"]["version"]) == ("NOOP", version)
