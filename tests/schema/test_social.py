@@ -122,6 +122,36 @@ def test_what_is_so_already_is_left_alone(
 
 
 @pytest.mark.parametrize(
+    ("first", "action"),
+    [
+        (["follow", "unfollow"], "follow"),
+        (["follow"], "unfollow"),
+        (["follow"], "block"),
+        (["block"], "unblock"),
+    ],
+)
+def test_a_step_is_of_one_pair(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, first: list[str], action: str
+) -> None:
+    """Two pairs that are alike, and what is done to one leaves the other as it was, for whoever is in both and who is in neither."""
+    for one, other in ((asha, bilal), (asha, chitra), (chitra, bilal)):
+        for seen, earlier in enumerate(first):
+            assert getattr(one, earlier)(other, version=str(seen))["applied"] == "WRITTEN"
+    before = asha.relationship(chitra), chitra.relationship(bilal)
+    assert getattr(asha, action)(bilal, version=str(len(first)))["applied"] == "WRITTEN"
+    assert (asha.relationship(chitra), chitra.relationship(bilal)) == before
+
+
+def test_a_removed_follower_is_one(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Another one stays."""
+    for one in (asha, bilal):
+        one.follow(chitra)
+    chitra.remove_follower(asha, "1")
+    assert bilal.relationship(chitra) == side(following=True, version="1")
+    assert counts(chitra) == (1, 0)
+
+
+@pytest.mark.parametrize(
     ("setup", "action", "field", "mine"),
     [
         (["follow"], "follow", "following", True),
