@@ -217,3 +217,20 @@ def test_a_block_that_is_lifted_meanwhile_is_written(asha: ApiClient, bilal: Api
         answer = asha.block(bilal)
     assert (answer["applied"], answer["relationship"]["blocking"]) == ("WRITTEN", True)
     assert_sound()
+
+
+def test_a_block_that_finds_itself_done_holds_its_pair_alone(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Until it has looked: who unblocks meanwhile waits, so "nothing to do" is the truth. Another pair waits for nobody."""
+    assert asha.block(bilal)["applied"] == "WRITTEN"
+    assert asha.block(chitra)["applied"] == "WRITTEN"
+    waiting: list[Rival] = []
+
+    def unblock_both() -> None:
+        assert elsewhere(lambda: asha.unblock(chitra, "1"))["applied"] == "WRITTEN"
+        waiting.append(Rival(lambda: asha.unblock(bilal, "1")).until_it_waits())
+
+    with before(r'^SELECT .*FROM "social_relationship"', lambda: None, unblock_both):
+        answer = asha.block(bilal)
+    assert (answer["applied"], answer["relationship"]["blocking"]) == ("NOOP", True)
+    assert waiting[0].result()["applied"] == "WRITTEN"
+    assert_sound()
