@@ -96,9 +96,7 @@ def _insert(lock: bool, *, id: uuid.UUID, visit: Visit) -> Declared[Reading]:
 
 @compiled
 def _move(*, visit: Visit, seen: Expected) -> Declared[Reading]:
-    news = Q(story_version__lt=_version(visit))
-    if visit.values:
-        news |= ~Q(**visit.values)
+    news = Q(story_version__lt=_version(visit)) | ~Q(**visit.values)
     return update(_of(visit).filter(news, unchanged(Reading, seen, ["place"])), **visit.values, **_seen(visit))
 
 

@@ -144,14 +144,16 @@ def test_a_total_agrees_with_its_rows_at_every_moment(asha: ApiClient) -> None:
     assert scalar(VIEWS) == len(readers)
 
 
-def test_a_view_that_waits_for_a_deletion_has_seen_what_that_left(asha: ApiClient, bilal: ApiClient) -> None:
+@pytest.mark.parametrize("of", ["somebody's", "one's own draft"])
+def test_a_view_that_waits_for_a_deletion_has_seen_what_that_left(asha: ApiClient, bilal: ApiClient, of: str) -> None:
     """The reader names no version: it is the story's when the place is stored, not when the story was found."""
-    story = asha.published_story(chapters=3)
+    reader = bilal if of == "somebody's" else asha
+    story = asha.published_story(chapters=3) if reader is bilal else asha.create_story("0", chapters=3)["story"]
     _, two, three = (chapter["id"] for chapter in story["chapters"])
     view: list[Rival] = []
 
     def view_meanwhile() -> None:
-        view.append(Rival(lambda: bilal.record_view(story["id"], "0", three, 1)).until_it_waits())
+        view.append(Rival(lambda: reader.record_view(story["id"], "0", three, 1)).until_it_waits())
 
     with before("stories_revision", view_meanwhile):  # the chapter that is viewed has moved up
         assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
