@@ -11,7 +11,7 @@ from backend.stories.models import Story
 from resolvers import reading
 from tests import depth
 from tests.api import ApiClient
-from tests.races.rivals import Rival, lost, race, won
+from tests.races.rivals import Rival, elsewhere, lost, race, won
 from tests.races.rows import assert_sound, crowd, empty, query, scalar
 from tests.races.statements import before
 
@@ -159,6 +159,14 @@ def test_a_view_that_waits_for_a_deletion_has_seen_what_that_left(asha: ApiClien
         assert asha.delete_chapter(two, "1")["applied"] == "WRITTEN"
     assert view[0].result()["applied"] == "WRITTEN"
     assert scalar("SELECT story_version FROM reading_reading") == scalar("SELECT version FROM stories_story")
+
+
+def test_a_story_that_is_hidden_meanwhile_was_seen_as_it_was_found(asha: ApiClient, bilal: ApiClient) -> None:
+    """Its reader learns nothing of the versions of a draft."""
+    story = asha.published_story()
+    with before('INSERT INTO "reading_reading"', lambda: elsewhere(lambda: asha.unpublish(story["id"], "2"))):
+        assert bilal.record_view(story["id"])["applied"] == "WRITTEN"
+    assert (scalar("SELECT story_version FROM reading_reading"), scalar("SELECT version FROM stories_story")) == (2, 3)
 
 
 def test_pages_of_cards_in_any_order_count_each_view_once(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:

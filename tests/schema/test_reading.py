@@ -86,6 +86,18 @@ def test_authors_do_not_count(asha: ApiClient, story: Any) -> None:
     assert views(story) == 0
 
 
+@pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])
+def test_each_reader_of_each_story_has_a_place(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, policy: str) -> None:
+    """Who moves theirs leaves another reader of the story where they are, and themselves in another story."""
+    one, two = asha.published_story(), asha.published_story("1")
+    for reader in (bilal, chitra):
+        for story in (one, two):
+            reader.record_view(story["id"], "0", story["chapters"][0]["id"], 1)
+    others = place(chitra, one), place(bilal, two)
+    assert bilal.record_view(one["id"], "1", one["chapters"][0]["id"], 3, policy=policy)["applied"] == "WRITTEN"
+    assert (place(chitra, one), place(bilal, two)) == others
+
+
 def test_drafts_do_not_count(asha: ApiClient, bilal: ApiClient) -> None:
     """Nor are they found by anybody else."""
     draft = asha.create_story("0")["story"]
