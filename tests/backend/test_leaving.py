@@ -91,6 +91,22 @@ def test_a_story_that_was_unpublished_is_swept_as_soundly(
     assert_verified()
 
 
+def test_a_reader_of_several_stories_is_swept_step_by_step(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step takes a place together with its views, and leaves those of another story for the next one."""
+    monkeypatch.setattr(sweeping, "BATCH", 1)
+    for version in ("0", "1", "2"):
+        story = asha.published_story(version)["id"]
+        for reader in (bilal, chitra):
+            done(reader.record_view(story))
+    leave(bilal)
+    while unit_of_work(lambda: sweeping.sweep_some(bilal.person.pk)):
+        assert_verified()
+    assert set(View.objects.values_list("reader_id", flat=True)) == {chitra.person.pk}
+    assert View.objects.count() == Reading.objects.count() == 3
+
+
 def test_a_job_sweeps() -> None:
     """The leaving defers it, in its own transaction; doing it twice is doing it once."""
     life = live()
