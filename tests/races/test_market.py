@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from backend.engine.checks import run
 from backend.engine.idempotency import Outcome
@@ -167,6 +167,21 @@ def test_an_order_is_cancelled_once(asha: Any, bilal: Any) -> None:
         assert Counter(results) == {"WRITTEN": 1, "CONFLICT": 7}
     assert stock(edition) == 50
     assert_verified()
+
+
+def test_a_cancel_waits_for_the_editions_of_its_order_alone(asha: Any, bilal: Any, chitra: Any) -> None:
+    """Another order of the same buyer holds nobody up; nor does whoever must not cancel wait for what others hold."""
+    one, other = printed(asha.person, 5, count=2)
+    mine, _ = (order(bilal.person, (edition, 1)).rows["order"].pk for edition in (one, other))
+    with transaction.atomic():
+        Edition.objects.select_for_update().get(pk=other)
+        assert elsewhere(lambda: said(lambda: move(bilal.person, mine, OrderStatus.CANCELLED, 1))) == "WRITTEN"
+        Edition.objects.select_for_update().get(pk=one)
+        refused = [
+            elsewhere(lambda who=who: said(lambda: move(who, mine, OrderStatus.CANCELLED, 2)))
+            for who in (asha.person, chitra.person)
+        ]
+    assert refused == ["FORBIDDEN", "NOT_FOUND"]
 
 
 def test_shipping_and_cancelling_do_not_both_happen(asha: Any, bilal: Any) -> None:
