@@ -1,7 +1,7 @@
 """What each mutation locks, and the field groups that it reads and writes: of the declarations that its requests have run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -37,12 +37,18 @@ class Footprint:
 
 
 @cache
-def footprints() -> Mapping[str, Footprint]:
-    """By mutation or job. Everything is done once, in an empty database."""
+def everything() -> Sequence[Statement]:
+    """The statements of all mutations and jobs. Everything is done once, in an empty database."""
     with recorded() as statements:
         for write in everything_that_writes(join("asha"), join("bilal"), join("chitra")):
             write()
-    return footprints_of(statements)
+    return statements
+
+
+@cache
+def footprints() -> Mapping[str, Footprint]:
+    """By mutation or job."""
+    return footprints_of(everything())
 
 
 def footprints_of(statements: Iterable[Statement]) -> Mapping[str, Footprint]:

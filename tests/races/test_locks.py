@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 import pytest
 from django.apps import apps
+from django.db.models import UniqueConstraint
 
 from backend.engine.guard import is_versioned
 from backend.engine.locks import lock_order
 from backend.engine.statements import DECLARATIONS
 from tests.races import locks
-from tests.races.footprints import Footprint, footprints
-from tests.races.statements import EACH_WRITE
+from tests.races.footprints import Footprint, everything, footprints
+from tests.races.statements import EACH_WRITE, Statement
 from tests.races.test_faults import UNITS
 from tests.schema.mutation_fixture import CONDITIONED, FIELDS, KEYED
 
@@ -45,6 +46,30 @@ def test_a_versioned_row_is_updated_by_the_orm_alone(found: Mapping[str, Footpri
     for plan in own:
         updated = [table for verb, table in EACH_WRITE.findall(plan.statement.sql.decode()) if verb == "UPDATE"]
         assert not set(updated) & GUARDED, plan.statement.sql
+
+
+def keys(table: str) -> list[list[str]]:
+    """The columns that say which one row of a table is meant: its key, or those of a constraint."""
+    meta = next(model._meta for model in apps.get_models() if model._meta.db_table == table)
+    unique = [one for one in meta.constraints if isinstance(one, UniqueConstraint) and one.condition is None]
+    return [[meta.pk.column], *([meta.get_field(name).column for name in one.fields] for one in unique)]
+
+
+def is_of_one_row(statement: Statement) -> bool:
+    """Whether it compares a key of the table whose rows it locks."""
+    table = re.search(r'FROM "?(\w+)"?(?: AS (\w+))?', statement.sql)
+    assert table is not None
+    compared = rf'(?:WHERE|AND) \(?(?:"?{table[2] or table[1]}"?\.)?"?(\w+)"? = '
+    found = set(re.findall(compared, statement.sql))
+    return any(found.issuperset(key) for key in keys(table[1]))
+
+
+def test_whoever_locks_several_rows_says_in_which_order(found: Mapping[str, Footprint]) -> None:
+    """Two who lock the same rows, each in the order in which it finds them, may wait for each other."""
+    locking = [one for one in everything() if not one.is_write and one.locked_how]
+    several = {one.sql for one in locking if not is_of_one_row(one)}
+    assert len(several) > 5
+    assert [sql for sql in several if "ORDER BY" not in sql] == []
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str], found: Mapping[str, Footprint]) -> None:
