@@ -256,6 +256,18 @@ def test_a_story_that_is_deleted_while_an_invitation_to_it_is_answered(
     assert_verified()
 
 
+@pytest.mark.parametrize(("answer", "table"), [("accept", "stories_story"), ("decline", "coauthors_invitation")])
+def test_an_answer_on_a_version_that_is_made_meanwhile_is_none(
+    asha: ApiClient, bilal: ApiClient, answer: str, table: str
+) -> None:
+    """The offer is taken back while it is answered, on the very version that this makes: it is answered once."""
+    _, invitation = _invited()(asha, bilal)
+    with before(f'UPDATE "{table}"', lambda: elsewhere(lambda: asha.withdraw(invitation))):
+        assert getattr(bilal, answer)(invitation, "2")["code"] == "BUSY"
+    assert Invitation.objects.get().status == "WITHDRAWN"
+    assert_verified()
+
+
 def test_of_four_who_accept_and_four_who_withdraw_one_does(asha: ApiClient, bilal: ApiClient) -> None:
     """Either the right is given or it is taken back."""
     _, invitation = _invited()(asha, bilal)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from backend.coauthors.models import Coauthor, Invitation
+from backend.coauthors.queries import MAX_OPEN
 from backend.engine.transactions import unit_of_work
 from backend.erasure.sweeping import sweep
 from backend.stories.models import MAX_COAUTHORS, Shelf, Story
@@ -88,6 +89,7 @@ def test_a_key_gives_the_same_reply(asha: ApiClient, bilal: ApiClient) -> None:
 
 def test_declined_and_withdrawn(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """Nothing comes of it; the same person can be invited again."""
+    bilal.create_story("0")  # that they manage one does not let them withdraw what others offer
     story = asha.create_story("0")["story"]["id"]
     for answer, status in ((bilal.decline, "DECLINED"), (asha.withdraw, "WITHDRAWN")):
         made = asha.invite(story, bilal, asha.version_of(story))["invitation"]["id"]
@@ -97,7 +99,7 @@ def test_declined_and_withdrawn(asha: ApiClient, bilal: ApiClient, chitra: ApiCl
         answered = answer(made)
         assert answered["invitation"]["status"] == status
     assert bilal.story_as_found(story) is None
-    assert Story.objects.get().writers == []
+    assert Story.objects.get(author=asha.person).writers == []
 
 
 def test_what_cannot_be_offered(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
@@ -117,7 +119,8 @@ def test_what_cannot_be_offered(asha: ApiClient, bilal: ApiClient, chitra: ApiCl
 
 
 def test_a_story_has_so_many_co_authors(asha: ApiClient, bilal: ApiClient) -> None:
-    """Whoever would be one too many is refused, when invited and when they accept."""
+    """Whoever would be one too many is refused, when invited and when they accept, however few another story has."""
+    bilal.create_story("0")
     story = asha.create_story("0")["story"]["id"]
     invited = asha.invite(story, bilal, "1")["invitation"]["id"]
     others = [join(f"other{number}") for number in range(MAX_COAUTHORS)]
@@ -126,6 +129,19 @@ def test_a_story_has_so_many_co_authors(asha: ApiClient, bilal: ApiClient) -> No
     assert len(asha.story_as_found(story)["coauthors"]) == MAX_COAUTHORS
     assert bilal.accept(invited)["code"] == "INVALID"
     assert asha.invite(story, join("late"), asha.version_of(story))["code"] == "INVALID"
+    assert_verified()
+
+
+def test_a_story_has_so_many_open_invitations(asha: ApiClient) -> None:
+    """One more is refused, until one is answered."""
+    story = asha.create_story("0")["story"]["id"]
+    people = [join(f"other{number}") for number in range(MAX_OPEN + 1)]
+    *_, last = [asha.invite(story, one, asha.version_of(story)) for one in people[:-1]]
+    assert last["applied"] == "WRITTEN"
+    refused = asha.invite(story, people[-1], asha.version_of(story))
+    assert [one["path"] for one in refused["fields"]] == ["story"]
+    assert asha.withdraw(last["invitation"]["id"])["applied"] == "WRITTEN"
+    assert asha.invite(story, people[-1], asha.version_of(story))["applied"] == "WRITTEN"
     assert_verified()
 
 
@@ -157,6 +173,46 @@ def test_who_writes_edits_and_no_more(asha: ApiClient, bilal: ApiClient) -> None
     assert_verified()
 
 
+def test_who_writes_gives_and_takes_no_right(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+    """Not to themselves, and not of another who writes."""
+    story = asha.written_with(chitra, story=asha.written_with(bilal))
+    version = bilal.version_of(story)
+    refused = [
+        bilal.set_right(story, bilal, "MANAGE", version),
+        bilal.set_right(story, chitra, "MANAGE", version),
+        bilal.remove_coauthor(story, chitra, version),
+        bilal.invite(story, join("dev"), version),
+    ]
+    assert [one["code"] for one in refused] == ["FORBIDDEN"] * 4
+    assert bilal.version_of(story) == version
+
+
+@pytest.mark.parametrize("step", ["raise", "lower", "remove", "leave", "invite", "accept", "decline", "withdraw"])
+def test_a_step_is_of_one_story(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, step: str) -> None:
+    """Two stories with the same people and invitations, and what is done in one leaves the other as it was."""
+    one, other = (asha.written_with(bilal, "WRITE" if step == "raise" else "MANAGE") for _ in range(2))
+    invited, _ = (asha.invite(story, chitra, asha.version_of(story))["invitation"]["id"] for story in (one, other))
+    if step == "invite":
+        newcomer = join("dev")
+        asha.invite(other, newcomer, asha.version_of(other))
+    version = asha.version_of(one)
+    before = asha.story_as_found(other), Invitation.objects.filter(status="PENDING").count()
+    answer = {
+        "raise": lambda: asha.set_right(one, bilal, "MANAGE", version),
+        "lower": lambda: asha.set_right(one, bilal, "WRITE", version),
+        "remove": lambda: asha.remove_coauthor(one, bilal, version),
+        "leave": lambda: bilal.leave_story(one, version),
+        "invite": lambda: asha.invite(one, newcomer, version),
+        "accept": lambda: chitra.accept(invited),
+        "decline": lambda: chitra.decline(invited),
+        "withdraw": lambda: asha.withdraw(invited),
+    }[step]()
+    assert answer["applied"] == "WRITTEN", answer
+    change = {"invite": 1, "accept": -1, "decline": -1, "withdraw": -1}.get(step, 0)
+    assert (asha.story_as_found(other), Invitation.objects.filter(status="PENDING").count() - change) == before
+    assert_verified()
+
+
 def test_who_manages_publishes(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
     """MANAGE: publishing, order, co-authors. It is counted for its author; deleting and editions stay theirs."""
     story = asha.written_with(bilal, "MANAGE")
@@ -182,6 +238,8 @@ def test_a_right_is_changed(asha: ApiClient, bilal: ApiClient, chitra: ApiClient
     assert asha.set_right(story, bilal, "WRITE", "3")["applied"] == "NOOP"
     raised = asha.set_right(story, bilal, "MANAGE", "3")
     assert raised["story"]["coauthors"] == [{"right": "MANAGE", "person": {"id": bilal.id}}]
+    again = asha.set_right(story, bilal, "MANAGE", "4")
+    assert (again["applied"], again["story"]["version"]) == ("NOOP", "4")
     assert asha.set_right(story, bilal, "WRITE", "4")["story"]["version"] == "5"
     assert asha.set_right(story, chitra, "MANAGE", "5")["code"] == "INVALID"
     assert asha.remove_coauthor(story, bilal, "5")["applied"] == "WRITTEN"
