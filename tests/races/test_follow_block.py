@@ -219,7 +219,9 @@ def test_a_block_that_is_lifted_meanwhile_is_written(asha: ApiClient, bilal: Api
     assert_sound()
 
 
-def test_a_block_that_finds_itself_done_holds_its_pair_alone(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
+def test_a_block_that_finds_itself_done_holds_its_pair_alone(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient
+) -> None:
     """Until it has looked: who unblocks meanwhile waits, so "nothing to do" is the truth. Another pair waits for nobody."""
     assert asha.block(bilal)["applied"] == "WRITTEN"
     assert asha.block(chitra)["applied"] == "WRITTEN"

@@ -129,6 +129,12 @@ def test_a_story_has_so_many_co_authors(asha: ApiClient, bilal: ApiClient) -> No
     assert len(asha.story_as_found(story)["coauthors"]) == MAX_COAUTHORS
     assert bilal.accept(invited)["code"] == "INVALID"
     assert asha.invite(story, join("late"), asha.version_of(story))["code"] == "INVALID"
+    assert asha.withdraw(invited)["applied"] == "WRITTEN"
+    handed = asha.invite(story, bilal, asha.version_of(story), "OWN")["invitation"]["id"]
+    assert bilal.accept(handed)["code"] == "INVALID"  # who had it would be one too many
+    assert asha.withdraw(handed)["applied"] == "WRITTEN"
+    handed = asha.invite(story, others[0], asha.version_of(story), "OWN")["invitation"]["id"]
+    assert others[0].accept(handed)["applied"] == "WRITTEN"
     assert_verified()
 
 
@@ -187,11 +193,16 @@ def test_who_writes_gives_and_takes_no_right(asha: ApiClient, bilal: ApiClient, 
     assert bilal.version_of(story) == version
 
 
-@pytest.mark.parametrize("step", ["raise", "lower", "remove", "leave", "invite", "accept", "decline", "withdraw"])
+@pytest.mark.parametrize(
+    "step", ["raise", "lower", "remove", "leave", "invite", "accept", "take over", "decline", "withdraw"]
+)
 def test_a_step_is_of_one_story(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, step: str) -> None:
     """Two stories with the same people and invitations, and what is done in one leaves the other as it was."""
     one, other = (asha.written_with(bilal, "WRITE" if step == "raise" else "MANAGE") for _ in range(2))
-    invited, _ = (asha.invite(story, chitra, asha.version_of(story))["invitation"]["id"] for story in (one, other))
+    right = "OWN" if step == "take over" else "WRITE"
+    invited, _ = (
+        asha.invite(story, chitra, asha.version_of(story), right)["invitation"]["id"] for story in (one, other)
+    )
     if step == "invite":
         newcomer = join("dev")
         asha.invite(other, newcomer, asha.version_of(other))
@@ -204,11 +215,12 @@ def test_a_step_is_of_one_story(asha: ApiClient, bilal: ApiClient, chitra: ApiCl
         "leave": lambda: bilal.leave_story(one, version),
         "invite": lambda: asha.invite(one, newcomer, version),
         "accept": lambda: chitra.accept(invited),
+        "take over": lambda: chitra.accept(invited),
         "decline": lambda: chitra.decline(invited),
         "withdraw": lambda: asha.withdraw(invited),
     }[step]()
     assert answer["applied"] == "WRITTEN", answer
-    change = {"invite": 1, "accept": -1, "decline": -1, "withdraw": -1}.get(step, 0)
+    change = {"invite": 1, "accept": -1, "take over": -1, "decline": -1, "withdraw": -1}.get(step, 0)
     assert (asha.story_as_found(other), Invitation.objects.filter(status="PENDING").count() - change) == before
     assert_verified()
 

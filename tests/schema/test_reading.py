@@ -87,7 +87,9 @@ def test_authors_do_not_count(asha: ApiClient, story: Any) -> None:
 
 
 @pytest.mark.parametrize("policy", ["EXACT", "FURTHEST"])
-def test_each_reader_of_each_story_has_a_place(asha: ApiClient, bilal: ApiClient, chitra: ApiClient, policy: str) -> None:
+def test_each_reader_of_each_story_has_a_place(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, policy: str
+) -> None:
     """Who moves theirs leaves another reader of the story where they are, and themselves in another story."""
     one, two = asha.published_story(), asha.published_story("1")
     for reader in (bilal, chitra):
