@@ -133,7 +133,7 @@ def test_what_is_so_already_is_left_alone(
 def test_a_step_is_of_one_pair(
     asha: ApiClient, bilal: ApiClient, chitra: ApiClient, first: list[str], action: str
 ) -> None:
-    """Two pairs that are alike, and what is done to one leaves the other as it was, for whoever is in both and who is in neither."""
+    """Two pairs that are alike, and what is done to one leaves the other as it was, for all three."""
     for one, other in ((asha, bilal), (asha, chitra), (chitra, bilal)):
         for seen, earlier in enumerate(first):
             assert getattr(one, earlier)(other, version=str(seen))["applied"] == "WRITTEN"
