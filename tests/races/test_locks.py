@@ -12,7 +12,7 @@ from backend.engine.locks import lock_order
 from backend.engine.statements import DECLARATIONS
 from tests.races import locks
 from tests.races.footprints import Footprint, everything, footprints
-from tests.races.statements import EACH_WRITE, Statement
+from tests.races.statements import EACH_WRITE
 from tests.races.test_faults import UNITS
 from tests.schema.mutation_fixture import CONDITIONED, FIELDS, KEYED
 
@@ -55,21 +55,29 @@ def keys(table: str) -> list[list[str]]:
     return [[meta.pk.column], *([meta.get_field(name).column for name in one.fields] for one in unique)]
 
 
-def is_of_one_row(statement: Statement) -> bool:
-    """Whether it compares a key of the table whose rows it locks."""
-    table = re.search(r'FROM "?(\w+)"?(?: AS (\w+))?', statement.sql)
+def is_of_one_row(sql: str) -> bool:
+    """Whether it compares a key of the table whose rows it locks or writes."""
+    table = re.search(r'(?:UPDATE|FROM) "?(\w+)"?(?: AS (\w+))?', sql)
     assert table is not None
-    compared = rf'(?:WHERE|AND) \(?(?:"?{table[2] or table[1]}"?\.)?"?(\w+)"? = '
-    found = set(re.findall(compared, statement.sql))
+    compared = rf'(?:WHERE|AND) \(?(?:"?{table[2] or table[1]}"?\.)?"?(\w+)"? = \(?(?:\$|SELECT)'
+    found = set(re.findall(compared, sql))
     return any(found.issuperset(key) for key in keys(table[1]))
 
 
 def test_whoever_locks_several_rows_says_in_which_order(found: Mapping[str, Footprint]) -> None:
     """Two who lock the same rows, each in the order in which it finds them, may wait for each other."""
     locking = [one for one in everything() if not one.is_write and one.locked_how]
-    several = {one.sql for one in locking if not is_of_one_row(one)}
+    several = {one.sql for one in locking if not is_of_one_row(one.sql)}
     assert len(several) > 5
     assert [sql for sql in several if "ORDER BY" not in sql] == []
+
+
+def test_a_write_that_returns_its_row_is_of_one_row(found: Mapping[str, Footprint]) -> None:
+    """It names the key: so a mutation never writes a row of the same version beside the one that it was asked to write."""
+    plans = [plan.statement.sql.decode() for one in DECLARATIONS for plan in one.plans.values()]
+    written = [sql for sql in plans if re.match(r"(UPDATE|DELETE).* RETURNING ", sql)]
+    assert len(written) > len(CONDITIONED)
+    assert [sql for sql in written if not is_of_one_row(sql)] == []
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str], found: Mapping[str, Footprint]) -> None:

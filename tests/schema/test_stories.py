@@ -50,6 +50,12 @@ def test_a_story_may_be_empty(asha: ApiClient) -> None:
     assert asha.ask(query)["createStory"]["story"] == {"chapterCount": 0, "summary": "", "mature": False}
 
 
+def test_a_story_is_counted_on_its_authors_shelf_alone(asha: ApiClient, bilal: ApiClient) -> None:
+    """Another one of the same version has not changed."""
+    assert asha.create_story("0")["shelf"] == {"version": "1", "storyCount": 1}
+    assert bilal.create_story("0")["shelf"] == {"version": "1", "storyCount": 1}
+
+
 @pytest.mark.parametrize("version", ["0", "5"])
 def test_a_shelf_that_has_changed_is_a_conflict(asha: ApiClient, version: str) -> None:
     """With the shelf as it is now; nothing written."""
