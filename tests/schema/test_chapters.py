@@ -20,14 +20,31 @@ def of(caller: ApiClient, story: str) -> Any:
 
 @pytest.fixture
 def story(asha: ApiClient) -> Any:
-    """A draft of asha's with three chapters, at version 1."""
-    return asha.create_story("0", chapters=3)["story"]
+    """A draft of asha's with three chapters, at version 1. It is not her only one."""
+    asha.create_story("0", chapters=3)
+    return asha.create_story("1", chapters=3)["story"]
 
 
 @pytest.fixture
 def chapter(asha: ApiClient, story: Any) -> str:
     """A fourth chapter of three paragraphs, at version 1; the story is at version 2."""
     return asha.append(story["id"], body=THREE)["chapter"]["id"]
+
+
+@pytest.mark.parametrize("step", ["append", "update", "delete", "reorder"])
+def test_a_step_is_of_one_story(asha: ApiClient, step: str) -> None:
+    """Two stories that are alike, and what is done in one leaves the other as it was."""
+    one, other = (asha.create_story(version, chapters=3)["story"] for version in ("0", "1"))
+    ids, before = [chapter["id"] for chapter in one["chapters"]], of(asha, other["id"])
+    answer = {
+        "append": lambda: asha.append(one["id"]),
+        "update": lambda: asha.update_chapter(ids[0], {"title": "New"}, "1"),
+        "delete": lambda: asha.delete_chapter(ids[0], "1"),
+        "reorder": lambda: asha.reorder(one["id"], ids[::-1], "1"),
+    }[step]()
+    assert answer["applied"] == "WRITTEN"
+    assert of(asha, one["id"])["version"] == "2"
+    assert of(asha, other["id"]) == before
 
 
 # --- Appending --------------------------------------------------------------------------------------------------
@@ -294,8 +311,9 @@ def test_readers_of_a_deleted_chapter_stand_in_the_next(asha: ApiClient, bilal: 
 
 
 def test_the_last_chapter_of_a_published_story_stays(asha: ApiClient) -> None:
-    """Until there is another one, or the story is a draft again; whoever saw an older text hears that first."""
-    story = asha.published_story()
+    """Until there is another one in it, or the story is a draft again; whoever saw an older text hears that first."""
+    asha.create_story("0", chapters=3)
+    story = asha.published_story("1")
     (only,) = (chapter["id"] for chapter in story["chapters"])
     asha.update_chapter(only, {"title": "New"}, "1")
     with nothing_written():
