@@ -14,7 +14,7 @@ from backend.people.models import Account
 from backend.stories.models import Story
 from schema.nodes import to_id
 from tests import depth
-from tests.api import ApiClient
+from tests.api import PASSWORD, ApiClient
 from tests.api.moderation import make_moderator
 from tests.races.rivals import Rival, elsewhere, race, rounds
 from tests.races.rows import assert_verified
@@ -192,6 +192,15 @@ def test_lifting_against_an_edit(asha: ApiClient, bilal: ApiClient, mina: ApiCli
         assert said(mina.lift(decision)) == "WRITTEN"
     assert said(edits[0].result()) in ("WRITTEN", "MERGED")
     assert Story.objects.values_list("mature", "mature_held", "version").get() == (False, False, 5)
+    assert_verified()
+
+
+def test_nothing_is_decided_of_who_leaves_meanwhile(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
+    """The report is resolved all the same: there is nobody to tell, and nothing that could be appealed."""
+    report = bilal.report(asha.id)["report"]["id"]
+    with before(DECIDED, lambda: elsewhere(lambda: asha.delete_account(PASSWORD))):
+        assert said(mina.resolve(report, "WARNED")) == "WRITTEN"
+    assert not Decision.objects.exists()
     assert_verified()
 
 

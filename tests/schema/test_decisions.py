@@ -297,7 +297,7 @@ def test_an_appeal_goes_its_way(
 def test_the_only_moderator_judges_their_own(
     asha: ApiClient, bilal: ApiClient, mina: ApiClient, nils: ApiClient
 ) -> None:
-    """As does one whose colleagues are suspended; whom it is against is none of those who could."""
+    """As does one whose colleagues are suspended or barred; whom it is against is none of those who could."""
     decision = mina.decided(asha.report(nils.id)["report"]["id"], "WARNED")["id"]
     assert nils.appeal(decision)["applied"] == "WRITTEN"
     with nothing_written():
@@ -306,8 +306,26 @@ def test_the_only_moderator_judges_their_own(
     other = mina.decided(asha.report(bilal.id)["report"]["id"], "WARNED")["id"]
     bilal.appeal(other)
     assert mina.judge(other, "UPHELD")["code"] == "FORBIDDEN"
-    mina.decided(asha.report(nils.id)["report"]["id"], "SUSPENDED", days=1)
+    suspension = mina.decided(asha.report(nils.id)["report"]["id"], "SUSPENDED", days=1)["id"]
     assert mina.judge(other, "UPHELD")["applied"] == "WRITTEN"
+    mina.lift(suspension)
+    another = removed(asha, bilal, mina)[1]["id"]
+    bilal.appeal(another)
+    assert mina.judge(another, "UPHELD")["code"] == "FORBIDDEN"
+    Account.objects.filter(pk=nils.person.pk).update(is_active=False)
+    assert mina.judge(another, "UPHELD")["applied"] == "WRITTEN"
+
+
+def test_a_report_is_decided_as_it_was_last(asha: ApiClient, bilal: ApiClient, mina: ApiClient) -> None:
+    """The same again is a NOOP; what was decided before it was reopened, or of another report, is not the same."""
+    report = asha.report(bilal.id)["report"]["id"]
+    mina.decided(report, "WARNED", reason="One.")
+    assert mina.reopen(report, "2")["applied"] == "WRITTEN"
+    mina.decided(report, "WARNED", "3", reason="Two.")
+    removed(asha, bilal, mina, "Three.")
+    with nothing_written():
+        assert mina.resolve(report, "WARNED", "4", reason="Two.")["applied"] == "NOOP"
+        assert mina.resolve(report, "WARNED", "4", reason="One.")["code"] == "INVALID"
 
 
 def test_there_has_to_be_something_to_appeal(
