@@ -83,6 +83,39 @@ def test_what_was_taken_down_is_not_published_again(asha: ApiClient, bilal: ApiC
     assert_verified()
 
 
+def test_a_hold_ends_with_its_own_decision(
+    asha: ApiClient, bilal: ApiClient, chitra: ApiClient, mina: ApiClient
+) -> None:
+    """Of several the first is named. One of another story, or of another kind, neither keeps it nor is named."""
+    one, two = (bilal.published_story(version)["id"] for version in ("0", "1"))
+    reports = [
+        who.report(story)["report"]["id"] for story, who in ((two, asha), (one, asha), (one, chitra), (one, mina))
+    ]
+    *_, mark = reports
+    other, first, second = (
+        mina.decided(report, "REMOVED", reason=reason)
+        for report, reason in zip(reports, ("Other.", "First.", "Second."), strict=False)
+    )
+    mina.decided(mark, "MARKED_NSFW", reason="Mark.")
+
+    held = "... on ForbiddenError { decision { reason } } ... on StorySuccess { applied }"
+    query = f"mutation ($id: ID!, $e: Expect!) {{ publishStory(id: $id, expect: $e) {{ {held} }} }}"
+
+    def named(story: str) -> Any:
+        answer = bilal.ask(query, id=story, e={"version": bilal.version_of(story)})["publishStory"]
+        return answer["decision"]["reason"] if "decision" in answer else answer["applied"]
+
+    assert (named(one), named(two)) == ("First.", "Other.")
+    mina.lift(first["id"])
+    assert named(one) == "Second."
+    mina.lift(second["id"])
+    assert (named(one), named(two)) == ("WRITTEN", "Other.")
+    assert bilal.update_story(one, {"mature": False}, bilal.version_of(one))["code"] == "HELD"
+    mina.lift(other["id"])
+    assert named(two) == "WRITTEN"
+    assert_verified()
+
+
 @pytest.mark.parametrize("merge", [False, True])
 def test_what_was_marked_stays_mature(asha: ApiClient, bilal: ApiClient, mina: ApiClient, merge: bool) -> None:
     """By an edit and by a restored revision; other fields go through. Once it is lifted, its author says again."""
