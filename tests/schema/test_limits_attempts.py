@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 
 from backend.engine.metrics import LIMITED
 from backend.limits import spending
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
+from backend.limits.admission import EXPENSIVE, HASHING, MUTATIONS, REQUESTS
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
@@ -159,7 +159,7 @@ def test_without_a_slot_for_hashing_nothing_is_hashed(
         answer = asha.ask(f"mutation {{ {HASHES[name]} {{ {FAILED} }} }}")[name]
     assert (answer["__typename"], answer["code"]) == ("RateLimitedError", "RATE_LIMITED")
     assert answer["retry"] == {"kind": "SAME_REQUEST", "afterMs": AFTER_MS}
-    assert lanes == [REQUESTS, REQUESTS]
+    assert lanes == [REQUESTS, MUTATIONS]
     assert counter._value.get() == before + 1
     assert not Bucket.objects.exists()
     assert list(Account.objects.values_list("login", "is_active")) == [("asha", True)]

@@ -74,25 +74,23 @@ def untouched_by(work: Any, who: ApiClient, again: Any, **settings: Any) -> None
 
 
 def test_a_known_mutation_takes_a_fiber_and_no_thread(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
-    """A new one is made ready in a thread, and is done there."""
+    """A new one is made ready in a thread before that."""
     document = f"{FOLLOW} # of this test alone"
 
     async def work(server: Server) -> None:
+        await known(server, chitra)  # which connects
         with server.counted():
             assert (await follow(server, asha, bilal, "0", document))["applied"] == "WRITTEN"
-        assert (server.fibers, len(server.threads)) == (0, 1)
+        assert (server.fibers, len(server.threads)) == (1, 1)
         with server.counted():
             assert (await follow(server, bilal, chitra, "0", document))["applied"] == "WRITTEN"
-        assert (server.fibers, len(server.threads)) == (1, 1)  # which connected for it
-        with server.counted():
-            assert (await follow(server, chitra, asha, "0", document))["applied"] == "WRITTEN"
         assert (server.fibers, server.threads) == (1, [])
 
     within(work)
     assert_sound()
 
 
-def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient, bilal: ApiClient, client: Any) -> None:
+def test_a_session_and_what_is_expensive_take_a_thread(asha: ApiClient, bilal: ApiClient, client: Any) -> None:
     """Cookies are Django's, which looks them up where it may wait; and what takes long in Python would stop everybody."""
     client.force_login(asha.person.account)
     cookie = f"sessionid={client.cookies['sessionid'].value}; csrftoken={'a' * 32}"
@@ -104,7 +102,7 @@ def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient,
             answer = await server.ask(FOLLOW, body, cookie=cookie, x_csrftoken="a" * 32)
         assert answer is not None
         assert answer.json["data"]["follow"]["applied"] == "WRITTEN"
-        assert (server.fibers, bool(server.threads)) == (0, True)
+        assert (server.fibers, bool(server.threads)) == (1, True)
 
     async def expensive(server: Server) -> None:
         await known(server, bilal)
@@ -129,6 +127,30 @@ def test_while_one_waits_for_a_lock_everybody_else_is_served(asha: ApiClient, bi
             assert (await following)["applied"] == "WRITTEN"
 
     within(work)
+    assert_sound()
+
+
+def test_those_who_wait_for_one_lock_hold_up_no_reads(asha: ApiClient, person: Callable[[str], ApiClient]) -> None:
+    """More mutations than there are slots, of known documents and new ones: each query is answered, also one that is new."""
+    fans, threads = [person(f"fan{number}") for number in range(8)], 2
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        with Held("social_relationship") as held:
+            documents = [FOLLOW if number % 2 else f"{FOLLOW} # {number}" for number in range(len(fans))]
+            following = [
+                asyncio.ensure_future(follow(server, fan, asha, "0", document))
+                for fan, document in zip(fans, documents, strict=True)
+            ]
+            await until_it_is(lambda: held.waiting() == threads)
+            for query in (ME, f"{ME} # a new one"):
+                assert await server.data(query, token=asha.token) == {"viewer": {"handle": "asha"}}
+            assert not any(one.done() for one in following)
+            held.release()
+            assert [answer["applied"] for answer in await asyncio.gather(*following)] == ["WRITTEN"] * len(fans)
+
+    within(work, THREADS=threads, REQUEST_SECONDS=60)
+    assert Relationship.objects.count() == len(fans)
     assert_sound()
 
 

@@ -71,7 +71,9 @@ class Command(BaseCommand):
         self._welcome(options["host"], options["port"])
         connections.close_all()
         max_connections()  # which raises the limit of open files, for the processes too
-        threads = settings.THREADS + settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
+        threads = (
+            2 * settings.THREADS + settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
+        )  # fibers are as many as threads
         THREADS_SERVING.set(options["workers"] * threads)
         workers = Workers(listener, options["workers"])
         with nullcontext() if options["no_worker"] else worker_process():
