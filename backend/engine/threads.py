@@ -1,8 +1,8 @@
 """Does something in a thread for somebody who waits in the event loop.
 
 A future cannot carry every error. asyncio refuses a `StopIteration`, and then whoever waits does so for ever. A `GreenletExit` or
-a `SystemExit` is no `Exception`: it passes those who answer a request that has failed, and the latter ends the process with all its
-requests. So such an error becomes a `RuntimeError` where it is raised, as in a generator (PEP 479).
+a `SystemExit` is no `Exception`: it passes those who answer a request that has failed, and the latter ends the process with all
+its requests. So such an error becomes a `RuntimeError` where it is raised, as in a generator (PEP 479).
 """
 
 import asyncio

@@ -160,7 +160,7 @@ def leave() -> list[int]:
 
 
 def test_a_connection_that_is_made_anew_under_the_same_number_is_watched_anew() -> None:
-    """The system has forgotten to watch the number when the socket was closed. The loop is told so before there is another one."""
+    """The system has forgotten to watch the number when the socket was closed. The loop is told before there is another."""
 
     def anew() -> tuple[int, int]:
         connection.ensure_connection()
