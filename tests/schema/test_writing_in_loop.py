@@ -274,13 +274,12 @@ def test_a_late_cancel_hits_nobody_else(
     assert_sound()
 
 
-@pytest.mark.parametrize("is_known", [True, False], ids=["in a fiber", "in a thread"])
+@pytest.mark.parametrize("limits", [{}, {"EXPENSIVE_QUERY_COST": 1}], ids=["in a fiber", "in a thread"])
 @pytest.mark.parametrize("kind", NOT_CARRIED)
 def test_an_error_that_no_future_carries_is_answered_as_any_other(
-    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], is_known: bool
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], limits: dict[str, Any]
 ) -> None:
     """It is no result and ends nothing else: nothing is written, and the only slot and its connection serve the next one."""
-    document = RENAME if is_known else f"{RENAME} # {kind.__name__}"
     write = actions.update_profile
 
     def fail(*args: Any, **options: Any) -> NoReturn:
@@ -288,16 +287,15 @@ def test_an_error_that_no_future_carries_is_answered_as_any_other(
         raise kind
 
     async def work(server: Server) -> None:
-        if is_known:
-            await server.data(RENAME, {"n": "Never", "v": "0"}, token=asha.token)
+        await server.data(RENAME, {"n": "Never", "v": "0"}, token=asha.token)
         with monkeypatch.context() as patch, server.counted():
             patch.setattr(actions, "update_profile", fail)
-            answer = await asyncio.wait_for(server.ask(document, {"n": "Never", "v": "1"}, token=asha.token), 60)
-            assert server.fibers == is_known
+            answer = await asyncio.wait_for(server.ask(RENAME, {"n": "Never", "v": "1"}, token=asha.token), 60)
+            assert server.fibers == (not limits)
         assert answer is not None
         assert [one["extensions"]["code"] for one in answer.json["errors"]] == ["INTERNAL_SERVER_ERROR"]
         assert await server.data("{ viewer { name } }", token=asha.token) == {"viewer": {"name": asha.person.name}}
         assert await server.data(RENAME, {"n": "Now", "v": "1"}, token=asha.token) == RENAMED
 
-    within(work, THREADS=1)
+    within(work, THREADS=1, **limits)
     assert_sound()
