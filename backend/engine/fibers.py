@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from django.core.exceptions import SynchronousOnlyOperation
-from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
 
 from backend.engine.frames import with_room
+from backend.engine.threads import NOT_CARRIED, carried
 
 ResultT = TypeVar("ResultT")
 
@@ -201,7 +202,7 @@ class Fibers:
 def _outcome(call: Callable[[], Any]) -> _Outcome:
     try:
         return _Outcome(call())
-    except GreenletExit:  # the process ends
-        raise
+    except NOT_CARRIED as error:
+        return _Outcome(None, carried(error))
     except BaseException as error:
         return _Outcome(None, error)

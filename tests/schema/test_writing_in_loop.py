@@ -6,12 +6,14 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
 
 from backend.engine import text
+from backend.engine.threads import NOT_CARRIED
+from backend.people import actions
 from backend.social.models import Relationship
 from backend.stories import merge
 from schema.execution.compiler import Compiler
@@ -29,7 +31,10 @@ FOLLOW = """mutation Following($p: ID!, $v: Version!, $k: UUID) { follow(person:
   ... on ConflictError { current { version } }
   ... on Failure { code retry { kind } }
 } }"""
-RENAME = "mutation($n: String!) { updateProfile(patch: {name: $n}, expect: {current: true}) { __typename } }"
+RENAME = (
+    "mutation($n: String!, $v: Version!) { updateProfile(patch: {name: $n}, expect: {version: $v}) { __typename } }"
+)
+RENAMED = {"updateProfile": {"__typename": "ProfileSuccess"}}
 ME = "{ viewer { handle } }"
 CANCELLED = "57014"
 """The SQLSTATE of a statement that was cancelled, and did not wait too long for a lock."""
@@ -119,7 +124,7 @@ def test_while_one_waits_for_a_lock_everybody_else_is_served(asha: ApiClient, bi
             following = asyncio.ensure_future(follow(server, asha, bilal))
             await until_it_is(lambda: held.waiting() == 1)
             assert await server.data(ME, token=bilal.token) == {"viewer": {"handle": "bilal"}}
-            assert await server.data(RENAME, {"n": "Bilal K"}, token=bilal.token)
+            assert await server.data(RENAME, {"n": "Bilal K", "v": "1"}, token=bilal.token) == RENAMED
             assert not following.done()
             held.release()
             assert (await following)["applied"] == "WRITTEN"
@@ -309,4 +314,31 @@ def test_a_late_cancel_hits_nobody_else(
 
     within(lambda server: known(server, asha))
     within(work, REQUEST_SECONDS=SHORT_SECONDS, THREADS=1)
+    assert_sound()
+
+
+@pytest.mark.parametrize("limits", [{}, {"EXPENSIVE_QUERY_COST": 1}], ids=["in a fiber", "in a thread"])
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_an_error_that_no_future_carries_is_answered_as_any_other(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], limits: dict[str, Any]
+) -> None:
+    """It is no result and ends nothing else: nothing is written, and the only slot and its connection serve the next one."""
+    write = actions.update_profile
+
+    def fail(*args: Any, **options: Any) -> NoReturn:
+        write(*args, **options)
+        raise kind
+
+    async def work(server: Server) -> None:
+        await server.data(RENAME, {"n": "Never", "v": "0"}, token=asha.token)
+        with monkeypatch.context() as patch, server.counted():
+            patch.setattr(actions, "update_profile", fail)
+            answer = await asyncio.wait_for(server.ask(RENAME, {"n": "Never", "v": "1"}, token=asha.token), 60)
+            assert server.fibers == (not limits)
+        assert answer is not None
+        assert [one["extensions"]["code"] for one in answer.json["errors"]] == ["INTERNAL_SERVER_ERROR"]
+        assert await server.data("{ viewer { name } }", token=asha.token) == {"viewer": {"name": asha.person.name}}
+        assert await server.data(RENAME, {"n": "Now", "v": "1"}, token=asha.token) == RENAMED
+
+    within(work, THREADS=1, **limits)
     assert_sound()
