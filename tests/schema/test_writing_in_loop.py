@@ -11,9 +11,12 @@ from typing import Any, NoReturn
 import psycopg
 import pytest
 
+from backend.engine import text
 from backend.engine.threads import NOT_CARRIED
 from backend.people import actions
 from backend.social.models import Relationship
+from backend.stories import merge
+from schema.execution.compiler import Compiler
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rows import assert_sound, everything
@@ -167,6 +170,46 @@ def test_a_mutation_whose_time_is_over_is_cancelled(asha: ApiClient, bilal: ApiC
         assert (await follow(server, asha, bilal))["applied"] == "WRITTEN"
 
     untouched_by(work, asha, again, REQUEST_SECONDS=SHORT_SECONDS)
+
+
+DEEPER = """mutation($i: ID!, $p: ChapterPatch!, $v: Version!) {
+  updateChapter(id: $i, patch: $p, expect: {version: $v}, onConflict: MERGE) {
+    ... on ChapterSuccess { applied chapter { version story { author { stories(first: 1) { edges { node { title } } } } } } }
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(merge, "three_way"), (Compiler, "of_row"), (text, "_normalized")],
+    ids=["a merge", "a plan", "a long text"],
+)
+def test_what_takes_long_in_python_stops_nobody(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
+) -> None:
+    """It is done in a thread while the mutation's fiber waits for that, as it does for the database."""
+    loop, calls, call = threading.get_ident(), list[int](), getattr(place, name)
+    chapter = asha.published_story()["chapters"][0]
+
+    def noted(*given: Any) -> Any:
+        calls.append(threading.get_ident())
+        return call(*given)
+
+    async def work(server: Server) -> None:
+        async def write(body: str, version: str) -> Any:
+            asked = {"i": chapter["id"], "p": {"body": body}, "v": version}
+            return (await server.data(f"{DEEPER} # {name}", asked, token=asha.token))["updateChapter"]
+
+        first = await write("é one\n\ntwo" + "\n\nthree" * 2_000, "1")
+        seen = first["chapter"]["version"]
+        assert (await write("é ONE\n\ntwo" + "\n\nthree" * 2_000, seen))["applied"] == "WRITTEN"
+        assert (await write("é one\n\nTWO" + "\n\nthree" * 2_000, seen))["applied"] == "MERGED"
+
+    monkeypatch.setattr(place, name, noted)
+    within(work)
+    assert calls
+    assert loop not in calls
+    assert_sound()
 
 
 @pytest.mark.parametrize(
