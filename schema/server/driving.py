@@ -47,10 +47,10 @@ async def driven(request: Request, steps: Steps[DoneT], server: Server) -> DoneT
         try:
             done = await drive.in_slot(needed.lane)
         except NoSlot as refusal:
-            if needed.lane != HASHING:
+            if needed.instead is None:
                 raise
             request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
-            needed = Slot(MUTATIONS)
+            needed = Slot(needed.instead)
             continue
         if isinstance(done, Done):
             return done.value
