@@ -236,8 +236,8 @@ UNREAD_SECONDS = checked("UNREAD_SECONDS", seconds, os.environ.get("UNREAD_SECON
 DRAINED_BYTES = 64 * 1024 * 1024
 """How much of a body is read and dropped before its refusal is sent: clients do not look for one while they are sending."""
 THREADS = 4
-"""How many GraphQL requests a process handles at a time (`backend/limits/admission.py`): in the event loop, in as many
-fibers there, or in as many threads; each of these three has up to as many connections to the database.
+"""How many GraphQL requests a process handles at a time in the event loop and in threads, and how many mutations besides, in
+fibers (`backend/limits/admission.py`); loop, threads and fibers each have up to as many connections to the database.
 """
 PAGES_AT_ONCE = 2
 """How many of Django's pages a process handles at a time, in threads beyond `THREADS`."""
@@ -287,8 +287,8 @@ MAX_ANSWER_CHARACTERS = 50_000_000
 could have more, they are measured before any is read, in bytes.
 """
 EXPENSIVE_QUERY_COST = 2_000
-"""From this cost on, requests share half of the `THREADS`, so that the others stay free for cheap ones; but not those that
-hash a password.
+"""From this cost on, requests, mutations too, share half of the `THREADS`, so that the others stay free for cheap ones; but not
+those that hash a password.
 """
 
 # --- How often --------------------------------------------------------------------------------------------------

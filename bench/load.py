@@ -28,8 +28,13 @@ class Served:
 
     def percentile(self, part: float) -> float:
         """The latency in milliseconds at this quantile of all requests."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1_000
+        return percentile(self.latencies, part)
+
+
+def percentile(seconds: Sequence[float], part: float) -> float:
+    """The value at this quantile, in milliseconds."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1_000
 
 
 def drive(port: int, scripts: Sequence[Script], clients: int) -> Served:

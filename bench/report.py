@@ -107,7 +107,12 @@ SERVED = (
     *("server MB", "PostgreSQL MB"),
 )
 LIMITS = ("work", "runs/s", "PostgreSQL ms", "pgbench ms", "× PostgreSQL", "CPU ms", "Katha's CPU ms", "× all")
-ADVICE = (("attempts/success", "attempts_per_success"), ("successes/s", "successes_per_second"))
+ADVICE = (
+    ("attempts/success", "attempts_per_success"),
+    ("successes/s", "successes_per_second"),
+    ("a read p50 ms", "read_p50_ms"),
+    ("p99 ms", "read_p99_ms"),
+)
 CROWDS = ("work", "connections", "requests/s", "p50 ms", "p99 ms", "server ms", "PostgreSQL ms", "CPU ms")
 
 
@@ -216,7 +221,7 @@ def _show_advice(console: Console, crowds: Sequence[Crowd]) -> None:
         rounds = [one.figures() for one in crowds if (one.clients, one.listens) == (clients, listens)]
         medians = [f"{statistics.median(one[name] for one in rounds):.1f}" for _, name in ADVICE]
         table.add_row(str(clients), "after afterMs" if listens else "at once", *medians)
-    console.print("\nCrowds who write one story's title\n", table)
+    console.print("\nCrowds who write one story's title, and somebody who reads it meanwhile\n", table)
 
 
 def write_json(

@@ -37,6 +37,7 @@ WRITES_OF_UNVERSIONED = {
 # These are words of dictionaries and hashes as well, so they are looked at only behind a model's manager.
 WRITES_BEHIND_A_MANAGER = {"update", "aupdate"}
 STAMPS = {"stamped", "stamped_when", "stamped_if_new"}
+THREADS = ROOT / "backend" / "engine" / "threads.py"
 RIGHTS = ROOT / "backend" / "stories" / "rights.py"
 LOCKS = {"NO_FORKS"}
 """Locks that other modules import; those of a module itself are seen where they are made."""
@@ -161,6 +162,13 @@ def locks_over_io(text: str) -> Complaints:
             yield f"line {node.lineno}: a lock is held over {over}()"
 
 
+def threads_that_fail_in_vain(text: str) -> Complaints:
+    """What is done in a thread is begun by `in_thread`: a future does not carry every error to whoever waits."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and node.attr in ("run_in_executor", "to_thread"):
+            yield f"line {node.lineno}: .{node.attr}, past backend/engine/threads.py"
+
+
 def machine_paths(text: str) -> Complaints:
     """Nothing is tied to the machine where it was written."""
     yield from matches(r"(?<![\w.$}/])/(?:home|root|Users|work|mnt)/\w+", text)
@@ -238,6 +246,7 @@ def files(folder: Path) -> Iterator[Path]:
         (long_functions, lambda: modules(*HOUSE, *PACKAGES)),
         (class_wide_locks, lambda: modules(*HOUSE, *PACKAGES)),
         (locks_over_io, lambda: modules(*HOUSE, *PACKAGES)),
+        (threads_that_fail_in_vain, lambda: (path for path in modules(*HOUSE) if path != THREADS)),
         (machine_paths, everything),
         (registries, everything),
     ],
@@ -289,6 +298,8 @@ HOST = ".".join(["registry", "npmjs", "org"])
         (locks_over_io, "busy = Lock()\nwith busy:\n    rows = list(Story.objects.all())"),
         (locks_over_io, "busy = Lock()\nwith busy, place:\n    if fresh:\n        fresh.write_bytes(b'')"),
         (locks_over_io, "with NO_FORKS:\n    subprocess.Popen([])"),
+        (threads_that_fail_in_vain, "async def f():\n    await asyncio.to_thread(g)"),
+        (threads_that_fail_in_vain, "done = loop.run_in_executor(None, g)"),
         (machine_paths, f"DATA = '{HOME}'"),
         (registries, f"see {HOST}/graphiql"),
         (registries, '"' + 'resolved": "somewhere"'),
@@ -324,6 +335,7 @@ def test_commands_that_manage_py_knows_are_commands() -> None:
             "busy = Lock()\n# Held over I/O, hence:\n# it is held over I/O for nobody waits.\nwith busy:\n    sleep(1)",
         ),
         (locks_over_io, "with open('x') as file:\n    file.read()"),
+        (threads_that_fail_in_vain, "done = in_thread(None, g)"),
         (machine_paths, "url = 'https://example.org/home/asha'; up = '../root/x'"),
         (registries, "make lock --no-emit-index-url"),
         (registries, '"resolved": "file:../beside"'),

@@ -42,7 +42,7 @@ Side = Mapping[str, str]
 """
 
 
-class _Appending(TriggerConstraint):
+class LogTrigger(TriggerConstraint):
     """What those below share: a trigger that runs a function; both have the constraint's name."""
 
     def remove_sql(self, model: type[Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> Any:
@@ -62,7 +62,7 @@ class _Appending(TriggerConstraint):
         )
 
 
-class ChangeLog(_Appending):
+class ChangeLog(LogTrigger):
     """Declares that the versions of a model's rows are logged, and when they are gone: as `kind`, for each of `sides`.
 
     A side whose version did not rise is not logged, so a row that two people share tells neither of what only the other may
@@ -156,7 +156,7 @@ class ChangeLog(_Appending):
         return OWNER_OF_LOST.format(owner_of=owner_of, row=row, column=column, kind=self.parent)
 
 
-class SignalLog(_Appending):
+class SignalLog(LogTrigger):
     """Declares what changes all that somebody sees: as `kind`, when one of `columns` is updated, else when a row comes or goes.
 
     `owner` is the field that names who it is, `id` what it is about. With `removals`, only when a row goes.
@@ -193,7 +193,7 @@ class SignalLog(_Appending):
         return path, args, {**kwargs, "kind": self.kind, "owner": self.owner, "id": self.id, **when}
 
 
-class HandedLog(_Appending):
+class HandedLog(LogTrigger):
     """Declares that a row may come to be another's: the person of its field `owner`. See `kinds.HANDED`."""
 
     def __init__(self, *, name: str, owner: str) -> None:
@@ -213,7 +213,7 @@ class HandedLog(_Appending):
         return path, args, {**kwargs, "owner": self.owner}
 
 
-class RemovalLog(_Appending):
+class RemovalLog(LogTrigger):
     """Declares what others see no more when a row goes, or whom else it concerns that it is gone.
 
     `entries` selects kind, id, aggregate, owner, version and gone; `OLD` is the row. It is logged at that moment, because later
@@ -235,7 +235,7 @@ class RemovalLog(_Appending):
         return path, args, {**kwargs, "entries": self.entries}
 
 
-class SightLog(_Appending):
+class SightLog(LogTrigger):
     """Declares that two people, `low` and `high`, hide from each other what is theirs while either `…_blocks_at` is set.
 
     Whenever that changes, both are logged as somebody who sees less or more of the other: it is how one whom a block hides

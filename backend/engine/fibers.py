@@ -5,7 +5,7 @@ own. What runs in it reads as it does in a thread. Where it has to wait it tells
 there. A write is then answered without a thread, whose every wait costs a change of threads and of who holds Python's lock.
 
 Inside a fiber nothing of the event loop may be called: its C code keeps pointers into its stack, which is put aside meanwhile.
-And nothing may block but by `wait` and `blocking`: everybody would wait.
+And nothing may block but by `wait` and `blocking`, nor take long in Python but by `blocking`: everybody would wait.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from django.core.exceptions import SynchronousOnlyOperation
-from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
 
 from backend.engine.frames import with_room
+from backend.engine.threads import NOT_CARRIED, carried
 
 ResultT = TypeVar("ResultT")
 
@@ -86,7 +87,10 @@ def wait(raw: Any, steps: PQGen[ResultT], seconds: float | None) -> ResultT:
 
 
 def blocking(call: Callable[[], ResultT]) -> ResultT:
-    """What this call returns or raises, which may block: a fiber lets a thread do it, everybody else does it here."""
+    """What this call returns or raises, which may block or take long: a fiber lets a thread do it, all others do it here.
+
+    The thread has another connection to the database, and nothing of the fiber's context.
+    """
     here = current()
     if here is None:
         return call()
@@ -201,7 +205,7 @@ class Fibers:
 def _outcome(call: Callable[[], Any]) -> _Outcome:
     try:
         return _Outcome(call())
-    except GreenletExit:  # the process ends
-        raise
+    except NOT_CARRIED as error:
+        return _Outcome(None, carried(error))
     except BaseException as error:
         return _Outcome(None, error)

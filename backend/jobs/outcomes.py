@@ -17,6 +17,7 @@ from backend.engine import pipeline
 from backend.engine.errors import Refusal
 from backend.engine.metrics import JOB_SECONDS, job_ended, operation
 from backend.engine.refusal_log import cause_of
+from backend.engine.threads import contained
 from backend.engine.transactions import unit_of_work
 from backend.jobs.models import ERROR_CHARACTERS, Failure
 from backend.jobs.queue import give_up, is_last, run_again
@@ -49,7 +50,7 @@ def watched(attempt: Callable[[], Any], context: JobContext, _worker: Worker) ->
     try:
         logs.begin(task=context.job.task_name, job=context.job.id)
         with operation(context.job.task_name):
-            result = attempt()
+            result = contained(attempt)
     except Exception as error:
         ended(context.job, after_failure(context.job), time.monotonic() - started, error)
         raise

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,6 +23,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from backend.engine.errors import Refusal
+from backend.engine.threads import in_thread
 from backend.jobs.outcomes import ATTEMPTS_ENDED, give_back, watched
 from backend.logs.causes import database_facts
 
@@ -174,7 +176,7 @@ async def _give_back_stalled() -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
         for job in [*stalled, *await unrecorded()]:
             with suppress(DatabaseError, InterfaceError, Refusal):  # it is still stalled when the database is back
-                await asyncio.to_thread(give_back, job)
+                await in_thread(None, partial(give_back, job))
         await asyncio.sleep(LOOK_FOR_STALLED_SECONDS)
 
 

@@ -5,9 +5,10 @@ first served, if the queue moves fast enough to serve it before its deadline. Ot
 will be room: the more have been told so, the later, so that a crowd comes back spread over time.
 
 lane        slots            who takes one
-requests    THREADS          every GraphQL request, in the event loop, in a fiber there, or in a thread
-expensive   half of those    a request that costs EXPENSIVE_QUERY_COST or more, or whose document is long; besides its slot above
-hashing     HASHES_AT_ONCE   a mutation that hashes a password, instead of a slot above
+requests    THREADS          every GraphQL request, in the event loop or in a thread
+mutations   THREADS          a mutation while it is executed, in a fiber, instead of a slot above: it may wait for a lock
+expensive   half of THREADS  what costs EXPENSIVE_QUERY_COST or more, or has a long document; besides a slot for requests
+hashing     HASHES_AT_ONCE   a mutation that hashes a password, instead of a slot for requests
 pages       PAGES_AT_ONCE    Django's pages, but for /healthz, which takes none
 
 Request bodies share a budget of MAX_BODY_MEMORY bytes. All of this belongs to the event loop's thread, so it needs no locks.
@@ -23,7 +24,7 @@ from django.conf import settings
 
 from backend.engine.errors import Busy, after_busy_ms
 
-REQUESTS, EXPENSIVE, HASHING, PAGES = "requests", "expensive", "hashing", "pages"
+REQUESTS, MUTATIONS, EXPENSIVE, HASHING, PAGES = "requests", "mutations", "expensive", "hashing", "pages"
 """The names of the lanes."""
 NO_SLOT = "The server had no time for this. Nothing was written. Send the same request again."
 NO_MEMORY = "Too many large requests are arriving. Wait, then send the same again."
@@ -150,6 +151,7 @@ class Admission:
     def __init__(self) -> None:
         slots = {
             REQUESTS: settings.THREADS,
+            MUTATIONS: settings.THREADS,
             EXPENSIVE: max(1, settings.THREADS // 2),
             PAGES: settings.PAGES_AT_ONCE,
         }

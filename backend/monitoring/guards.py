@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db.models import CheckConstraint, ForeignKey, Model, UniqueConstraint
 
+from backend.changes.triggers import LogTrigger
 from backend.engine.checks import Check
 from backend.engine.guard import VersionGuard, guard_of, is_versioned
 from backend.engine.presence import PresenceGuard
@@ -23,6 +24,7 @@ def checks() -> Iterator[Check]:
     yield _guards()
     yield _presence()
     yield _removals()
+    yield _logs()
     yield _triggers()
     yield _constraints()
     yield _validity()
@@ -84,6 +86,15 @@ def _removals() -> Check:
         "each table whose rows are counted, totalled or kept as history has its triggers, and they are enabled",
         RemovalGuard,
         "tgfoid = to_regproc('katha_refuse_removal')",
+    )
+
+
+def _logs() -> Check:
+    return _enabled(
+        "change_logs",
+        "each table whose changes are told has its triggers, and they are enabled",
+        LogTrigger,
+        "tgfoid = to_regproc(expected.column2)",
     )
 
 

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db.models import BigIntegerField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
+from backend.engine import fibers
 from backend.engine.declarations import delete, insert, replace, select, update, update_all
 from backend.engine.errors import Conflict, FieldConflict, Invalid, Wrong
 from backend.engine.idempotency import Applied, Outcome, already_so
@@ -341,7 +343,8 @@ def _with_text_merged(
     text = mine.get("body")
     if text is None or text.base is None:
         raise refusal
-    parts = merge.three_way(text.base, text.mine, text.theirs)
+    # Of long texts it takes up to half a second.
+    parts = fibers.blocking(partial(merge.three_way, text.base, text.mine, text.theirs))
     merged = merge.merged(parts)
     # The merged text may be empty, if each deleted what the other kept, or too long, if both added text.
     if merged is not None and not 0 < len(merged.strip()) <= len(merged) <= BODY_CHARACTERS:

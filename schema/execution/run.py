@@ -13,7 +13,7 @@ from backend import logs
 from backend.engine import deadline, metrics
 from backend.engine.errors import Busy, OutcomeUnknown, Refusal, after_busy_ms
 from backend.engine.transactions import answer_snapshots
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
+from backend.limits.admission import EXPENSIVE, HASHING, MUTATIONS, REQUESTS
 from backend.postgresql.reads import Row
 from resolvers.access import DEAD_TOKEN
 from schema.context import Context
@@ -27,7 +27,7 @@ from schema.execution.measuring import TooLong, excess_of
 from schema.execution.operations import Operation, Roots, Selection
 from schema.execution.parts import TooLarge
 from schema.execution.plans import Plan, Query, price_of
-from schema.execution.steps import IN_FIBER, IN_THREAD, Read, Slot, Steps
+from schema.execution.steps import IN_THREAD, Read, Slot, Steps
 from schema.execution.writing import Writing
 
 MAX_ERRORS_SHOWN = 100
@@ -60,9 +60,11 @@ class Execution:
         values = self._selection.values.coerced
         self._cost = operation.cost(values, context.a_minute)
         self._is_measured = operation.costs.characters(values) > settings.MAX_ANSWER_CHARACTERS
-        is_expensive = self._cost >= settings.EXPENSIVE_QUERY_COST
-        self.lane = HASHING if operation.costs.hashes else EXPENSIVE if is_expensive else REQUESTS
-        """The lane of admission in which it is executed."""
+        hashing = operation.costs.hashing
+        self._is_expensive = self._cost - hashing >= settings.EXPENSIVE_QUERY_COST
+        lane = EXPENSIVE if self._is_expensive else REQUESTS if operation.is_query else MUTATIONS
+        self.slot = Slot(HASHING, instead=lane) if hashing else Slot(lane)
+        """The slot of admission in which it is executed."""
 
     def bind(self) -> None:
         """Let the lines that this thread logs from now on say what is executed, and for whom."""
@@ -77,7 +79,8 @@ class Execution:
             answer = yield from self._read()
             _counted(answer).inc()
         else:
-            yield IN_FIBER if self.lane == REQUESTS else IN_THREAD
+            if self._is_expensive:
+                yield IN_THREAD
             self.bind()
             answer = self._written()
         return _with_rejection(answer) if self._context.token_is_dead else answer
@@ -178,7 +181,7 @@ class Execution:
         plan = kept or query.plan(known_by)
         if kept is None or plan.is_large:
             self._context.charge(plan.price)
-        if plan.is_large and self.lane != EXPENSIVE:
+        if plan.is_large and self.slot.lane != EXPENSIVE:
             yield Slot(EXPENSIVE)
         return plan, (yield Read(plan.statement, query.values(plan, values)))
 

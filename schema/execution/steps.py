@@ -21,22 +21,21 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot of this lane of admission, instead of the one that is held. It goes on where it was, in a thread or not."""
+    """A slot of this lane of admission, instead of the one that is held. It goes on in a fiber in one for mutations, in a
+    thread in one for hashing, and else where it was.
+    """
 
     lane: str
+    instead: str | None = None
+    """The lane in which it goes on without hashing, if none is free here in time."""
 
 
 class InThread:
     """What follows takes long, or waits for something, or writes to the log: it is done in a thread."""
 
 
-class InFiber:
-    """What follows waits for the database between short steps: it is done in a fiber, or in the thread in which it is already."""
-
-
 IN_THREAD: Final = InThread()
-IN_FIBER: Final = InFiber()
 
 DoneT = TypeVar("DoneT")
-Need = Read | Slot | InThread | InFiber
+Need = Read | Slot | InThread
 Steps = Generator[Need, Row | None, DoneT]

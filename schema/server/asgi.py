@@ -18,6 +18,7 @@ from backend import tracing
 from backend.engine.deadline import limited
 from backend.engine.errors import Busy, OutcomeUnknown, after_busy_ms
 from backend.engine.fibers import Fibers
+from backend.engine.threads import in_thread
 from backend.limits.admission import HASHING, PAGES, Admission, Lane, Share
 from backend.monitoring.process import BY_STATUS, LEFT, REQUEST_SECONDS
 from backend.postgresql.reads import Reads, Row, Statement
@@ -151,10 +152,10 @@ class Application:
 
     async def _aside(self, call: Callable[[], Any]) -> Any:
         """What it returns in a thread that no request waits for."""
-        return await asyncio.get_running_loop().run_in_executor(self._other_threads, partial(alone, call))
+        return await in_thread(self._other_threads, partial(alone, call))
 
     def _in_any_thread(self, call: Callable[[], Any]) -> "asyncio.Future[Any]":
-        return asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return in_thread(self._threads, call)
 
     def _time_to_tell(self, lane: str) -> float:
         """Who finds no slot for hashing is told so by the mutation, which needs another slot for that."""
@@ -164,7 +165,7 @@ class Application:
         call = partial(alone, partial(_page_in_thread, self._pages, request))
         try:
             if request.path == ALIVE:
-                return await asyncio.get_running_loop().run_in_executor(self._other_threads, tracing.carried(call))
+                return await in_thread(self._other_threads, tracing.carried(call))
             async with self.slot(request, PAGES):
                 answer: Answer = await _called(request, self._other_threads, call)
         except Busy as refusal:
@@ -182,7 +183,7 @@ def _page_in_thread(handler: PageHandler, request: Request) -> Answer:
 
 async def _called(request: Request, threads: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
     request.deadline.begun = True
-    return await asyncio.get_running_loop().run_in_executor(threads, tracing.carried(call))
+    return await in_thread(threads, tracing.carried(call))
 
 
 class InLoop:

@@ -7,10 +7,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from backend.engine.errors import RateLimited
 from backend.engine.frames import with_room
-from backend.limits.admission import HASHING, REQUESTS, NoSlot
+from backend.engine.threads import NOT_CARRIED, carried
+from backend.limits.admission import HASHING, MUTATIONS, REQUESTS, NoSlot
 from backend.postgresql.reads import Row, Statement
 from schema.execution.run import NOT_SERVED
-from schema.execution.steps import InFiber, InThread, Need, Read, Slot, Steps
+from schema.execution.steps import InThread, Need, Read, Slot, Steps
 from schema.server.requests import Request
 
 DoneT = TypeVar("DoneT")
@@ -46,10 +47,10 @@ async def driven(request: Request, steps: Steps[DoneT], server: Server) -> DoneT
         try:
             done = await drive.in_slot(needed.lane)
         except NoSlot as refusal:
-            if needed.lane != HASHING:
+            if needed.instead is None:
                 raise
             request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
-            needed = Slot(REQUESTS)
+            needed = Slot(needed.instead)
             continue
         if isinstance(done, Done):
             return done.value
@@ -61,21 +62,21 @@ class _Drive(Generic[DoneT]):
 
     def __init__(self, steps: Steps[DoneT], server: Server) -> None:
         self._steps, self._server = steps, server
-        self._place: type[InFiber | InThread] | None = None
-        """Where it goes on; None for the event loop."""
+        self._is_in_thread = False
 
     async def in_slot(self, lane: str) -> Slot | Done[DoneT]:
         """Go on in a slot of this lane, until the work is done or needs another one."""
         async with self._server.slot(lane):
+            self._is_in_thread = lane == HASHING or (self._is_in_thread and lane != MUTATIONS)
             go_on = self._without
             while True:
                 need = await self._next(lane, go_on)
                 match need:
                     case Read():
-                        self._place = None
+                        self._is_in_thread = False
                         go_on = await self._read(need)
-                    case InThread() | InFiber():
-                        self._place = type(need)
+                    case InThread():
+                        self._is_in_thread = True
                         go_on = self._without
                     case _:
                         return need
@@ -93,19 +94,19 @@ class _Drive(Generic[DoneT]):
 
     async def _next(self, lane: str, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
         """What the work needs next that this place cannot give, or what it has come to."""
-        if self._place is None:
-            return _advanced(go_on)
-        if self._place is InFiber:
-            coming = self._server.in_fiber(partial(self._through, InFiber, go_on))
+        if self._is_in_thread:
+            coming = self._server.in_thread(lane, partial(with_room, self._through_threads, go_on))
+        elif lane == MUTATIONS:
+            coming = self._server.in_fiber(partial(_advanced, go_on))
         else:
-            coming = self._server.in_thread(lane, partial(with_room, self._through, (InFiber, InThread), go_on))
+            return _advanced(go_on)
         found: Need | Done[DoneT] = await coming
         return found
 
-    def _through(self, given: type | tuple[type, ...], go_on: Callable[[], Need]) -> Need | Done[DoneT]:
-        """Go on until it needs something that is not given here."""
+    def _through_threads(self, go_on: Callable[[], Need]) -> Need | Done[DoneT]:
+        """Go on until it needs something else than a thread."""
         need: Need | Done[DoneT] = _advanced(go_on)
-        while isinstance(need, given):
+        while isinstance(need, InThread):
             need = _advanced(self._without)
         return need
 
@@ -115,3 +116,5 @@ def _advanced(go_on: Callable[[], Need]) -> Need | Done[Any]:
         return go_on()
     except StopIteration as stop:  # which could not leave a coroutine or a thread
         return Done(stop.value)
+    except NOT_CARRIED as error:
+        raise carried(error) from error

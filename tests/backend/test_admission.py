@@ -21,6 +21,7 @@ from backend.limits.admission import (
     HASHING,
     JITTER,
     LATEST_MS,
+    MUTATIONS,
     PAGES,
     REQUESTS,
     SOONEST_MS,
@@ -357,7 +358,7 @@ def serve_with(threads: int, settings: Any, what: Callable[[Application], Awaita
     async def serve() -> None:
         application = Application()
         await what(application)
-        for name in (REQUESTS, EXPENSIVE, HASHING, PAGES):
+        for name in (REQUESTS, MUTATIONS, EXPENSIVE, HASHING, PAGES):
             for lane in application._admission.lanes(name):
                 assert (lane._free, lane.waiting) == (Application()._admission.lanes(lane.name)[0]._free, 0)
 
@@ -434,7 +435,7 @@ def test_what_fails_leaves_its_slots(settings: Any) -> None:
         raise ValueError
 
     async def many(application: Application) -> None:
-        for lane in (REQUESTS, EXPENSIVE, HASHING):
+        for lane in (REQUESTS, MUTATIONS, EXPENSIVE, HASHING):
             with pytest.raises(ValueError):
                 await in_slot(application, request(), lane, fail)
         works = Works()

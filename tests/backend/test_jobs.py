@@ -3,7 +3,7 @@
 import json
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.core.management import call_command
@@ -16,6 +16,7 @@ from backend import tasks
 from backend.engine.errors import Invalid
 from backend.engine.metrics import REGISTRY
 from backend.engine.models import IdempotencyKey
+from backend.engine.threads import NOT_CARRIED
 from backend.engine.transactions import unit_of_work
 from backend.jobs import queue
 from backend.jobs.models import DeadLetter, Failure
@@ -149,6 +150,23 @@ def test_a_job_that_fails_is_tried_later(
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ValueError)
     assert (record.levelname, record.__dict__["task"]) == ("WARNING", "announce")
+
+
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_an_error_that_no_thread_hands_over_ends_the_attempt_too(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """The worker would wait for it for ever, with the job at work, or would end with it."""
+    asha.published_story()
+    monkeypatch.setattr(fanout, "announce", lambda *_: raise_one(kind))
+    monkeypatch.setattr(queue, "pause", lambda _attempts: 3600.0)
+    work_off()
+    assert query(f"SELECT status::text, attempts {ANNOUNCE}") == [("todo", 1)]
+    assert Failure.objects.get().error.startswith(f"RuntimeError from {kind.__name__} in raise_one, line ")
+
+
+def raise_one(kind: type[BaseException]) -> NoReturn:
+    raise kind
 
 
 def test_an_attempt_is_timed_however_it_ends(asha: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -444,6 +444,30 @@ WAYS = [
             "orderline_removal_guard_update",
         )
     ),
+    *(
+        Broken(
+            "change_logs",
+            NAMELESS,
+            f"DROP TRIGGER {trigger} ON {table}",
+            f"table={table} trigger={trigger} state=missing",
+        )
+        for table, trigger in (
+            ("stories_chapter", "chapter_change_log"),
+            ("stories_chapter", "chapter_change_log_added"),
+            ("stories_story", "story_handed_log"),
+            ("people_accesstoken", "accesstoken_access_log"),
+            ("social_relationship", "relationship_sight_log"),
+            ("coauthors_coauthor", "coauthor_removal_log"),
+        )
+    ),
+    Broken(
+        "change_logs",
+        NAMELESS,
+        "DROP TRIGGER relationship_change_log ON social_relationship; "
+        "CREATE TRIGGER relationship_change_log AFTER UPDATE ON social_relationship FOR EACH ROW "
+        "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "table=social_relationship trigger=relationship_change_log state=missing",
+    ),
     Broken(
         "triggers",
         NAMELESS,

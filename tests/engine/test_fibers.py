@@ -1,11 +1,12 @@
 """Fibers: code that waits for the database in the event loop's thread, while the loop goes on with everything else."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from django.db import DatabaseError, OperationalError, connection, connections, 
 from backend.engine import fibers, pipeline
 from backend.engine.deadline import Deadline, limited
 from backend.engine.fibers import Fibers
+from backend.engine.threads import NOT_CARRIED, in_thread
 from backend.people.models import Person
 from backend.postgresql.base import Connection
 from tests.races.rivals import my_pid, terminate
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LARGE = 8_000_000
 """More characters than a socket takes at once."""
+PATIENCE_SECONDS = 60
+"""Who waits for longer waits for ever."""
 
 
 class Loop(uvloop.Loop):
@@ -53,7 +57,7 @@ def within(work: Callable[[Fibers], Awaitable[None]]) -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: faults.append(context))
-        ours = Fibers(partial(loop.run_in_executor, None))
+        ours = Fibers(partial(in_thread, None))
         try:
             await work(ours)
         finally:
@@ -134,6 +138,113 @@ def test_a_socket_is_watched_once_however_often_a_call_waits_for_it() -> None:
         loop.watched.clear()
         number = await ours.run(ask)
         assert loop.watched == [("from now on", number), ("no more", number)]
+
+    within(work)
+
+
+def fill_below(number: int) -> list[int]:
+    """Take all file descriptors below this one: it is the next to be given, as soon as it is free."""
+    taken = [os.dup(0)]
+    while taken[-1] < number:
+        taken.append(os.dup(0))
+    os.close(taken.pop())
+    return taken
+
+
+def leave() -> list[int]:
+    """Close this fiber's connection, and let the next socket have its number."""
+    scalar("SELECT 1")
+    taken = fill_below(connection.connection.fileno())
+    connection.close()
+    return taken
+
+
+def test_a_connection_that_is_made_anew_under_the_same_number_is_watched_anew() -> None:
+    """The system has forgotten to watch the number when the socket was closed. The loop is told before there is another."""
+
+    def anew() -> tuple[int, int]:
+        connection.ensure_connection()
+        before = connection.connection.fileno()
+        taken = leave()
+        for _ in range(2):
+            scalar("SELECT 1")
+        for one in taken:
+            os.close(one)
+        return before, connection.connection.fileno()
+
+    async def work(ours: Fibers) -> None:
+        before, after = await asyncio.wait_for(ours.run(anew), PATIENCE_SECONDS)
+        assert before == after
+        loop: Any = asyncio.get_running_loop()
+        assert loop.watched == [("from now on", before), ("no more", before)] * 2
+
+    within(work)
+
+
+def test_a_number_that_another_fiber_has_by_now_is_left_to_it() -> None:
+    """One has closed its connection, and a thread works for it. Another one's new connection has the same number."""
+    has_left, go_on = threading.Event(), threading.Event()
+
+    def first() -> list[int]:
+        taken = leave()
+        has_left.set()
+        fibers.blocking(partial(go_on.wait, PATIENCE_SECONDS))
+        return taken
+
+    def second() -> int:
+        scalar("SELECT pg_sleep(0.5)")
+        return connection.connection.fileno()
+
+    async def work(ours: Fibers) -> None:
+        leaving = asyncio.ensure_future(ours.run(first))
+        await until_it_is(has_left.is_set)
+        other = asyncio.ensure_future(ours.run(second))
+        loop: Any = asyncio.get_running_loop()
+        await until_it_is(lambda: len(loop.watched) == 3)
+        go_on.set()
+        taken = await leaving
+        assert not other.done()
+        number = await asyncio.wait_for(other, PATIENCE_SECONDS)
+        assert loop.watched == [("from now on", number), ("no more", number)] * 2
+        for one in taken:
+            os.close(one)
+
+    within(work)
+
+
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_what_no_future_carries_is_told_as_an_error(kind: type[BaseException]) -> None:
+    """Whoever waits does not do so for ever, nor takes it for a result; nothing is written, and no transaction is left open."""
+    pids: list[int] = []
+
+    def write() -> NoReturn:
+        with transaction.atomic():
+            Person.objects.create(handle="nobody", name="Nobody")
+            pids.append(my_pid())
+            raise kind
+
+    async def work(ours: Fibers) -> None:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=kind.__name__) as told:
+                await asyncio.wait_for(ours.run(write), PATIENCE_SECONDS)
+            assert isinstance(told.value.__cause__, kind)
+        assert not ours._results
+        assert await asyncio.wait_for(ours.run(Person.objects.count), PATIENCE_SECONDS) == 0
+        assert pids == [await ours.run(my_pid)] * 2
+
+    within(work)
+
+
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_what_no_future_carries_out_of_a_thread_is_told_as_an_error(kind: type[BaseException]) -> None:
+    def fail() -> NoReturn:
+        raise kind
+
+    async def work(ours: Fibers) -> None:
+        for waiting in (in_thread(None, fail), ours.run(partial(fibers.blocking, fail))):
+            with pytest.raises(RuntimeError, match=kind.__name__):
+                await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+        assert await ours.run(my_pid)
 
     within(work)
 

@@ -1,5 +1,7 @@
 """Normalized text: whatever comes through can be stored and is in one form; whatever cannot is refused by name."""
 
+import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.engine.errors import Invalid
-from backend.engine.text import MAX_CHARACTERS, Checker, normalize
+from backend.engine.text import MAX_CHARACTERS, MAX_MARKS, Checker, _is_mark, normalize
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 UNFIT = "\0\ud800\udfff"
@@ -81,6 +83,28 @@ def test_text_that_is_too_long_for_any_field_is_refused() -> None:
     assert normalize("x" * MAX_CHARACTERS)
     with pytest.raises(Invalid, match="too long"):
         normalize("x" * (MAX_CHARACTERS + 1))
+
+
+ABOVE, BESIDE, OF_TWO = "\u0300", "\u0315", "\u0f73"
+"""Marks: two that are sorted, and one that is none before it is decomposed."""
+MARKED = st.lists(st.sampled_from([ABOVE * 7, BESIDE * 8, OF_TWO, "a", "é"]), max_size=40).map("".join)
+
+
+@given(text=MARKED)
+def test_a_crowd_of_marks_is_refused_wherever_it_stands(text: str) -> None:
+    """Normalising takes the square of their number, and holds up the whole process meanwhile."""
+    if any(len(marks) > MAX_MARKS for marks in re.findall(f"[{ABOVE}{BESIDE}{OF_TWO}]+", text)):
+        with pytest.raises(Invalid, match="more than 30 marks"):
+            normalize(text)
+        return
+    assert normalize(text) == unicodedata.normalize("NFC", text)
+
+
+def test_every_mark_counts() -> None:
+    """All that Unicode sorts: none is missing that only its decomposition makes one."""
+    for character in map(chr, range(sys.maxunicode + 1)):
+        marks = unicodedata.normalize("NFD", character)
+        assert _is_mark(character) == bool(unicodedata.combining(marks[0]))
 
 
 @given(text=ANY_TEXT)

@@ -213,4 +213,4 @@ def test_metrics_are_what_clients_counted(own_server: tuple[str, Process], perso
     assert counted(address) == heard_by(clients)
     assert one(address, "katha_http_requests_total", status="2xx") >= requests + depth.rounds(50, at_least=10)
     assert one(address, "katha_threads_busy") == 1
-    assert one(address, "katha_threads") == 16
+    assert one(address, "katha_threads") == 24

@@ -60,8 +60,8 @@ TEXTS: list[tuple[str, str, Arguments]] = [
 def test_text_that_cannot_be_kept_is_invalid(
     world: MutationFixture, name: str, path: str, arguments: Arguments
 ) -> None:
-    """NUL, half of a surrogate pair, or longer than any field."""
-    bad = [NUL, SURROGATE, "\udc00", "x" * 200_001, MEGABYTE]
+    """NUL, half of a surrogate pair, a crowd of marks, or longer than any field."""
+    bad = [NUL, SURROGATE, "\udc00", "e" + "\u0301" * 31, "x" * 200_001, MEGABYTE]
     check_invalid(world, name, path, *map(arguments, bad))
 
 

@@ -8,7 +8,7 @@ import strawberry
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 from graphql.execution.values import get_variable_values
 
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
+from backend.limits.admission import EXPENSIVE, HASHING, MUTATIONS, REQUESTS
 from backend.market.models import MAX_LINES
 from backend.pages import MAX_PAGE_SIZE
 from backend.people.models import BIO_CHARACTERS
@@ -376,6 +376,10 @@ def test_the_same_document_is_judged_anew_for_other_variables(settings: Any) -> 
         assert refused(document, n=100)["limit"] == "cost"
 
 
+DEAR = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
+FOLLOW = 'mutation { follow(person: "x", expect: {current: true}) { __typename } }'
+
+
 def lanes_of(query: str) -> list[str]:
     """Those in which the request is answered, in their order."""
     with taken() as lanes:
@@ -387,38 +391,36 @@ def lanes_of(query: str) -> list[str]:
 def test_what_asks_for_much_takes_a_slot_for_that(settings: Any) -> None:
     """What has a dear answer, and a document that is long and new. Neither who signs in, nor what is remembered."""
     long = "{ __typename " + " ".join(f"turn{n}: __typename" for n in range(40)) + "}" + "#" * 2_000
-    dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
     sign_in = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
     many = "stories(first: 100) { edges { node { title chapters { title } } } }"
     write = 'mutation { updateProfile(patch: {bio: ""}, expect: {version: "1"}) '
     write += f"{{ ... on ProfileSuccess {{ person {{ {many} }} }} }} }}"
     schema = get_introspection_query()
     story = '{ story(id: "x") { chapters { story { chapters { position } } } } }'
-    assert min(cost(dear), cost(sign_in), cost(schema), cost(write), cost(story)) >= settings.EXPENSIVE_QUERY_COST
-    for query in (long, dear, schema, write, story):
+    assert min(cost(DEAR), cost(sign_in), cost(schema), cost(write), cost(story)) >= settings.EXPENSIVE_QUERY_COST
+    for query in (long, DEAR, schema, write, story):
         assert lanes_of(query) == [REQUESTS, EXPENSIVE]
     assert lanes_of(sign_in) == [REQUESTS, HASHING]
     assert lanes_of("{ viewer { handle } }") == [REQUESTS]
-    assert lanes_of(dear) == [REQUESTS, EXPENSIVE]
+    assert lanes_of(FOLLOW) == [REQUESTS, MUTATIONS]
+    assert lanes_of(DEAR) == [REQUESTS, EXPENSIVE]
     assert lanes_of(long) == []  # always the same answer, and remembered
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_long_document_that_asks_for_much_takes_one_slot_for_both() -> None:
     """It goes on in the slot in which it was prepared; so does a short one that asks for little."""
-    dear = "{ stories(first: 100) { edges { node { title summary author { name bio } chapters { title } } } } }"
-    assert lanes_of(f"{dear} #{'.' * 3_000}") == [REQUESTS, EXPENSIVE]
+    assert lanes_of(f"{DEAR} #{'.' * 3_000}") == [REQUESTS, EXPENSIVE]
     hashing = 'mutation { signIn(handle: "h", password: "p") { __typename } }'
     assert lanes_of(f"{hashing} #{'.' * 3_000}") == [REQUESTS, EXPENSIVE, HASHING]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("full", [REQUESTS, EXPENSIVE])
-def test_what_finds_no_slot_is_not_executed(full: str) -> None:
+@pytest.mark.parametrize(("full", "document"), [(REQUESTS, DEAR), (EXPENSIVE, DEAR), (MUTATIONS, FOLLOW)])
+def test_what_finds_no_slot_is_not_executed(full: str, document: str) -> None:
     """503 BUSY with the time to wait, in both ways of saying it."""
-    dear = {"query": "{ stories(first: 100) { edges { node { title author { name } chapters { title } } } } }"}
     with taken(full={full}) as lanes:
-        response = Client().post("/graphql", dear, content_type="application/json")
+        response = Client().post("/graphql", {"query": document}, content_type="application/json")
     (error,) = response.json()["errors"]
     assert (response.status_code, error["extensions"]["code"]) == (503, "BUSY")
     assert error["extensions"]["retry"] == {"kind": "SAME_REQUEST", "afterMs": AFTER_MS}

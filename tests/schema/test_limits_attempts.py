@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 
 from backend.engine.metrics import LIMITED
 from backend.limits import spending
-from backend.limits.admission import EXPENSIVE, HASHING, REQUESTS
+from backend.limits.admission import EXPENSIVE, HASHING, MUTATIONS, REQUESTS
 from backend.limits.models import Bucket
 from backend.limits.rates import Rate
 from backend.limits.spending import Spending
@@ -159,10 +159,18 @@ def test_without_a_slot_for_hashing_nothing_is_hashed(
         answer = asha.ask(f"mutation {{ {HASHES[name]} {{ {FAILED} }} }}")[name]
     assert (answer["__typename"], answer["code"]) == ("RateLimitedError", "RATE_LIMITED")
     assert answer["retry"] == {"kind": "SAME_REQUEST", "afterMs": AFTER_MS}
-    assert lanes == [REQUESTS, REQUESTS]
+    assert lanes == [REQUESTS, MUTATIONS]
     assert counter._value.get() == before + 1
     assert not Bucket.objects.exists()
     assert list(Account.objects.values_list("login", "is_active")) == [("asha", True)]
+
+
+def test_what_else_it_asks_for_decides_where_it_goes_on() -> None:
+    """Without a slot for hashing, in one for what is expensive: that is done in a thread, and few may have one."""
+    dear = "person { stories(first: 100) { edges { node { title chapters { title } } } } }"
+    with taken(full={HASHING}) as lanes:
+        ApiClient().ask(f"mutation {{ {HASHES['signIn']} {{ {FAILED} ... on SignSuccess {{ {dear} }} }} }}")
+    assert lanes == [REQUESTS, EXPENSIVE]
 
 
 def test_without_a_slot_for_hashing_others_are_served(asha: ApiClient) -> None:

@@ -6,12 +6,18 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
 
+from backend.engine import text
+from backend.engine.threads import NOT_CARRIED
+from backend.limits import admission
+from backend.people import actions
 from backend.social.models import Relationship
+from backend.stories import merge
+from schema.execution.compiler import Compiler
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rows import assert_sound, everything
@@ -26,7 +32,10 @@ FOLLOW = """mutation Following($p: ID!, $v: Version!, $k: UUID) { follow(person:
   ... on ConflictError { current { version } }
   ... on Failure { code retry { kind } }
 } }"""
-RENAME = "mutation($n: String!) { updateProfile(patch: {name: $n}, expect: {current: true}) { __typename } }"
+RENAME = (
+    "mutation($n: String!, $v: Version!) { updateProfile(patch: {name: $n}, expect: {version: $v}) { __typename } }"
+)
+RENAMED = {"updateProfile": {"__typename": "ProfileSuccess"}}
 ME = "{ viewer { handle } }"
 CANCELLED = "57014"
 """The SQLSTATE of a statement that was cancelled, and did not wait too long for a lock."""
@@ -69,25 +78,23 @@ def untouched_by(work: Any, who: ApiClient, again: Any, **settings: Any) -> None
 
 
 def test_a_known_mutation_takes_a_fiber_and_no_thread(asha: ApiClient, bilal: ApiClient, chitra: ApiClient) -> None:
-    """A new one is made ready in a thread, and is done there."""
+    """A new one is made ready in a thread before that."""
     document = f"{FOLLOW} # of this test alone"
 
     async def work(server: Server) -> None:
+        await known(server, chitra)  # which connects
         with server.counted():
             assert (await follow(server, asha, bilal, "0", document))["applied"] == "WRITTEN"
-        assert (server.fibers, len(server.threads)) == (0, 1)
+        assert (server.fibers, len(server.threads)) == (1, 1)
         with server.counted():
             assert (await follow(server, bilal, chitra, "0", document))["applied"] == "WRITTEN"
-        assert (server.fibers, len(server.threads)) == (1, 1)  # which connected for it
-        with server.counted():
-            assert (await follow(server, chitra, asha, "0", document))["applied"] == "WRITTEN"
         assert (server.fibers, server.threads) == (1, [])
 
     within(work)
     assert_sound()
 
 
-def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient, bilal: ApiClient, client: Any) -> None:
+def test_a_session_and_what_is_expensive_take_a_thread(asha: ApiClient, bilal: ApiClient, client: Any) -> None:
     """Cookies are Django's, which looks them up where it may wait; and what takes long in Python would stop everybody."""
     client.force_login(asha.person.account)
     cookie = f"sessionid={client.cookies['sessionid'].value}; csrftoken={'a' * 32}"
@@ -99,7 +106,7 @@ def test_a_session_and_what_is_expensive_are_served_in_a_thread(asha: ApiClient,
             answer = await server.ask(FOLLOW, body, cookie=cookie, x_csrftoken="a" * 32)
         assert answer is not None
         assert answer.json["data"]["follow"]["applied"] == "WRITTEN"
-        assert (server.fibers, bool(server.threads)) == (0, True)
+        assert (server.fibers, bool(server.threads)) == (1, True)
 
     async def expensive(server: Server) -> None:
         await known(server, bilal)
@@ -118,12 +125,88 @@ def test_while_one_waits_for_a_lock_everybody_else_is_served(asha: ApiClient, bi
             following = asyncio.ensure_future(follow(server, asha, bilal))
             await until_it_is(lambda: held.waiting() == 1)
             assert await server.data(ME, token=bilal.token) == {"viewer": {"handle": "bilal"}}
-            assert await server.data(RENAME, {"n": "Bilal K"}, token=bilal.token)
+            assert await server.data(RENAME, {"n": "Bilal K", "v": "1"}, token=bilal.token) == RENAMED
             assert not following.done()
             held.release()
             assert (await following)["applied"] == "WRITTEN"
 
     within(work)
+    assert_sound()
+
+
+def test_those_who_wait_for_one_lock_hold_up_no_reads(asha: ApiClient, person: Callable[[str], ApiClient]) -> None:
+    """More mutations than there are slots, of known documents and new ones: each query is answered, also one that is new."""
+    fans, threads = [person(f"fan{number}") for number in range(8)], 2
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        with Held("social_relationship") as held:
+            documents = [FOLLOW if number % 2 else f"{FOLLOW} # {number}" for number in range(len(fans))]
+            following = [
+                asyncio.ensure_future(follow(server, fan, asha, "0", document))
+                for fan, document in zip(fans, documents, strict=True)
+            ]
+            await until_it_is(lambda: held.waiting() == threads)
+            for query in (ME, f"{ME} # a new one"):
+                assert await server.data(query, token=asha.token) == {"viewer": {"handle": "asha"}}
+            assert not any(one.done() for one in following)
+            held.release()
+            assert [answer["applied"] for answer in await asyncio.gather(*following)] == ["WRITTEN"] * len(fans)
+
+    within(work, THREADS=threads, REQUEST_SECONDS=60)
+    assert Relationship.objects.count() == len(fans)
+    assert_sound()
+
+
+def test_who_leaves_the_queue_of_mutations_writes_nothing(asha: ApiClient, person: Callable[[str], ApiClient]) -> None:
+    """Nor costs anybody a slot: with a document that is known, or is new."""
+    first, last, *gone = [person(f"fan{number}") for number in range(4)]
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        (lane,) = server.application._admission.lanes(admission.MUTATIONS)
+        leaves = asyncio.Event()
+        with Held("social_relationship") as held:
+            following = asyncio.ensure_future(follow(server, first, asha))
+            await until_it_is(lambda: held.waiting() == 1)
+            documents = FOLLOW, f"{FOLLOW} # left"
+            asked = zip(gone, documents, strict=True)
+            left = asyncio.gather(*(follow(server, who, asha, "0", what, leaves=leaves) for who, what in asked))
+            await until_it_is(lambda: lane.waiting == 2)
+            leaves.set()
+            assert (await left, lane.waiting, held.waiting()) == ([None, None], 0, 1)
+            held.release()
+            assert (await following)["applied"] == "WRITTEN"
+        assert (await follow(server, last, asha))["applied"] == "WRITTEN"
+
+    within(work, THREADS=1, REQUEST_SECONDS=60)
+    assert Relationship.objects.count() == 2
+
+
+BOTH = """mutation($p: ID!) {
+  signIn(handle: "nobody", password: "a good passphrase") { ... on Failure { code } }
+  follow(person: $p, expect: {version: "0"}) { ... on RelationshipSuccess { applied } }
+}"""
+
+
+def test_those_who_find_no_slot_for_hashing_hold_up_no_reads(
+    asha: ApiClient, person: Callable[[str], ApiClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on as other mutations do: in fibers, not in the threads that new queries need."""
+    monkeypatch.setattr(admission, "FIRST_GUESS_OF_HASHING_SECONDS", 1e9)  # nobody waits for one
+    fans, threads = [person(f"fan{number}") for number in range(3)], 2
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        with Held("social_relationship") as held:
+            asked = [asyncio.ensure_future(server.data(BOTH, {"p": asha.id}, token=fan.token)) for fan in fans]
+            await until_it_is(lambda: held.waiting() == threads)
+            assert await server.data(f"{ME} # new", token=asha.token) == {"viewer": {"handle": "asha"}}
+            held.release()
+            for answer in await asyncio.gather(*asked):
+                assert answer == {"signIn": {"code": "RATE_LIMITED"}, "follow": {"applied": "WRITTEN"}}
+
+    within(work, THREADS=threads, HASHES_AT_ONCE=0, REQUEST_SECONDS=60)
     assert_sound()
 
 
@@ -140,6 +223,46 @@ def test_a_mutation_whose_time_is_over_is_cancelled(asha: ApiClient, bilal: ApiC
         assert (await follow(server, asha, bilal))["applied"] == "WRITTEN"
 
     untouched_by(work, asha, again, REQUEST_SECONDS=SHORT_SECONDS)
+
+
+DEEPER = """mutation($i: ID!, $p: ChapterPatch!, $v: Version!) {
+  updateChapter(id: $i, patch: $p, expect: {version: $v}, onConflict: MERGE) {
+    ... on ChapterSuccess { applied chapter { version story { author { stories(first: 1) { edges { node { title } } } } } } }
+  }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(merge, "three_way"), (Compiler, "of_row"), (text, "_normalized")],
+    ids=["a merge", "a plan", "a long text"],
+)
+def test_what_takes_long_in_python_stops_nobody(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
+) -> None:
+    """It is done in a thread while the mutation's fiber waits for that, as it does for the database."""
+    loop, calls, call = threading.get_ident(), list[int](), getattr(place, name)
+    chapter = asha.published_story()["chapters"][0]
+
+    def noted(*given: Any) -> Any:
+        calls.append(threading.get_ident())
+        return call(*given)
+
+    async def work(server: Server) -> None:
+        async def write(body: str, version: str) -> Any:
+            asked = {"i": chapter["id"], "p": {"body": body}, "v": version}
+            return (await server.data(f"{DEEPER} # {name}", asked, token=asha.token))["updateChapter"]
+
+        first = await write("é one\n\ntwo" + "\n\nthree" * 2_000, "1")
+        seen = first["chapter"]["version"]
+        assert (await write("é ONE\n\ntwo" + "\n\nthree" * 2_000, seen))["applied"] == "WRITTEN"
+        assert (await write("é one\n\nTWO" + "\n\nthree" * 2_000, seen))["applied"] == "MERGED"
+
+    monkeypatch.setattr(place, name, noted)
+    within(work)
+    assert calls
+    assert loop not in calls
+    assert_sound()
 
 
 @pytest.mark.parametrize(
@@ -244,4 +367,31 @@ def test_a_late_cancel_hits_nobody_else(
 
     within(lambda server: known(server, asha))
     within(work, REQUEST_SECONDS=SHORT_SECONDS, THREADS=1)
+    assert_sound()
+
+
+@pytest.mark.parametrize("limits", [{}, {"EXPENSIVE_QUERY_COST": 1}], ids=["in a fiber", "in a thread"])
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_an_error_that_no_future_carries_is_answered_as_any_other(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], limits: dict[str, Any]
+) -> None:
+    """It is no result and ends nothing else: nothing is written, and the only slot and its connection serve the next one."""
+    write = actions.update_profile
+
+    def fail(*args: Any, **options: Any) -> NoReturn:
+        write(*args, **options)
+        raise kind
+
+    async def work(server: Server) -> None:
+        await server.data(RENAME, {"n": "Never", "v": "0"}, token=asha.token)
+        with monkeypatch.context() as patch, server.counted():
+            patch.setattr(actions, "update_profile", fail)
+            answer = await asyncio.wait_for(server.ask(RENAME, {"n": "Never", "v": "1"}, token=asha.token), 60)
+            assert server.fibers == (not limits)
+        assert answer is not None
+        assert [one["extensions"]["code"] for one in answer.json["errors"]] == ["INTERNAL_SERVER_ERROR"]
+        assert await server.data("{ viewer { name } }", token=asha.token) == {"viewer": {"name": asha.person.name}}
+        assert await server.data(RENAME, {"n": "Now", "v": "1"}, token=asha.token) == RENAMED
+
+    within(work, THREADS=1, **limits)
     assert_sound()
