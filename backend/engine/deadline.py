@@ -1,8 +1,13 @@
 """Ends the work of a request when its time limit has passed or its client has disconnected.
 
 After that no further step begins (`check`), and a watcher thread cancels the running statement, so that the database
-stops too. A COMMIT is never cancelled. After it, the answer has the same time again to be read; if that is not enough,
+stops too. A COMMIT is not cancelled, but by a request to cancel that was under way when the statement before it ended: the
+client gets `OutcomeUnknown` then. After it, the answer has the same time again to be read; if that is not enough,
 the client gets `OutcomeUnknown`. A database that does not respond at all is given up soon after the limit (`read_timeout`).
+
+A unit of work whose statements have all ended commits although its time is over: nothing is saved by doing all of it again,
+and whoever sends it again with its key is given the first reply. No look before COMMIT could promise more: the time may be
+over just after it as well.
 """
 
 import logging
@@ -98,7 +103,7 @@ class Deadline:
             # The lock ensures that the connection still belongs to this request, not to the next one. It is held over I/O, for
             # CANCEL_SECONDS at most: nobody waits for it but this request itself, whose time is up.
             with self._lock:
-                if self._cancellable is None or self.cancel_pending:
+                if self._cancellable is None or self.cancel_pending or not self.over:  # a COMMIT has given more time
                     return
                 try:
                     self._cancellable.cancel_safe(timeout=CANCEL_SECONDS)

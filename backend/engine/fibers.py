@@ -5,7 +5,7 @@ own. What runs in it reads as it does in a thread. Where it has to wait it tells
 there. A write is then answered without a thread, whose every wait costs a change of threads and of who holds Python's lock.
 
 Inside a fiber nothing of the event loop may be called: its C code keeps pointers into its stack, which is put aside meanwhile.
-And nothing may block but by `wait` and `blocking`: everybody would wait.
+And nothing may block but by `wait` and `blocking`, nor take long in Python but by `blocking`: everybody would wait.
 """
 
 import asyncio
@@ -87,7 +87,10 @@ def wait(raw: Any, steps: PQGen[ResultT], seconds: float | None) -> ResultT:
 
 
 def blocking(call: Callable[[], ResultT]) -> ResultT:
-    """What this call returns or raises, which may block: a fiber lets a thread do it, everybody else does it here."""
+    """What this call returns or raises, which may block or take long: a fiber lets a thread do it, all others do it here.
+
+    The thread has another connection to the database, and nothing of the fiber's context.
+    """
     here = current()
     if here is None:
         return call()

@@ -52,7 +52,10 @@ class Connection(psycopg.Connection[Any]):
             raise
 
 
-GUARDED = ("connect", "ensure_connection", "cursor", "commit", "rollback", "close", "savepoint")
+GUARDED = (
+    *("connect", "ensure_connection", "cursor", "chunked_cursor", "commit", "rollback", "close"),
+    *("savepoint", "savepoint_rollback", "savepoint_commit", "clean_savepoints"),
+)
 """Methods that Django refuses in an event loop, where a fiber may wait. Who is in none is refused by `Connection.wait`."""
 
 

@@ -84,8 +84,8 @@ class Costs:
         }
         first = self._summed({})
         self._sizing = sorted(first.sizing)
-        self.hashes = first.hashes
-        """Whether it hashes a password. How many do so at once has a limit of its own."""
+        self.hashing = first.hashing
+        """What hashing passwords costs of it. How many do so at once has a limit of its own."""
         self._known: dict[tuple[int | str, ...], tuple[int, int]] = {}
 
     def of(self, variables: Mapping[str, Any]) -> int:
@@ -131,7 +131,7 @@ class _Sum:
         self._counts: Introspected | None = None
         self.sizing: set[str] = set()
         """The variables that page sizes, id lists or types depend on."""
-        self.hashes = False
+        self.hashing = 0
 
     def of(self, selections: Iterable[SelectionNode], parent: GraphQLNamedType | None, page: int) -> int:
         """The cost of selections on `parent`; `page` is the number of items if it is a connection.
@@ -197,7 +197,7 @@ class _Sum:
         return self._own(f"{parent.name}.{name}", parent) + items
 
     def _own(self, field: str, parent: GraphQLNamedType) -> int:
-        self.hashes = self.hashes or field in WEIGHTS
+        self.hashing += WEIGHTS.get(field, 0)
         return WEIGHTS.get(field, MUTATION if parent is self._schema.mutation_type else 1)
 
     def _items(self, node: FieldNode, definition: GraphQLField, parent: GraphQLNamedType, page: int) -> int:

@@ -60,10 +60,11 @@ class Execution:
         values = self._selection.values.coerced
         self._cost = operation.cost(values, context.a_minute)
         self._is_measured = operation.costs.characters(values) > settings.MAX_ANSWER_CHARACTERS
-        self._is_expensive = self._cost >= settings.EXPENSIVE_QUERY_COST
-        cheap = REQUESTS if operation.is_query else MUTATIONS
-        self.lane = HASHING if operation.costs.hashes else EXPENSIVE if self._is_expensive else cheap
-        """The lane of admission in which it is executed."""
+        hashing = operation.costs.hashing
+        self._is_expensive = self._cost - hashing >= settings.EXPENSIVE_QUERY_COST
+        lane = EXPENSIVE if self._is_expensive else REQUESTS if operation.is_query else MUTATIONS
+        self.slot = Slot(HASHING, instead=lane) if hashing else Slot(lane)
+        """The slot of admission in which it is executed."""
 
     def bind(self) -> None:
         """Let the lines that this thread logs from now on say what is executed, and for whom."""
@@ -180,7 +181,7 @@ class Execution:
         plan = kept or query.plan(known_by)
         if kept is None or plan.is_large:
             self._context.charge(plan.price)
-        if plan.is_large and self.lane != EXPENSIVE:
+        if plan.is_large and self.slot.lane != EXPENSIVE:
             yield Slot(EXPENSIVE)
         return plan, (yield Read(plan.statement, query.values(plan, values)))
 

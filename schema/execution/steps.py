@@ -26,6 +26,8 @@ class Slot:
     """
 
     lane: str
+    instead: str | None = None
+    """The lane in which it goes on without hashing, if none is free here in time."""
 
 
 class InThread:

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from backend.engine.errors import RateLimited
 from backend.engine.frames import with_room
+from backend.engine.threads import NOT_CARRIED, carried
 from backend.limits.admission import HASHING, MUTATIONS, REQUESTS, NoSlot
 from backend.postgresql.reads import Row, Statement
 from schema.execution.run import NOT_SERVED
@@ -46,10 +47,10 @@ async def driven(request: Request, steps: Steps[DoneT], server: Server) -> DoneT
         try:
             done = await drive.in_slot(needed.lane)
         except NoSlot as refusal:
-            if needed.lane != HASHING:
+            if needed.instead is None:
                 raise
             request.hashing_refusal = RateLimited(HASHING, after_ms=refusal.after_ms)
-            needed = Slot(MUTATIONS)
+            needed = Slot(needed.instead)
             continue
         if isinstance(done, Done):
             return done.value
@@ -115,3 +116,5 @@ def _advanced(go_on: Callable[[], Need]) -> Need | Done[Any]:
         return go_on()
     except StopIteration as stop:  # which could not leave a coroutine or a thread
         return Done(stop.value)
+    except NOT_CARRIED as error:
+        raise carried(error) from error

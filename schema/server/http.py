@@ -14,9 +14,9 @@
       the document             its variables and cost, the execution, cookies, compression
     headers                    CORS, security
 
-`respond` runs in the event loop. A query whose statement is known stays there: only the database works for it. A mutation whose
-document is known is done there in a fiber. What takes long goes to a thread: a document or a statement that is new, a session's
-cookies, what is expensive, errors, a large answer to compress.
+`respond` runs in the event loop. A query whose statement is known stays there: only the database works for it. A mutation is done
+there in a fiber. What takes long goes to a thread: a document or a statement that is new, a session's cookies, what is
+expensive, errors, a large answer to compress.
 """
 
 import json
@@ -206,13 +206,13 @@ def _steps(request: Request, asked: Asked | None, context: Context) -> Steps[Ser
             lane = EXPENSIVE
             yield Slot(lane)
         execution = execution_of(request, asked, prepare(document), context)
-    if execution.lane not in (lane, REQUESTS):
-        yield Slot(execution.lane)
+    if execution.slot.lane not in (lane, REQUESTS):
+        yield execution.slot
     if not is_at_hand:
         execution.bind()
     done = yield from execution.steps()
     body = done if isinstance(done, bytes) else as_json(done)
-    encoding = coding(request, body, signs_in=execution.lane == HASHING)
+    encoding = coding(request, body, signs_in=execution.slot.lane == HASHING)
     if _may_set_cookies(request) or (encoding == GZIP and len(body) > QUICKLY_COMPRESSED_BYTES):
         yield IN_THREAD
     if encoding == GZIP:

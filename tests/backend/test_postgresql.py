@@ -1,11 +1,17 @@
 """Katha's connections to PostgreSQL: a rollback keeps what is prepared, and a moment is in UTC however it is read."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, timedelta
+from functools import partial
 
 import psycopg
 import pytest
-from django.db import InterfaceError, NotSupportedError, OperationalError, connection, transaction
+from django.contrib.sessions.models import Session
+from django.db import InterfaceError, NotSupportedError, OperationalError, connection, connections, transaction
+from django.utils import timezone
 
+from backend.engine.fibers import Fibers
 from backend.people.models import Person
 from backend.postgresql.select import select
 from backend.postgresql.session import Statement
@@ -127,6 +133,31 @@ def test_what_breaks_every_connection_is_read_twice(transactional_db: None) -> N
     with pytest.raises((OperationalError, InterfaceError)):
         select(Statement.of("SELECT pg_terminate_backend(pg_backend_pid())"), [])
     assert backend()
+
+
+def test_a_fiber_may_use_savepoints_and_cursors_of_the_server(transactional_db: None) -> None:
+    """Whatever Django itself begins there it can also end: it refuses both in an event loop."""
+
+    def begin(key: str) -> None:
+        Session.objects.create(session_key=key, session_data="", expire_date=timezone.now())
+
+    def nested() -> list[str]:
+        with transaction.atomic():
+            with transaction.atomic():
+                begin("kept")
+            with suppress(ZeroDivisionError), transaction.atomic():
+                begin("undone")
+                raise ZeroDivisionError
+            return [one.session_key for one in Session.objects.iterator()]
+
+    async def run() -> list[str]:
+        ours = Fibers(partial(asyncio.get_running_loop().run_in_executor, None))
+        try:
+            return await ours.run(nested)
+        finally:
+            await ours.close(connections.close_all)
+
+    assert asyncio.run(run()) == ["kept"]
 
 
 def test_moments_are_read_in_utc(asha: ApiClient) -> None:

@@ -174,6 +174,8 @@ class Model:
             return "NOT_FOUND"
         if not chapter.is_unchanged(seen, TEXTS):
             return "CONFLICT"
+        if self.order == [id_] and self.story.values["status"] == "PUBLISHED":
+            return "INVALID"
         index = self.order.index(id_)
         removed = {**chapter.values, "id": str(id_), "position": index + 1, "version": chapter.version}
         self._keep_order(removed)

@@ -165,6 +165,14 @@ def test_without_a_slot_for_hashing_nothing_is_hashed(
     assert list(Account.objects.values_list("login", "is_active")) == [("asha", True)]
 
 
+def test_what_else_it_asks_for_decides_where_it_goes_on() -> None:
+    """Without a slot for hashing, in one for what is expensive: that is done in a thread, and few may have one."""
+    dear = "person { stories(first: 100) { edges { node { title chapters { title } } } } }"
+    with taken(full={HASHING}) as lanes:
+        ApiClient().ask(f"mutation {{ {HASHES['signIn']} {{ {FAILED} ... on SignSuccess {{ {dear} }} }} }}")
+    assert lanes == [REQUESTS, EXPENSIVE]
+
+
 def test_without_a_slot_for_hashing_others_are_served(asha: ApiClient) -> None:
     """A query is answered, and so is a write; later who wants a password hashed is served too."""
     with taken(full={HASHING}):

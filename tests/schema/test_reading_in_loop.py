@@ -5,13 +5,15 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from backend.engine.threads import NOT_CARRIED
 from backend.people.models import AccessToken
+from schema.execution.plans import Query
 from tests.api import ApiClient
 from tests.logged import Logged
 from tests.races.rivals import terminate
@@ -263,3 +265,26 @@ def test_text_that_postgresql_cannot_take_is_refused(nobody: ApiClient, text: st
         assert answer.json == expected
 
     within(work)
+
+
+@pytest.mark.parametrize("kind", NOT_CARRIED)
+def test_an_error_that_no_future_carries_is_answered_as_any_other(
+    asha: ApiClient, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """In the event loop itself it would pass those who answer, or end the process; the only slot serves the next one."""
+
+    def fail(*_: Any) -> NoReturn:
+        raise kind
+
+    async def work(server: Server) -> None:
+        for _ in range(2):
+            await server.data(PERSON, {"handle": "asha"}, token=asha.token)
+        with monkeypatch.context() as patch, server.counted():
+            patch.setattr(Query, "values", fail)
+            answer = await server.ask(PERSON, {"handle": "asha"}, token=asha.token)
+        assert server.threads == []
+        assert answer is not None
+        assert [one["extensions"]["code"] for one in answer.json["errors"]] == ["INTERNAL_SERVER_ERROR"]
+        assert await server.data(PERSON, {"handle": "asha"}, token=asha.token)
+
+    within(work, THREADS=1)

@@ -13,6 +13,7 @@ import pytest
 
 from backend.engine import text
 from backend.engine.threads import NOT_CARRIED
+from backend.limits import admission
 from backend.people import actions
 from backend.social.models import Relationship
 from backend.stories import merge
@@ -154,6 +155,58 @@ def test_those_who_wait_for_one_lock_hold_up_no_reads(asha: ApiClient, person: C
 
     within(work, THREADS=threads, REQUEST_SECONDS=60)
     assert Relationship.objects.count() == len(fans)
+    assert_sound()
+
+
+def test_who_leaves_the_queue_of_mutations_writes_nothing(asha: ApiClient, person: Callable[[str], ApiClient]) -> None:
+    """Nor costs anybody a slot: with a document that is known, or is new."""
+    first, last, *gone = [person(f"fan{number}") for number in range(4)]
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        (lane,) = server.application._admission.lanes(admission.MUTATIONS)
+        leaves = asyncio.Event()
+        with Held("social_relationship") as held:
+            following = asyncio.ensure_future(follow(server, first, asha))
+            await until_it_is(lambda: held.waiting() == 1)
+            documents = FOLLOW, f"{FOLLOW} # left"
+            asked = zip(gone, documents, strict=True)
+            left = asyncio.gather(*(follow(server, who, asha, "0", what, leaves=leaves) for who, what in asked))
+            await until_it_is(lambda: lane.waiting == 2)
+            leaves.set()
+            assert (await left, lane.waiting, held.waiting()) == ([None, None], 0, 1)
+            held.release()
+            assert (await following)["applied"] == "WRITTEN"
+        assert (await follow(server, last, asha))["applied"] == "WRITTEN"
+
+    within(work, THREADS=1, REQUEST_SECONDS=60)
+    assert Relationship.objects.count() == 2
+
+
+BOTH = """mutation($p: ID!) {
+  signIn(handle: "nobody", password: "a good passphrase") { ... on Failure { code } }
+  follow(person: $p, expect: {version: "0"}) { ... on RelationshipSuccess { applied } }
+}"""
+
+
+def test_those_who_find_no_slot_for_hashing_hold_up_no_reads(
+    asha: ApiClient, person: Callable[[str], ApiClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on as other mutations do: in fibers, not in the threads that new queries need."""
+    monkeypatch.setattr(admission, "FIRST_GUESS_OF_HASHING_SECONDS", 1e9)  # nobody waits for one
+    fans, threads = [person(f"fan{number}") for number in range(3)], 2
+
+    async def work(server: Server) -> None:
+        await known(server, asha)
+        with Held("social_relationship") as held:
+            asked = [asyncio.ensure_future(server.data(BOTH, {"p": asha.id}, token=fan.token)) for fan in fans]
+            await until_it_is(lambda: held.waiting() == threads)
+            assert await server.data(f"{ME} # new", token=asha.token) == {"viewer": {"handle": "asha"}}
+            held.release()
+            for answer in await asyncio.gather(*asked):
+                assert answer == {"signIn": {"code": "RATE_LIMITED"}, "follow": {"applied": "WRITTEN"}}
+
+    within(work, THREADS=threads, HASHES_AT_ONCE=0, REQUEST_SECONDS=60)
     assert_sound()
 
 

@@ -71,10 +71,8 @@ class Command(BaseCommand):
         self._welcome(options["host"], options["port"])
         connections.close_all()
         max_connections()  # which raises the limit of open files, for the processes too
-        threads = (
-            2 * settings.THREADS + settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
-        )  # fibers are as many as threads
-        THREADS_SERVING.set(options["workers"] * threads)
+        others = settings.HASHES_AT_ONCE + settings.PAGES_AT_ONCE
+        THREADS_SERVING.set(options["workers"] * (2 * settings.THREADS + others))  # there are as many fibers as threads
         workers = Workers(listener, options["workers"])
         with nullcontext() if options["no_worker"] else worker_process():
             serve(workers)

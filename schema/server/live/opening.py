@@ -38,8 +38,8 @@ def opened(request: Request, asked: Asked, context: Context, extra: Extra) -> St
     if operation.is_subscription:
         return (yield from watching(operation, asked.variables, context, extra))
     execution: Execution = execution_of(request, asked, prepared, context)
-    if execution.lane not in (lane, REQUESTS):
-        yield Slot(execution.lane)
+    if execution.slot.lane not in (lane, REQUESTS):
+        yield execution.slot
     execution.bind()
     done = yield from execution.steps()
     return done if isinstance(done, bytes) else as_json(done)
