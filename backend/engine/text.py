@@ -34,12 +34,22 @@ def normalize(value: Any) -> Any:
     Raises `Invalid`, with the path of each, for a NUL or a lone surrogate, which PostgreSQL cannot store, for text that is too
     long for any field, and for more marks on one character than `MAX_MARKS`.
     """
-    texts = list(_texts_in(value))
-    if all(map(_is_plain, texts)):
+    if _is_plain(value):
         return value
-    if sum(map(len, texts)) <= QUICK_CHARACTERS:
+    if sum(map(len, _texts_in(value))) <= QUICK_CHARACTERS:
         return _normalized(value)
     return fibers.blocking(partial(_normalized, value))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether all strings in it are ASCII, which is in NFC, and can be stored: most are."""
+    if isinstance(value, str):
+        return value.isascii() and "\0" not in value and len(value) <= MAX_CHARACTERS
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return not hasattr(value, "__dataclass_fields__") or all(map(_is_plain, vars(value).values()))
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -50,11 +60,6 @@ def _texts_in(value: Any) -> Iterator[str]:
             yield from _texts_in(one)
     elif hasattr(value, "__dataclass_fields__"):
         yield from _texts_in(vars(value))
-
-
-def _is_plain(text: str) -> bool:
-    """Whether it is ASCII, which is in NFC, and can be stored: most texts are."""
-    return text.isascii() and "\0" not in text and len(text) <= MAX_CHARACTERS
 
 
 def _normalized(value: Any) -> Any:
