@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType
 
+from backend.erasure import sweeping
 from schema.root import schema
-from tests.api import ApiClient, join
+from tests.api import PASSWORD, ApiClient, join
 from tests.api.moderation import make_moderator
 from tests.api.notifications import told_of_a_day
 from tests.schema.mutation_fixture import ANSWER, FIELDS, LISTED, MUTATIONS
@@ -233,6 +234,20 @@ def test_a_version_that_never_was_says_nothing_of_changes(asha: ApiClient) -> No
     answer = late(asha, "updateStory", **at("99", id=story, patch={"title": "Mine"}))
     assert (answer["versionsBehind"], answer["changedFields"], answer["by"], answer["at"]) == (0, [], None, None)
     assert (answer["expected"], answer["current"]["version"]) == ("99", "1")
+
+
+def test_an_order_names_who_ended_it_but_not_an_author_who_left(asha: ApiClient, bilal: ApiClient) -> None:
+    """One that its buyer has cancelled names the buyer, whoever else has left."""
+    chitra = join("chitra")
+    orders = []
+    for author in (bilal, chitra):
+        edition = author.create_edition(author.published_story()["id"])["edition"]["id"]
+        orders.append(asha.place_order((edition, 1))["order"]["id"])
+    done(asha.update_order(orders[1], "CANCELLED", "1"))
+    assert bilal.delete_account(PASSWORD)["__typename"] == "AccountDeleted"
+    sweeping.sweep(bilal.person.pk)
+    by = [late(asha, "updateOrder", **at("1", id=order, to="CANCELLED"))["by"] for order in orders]
+    assert by == [None, {"id": asha.id}]
 
 
 def test_what_ones_own_writes_made_is_not_behind(asha: ApiClient) -> None:
