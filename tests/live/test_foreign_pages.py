@@ -44,9 +44,10 @@ const read = async (name, target, options) => {
   } catch { tell(name)(''); }
 };
 const events = new EventSource(get, {withCredentials: true});
-events.onopen = () => tell('EventSource')('it is open');
+let opened = '';
+events.onopen = () => { opened = 'it is open'; };
 events.addEventListener('next', (event) => tell('EventSource')(event.data));
-events.onerror = () => { if (!('EventSource' in window.heard)) tell('EventSource')(''); events.close(); };
+events.onerror = () => { if (!('EventSource' in window.heard)) tell('EventSource')(opened); events.close(); };
 const ws = new WebSocket(url.replace('https', 'wss'), 'graphql-transport-ws');
 ws.onopen = () => tell('WebSocket')('it is open');
 ws.onerror = () => tell('WebSocket')('');
