@@ -16,7 +16,11 @@ from backend.postgresql.reads import Reads, Row, Statement
 from backend.postgresql.session import Session
 from schema.server.asgi import Application
 
-WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+WAITING = """
+SELECT pid FROM pg_locks JOIN pg_database AS mine ON mine.oid = database AND mine.datname = current_database()
+WHERE NOT granted AND relation = %s::regclass
+"""
+"""A table has the same oid in the databases of tests that run beside this one, so it is looked for in this one alone."""
 
 
 class Answered:

@@ -22,7 +22,10 @@ from tests.waiting import until_it_is
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+WAITS = """
+SELECT count(*) FROM pg_locks JOIN pg_database AS mine ON mine.oid = database AND mine.datname = current_database()
+WHERE locktype = 'advisory' AND NOT granted
+"""
 PLAIN = {"context": None, "cursor_factory": None}
 """Parameters of a connection that is psycopg's own."""
 IS_THERE = "SELECT count(*) FROM social_relationship"
