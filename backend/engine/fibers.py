@@ -22,7 +22,7 @@ from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
 
 from backend.engine.frames import with_room
-from backend.engine.threads import NOT_CARRIED, carried
+from backend.engine.threads import contained
 
 ResultT = TypeVar("ResultT")
 
@@ -204,8 +204,6 @@ class Fibers:
 
 def _outcome(call: Callable[[], Any]) -> _Outcome:
     try:
-        return _Outcome(call())
-    except NOT_CARRIED as error:
-        return _Outcome(None, carried(error))
+        return _Outcome(contained(call))
     except BaseException as error:
         return _Outcome(None, error)

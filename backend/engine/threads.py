@@ -20,7 +20,6 @@ NOT_CARRIED = (StopIteration, GeneratorExit, GreenletExit, SystemExit)
 def carried(error: BaseException) -> RuntimeError:
     """The error that whoever waits is given instead of one that is not carried, as raised in the same place."""
     instead = RuntimeError(f"{type(error).__name__} was raised by what was done for somebody who waits")
-    instead.__cause__ = error
     return instead.with_traceback(error.__traceback__)
 
 
